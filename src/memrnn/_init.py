@@ -1,0 +1,35 @@
+"""Initial parameters, drawn on the host: the same bits on every device, and nothing to compile."""
+
+import math
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+
+def uniform(rng: np.random.Generator, shape: tuple[int, ...], bound: float) -> Float[Array, "..."]:
+    """Draws from U(-bound, bound), in the default float type (float64 where that is enabled)."""
+    return jnp.asarray(rng.uniform(-bound, bound, shape), jnp.result_type(float))
+
+
+def xavier(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    *,
+    fan_out: int | None = None,
+    gain: float = 1.0,
+) -> Float[Array, "out in"]:
+    """Draws a (out, in) weight from Xavier's uniform law, bound `gain*sqrt(6/(in + out))`.
+
+    Args:
+        fan_out: the `out` of the formula where it is not the number of rows, as for several
+            small layers stacked into one.
+
+    Source: Glorot & Bengio (2010).
+    """
+    rows, columns = shape
+    return uniform(rng, shape, gain * math.sqrt(6 / (columns + (fan_out or rows))))
+
+
+def zeros(*shape: int) -> Float[Array, "..."]:
+    return jnp.zeros(shape, jnp.result_type(float))

@@ -1,0 +1,155 @@
+"""What a formal language is, to the rest of the laboratory.
+
+A language is a set of strings over a finite alphabet together with, for each valid length, a law
+p(w | n) over its strings of length n. Everything here is exact host arithmetic in float64.
+
+Strings are integer ids in groups of one length: arrays of shape [count, length], no padding.
+With S symbols the ids are 0 .. S-1; EOS has the id S and is never part of a string. Position t of a
+prediction (0 <= t <= length) sees the first t symbols and predicts symbol t + 1; the last position
+predicts EOS if the string is complete.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int32, Integer
+
+
+class Language(ABC):
+    """A formal language with an exact law over its strings of each length.
+
+    Attributes:
+        name: The name under which `get_language` finds it, parameters included.
+        symbols: The display name of every symbol, by id.
+    """
+
+    name: str
+    symbols: tuple[str, ...]
+
+    @property
+    @abstractmethod
+    def has_determined_symbols(self) -> bool:
+        """Whether any prefix of any string leaves exactly one possible next symbol."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """One line for people: the shape of the strings, their alphabet and their lengths."""
+
+    @abstractmethod
+    def valid(self, length: int) -> bool:
+        """Whether the language has a string of this length."""
+
+    @abstractmethod
+    def sample(
+        self, length: int, count: int, rng: np.random.Generator
+    ) -> Int32[np.ndarray, "{count} {length}"]:
+        """Draws independent strings from p(w | length).
+
+        Raises:
+            ValueError: If the length is not valid.
+        """
+
+    @abstractmethod
+    def log_probabilities(
+        self, strings: Integer[np.ndarray, "count length"]
+    ) -> Float64[np.ndarray, " count"]:
+        """Natural logarithm of p(w | |w|) of every string; -inf outside the language."""
+
+    @abstractmethod
+    def entropy(self, length: int) -> float:
+        """Entropy of p(w | length) in nats.
+
+        Raises:
+            ValueError: If the length is not valid.
+        """
+
+    @abstractmethod
+    def next_symbol_probabilities(
+        self, strings: Integer[np.ndarray, "count length"], lengths: Sequence[int]
+    ) -> Float64[np.ndarray, "count length+1 outputs"]:
+        """The exact Bayes distribution of the next symbol when the length is uniform over a set.
+
+            p(a | w_1..w_t)  proportional to  sum over n in lengths of p(w_1..w_t a is a prefix | n)
+
+        where a is a symbol or EOS. After a prefix of probability zero the distribution is defined
+        as uniform over the S + 1 outputs. Strings need not belong to the language.
+
+        Args:
+            strings: A group of strings.
+            lengths: The lengths still possible before the first symbol, each valid.
+
+        Raises:
+            ValueError: If a length is not valid.
+        """
+
+    @abstractmethod
+    def determined(
+        self, strings: Integer[np.ndarray, "count length"]
+    ) -> Bool[np.ndarray, "count length+1"]:
+        """Where the prefix leaves exactly one possible next symbol, EOS counted as a symbol.
+
+        Judged by the language alone, over strings of all lengths, so that no law enters. False
+        after a prefix that no string of the language has.
+        """
+
+    @abstractmethod
+    def transition_counts(self, length: int) -> Float64[np.ndarray, "outputs outputs"]:
+        """Expected counts of adjacent pairs in a string drawn from p(w | length).
+
+        Row a < S counts what follows symbol a, row S what begins the string; column S is EOS. The
+        entries sum to length + 1.
+
+        Raises:
+            ValueError: If the length is not valid.
+        """
+
+    @property
+    def eos(self) -> int:
+        """The id of the end-of-string symbol, one past the last symbol."""
+        return len(self.symbols)
+
+    def log_probability(self, string: Integer[np.ndarray, " length"]) -> float:
+        """Natural logarithm of p(w | |w|); -inf for a string outside the language."""
+        return float(self.log_probabilities(string[None])[0])
+
+    def contains(self, string: Integer[np.ndarray, " length"]) -> bool:
+        """Whether the string belongs to the language."""
+        return self.log_probability(string) > -np.inf
+
+    def encode(self, text: str) -> Int32[np.ndarray, " length"]:
+        """Turns text into symbol ids; the inverse of `decode`.
+
+        Raises:
+            ValueError: If the text holds something that is not a symbol.
+        """
+        ids = {symbol: i for i, symbol in enumerate(self.symbols)}
+        pieces = list(text) if self._single_characters else text.split()
+        for piece in pieces:
+            if piece not in ids:
+                raise ValueError(
+                    f"{piece!r} is not a symbol of {self.name}; "
+                    f"write its symbols {self._separator.join(self.symbols)!r} only."
+                )
+        return np.array([ids[piece] for piece in pieces], dtype=np.int32)
+
+    def decode(self, string: Integer[np.ndarray, " length"]) -> str:
+        """Turns symbol ids into text, with spaces only where a symbol has several characters.
+
+        Raises:
+            ValueError: If an id is not that of a symbol; EOS is none.
+        """
+        for i in string:
+            if not 0 <= i < self.eos:
+                raise ValueError(
+                    f"{int(i)} is not a symbol id of {self.name}; use ids from 0 to {self.eos - 1}."
+                )
+        return self._separator.join(self.symbols[i] for i in string)
+
+    @property
+    def _single_characters(self) -> bool:
+        return all(len(symbol) == 1 for symbol in self.symbols)
+
+    @property
+    def _separator(self) -> str:
+        return "" if self._single_characters else " "

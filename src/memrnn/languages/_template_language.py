@@ -1,0 +1,216 @@
+"""Languages whose strings are a first word put through a template.
+
+With N symbols in the word, p(w | n) is k^-N. Given N, a prefix of t symbols
+
+    t <  N   lies in the head: probability k^-t, and the next symbol is free (or the run's),
+    t >= N   has probability k^-N if it agrees with the tail that its first N symbols dictate,
+             else 0; the tail, or EOS at its end, also dictates the next symbol.
+
+All exact results below are sums of these two cases over the N still possible.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int, Int32, Integer
+
+from memrnn.languages._language import Language
+from memrnn.languages._template import Mark, Run, Template, Word
+
+
+@final
+@dataclass(frozen=True)
+class TemplateLanguage(Language):
+    """A language made of a template.
+
+    Args:
+        name: The name, parameters included.
+        symbols: The display name of every symbol, by id.
+        template: The shape of the strings.
+
+    Raises:
+        ValueError: If the template has another number of symbols.
+    """
+
+    name: str
+    symbols: tuple[str, ...]
+    template: Template
+
+    def __post_init__(self) -> None:
+        if len(self.symbols) != self.template.eos:
+            raise ValueError(
+                f"{self.name} names {len(self.symbols)} symbols; name the {self.template.eos} of "
+                "its template."
+            )
+
+    @property
+    def has_determined_symbols(self) -> bool:
+        """Whether any prefix of any string leaves exactly one possible next symbol.
+
+        Where the word has a choice of symbols, no prefix does that may still lie in the head, that
+        is, none that holds word symbols only. Where there is one string a length, only a template
+        of a single run leaves two symbols everywhere.
+        """
+        if self.template.word_symbols > 1:
+            return len(self.symbols) > self.template.word_symbols
+        return len(self.template.parts) > 1
+
+    def describe(self) -> str:
+        """One line for people: the shape of the strings, their alphabet and their lengths."""
+        shape = " ".join(self._describe_part(part) for part in self.template.parts)
+        line = f"{shape}, N >= 0; lengths {self._describe_lengths()}"
+        if self.template.has_run_head:
+            return line
+        word = self.symbols[: self.template.word_symbols]
+        shown = word if len(word) <= 4 else (word[0], word[1], "...", word[-1])
+        return f"{line}; w in {{{', '.join(shown)}}}^N"
+
+    def valid(self, length: int) -> bool:
+        """Whether the language has a string of this length."""
+        rest = length - self.template.marks
+        return rest >= 0 and rest % self.template.blocks == 0
+
+    def sample(
+        self, length: int, count: int, rng: np.random.Generator
+    ) -> Int32[np.ndarray, "{count} {length}"]:
+        """Draws independent strings, uniform among those of the length.
+
+        Raises:
+            ValueError: If the length is not valid.
+        """
+        shape = (count, self._repeats(length))
+        words = rng.integers(self.template.word_symbols, size=shape, dtype=np.int32)
+        return self.template.strings_of(words)
+
+    def log_probabilities(
+        self, strings: Integer[np.ndarray, "count length"]
+    ) -> Float64[np.ndarray, " count"]:
+        """-N log k for strings of the language, -inf for others; nats."""
+        count, length = strings.shape
+        if not self.valid(length):
+            return np.full(count, -np.inf)
+        repeats = self._repeats(length)
+        member = self.template.head_lengths(strings) >= repeats
+        member &= (self.template.strings_of(strings[:, :repeats]) == strings).all(axis=1)
+        return np.where(member, -self.entropy(length), -np.inf)
+
+    def entropy(self, length: int) -> float:
+        """N log k, in nats.
+
+        Raises:
+            ValueError: If the length is not valid.
+        """
+        return self._repeats(length) * math.log(self.template.word_symbols)
+
+    def next_symbol_probabilities(
+        self, strings: Integer[np.ndarray, "count length"], lengths: Sequence[int]
+    ) -> Float64[np.ndarray, "count length+1 outputs"]:
+        """The exact Bayes distribution of the next symbol when the length is uniform over a set.
+
+        The weights after each prefix are taken relative to the largest, which is that of the
+        smallest N whose tail agrees. So no length is too long; only a probability below the
+        smallest float64 reads 0. Uniform after a prefix of probability zero.
+
+        Raises:
+            ValueError: If a length is not valid.
+        """
+        count, length = strings.shape
+        candidates = sorted({self._repeats(n) for n in lengths})
+        head_lengths = self.template.head_lengths(strings)
+        weights = np.zeros((count, length + 1, self.eos + 1))
+        smallest = np.full((count, length + 1), -1)
+        # Ascending, so that the first N to agree with a prefix is its smallest.
+        for repeats in candidates:
+            matches = self.template.tail_matches(strings, head_lengths, repeats)
+            for rows, positions, symbols in matches:
+                known = smallest[rows, positions]
+                base = np.where(known < 0, repeats, known)
+                smallest[rows, positions] = base
+                weights[rows, positions, symbols] += self._word_probability(repeats - base)
+
+        positions = np.arange(length + 1)
+        longer = len(candidates) - np.searchsorted(candidates, positions, side="right")
+        in_head = positions <= head_lengths[:, None]
+        excess = np.where(smallest < 0, 0, positions - smallest)
+        head = longer * in_head * self._word_probability(excess)
+        weights[..., self.template.head_symbols] += head[..., None] / self.template.word_symbols
+
+        total = weights.sum(axis=-1)
+        weights[total == 0] = 1.0
+        weights /= weights.sum(axis=-1, keepdims=True)
+        return weights
+
+    def determined(
+        self, strings: Integer[np.ndarray, "count length"]
+    ) -> Bool[np.ndarray, "count length+1"]:
+        """Where the prefix leaves exactly one possible next symbol, EOS counted as a symbol.
+
+        At the positions asked for, all N beyond the strings' length look alike (still in the head),
+        so finitely many N stand for all.
+        """
+        length = strings.shape[1]
+        head_lengths = self.template.head_lengths(strings)
+        in_head = np.arange(length + 1) <= head_lengths[:, None]
+        free = self.template.word_symbols > 1
+        several = in_head & free
+        only = np.where(in_head, self.template.head_symbols.start, -1)
+        # Strings that may lie wholly in a free head are settled: no N can change them.
+        unsettled = np.where(free & (head_lengths == length), -1, head_lengths)
+        for repeats in range(int(unsettled.max(initial=-1)) + 1):
+            matches = self.template.tail_matches(strings, unsettled, repeats)
+            for rows, positions, symbols in matches:
+                known = only[rows, positions]
+                several[rows, positions] |= (known >= 0) & (known != symbols)
+                only[rows, positions] = symbols
+        return (only >= 0) & ~several
+
+    def transition_counts(self, length: int) -> Float64[np.ndarray, "outputs outputs"]:
+        """Expected counts of adjacent pairs in a string drawn uniformly from those of the length.
+
+        A pair of word symbols is uniform over k^2 pairs, or over k if both copy the same one.
+
+        Raises:
+            ValueError: If the length is not valid.
+        """
+        source, offset = self.template.layout(self._repeats(length))
+        source, offset = np.append(-1, source), np.append(self.eos, offset)
+        copied = source >= 0
+        tied = copied[:-1] & (source[:-1] == source[1:])
+        kinds = np.stack([copied[:-1], offset[:-1], copied[1:], offset[1:], tied], axis=1)
+        counts = np.zeros((self.eos + 1, self.eos + 1))
+        word = np.arange(self.template.word_symbols)
+        for kind, times in zip(*np.unique(kinds, axis=0, return_counts=True), strict=True):
+            left_copied, left, right_copied, right, is_tied = kind
+            lefts = left + word if left_copied else np.array([left])
+            rights = right + word if right_copied else np.array([right])
+            cells = (lefts, rights) if is_tied else np.ix_(lefts, rights)
+            counts[cells] += times / counts[cells].size
+        return counts
+
+    def _repeats(self, length: int) -> int:
+        if not self.valid(length):
+            raise ValueError(
+                f"{self.name} has no string of length {length}; "
+                f"its lengths are {self._describe_lengths()} with N >= 0."
+            )
+        return (length - self.template.marks) // self.template.blocks
+
+    def _word_probability(
+        self, repeats: Int[np.ndarray, "*shape"]
+    ) -> Float64[np.ndarray, "*shape"]:
+        """k^-N."""
+        return np.exp(-math.log(self.template.word_symbols) * repeats)
+
+    def _describe_part(self, part: Word | Run | Mark) -> str:
+        if isinstance(part, Word):
+            word = "w^R" if part.reverse else "w"
+            return f"φ({word})" if part.shift else word
+        symbol = self.symbols[part.symbol]
+        return f"{symbol}^N" if isinstance(part, Run) else symbol
+
+    def _describe_lengths(self) -> str:
+        marks = f" + {self.template.marks}" if self.template.marks else ""
+        return f"{self.template.blocks}N{marks}"

@@ -1,0 +1,22 @@
+"""unmarked-reverse-and-copy: w w^R w."""
+
+from memrnn.languages._language import Language
+from memrnn.languages._template import Template, Word
+from memrnn.languages._template_language import TemplateLanguage
+from memrnn.languages._word_alphabet import DEFAULT_WORD_SYMBOLS, digits, parametrised_name
+
+
+def unmarked_reverse_and_copy(k: int = DEFAULT_WORD_SYMBOLS) -> Language:
+    """unmarked-reverse-and-copy over k word symbols.
+
+    Raises:
+        ValueError: If k < 1.
+
+    Reference:
+        DuSell & Chiang 2023 (arXiv 2210.01343), section 4, with k = 2.
+    """
+    return TemplateLanguage(
+        name=parametrised_name("unmarked-reverse-and-copy", k),
+        symbols=digits(k),
+        template=Template((Word(), Word(reverse=True), Word()), word_symbols=k),
+    )

@@ -1,0 +1,10 @@
+"""External memories. A new one is one file here and one line in `MEMORIES`."""
+
+from memrnn.memories._memory import Memory as Memory
+from memrnn.memories._none import NoMemory as NoMemory
+from memrnn.memories._superposition import Superposition as Superposition
+
+MEMORIES: dict[str, type[Memory]] = {
+    "none": NoMemory,
+    "superposition": Superposition,
+}

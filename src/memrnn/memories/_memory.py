@@ -1,0 +1,52 @@
+"""What every memory is: a state, the affine map that drives it, an update and a reading."""
+
+import abc
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+
+class Memory(eqx.Module):
+    """An external memory between two steps of a controller.
+
+    At step t the controller's hidden state h drives the memory, and the memory answers with a
+    reading that joins the controller's next input:
+
+        drive_t   = W h_t + b                      (W, b) = self.affine()
+        state_t   = self.update(state_{t-1}, drive_t)
+        reading_t = self.reading(state_t)          goes into the controller's input u_{t+1}
+
+    Before the first input no update takes place: the controller reads `initial_state`.
+    All of the memory's drive is affine in h; what is not affine (softmax, sigmoid) belongs into
+    `update`. The split lets `memrnn.unroll` treat every weight outside the loop over time.
+
+    Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 2.
+    """
+
+    @property
+    @abc.abstractmethod
+    def reading_size(self) -> int:
+        """Length of the reading vector."""
+
+    @abc.abstractmethod
+    def affine(self) -> tuple[Float[Array, "drive hidden"], Float[Array, " drive"]]:
+        """The weight and the bias of the drive: raw actions first, then raw pushed vectors."""
+
+    @abc.abstractmethod
+    def initial_state(self, batch: int, updates: int) -> Any:
+        """The state before any update.
+
+        Args:
+            batch: number of strings.
+            updates: number of updates that will follow; the state need not hold more than
+                these can bring back.
+        """
+
+    @abc.abstractmethod
+    def update(self, state: Any, drive: Float[Array, "batch drive"]) -> Any:
+        """The next state; same structure and shapes as `state`."""
+
+    @abc.abstractmethod
+    def reading(self, state: Any) -> Float[Array, "batch reading"]:
+        """What the controller sees."""

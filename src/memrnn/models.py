@@ -1,0 +1,130 @@
+"""Networks by name: the names of the literature, and names that users register."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from memrnn.controllers import CONTROLLERS
+from memrnn.memories import MEMORIES, Memory
+from memrnn.network import Classifier, Network, OneHot
+
+SCALE = 0.1
+"""Parameters without a law of their own start in U(-0.1, 0.1) (DuSell & Chiang 2023, app. A)."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a network is made of, before it is sized for a language and given parameters.
+
+    Attributes:
+        controller: a name in `memrnn.CONTROLLERS`.
+        memory: a name in `memrnn.MEMORIES`.
+        hidden_size: number of hidden units of the controller.
+        options: keyword arguments of the memory's constructor, as JSON can hold them.
+    """
+
+    controller: str = "lstm"
+    memory: str = "none"
+    hidden_size: int = 20
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for what, name, known in (
+            ("controller", self.controller, CONTROLLERS),
+            ("memory", self.memory, MEMORIES),
+        ):
+            if name not in known:
+                raise ValueError(f"There is no {what} {name!r}; there are {', '.join(known)}.")
+        if self.hidden_size < 1:
+            raise ValueError(f"hidden_size is {self.hidden_size}, but must be at least 1.")
+
+    def build(self, symbols: int, seed: int) -> Network:
+        """A network with fresh parameters for an alphabet of `symbols` symbols.
+
+        Each part draws from a stream of its own, so two models with the same controller and
+        seed start with the same controller if their readings have the same length.
+        """
+        streams = [
+            np.random.default_rng(child)
+            for child in np.random.SeedSequence(seed, spawn_key=(0,)).spawn(3)
+        ]
+        memory = MEMORIES[self.memory](self.hidden_size, rng=streams[1], **self.options)
+        controller = CONTROLLERS[self.controller](
+            symbols + memory.reading_size, self.hidden_size, scale=SCALE, rng=streams[0]
+        )
+        classifier = Classifier(self.hidden_size, symbols + 1, rng=streams[2])
+        return Network(OneHot(symbols), controller, memory, classifier)
+
+
+_REGISTERED: dict[str, Model] = {}
+
+_CONTROLLER = re.compile(r"(?P<name>[a-z_]+?)(?:-(?P<hidden>[1-9]\d*))?")
+_SIZES = re.compile(r"(?:jm-(hidden|[1-9]\d*(?:\.[1-9]\d*)*))?")
+
+PRESETS: dict[str, str] = {
+    "elman": "simple recurrent network, no memory",
+    "gru": "gated recurrent unit, no memory",
+    "lstm": "long short-term memory, no memory beside it",
+    "jm-10": "superposition stack of learned vectors of length 10",
+    "jm-3.3.3": "three superposition stacks of learned vectors of length 3",
+    "jm-hidden": "superposition stack of hidden states",
+}
+"""The presets that `memrnn models` lists; `get_model` says which further names there are."""
+
+GRAMMAR = (
+    "elman, gru or lstm, with a number of hidden units if not 20 (lstm-256); "
+    "jm-M1.M2... or jm-hidden for superposition stacks (jm-10, jm-3.3.3), "
+    "with a controller in front if not lstm (gru+jm-10, lstm-40+jm-hidden)"
+)
+
+
+def register_memory(name: str, memory: type[Memory]) -> None:
+    """Makes a memory of one's own known, so that models, checkpoints and commands can name it."""
+    if name in MEMORIES and MEMORIES[name] is not memory:
+        raise ValueError(f"There is a memory {name!r} already; choose another name.")
+    MEMORIES[name] = memory
+
+
+def register_model(name: str, model: Model) -> None:
+    """Gives a model a name, for `get_model` and for the command line."""
+    if name in PRESETS:
+        raise ValueError(f"{name!r} is a preset already; choose another name.")
+    _REGISTERED[name] = model
+
+
+def model_names() -> dict[str, str]:
+    """Every listed model with one line about it: the presets, then the registered ones."""
+    registered = {
+        name: f"{model.controller} with memory {model.memory}, registered by the user"
+        for name, model in _REGISTERED.items()
+    }
+    return PRESETS | registered
+
+
+def get_model(name: str) -> Model:
+    """The model of this name.
+
+    Args:
+        name: a registered name; a controller (`elman`, `gru`, `lstm`), with `-N` for N hidden
+            units instead of 20; or a memory, with `CONTROLLER+` in front if not `lstm`:
+            `jm-10`, `jm-3.3.3`, `jm-hidden`, `gru+jm-10`, `lstm-40+jm-hidden`.
+
+    Raises:
+        ValueError: for any other name.
+    """
+    if name in _REGISTERED:
+        return _REGISTERED[name]
+    controller, _, memory = name.rpartition("+") if "jm-" in name else (name, "", "")
+    parsed = _CONTROLLER.fullmatch(controller or "lstm")
+    sizes = _SIZES.fullmatch(memory)
+    if parsed is None or parsed["name"] not in CONTROLLERS or sizes is None:
+        registered = f"; registered: {', '.join(_REGISTERED)}" if _REGISTERED else ""
+        raise ValueError(f"There is no model {name!r}; there are {GRAMMAR}{registered}.")
+    hidden_size = int(parsed["hidden"] or 20)
+    if not memory:
+        return Model(parsed["name"], "none", hidden_size)
+    options = {"sizes": sizes[1] if sizes[1] == "hidden" else [int(m) for m in sizes[1].split(".")]}
+    return Model(parsed["name"], "superposition", hidden_size, options)

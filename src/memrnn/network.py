@@ -1,0 +1,99 @@
+"""A network: embedding, controller, memory and classifier, and what it predicts."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from memrnn._init import xavier, zeros
+from memrnn.controllers import Controller
+from memrnn.memories import Memory
+from memrnn.unroll import unroll
+
+
+class OneHot(eqx.Module):
+    """The embedding of formal languages: symbol i is the i-th unit vector. No parameters."""
+
+    size: int = eqx.field(static=True)
+
+    def __call__(self, tokens: Int[Array, "..."], dtype: jnp.dtype) -> Float[Array, "... size"]:
+        return jax.nn.one_hot(tokens, self.size, dtype=dtype)
+
+
+class Classifier(eqx.Module):
+    """The output layer, `logits = W h + b`; W from Xavier's law, b = 0 at the start."""
+
+    weight: Float[Array, "classes hidden"]
+    bias: Float[Array, " classes"]
+
+    def __init__(self, hidden_size: int, classes: int, *, rng: np.random.Generator):
+        self.weight = xavier(rng, (classes, hidden_size))
+        self.bias = zeros(classes)
+
+    def __call__(self, hidden: Float[Array, "... hidden"]) -> Float[Array, "... classes"]:
+        return hidden @ self.weight.T + self.bias
+
+
+class Network(eqx.Module):
+    """A language model over symbols 0 ... S-1; its predictions count end-of-string as symbol S.
+
+    The first symbol is predicted from the zero state, so its logits are the classifier's bias:
+    there is no begin-of-string symbol. End-of-string is a target only, never an input.
+
+    Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 2.
+    """
+
+    embedding: OneHot
+    controller: Controller
+    memory: Memory
+    classifier: Classifier
+
+    @property
+    def dtype(self) -> jnp.dtype:
+        return self.classifier.weight.dtype
+
+    def logits(
+        self, tokens: Int[Array, "batch length"]
+    ) -> Float[Array, "length_plus_1 batch classes"]:
+        """The logits of every next symbol, time first: `[t]` has seen t symbols.
+
+        Strings shorter than the longest are padded at the end with any symbol id; what follows a
+        string's last symbol changes nothing before it.
+        """
+        inputs = self.embedding(tokens.T, self.dtype)
+        batch = tokens.shape[0]
+        start = jnp.zeros((1, batch, self.controller.hidden_size), self.dtype)
+        if tokens.shape[1] == 0:
+            return self.classifier(start)
+        return self.classifier(
+            jnp.concatenate([start, unroll(self.controller, self.memory, inputs)])
+        )
+
+
+def losses(
+    network: Network, tokens: Int[Array, "batch length"], lengths: Int[Array, " batch"]
+) -> tuple[Float[Array, "length_plus_1 batch"], Array]:
+    """Negative log-likelihood of every symbol and end-of-string, and whether arg-max is right.
+
+    Args:
+        tokens: symbol ids; row b counts up to `lengths[b]`, the rest is padding.
+        lengths: string lengths without end-of-string.
+
+    Returns:
+        (nats, right), time first: position t predicts symbol t + 1. Both are 0 on padding.
+        Nats are computed from the logits in float32, or float64 if the logits are float64, so
+        that a low precision is tested in the network and not in the scoring.
+    """
+    logits = network.logits(tokens)
+    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    end = logits.shape[-1] - 1
+    positions = jnp.arange(tokens.shape[1] + 1)[:, None]
+    padded = jnp.pad(tokens, ((0, 0), (0, 1))).T
+    targets = jnp.where(positions == lengths, end, padded)
+    counted = positions <= lengths
+    # One-hot instead of a gather: its gradient is a product, not a scatter.
+    chosen = jax.nn.one_hot(targets, end + 1, dtype=logits.dtype)
+    nats = jax.nn.logsumexp(logits, axis=-1) - jnp.sum(logits * chosen, axis=-1)
+    right = jnp.argmax(logits, axis=-1) == targets
+    return jnp.where(counted, nats, 0), counted & right

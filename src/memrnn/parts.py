@@ -1,0 +1,50 @@
+"""Which parameter belongs to which part, and freezing.
+
+The parts are the fields of `Network`, so a parameter's part is the first step of its path.
+"""
+
+from collections.abc import Iterable
+
+import equinox as eqx
+import jax
+
+from memrnn.network import Network
+
+PARTS = ("embedding", "controller", "memory", "classifier")
+
+
+def check_freeze(freeze: Iterable[str]) -> tuple[str, ...]:
+    """The parts to freeze, in the order of `PARTS`, each once.
+
+    Raises:
+        ValueError: for a name that is not a part.
+    """
+    names = set(freeze)
+    if unknown := sorted(names - set(PARTS)):
+        raise ValueError(
+            f"Cannot freeze {', '.join(unknown)}: the parts are {', '.join(PARTS)}."
+        )
+    return tuple(part for part in PARTS if part in names)
+
+
+def freeze_label(freeze: Iterable[str]) -> str:
+    """How a freezing mode is written everywhere: `freeze=none`, `freeze=controller+memory`."""
+    return "freeze=" + ("+".join(check_freeze(freeze)) or "none")
+
+
+def partition(network: Network, freeze: Iterable[str]) -> tuple[Network, Network]:
+    """Splits a network into (trained, frozen); `equinox.combine` puts it together again.
+
+    Only the first is differentiated, so that a frozen part costs no gradient.
+    """
+    frozen = check_freeze(freeze)
+    trained = jax.tree_util.tree_map_with_path(
+        lambda path, leaf: eqx.is_inexact_array(leaf) and path[0].name not in frozen, network
+    )
+    return eqx.partition(network, trained)
+
+
+def parameter_count(network: Network, part: str | None = None) -> int:
+    """Number of scalar parameters of a network, or of one part."""
+    tree = network if part is None else getattr(network, part)
+    return sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(tree, eqx.is_inexact_array)))
