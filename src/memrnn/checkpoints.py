@@ -1,0 +1,118 @@
+"""Files that are either whole or absent: arrays in safetensors, everything else as JSON."""
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+T = TypeVar("T")
+
+FORMAT = 1
+_KEY = "memrnn"
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file so that a crash at any moment leaves the old file or the new one, whole.
+
+    Raises:
+        OSError: naming the file; what was there before is untouched.
+    """
+    temporary = None
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    except OSError as error:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+        reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
+        raise OSError(error.errno, f"Could not write {path}: {reason}.") from error
+
+
+def save(path: Path, arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> None:
+    """Writes arrays and a JSON record as one file, with a digest over both."""
+    text = json.dumps(record, sort_keys=True)
+    header = json.dumps({"format": FORMAT, "digest": _digest(arrays, text), "record": text})
+    write_bytes(path, safetensors.numpy.save(dict(arrays), {_KEY: header}))
+
+
+def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Reads what `save` wrote.
+
+    Raises:
+        ValueError: if the file is not a checkpoint of memrnn, or damaged.
+        OSError: if it cannot be read.
+    """
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            header = (file.metadata() or {}).get(_KEY)
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{path} is damaged or no checkpoint: {error}.") from error
+    if header is None:
+        raise ValueError(f"{path} is a safetensors file, but no checkpoint of memrnn.")
+    content = json.loads(header)
+    if content["format"] != FORMAT:
+        raise ValueError(
+            f"{path} has format {content['format']}, but this version reads format {FORMAT}."
+        )
+    if content["digest"] != _digest(arrays, content["record"]):
+        raise ValueError(f"{path} is damaged: its content does not match its digest.")
+    return arrays, json.loads(content["record"])
+
+
+def arrays_of(tree: Any, prefix: str) -> dict[str, np.ndarray]:
+    """The array leaves of a tree by name, `prefix.controller.weight_input` and so on."""
+    leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(tree, eqx.is_array))
+    return {f"{prefix}{jax.tree_util.keystr(path)}": np.asarray(leaf) for path, leaf in leaves}
+
+
+def restore(tree: T, prefix: str, arrays: Mapping[str, np.ndarray]) -> T:
+    """A copy of `tree` with every array leaf replaced by the stored one of the same name.
+
+    Raises:
+        ValueError: if one is missing or has another shape or type.
+    """
+
+    def stored(path: Any, leaf: Any) -> Any:
+        if not eqx.is_array(leaf):
+            return leaf
+        name = f"{prefix}{jax.tree_util.keystr(path)}"
+        found = arrays.get(name)
+        if found is None or found.shape != leaf.shape or found.dtype != leaf.dtype:
+            what = "is missing" if found is None else f"is {found.dtype}{list(found.shape)}"
+            raise ValueError(
+                f"The checkpoint belongs to another network: {name} {what}, "
+                f"but should be {leaf.dtype}{list(leaf.shape)}."
+            )
+        return jnp.asarray(found)
+
+    return jax.tree_util.tree_map_with_path(stored, tree)
+
+
+def _digest(arrays: Mapping[str, np.ndarray], text: str) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

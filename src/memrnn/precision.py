@@ -1,0 +1,43 @@
+"""Number formats: which there are, and how a network is cast to one."""
+
+import contextlib
+from typing import TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+T = TypeVar("T")
+
+PRECISIONS = ("float64", "float32", "bfloat16", "float16")
+"""The formats in which a network can be tested."""
+
+TRAINING_PRECISIONS = ("float64", "float32")
+"""The formats in which a network can be trained."""
+
+
+def check_precision(name: str) -> str:
+    if name not in PRECISIONS:
+        raise ValueError(f"There is no precision {name!r}; there are {', '.join(PRECISIONS)}.")
+    return name
+
+
+def check_training_precision(name: str) -> str:
+    if name not in TRAINING_PRECISIONS:
+        raise ValueError(
+            f"Training in {name!r} is not offered; there are {', '.join(TRAINING_PRECISIONS)}."
+        )
+    return name
+
+
+def scope(name: str) -> contextlib.AbstractContextManager:
+    """The context in which arrays of this format can exist: float64 must be switched on."""
+    return jax.enable_x64(check_precision(name) == "float64")
+
+
+def cast(tree: T, name: str) -> T:
+    """Casts every floating-point array; call it, and use what it returns, inside `scope`."""
+    dtype = jnp.dtype(check_precision(name))
+    return jax.tree.map(
+        lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, tree
+    )

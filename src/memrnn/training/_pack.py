@@ -1,0 +1,162 @@
+"""Trains the restarts of one experiment side by side, into one folder."""
+
+import fcntl
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from memrnn import checkpoints
+from memrnn.experiment import Experiment
+from memrnn.network import Network
+from memrnn.precision import scope
+from memrnn.training._restart import Progress, Restart
+
+EXPERIMENT_FILE = "experiment.json"
+
+Listener = Callable[[int, Progress], None]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A restart as `load_run` finds it: its curve, and its network at the best epoch."""
+
+    number: int
+    progress: Progress
+    network: Network
+
+
+@dataclass(frozen=True)
+class Run:
+    """An experiment and its restarts so far."""
+
+    experiment: Experiment
+    restarts: tuple[Trained, ...]
+
+    @property
+    def best(self) -> int:
+        """Index of the restart with the smallest validation cross-entropy above its bound."""
+        differences = [restart.progress.difference for restart in self.restarts]
+        return differences.index(min(differences))
+
+
+def checkpoint_path(out: Path, restart: int) -> Path:
+    return out / f"restart-{restart:03d}.safetensors"
+
+
+def train(
+    experiment: Experiment,
+    out: str | Path,
+    restarts: int = 10,
+    *,
+    workers: int | None = None,
+    listener: Listener | None = None,
+) -> Run:
+    """Trains restarts 0 ... `restarts` - 1 and leaves one checkpoint each in the folder `out`.
+
+    Called again with the same experiment it continues where it was, even after the process was
+    killed, and ends in the same bits as if it had never stopped. `recipe.epochs` and `restarts`
+    may have grown in between. A restart that diverges ends alone.
+
+    Args:
+        workers: restarts that train at a time, each on one core; by default one a core.
+        listener: called with a restart's number and progress when it is taken up and after
+            every epoch, from the thread that trains it.
+
+    Raises:
+        ValueError: if `out` holds something else, or another process is training in it.
+        OSError: if a checkpoint could not be written.
+    """
+    if restarts < 1:
+        raise ValueError(f"restarts is {restarts}, but must be at least 1.")
+    out = Path(out)
+    stop = threading.Event()
+    with _claim(out, experiment), scope(experiment.recipe.precision):
+        lives = [Restart(experiment, n, checkpoint_path(out, n)) for n in range(restarts)]
+        for life in lives:
+            if listener:
+                listener(life.number, life.progress)
+        waiting = [life for life in lives if not life.finished]
+        if waiting:
+            programs = waiting[0].compile()
+
+            def live(life: Restart) -> None:
+                with scope(experiment.recipe.precision):
+                    while not life.finished and not stop.is_set():
+                        life.advance(programs)
+                        if listener:
+                            listener(life.number, life.progress)
+
+            # XLA leaves Python's lock while it computes, so threads use all cores, and all
+            # restarts share one compiled program.
+            with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+                futures = [pool.submit(live, life) for life in waiting]
+                try:
+                    for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                        future.result()
+                finally:
+                    stop.set()
+        return Run(experiment, tuple(Trained(life.number, life.progress, life.best) for life in lives))
+
+
+def load_experiment(out: str | Path) -> Experiment:
+    """The experiment that was trained into this folder.
+
+    Raises:
+        ValueError: if none was.
+    """
+    path = Path(out) / EXPERIMENT_FILE
+    if not path.is_file():
+        raise ValueError(f"{out} holds no experiment: there is no {EXPERIMENT_FILE} in it.")
+    try:
+        return Experiment.from_json(json.loads(path.read_text()))
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged or of another version: {error}.") from error
+
+
+def load_run(out: str | Path) -> Run:
+    """The experiment in this folder and its restarts so far, each at its best epoch.
+
+    Raises:
+        ValueError: if there is none, or a checkpoint is damaged or belongs elsewhere.
+    """
+    out, experiment = Path(out), load_experiment(out)
+    with scope(experiment.recipe.precision):
+        restarts = []
+        for path in sorted(out.glob("restart-*.safetensors")):
+            life = Restart(experiment, int(path.stem.removeprefix("restart-")), path)
+            restarts.append(Trained(life.number, life.progress, life.best))
+    if not restarts:
+        raise ValueError(f"{out} holds no checkpoint yet; train for at least one epoch first.")
+    return Run(experiment, tuple(restarts))
+
+
+@contextmanager
+def _claim(out: Path, experiment: Experiment) -> Iterator[None]:
+    """Makes the folder this experiment's and this process' own while it trains."""
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; give a folder that does not exist or is empty.")
+    if (out / EXPERIMENT_FILE).exists():
+        if load_experiment(out).identity() != experiment.identity():
+            raise ValueError(
+                f"{out} holds another experiment; choose another folder, or repeat the command "
+                "that began it."
+            )
+    elif out.exists() and any(out.iterdir()):
+        raise ValueError(f"{out} is not empty; give a folder that does not exist or is empty.")
+    out.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(out, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ValueError(f"Another process is training in {out}.") from error
+        text = json.dumps(experiment.to_json(), indent=1) + "\n"
+        checkpoints.write_bytes(out / EXPERIMENT_FILE, text.encode())
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,113 @@
+"""The compiled programs of a pack: one pass over the training batches, one over validation."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int
+
+from memrnn.network import Network, losses
+
+
+class Learner(NamedTuple):
+    """What an epoch changes: the trained part of a network and the optimiser's moments."""
+
+    trained: Network
+    moments: Any
+
+
+class Programs(NamedTuple):
+    """Compiled once for a pack; every restart of the pack calls them.
+
+    Attributes:
+        epoch: (learner, frozen, tokens, lengths, order, rate) -> (learner, training nats, all
+            parameters finite).
+        validate: (trained, frozen, tokens, lengths) -> nats of each string.
+    """
+
+    epoch: Callable[..., tuple[Learner, Array, Array]]
+    validate: Callable[..., Array]
+
+
+def optimizer(clip: float) -> optax.GradientTransformation:
+    """Adam's direction after clipping by the global norm; the rate is applied by the caller."""
+    return optax.chain(optax.clip_by_global_norm(clip), optax.scale_by_adam())
+
+
+def epoch(
+    learner: Learner,
+    frozen: Network,
+    tokens: Int[Array, "batches batch longest"],
+    lengths: Int[Array, " batches"],
+    order: Int[Array, " batches"],
+    rate: Float[Array, ""],
+    *,
+    clip: float,
+    buckets: Sequence[int],
+) -> tuple[Learner, Float[Array, ""], Array]:
+    """One pass over the training batches, one update a batch.
+
+    The loss of a batch is the mean over its strings of the sum of nats over the symbols.
+    """
+    update = optimizer(clip).update
+
+    def gradient(longest: int) -> Callable:
+        def loss(trained: Network, tokens: Array, lengths: Array) -> Array:
+            nats, _ = losses(eqx.combine(trained, frozen), tokens[:, :longest], lengths)
+            return jnp.sum(nats) / tokens.shape[0]
+
+        return jax.value_and_grad(loss)
+
+    def step(learner: Learner, batch: Array) -> tuple[Learner, Array]:
+        batch_lengths = jnp.broadcast_to(lengths[batch], tokens.shape[1])
+        bucket = jnp.searchsorted(jnp.asarray(buckets), lengths[batch])
+        loss, gradients = jax.lax.switch(
+            bucket,
+            [gradient(longest) for longest in buckets],
+            learner.trained,
+            tokens[batch],
+            batch_lengths,
+        )
+        directions, moments = update(gradients, learner.moments)
+        trained = jax.tree.map(lambda p, d: p - rate * d, learner.trained, directions)
+        return Learner(trained, moments), loss
+
+    learner, loss = jax.lax.scan(step, learner, order)
+    finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(learner.trained)]
+    return learner, jnp.sum(loss) * tokens.shape[1], jnp.all(jnp.stack(finite))
+
+
+def validate(
+    trained: Network,
+    frozen: Network,
+    tokens: Int[Array, "batches batch longest"],
+    lengths: Int[Array, " batches"],
+) -> Float[Array, "batches batch"]:
+    """Nats of every validation string, all of them in one forward pass."""
+    strings = tokens.reshape(-1, tokens.shape[2])
+    each = jnp.repeat(lengths, tokens.shape[1])
+    nats, _ = losses(eqx.combine(trained, frozen), strings, each)
+    return jnp.sum(nats, axis=0).reshape(tokens.shape[:2])
+
+
+def compile_programs(
+    learner: Learner,
+    frozen: Network,
+    training: tuple[Array, Array],
+    validation: tuple[Array, Array],
+    *,
+    clip: float,
+    buckets: Sequence[int],
+) -> Programs:
+    """Compiles both programs for the shapes of these arguments."""
+    order, rate = training[1], np.zeros((), eqx.combine(learner.trained, frozen).dtype)
+    epoch_program = jax.jit(functools.partial(epoch, clip=clip, buckets=tuple(buckets)))
+    return Programs(
+        epoch_program.lower(learner, frozen, *training, order, rate).compile(),
+        jax.jit(validate).lower(learner.trained, frozen, *validation).compile(),
+    )

@@ -1,0 +1,205 @@
+"""One restart: a pure function of its experiment and its number, resumable at every epoch."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from memrnn import checkpoints
+from memrnn.experiment import Experiment
+from memrnn.network import Network
+from memrnn.parts import partition
+from memrnn.precision import cast
+from memrnn.training._data import draw_batches, draw_learning_rate, epoch_order, padded_lengths
+from memrnn.training._programs import Learner, Programs, compile_programs, optimizer
+from memrnn.training._schedule import Schedule
+
+Status = Literal["running", "done", "diverged"]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of a restart's curve; perplexities are per symbol, end-of-string included."""
+
+    train_perplexity: float
+    validation_perplexity: float
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a restart stands.
+
+    Attributes:
+        status: "diverged" as soon as a parameter or the validation perplexity is not finite.
+        bound: perplexity of the exact lower bound on the restart's own validation strings.
+        best_epoch: number of the epoch with the smallest validation perplexity, from 1; 0 for
+            the random start.
+    """
+
+    seed: int
+    bound: float
+    schedule: Schedule
+    status: Status = "running"
+    best_epoch: int = 0
+    curve: tuple[Epoch, ...] = ()
+
+    @property
+    def epochs(self) -> int:
+        return len(self.curve)
+
+    @property
+    def difference(self) -> float:
+        """Best validation cross-entropy minus the bound's, nats per symbol: what selects."""
+        return math.log(self.schedule.best) - math.log(self.bound)
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @staticmethod
+    def from_json(values: dict[str, Any]) -> "Progress":
+        return Progress(
+            **values
+            | {
+                "schedule": Schedule(**values["schedule"]),
+                "curve": tuple(Epoch(**epoch) for epoch in values["curve"]),
+            }
+        )
+
+
+class Restart:
+    """The state of one restart in training; `advance` runs one epoch and saves it."""
+
+    def __init__(self, experiment: Experiment, number: int, path: Path):
+        """Draws parameters and data, and takes up the checkpoint at `path` if there is one."""
+        self.experiment, self.number, self.path = experiment, number, path
+        recipe, law = experiment.recipe, experiment.law
+        seed = experiment.restart_seed(number)
+        network = experiment.definition.build(len(law.language.symbols), seed)
+        network = cast(network, recipe.precision)
+        batches = draw_batches(law, recipe, seed)
+        self.batches = batches
+        self.buckets = padded_lengths(law)
+        bound = law.lower_bound_perplexity(
+            [
+                tokens[:, :length]
+                for tokens, length in zip(
+                    batches["validation"].tokens, batches["validation"].lengths, strict=True
+                )
+            ]
+        )
+        schedule = Schedule(draw_learning_rate(recipe, seed))
+        self.progress = Progress(seed, bound, schedule)
+        trained, self.frozen = partition(network, experiment.freeze)
+        self.learner = Learner(trained, optimizer(recipe.clip).init(trained))
+        self.best = network
+        if path.exists():
+            self._load()
+
+    @property
+    def network(self) -> Network:
+        return eqx.combine(self.learner.trained, self.frozen)
+
+    @property
+    def finished(self) -> bool:
+        """Whether another epoch would change nothing or is not asked for."""
+        recipe, progress = self.experiment.recipe, self.progress
+        return (
+            progress.status == "diverged"
+            or progress.epochs >= recipe.epochs
+            or progress.schedule.stale >= recipe.stop_patience
+            or (progress.epochs > 0 and not jax.tree.leaves(self.learner.trained))
+        )
+
+    def compile(self) -> Programs:
+        """The programs that train this restart and every other of its pack."""
+        recipe, batches = self.experiment.recipe, self.batches
+        return compile_programs(
+            self.learner,
+            self.frozen,
+            (batches["train"].tokens, batches["train"].lengths),
+            (batches["validation"].tokens, batches["validation"].lengths),
+            clip=recipe.clip,
+            buckets=self.buckets,
+        )
+
+    def advance(self, programs: Programs) -> None:
+        """One epoch: shuffle, train, validate, schedule, save."""
+        recipe, progress = self.experiment.recipe, self.progress
+        train, validation = self.batches["train"], self.batches["validation"]
+        dtype = jnp.dtype(recipe.precision)
+        train_nats, finite = math.nan, True
+        if jax.tree.leaves(self.learner.trained):
+            order = epoch_order(recipe.batches, progress.seed, progress.epochs)
+            rate = np.asarray(progress.schedule.rate, dtype)
+            self.learner, nats, all_finite = programs.epoch(
+                self.learner, self.frozen, train.tokens, train.lengths, order, rate
+            )
+            train_nats, finite = float(nats), bool(all_finite)
+        strings = programs.validate(
+            self.learner.trained, self.frozen, validation.tokens, validation.lengths
+        )
+        mean = float(np.sum(np.asarray(strings, np.float64))) / validation.symbols
+        perplexity = _perplexity(mean)
+        epoch = Epoch(
+            _perplexity(train_nats / train.symbols), perplexity, progress.schedule.rate
+        )
+        schedule = progress.schedule.after(perplexity, recipe)
+        improved = schedule.stale == 0
+        self.progress = dataclasses.replace(
+            progress,
+            schedule=schedule,
+            status="running" if finite and math.isfinite(perplexity) else "diverged",
+            best_epoch=progress.epochs + 1 if improved else progress.best_epoch,
+            curve=(*progress.curve, epoch),
+        )
+        if improved:
+            self.best = self.network
+        self._settle()
+        self._save()
+
+    def _save(self) -> None:
+        arrays = {
+            **checkpoints.arrays_of(self.network, "network"),
+            **checkpoints.arrays_of(self.best, "best"),
+            **checkpoints.arrays_of(self.learner.moments, "moments"),
+        }
+        record = {
+            "experiment": self.experiment.identity(),
+            "restart": self.number,
+            "progress": self.progress.to_json(),
+        }
+        checkpoints.save(self.path, arrays, record)
+
+    def _load(self) -> None:
+        arrays, record = checkpoints.load(self.path)
+        if (record["experiment"], record["restart"]) != (
+            self.experiment.identity(),
+            self.number,
+        ):
+            raise ValueError(f"{self.path} belongs to another experiment or restart.")
+        self.progress = Progress.from_json(record["progress"])
+        network = checkpoints.restore(self.network, "network", arrays)
+        moments = checkpoints.restore(self.learner.moments, "moments", arrays)
+        trained, self.frozen = partition(network, self.experiment.freeze)
+        self.learner = Learner(trained, moments)
+        self.best = checkpoints.restore(self.best, "best", arrays)
+        # A restart that was done is not, if more epochs are asked for than then.
+        self._settle()
+
+    def _settle(self) -> None:
+        if self.progress.status != "diverged":
+            status = "done" if self.finished else "running"
+            self.progress = dataclasses.replace(self.progress, status=status)
+
+
+def _perplexity(nats: float) -> float:
+    """exp, infinite where it overflows."""
+    return math.exp(nats) if nats < 709 else math.inf if nats == nats else math.nan
