@@ -70,14 +70,16 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         raise ValueError(f"{path} is damaged or no checkpoint: {error}.") from error
     if header is None:
         raise ValueError(f"{path} is a safetensors file, but no checkpoint of memrnn.")
-    content = json.loads(header)
-    if content["format"] != FORMAT:
-        raise ValueError(
-            f"{path} has format {content['format']}, but this version reads format {FORMAT}."
-        )
-    if content["digest"] != _digest(arrays, content["record"]):
+    try:
+        content = json.loads(header)
+        version, digest, text = content["format"], content["digest"], content["record"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: its header cannot be read.") from error
+    if version != FORMAT:
+        raise ValueError(f"{path} has format {version}, but this version reads format {FORMAT}.")
+    if digest != _digest(arrays, text):
         raise ValueError(f"{path} is damaged: its content does not match its digest.")
-    return arrays, json.loads(content["record"])
+    return arrays, json.loads(text)
 
 
 def arrays_of(tree: Any, prefix: str) -> dict[str, np.ndarray]:

@@ -21,9 +21,7 @@ def check_freeze(freeze: Iterable[str]) -> tuple[str, ...]:
     """
     names = set(freeze)
     if unknown := sorted(names - set(PARTS)):
-        raise ValueError(
-            f"Cannot freeze {', '.join(unknown)}: the parts are {', '.join(PARTS)}."
-        )
+        raise ValueError(f"Cannot freeze {', '.join(unknown)}: the parts are {', '.join(PARTS)}.")
     return tuple(part for part in PARTS if part in names)
 
 

@@ -1,4 +1,4 @@
-"""The strings of one restart, padded into few lengths so that few programs are compiled."""
+"""The strings of one restart, its learning rate and the order of its batches."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,10 +8,6 @@ from jaxtyping import Int
 
 from memrnn.experiment import Recipe
 from memrnn.languages import Law
-
-BUCKETS = 3
-"""Padded lengths per range of lengths. Each is compiled once; each more saves less padding
-(3 waste a tenth of the steps on [40, 80])."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +26,6 @@ class Batches:
     def symbols(self) -> int:
         """Number of predicted symbols, end-of-string included."""
         return int(np.sum(self.lengths + 1)) * self.tokens.shape[1]
-
-
-def padded_lengths(law: Law, buckets: int = BUCKETS) -> tuple[int, ...]:
-    """The lengths to which batches are padded, ascending; the last is the law's longest."""
-    edges = np.linspace(law.lengths[0], law.lengths[-1], buckets + 1)[1:]
-    longest = [max(length for length in law.lengths if length <= edge + 1e-9) for edge in edges]
-    return tuple(sorted(set(longest)))
 
 
 def draw_batches(

@@ -100,7 +100,9 @@ def train(
                         future.result()
                 finally:
                     stop.set()
-        return Run(experiment, tuple(Trained(life.number, life.progress, life.best) for life in lives))
+        return Run(
+            experiment, tuple(Trained(life.number, life.progress, life.best) for life in lives)
+        )
 
 
 def load_experiment(out: str | Path) -> Experiment:

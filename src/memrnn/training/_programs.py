@@ -12,6 +12,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from memrnn.network import Network, losses
+from memrnn.training._data import Batches
 
 
 class Learner(NamedTuple):
@@ -79,7 +80,8 @@ def epoch(
 
     learner, loss = jax.lax.scan(step, learner, order)
     finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(learner.trained)]
-    return learner, jnp.sum(loss) * tokens.shape[1], jnp.all(jnp.stack(finite))
+    all_finite = functools.reduce(jnp.logical_and, finite, jnp.array(True))
+    return learner, jnp.sum(loss) * tokens.shape[1], all_finite
 
 
 def validate(
@@ -98,16 +100,20 @@ def validate(
 def compile_programs(
     learner: Learner,
     frozen: Network,
-    training: tuple[Array, Array],
-    validation: tuple[Array, Array],
+    training: Batches,
+    validation: Batches,
     *,
     clip: float,
     buckets: Sequence[int],
 ) -> Programs:
     """Compiles both programs for the shapes of these arguments."""
-    order, rate = training[1], np.zeros((), eqx.combine(learner.trained, frozen).dtype)
+    order, rate = training.lengths, np.zeros((), eqx.combine(learner.trained, frozen).dtype)
     epoch_program = jax.jit(functools.partial(epoch, clip=clip, buckets=tuple(buckets)))
     return Programs(
-        epoch_program.lower(learner, frozen, *training, order, rate).compile(),
-        jax.jit(validate).lower(learner.trained, frozen, *validation).compile(),
+        epoch_program.lower(
+            learner, frozen, training.tokens, training.lengths, order, rate
+        ).compile(),
+        jax.jit(validate)
+        .lower(learner.trained, frozen, validation.tokens, validation.lengths)
+        .compile(),
     )

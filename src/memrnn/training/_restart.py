@@ -15,9 +15,10 @@ import numpy as np
 from memrnn import checkpoints
 from memrnn.experiment import Experiment
 from memrnn.network import Network
+from memrnn.padding import padded_lengths
 from memrnn.parts import partition
 from memrnn.precision import cast
-from memrnn.training._data import draw_batches, draw_learning_rate, epoch_order, padded_lengths
+from memrnn.training._data import draw_batches, draw_learning_rate, epoch_order
 from memrnn.training._programs import Learner, Programs, compile_programs, optimizer
 from memrnn.training._schedule import Schedule
 
@@ -124,8 +125,8 @@ class Restart:
         return compile_programs(
             self.learner,
             self.frozen,
-            (batches["train"].tokens, batches["train"].lengths),
-            (batches["validation"].tokens, batches["validation"].lengths),
+            batches["train"],
+            batches["validation"],
             clip=recipe.clip,
             buckets=self.buckets,
         )
@@ -148,9 +149,7 @@ class Restart:
         )
         mean = float(np.sum(np.asarray(strings, np.float64))) / validation.symbols
         perplexity = _perplexity(mean)
-        epoch = Epoch(
-            _perplexity(train_nats / train.symbols), perplexity, progress.schedule.rate
-        )
+        epoch = Epoch(_perplexity(train_nats / train.symbols), perplexity, progress.schedule.rate)
         schedule = progress.schedule.after(perplexity, recipe)
         improved = schedule.stale == 0
         self.progress = dataclasses.replace(

@@ -1,0 +1,279 @@
+"""The command line: parses, calls, prints."""
+
+import contextlib
+import errno
+import functools
+import io
+import json
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import jax
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+import memrnn
+from memrnn.cache import use_compile_cache
+from memrnn.demo import run_demo
+from memrnn.display import TrainingDisplay
+from memrnn.evaluation import BINS, parse_bin, test
+from memrnn.experiment import Experiment, Recipe
+from memrnn.languages import get_language, language_names
+from memrnn.models import GRAMMAR, get_model, model_names
+from memrnn.parts import parameter_count
+from memrnn.precision import check_precision
+from memrnn.reports import results_table
+from memrnn.training import load_run, train
+
+WRONG, FAILED, STOPPED = 2, 1, 130
+"""Exit statuses: wrong flag, file or value; failed on the way; stopped by the user."""
+
+
+def demo_command(out: Path = Path("demo"), seed: int = 0, workers: int | None = None) -> None:
+    """The main job in small: train with parts frozen, test far beyond, write a report.
+
+    Args:
+        out: folder for checkpoints, figures and the page; a second call continues in it.
+        seed: from which every restart's own seed follows.
+        workers: experiments that train at a time; by default one a core.
+    """
+    run_demo(out, seed=seed, workers=workers, console=Console())
+
+
+def languages_command(json: bool = False) -> None:
+    """Lists the languages.
+
+    Args:
+        json: print JSON instead of a table.
+    """
+    rows = [
+        {
+            "name": name,
+            "description": get_language(name).describe(),
+            "symbols": list(get_language(name).symbols),
+        }
+        for name in language_names()
+    ]
+    _print_rows(rows, json)
+    if not json:
+        print("All but count-3 take another number k of word symbols, as in marked-copy:k=5.")
+
+
+def models_command(json: bool = False) -> None:
+    """Lists the models, with their number of parameters for three symbols.
+
+    Args:
+        json: print JSON instead of a table.
+    """
+    rows = [
+        {
+            "name": name,
+            "description": description,
+            "parameters": parameter_count(get_model(name).build(symbols=3, seed=0)),
+        }
+        for name, description in model_names().items()
+    ]
+    _print_rows(rows, json)
+    if not json:
+        print(f"Further names: {GRAMMAR}.")
+
+
+def sample_command(language: str, length: int, count: int = 10, seed: int = 0) -> None:
+    """Prints strings of a language, one a line.
+
+    Args:
+        language: name of the language, see `memrnn languages`.
+        length: number of symbols.
+        count: number of strings.
+        seed: the same seed draws the same strings.
+    """
+    chosen = get_language(language)
+    if count < 1 or seed < 0:
+        raise ValueError("count must be at least 1 and seed at least 0.")
+    for string in chosen.sample(length, count, np.random.default_rng(seed)):
+        print(chosen.decode(string))
+
+
+def train_command(
+    language: str,
+    model: str,
+    out: Path,
+    freeze: tuple[str, ...] = (),
+    restarts: int = 10,
+    seed: int = 0,
+    workers: int | None = None,
+    recipe: Annotated[Recipe, tyro.conf.arg(name="")] = Recipe(),  # noqa: B008
+) -> None:
+    """Trains restarts of a network, side by side; called again, it continues.
+
+    Args:
+        language: name of the language, see `memrnn languages`.
+        model: name of the model, see `memrnn models`.
+        out: folder for the checkpoints.
+        freeze: parts that keep their random start: embedding, controller, memory, classifier.
+        restarts: training runs, each with a seed of its own.
+        seed: from which every restart's own seed follows.
+        workers: restarts that train at a time; by default one a core.
+        recipe: everything about training that is not the network.
+    """
+    experiment = Experiment(language, model, freeze, recipe, seed)
+    workers = workers or os.cpu_count() or 1
+    console = Console(stderr=True)
+    console.print(experiment.label, highlight=False)
+    with TrainingDisplay(experiment, restarts, workers, console) as display:
+        run = train(experiment, out, restarts, workers=workers, listener=display)
+    best = run.restarts[run.best]
+    diverged = sum(restart.progress.status == "diverged" for restart in run.restarts)
+    console.print(
+        f"best of {restarts}: restart {best.number}, validation perplexity "
+        f"{best.progress.schedule.best:.4f}, exact lower bound {best.progress.bound:.4f}"
+        + (f"; {diverged} diverged" if diverged else "")
+        + f"\nnext: memrnn test {out}",
+        highlight=False,
+    )
+
+
+def test_command(
+    directory: tyro.conf.Positional[Path],
+    bins: tuple[str, ...] = tuple(f"{low}:{high}" for low, high in BINS),
+    precision: str | None = None,
+    strings_per_length: int = 10,
+    json: bool = False,
+) -> None:
+    """Tests what `memrnn train` trained, beside exact floors and ceiling.
+
+    Args:
+        directory: folder that `memrnn train --out` filled.
+        bins: ranges of test lengths, both ends inclusive.
+        precision: float64, float32, bfloat16 or float16; by default that of the training.
+        strings_per_length: test strings of each valid length.
+        json: print JSON instead of a table.
+    """
+    chosen = [parse_bin(text) for text in bins]
+    if precision is not None:
+        check_precision(precision)
+    result = test(
+        load_run(directory), chosen, precision=precision, strings_per_length=strings_per_length
+    )
+    if json:
+        _print_json(result)
+    else:
+        Console().print(results_table([result]))
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "demo": demo_command,
+    "languages": languages_command,
+    "models": models_command,
+    "sample": sample_command,
+    "train": train_command,
+    "test": test_command,
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs a command; `memrnn --help` lists them."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments == ["--version"]:
+        print(f"memrnn {memrnn.__version__}")
+        return
+    use_compile_cache()
+    try:
+        call = _parse(arguments)
+        call()
+    except KeyboardInterrupt:
+        _stop(STOPPED, "Stopped; the same command continues where it was.")
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; Python would complain when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ValueError as error:
+        if not _ours(error):
+            raise
+        _stop(WRONG, str(error))
+    except OSError as error:
+        _stop(
+            FAILED if error.errno == errno.ENOSPC else WRONG,
+            error.args[-1] if error.args else str(error),
+        )
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        _stop(
+            FAILED,
+            "Out of memory. Checkpoints are whole; try fewer workers, a smaller batch or "
+            "shorter strings.",
+        )
+
+
+def _parse(arguments: list[str]) -> Callable[[], None]:
+    """The command with its arguments; a usage error ends the program with one line."""
+    chosen: list[Callable[[], None]] = []
+
+    def later(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def remember(*args: Any, **kwargs: Any) -> None:
+            chosen.append(functools.partial(command, *args, **kwargs))
+
+        return remember
+
+    complaints = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaints):
+            tyro.extras.subcommand_cli_from_dict(
+                {name: later(command) for name, command in COMMANDS.items()},
+                prog="memrnn",
+                description=memrnn.__doc__,
+                args=arguments,
+                config=(tyro.conf.FlagCreatePairsOff,),
+            )
+    except SystemExit as exit:
+        if exit.code:
+            _stop(WRONG, _one_line(complaints.getvalue()))
+        raise
+    return chosen[0]
+
+
+def _one_line(text: str) -> str:
+    """Tyro's boxed complaint as one line, without its frame, its title and its last hint."""
+    lines = [line.strip("│ ") for line in text.splitlines() if line.startswith("│")]
+    words = " ".join(line for line in lines if not re.fullmatch("─*", line))
+    return re.split(r"\s*For full helptext", words)[0] + "; see memrnn --help."
+
+
+def _ours(error: BaseException) -> bool:
+    """Whether this package raised it on purpose; anything else is a fault and keeps its trace."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return frames[-1][0].f_globals.get("__name__", "").startswith("memrnn")
+
+
+def _stop(status: int, message: str) -> NoReturn:
+    print(f"memrnn: {' '.join(message.split())}", file=sys.stderr)
+    raise SystemExit(status)
+
+
+def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        _print_json(rows)
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in rows[0]:
+        table.add_column(name, justify="right" if isinstance(rows[0][name], int) else "left")
+    for row in rows:
+        cells = (" ".join(v) if isinstance(v, list) else str(v) for v in row.values())
+        table.add_row(*cells)
+    Console().print(table)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, allow_nan=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""Progress of a training in the terminal, or line by line where there is no terminal."""
+
+import threading
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from memrnn import training
+from memrnn.experiment import Experiment
+
+LINE_SECONDS = 10.0
+"""Without a terminal, a restart is reported at most this often, and when it ends."""
+
+
+class TrainingDisplay:
+    """Listens to `memrnn.train`: one bar a running restart, and one for all of them."""
+
+    def __init__(self, experiment: Experiment, restarts: int, workers: int, console: Console):
+        self._recipe, self._restarts, self._console = experiment.recipe, restarts, console
+        self._workers = min(workers, restarts)
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=14),
+            TextColumn("{task.fields[text]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._all = self._bars.add_task("all", total=restarts, text="compiling")
+        self._tasks: dict[int, TaskID] = {}
+        self._state: dict[int, training.Progress] = {}
+        self._lock = threading.Lock()
+        self._began = self._spoke = time.monotonic()
+        self._epochs = 0
+
+    def __enter__(self) -> "TrainingDisplay":
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bars.stop()
+
+    def __call__(self, restart: int, progress: training.Progress) -> None:
+        with self._lock:
+            known = restart in self._state
+            self._state[restart] = progress
+            if not progress.curve:
+                return
+            if known:
+                self._epochs += 1
+            text = self._text(progress)
+            if self._console.is_terminal:
+                self._draw(restart, progress, text)
+            elif progress.status != "running" or self._due():
+                self._console.print(f"restart {restart}: {text}", highlight=False)
+
+    def _due(self) -> bool:
+        now = time.monotonic()
+        due = now - self._spoke > LINE_SECONDS
+        self._spoke = now if due else self._spoke
+        return due
+
+    def _text(self, progress: training.Progress) -> str:
+        perplexity = progress.curve[-1].validation_perplexity
+        gap = progress.schedule.best - progress.bound
+        state = "" if progress.status == "running" else f", {progress.status}"
+        return (
+            f"epoch {progress.epochs}/{self._recipe.epochs}  perplexity {perplexity:.4f}  "
+            f"best {gap:+.4f} from bound{state}"
+        )
+
+    def _draw(self, restart: int, progress: training.Progress, text: str) -> None:
+        if restart not in self._tasks:
+            self._tasks[restart] = self._bars.add_task(
+                f"{restart:>3}", total=self._recipe.epochs, text=""
+            )
+        task = self._tasks[restart]
+        running = progress.status == "running"
+        self._bars.update(task, completed=progress.epochs, text=text, visible=running)
+        alive = sum(state.status == "running" for state in self._state.values())
+        left = sum(
+            self._recipe.epochs - state.epochs
+            for state in self._state.values()
+            if state.status == "running"
+        )
+        pace = (time.monotonic() - self._began) / max(1, self._epochs)
+        minutes, seconds = divmod(int(pace * left), 60)
+        self._bars.update(
+            self._all,
+            completed=self._restarts - alive,
+            text=f"{alive} of {self._restarts} restarts alive, at most {minutes}:{seconds:02d} left",
+        )

@@ -1,0 +1,134 @@
+"""Tables for the terminal, within 80 columns."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from memrnn.reports import _format as form
+from memrnn.reports._summary import BinSummary, Result, Summary, summarize
+
+MOST_BINS = 3
+"""Bins in an overview; more do not fit into 80 columns."""
+
+
+def result_table(result: Result) -> Table:
+    """All scores of one experiment, one row a bin."""
+    summary = summarize(result)
+    restarts = f"{summary.restarts} restart{'s' if summary.restarts != 1 else ''}"
+    table = _table(
+        title=Text(f"{summary.language}  {summary.model}  {summary.frozen} frozen"),
+        caption=Text(
+            f"{restarts}, {summary.diverged} diverged; all count in median and range. "
+            "best: the restart with the best validation score; skill, determined and perplexity "
+            "are its. floor: accuracy of the best trivial predictor; ceiling: of the exact Bayes "
+            "predictor, whose perplexity is the last column."
+        ),
+    )
+    for heading in ("lengths best median range floor ceiling skill determ. perpl. ceiling").split():
+        _number_column(table, heading)
+    table.columns[0].justify = "left"
+    for scores in summary.bins:
+        table.add_row(
+            scores.label,
+            Text(form.share(scores.best), "bold"),
+            form.share(scores.median),
+            f"{form.share(scores.lowest)}–{form.share(scores.highest)}",
+            form.share(scores.floor),
+            form.share(scores.ceiling),
+            _skill(scores.skill),
+            form.share(scores.determined),
+            form.perplexity(scores.perplexity),
+            form.perplexity(scores.ceiling_perplexity),
+        )
+    return table
+
+
+def overview_table(results: Sequence[Result]) -> Table:
+    """Many experiments, one row each: accuracy of the best restart, median, and skill by bin.
+
+    Shows the first bin and the last two, and the floor and ceiling of each language once.
+
+    Raises:
+        ValueError: if there is no result, or their bins differ.
+    """
+    summaries = [summarize(result) for result in results]
+    if not summaries:
+        raise ValueError("There is no result to report.")
+    if len({tuple(scores.lengths for scores in summary.bins) for summary in summaries}) > 1:
+        raise ValueError("The results were tested on different bins, so they need tables apart.")
+    bins = _shown(len(summaries[0].bins))
+    counts = sorted({summary.restarts for summary in summaries})
+    restarts = "–".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
+    diverged = sum(summary.diverged for summary in summaries)
+    table = _table(
+        title=None,
+        caption=Text(
+            f"Of each bin: accuracy of the best of {restarts} restarts (best on validation), "
+            "median accuracy over all restarts, skill of the best "
+            "(0 the floor, 1 the ceiling). "
+            f"{diverged} of {sum(summary.restarts for summary in summaries)} restarts diverged."
+        ),
+    )
+    table.add_column("model", no_wrap=True)
+    table.add_column("frozen", no_wrap=True)
+    for number in bins:
+        label = summaries[0].bins[number].label
+        for heading in (f"{label}\nbest", "\nmedian", "\nskill"):
+            _number_column(table, heading)
+    for language in dict.fromkeys(summary.language for summary in summaries):
+        group = [summary for summary in summaries if summary.language == language]
+        table.add_row(Text(language, "bold", overflow="ignore"))
+        for summary in group:
+            cells = [cell for number in bins for cell in _cells(summary.bins[number])]
+            table.add_row(summary.model, summary.frozen, *cells)
+        _add_bounds(table, group[0], bins)
+        table.add_section()
+    return table
+
+
+def _cells(scores: BinSummary) -> tuple[Text | str, ...]:
+    return (
+        Text(form.share(scores.best), "bold"),
+        form.share(scores.median),
+        _skill(scores.skill),
+    )
+
+
+def _add_bounds(table: Table, summary: Summary, bins: Sequence[int]) -> None:
+    shown = [summary.bins[number] for number in bins]
+    names = "/".join(dict.fromkeys(scores.floor_name for scores in shown))
+    floor = [cell for scores in shown for cell in (form.share(scores.floor), "", "0.00")]
+    ceiling = [cell for scores in shown for cell in (form.share(scores.ceiling), "", "1.00")]
+    table.add_row("floor", names, *floor, style="italic")
+    table.add_row("ceiling", "bayes", *ceiling, style="italic")
+
+
+def _table(title: Text | None, caption: Text) -> Table:
+    return Table(
+        title=title,
+        caption=caption,
+        title_justify="left",
+        caption_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=0,
+        pad_edge=False,
+    )
+
+
+def _number_column(table: Table, heading: str) -> None:
+    # No wrapping: a number that is cut in two is a wrong number.
+    table.add_column(heading, justify="right", no_wrap=True)
+
+
+def _skill(value: float | None) -> Text:
+    style = "" if value is None else "green" if value >= 0.9 else "red" if value < 0.1 else ""
+    return Text(form.skill(value), style)
+
+
+def _shown(bins: int) -> list[int]:
+    numbers = list(range(bins))
+    return numbers if bins <= MOST_BINS else [0, *numbers[1 - MOST_BINS :]]

@@ -1,0 +1,190 @@
+"""Whole networks: golden numbers, the dumb reference, gradients, padding."""
+
+import operator
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import reference_networks
+
+from memrnn.models import Model, get_model
+from memrnn.network import Network, losses
+from memrnn.parts import parameter_count
+from memrnn.precision import scope
+
+MODELS = [
+    Model("lstm", "none", 4),
+    Model("elman", "none", 4),
+    Model("gru", "none", 4),
+    Model("lstm", "superposition", 4, {"sizes": [2]}),
+    Model("lstm", "superposition", 4, {"sizes": [2, 1]}),
+    Model("gru", "superposition", 4, {"sizes": [1, 3, 2]}),
+    Model("elman", "superposition", 4, {"sizes": "hidden"}),
+    Model("lstm", "superposition", 4, {"sizes": [3], "depth_limit": 2}),
+]
+
+
+def golden_network(model: Model) -> Network:
+    """Tensor number p, row-major element i, is 0.8 sin(1 + 1.7 i + 10 p)."""
+    network = model.build(symbols=3, seed=0)
+    names = [
+        "controller.weight_input",
+        "controller.weight_hidden",
+        "controller.bias_input",
+        "controller.bias_hidden",
+    ]
+    if model.memory == "superposition":
+        names += ["memory.weight_actions", "memory.bias_actions"]
+        if model.options["sizes"] != "hidden":
+            names += ["memory.weight_push", "memory.bias_push"]
+    names += ["classifier.weight", "classifier.bias"]
+    for p, name in enumerate(names):
+        get = operator.attrgetter(name)
+        shape = get(network).shape
+        values = 0.8 * np.sin(1 + 1.7 * np.arange(np.prod(shape)) + 10 * p)
+        network = eqx.tree_at(get, network, jnp.asarray(values.reshape(shape)))
+    return network
+
+
+GOLDEN = [
+    (
+        Model("lstm", "none", 4),
+        10.50098503,
+        2.120322,
+        "0.991921 0.991610 0.998584 2.392670 0.838314 1.016935 1.021876 2.249075",
+    ),
+    (
+        Model("lstm", "superposition", 4, {"sizes": [2]}),
+        15.63135451,
+        5.219481,
+        "1.488705 2.518644 2.581310 1.467136 1.788293 2.612922 2.584125 0.590219",
+    ),
+    (
+        Model("lstm", "superposition", 4, {"sizes": [2, 1]}),
+        15.64238548,
+        5.035187,
+        "1.488705 2.517151 2.558816 1.471674 1.923618 2.482942 2.578841 0.620640",
+    ),
+    (
+        Model("lstm", "superposition", 4, {"sizes": "hidden"}),
+        13.20197344,
+        3.947767,
+        "0.855798 2.013029 2.026916 2.347505 0.853134 2.014545 2.044872 1.046174",
+    ),
+]
+
+
+@pytest.mark.parametrize(("model", "total", "norm", "each"), GOLDEN)
+def test_golden_numbers(model: Model, total: float, norm: float, each: str) -> None:
+    with scope("float64"):
+        network = golden_network(model)
+        tokens, lengths = jnp.array([[0, 1, 1, 2, 0, 1, 1]]), jnp.array([7])
+
+        def loss(network: Network) -> jax.Array:
+            return jnp.sum(losses(network, tokens, lengths)[0])
+
+        value, gradient = eqx.filter_jit(eqx.filter_value_and_grad(loss))(network)
+        nats = np.asarray(eqx.filter_jit(losses)(network, tokens, lengths)[0][:, 0])
+    squares = sum(float(np.sum(np.asarray(g) ** 2)) for g in jax.tree.leaves(gradient))
+    assert f"{float(value):.8f}" == f"{total:.8f}"
+    assert f"{np.sqrt(squares):.6f}" == f"{norm:.6f}"
+    assert " ".join(f"{x:.6f}" for x in nats) == each
+
+
+COUNTS = {
+    "lstm": (1983, 2084, 2185, 5922, 22082, 42181),
+    "jm-10": (3056, 3157, 3258, 6995, 23155, 43254),
+    "jm-3.3.3": (3081, 3182, 3283, 7020, 23180, 43279),
+    "jm-hidden": (3646, 3747, 3848, 7585, 23745, 43844),
+    "jm-3": (2349, 2450, 2551, 6288, 22448, 42547),
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_parameter_counts(name: str) -> None:
+    networks = [get_model(name).build(symbols, seed=0) for symbols in (2, 3, 4, 41, 201, 400)]
+    assert tuple(parameter_count(network) for network in networks) == COUNTS[name]
+
+
+def mixed_lengths() -> tuple[np.ndarray, np.ndarray]:
+    """Strings of several lengths in one padded batch; the padding is not all zeros."""
+    lengths = np.array([0, 1, 2, 3, 8, 13])
+    return np.random.default_rng(0).integers(0, 3, (6, 13)).astype(np.int32), lengths
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_losses_equal_the_reference(model: Model) -> None:
+    tokens, lengths = mixed_lengths()
+    with scope("float64"):
+        # Large weights, so that actions are far from uniform.
+        network = jax.tree.map(lambda leaf: 6 * leaf, model.build(symbols=3, seed=4))
+        nats, right = eqx.filter_jit(losses)(network, jnp.asarray(tokens), jnp.asarray(lengths))
+    for row, length in enumerate(lengths):
+        np.testing.assert_allclose(
+            nats[: length + 1, row],
+            reference_networks.losses(network, list(tokens[row, :length])),
+            rtol=0,
+            atol=1e-12,
+        )
+        assert not np.any(nats[length + 1 :, row]) and not np.any(right[length + 1 :, row])
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_gradient_equals_finite_differences_of_the_reference(model: Model) -> None:
+    string = [0, 2, 1, 1, 0, 2, 2, 1, 0]
+    with scope("float64"):
+        network = jax.tree.map(lambda leaf: 4 * leaf, model.build(symbols=3, seed=1))
+        tokens, lengths = jnp.array([string]), jnp.array([len(string)])
+        loss = eqx.filter_grad(lambda net: jnp.sum(losses(net, tokens, lengths)[0]))
+        gradient = eqx.filter_jit(loss)(network)
+        leaves, structure = jax.tree.flatten(network)
+        leaves = [np.asarray(leaf) for leaf in leaves]
+        rng = np.random.default_rng(0)
+        for number, (leaf, slope) in enumerate(zip(leaves, jax.tree.leaves(gradient), strict=True)):
+            for place in rng.permutation(leaf.size)[:6]:
+                index = np.unravel_index(place, leaf.shape)
+                values = []
+                for step in (-1e-5, 1e-5):
+                    changed = leaf.copy()
+                    changed[index] += step
+                    moved = [*leaves[:number], changed, *leaves[number + 1 :]]
+                    other = jax.tree.unflatten(structure, moved)
+                    values.append(sum(reference_networks.losses(other, string)))
+                difference = (values[1] - values[0]) / 2e-5
+                assert slope[index] == pytest.approx(difference, rel=1e-6, abs=1e-8)
+
+
+def test_first_logits_are_the_bias() -> None:
+    network = get_model("jm-10").build(symbols=3, seed=5)
+    network = eqx.tree_at(lambda n: n.classifier.bias, network, jnp.arange(4.0))
+    logits = network.logits(jnp.array([[0, 1, 2]], jnp.int32))
+    np.testing.assert_array_equal(logits[0, 0], np.arange(4.0))
+
+
+@pytest.mark.parametrize("model", [MODELS[2], MODELS[4]])
+def test_padding_changes_nothing(model: Model) -> None:
+    rng = np.random.default_rng(3)
+    short = rng.integers(0, 3, (2, 7)).astype(np.int32)
+    padded = np.concatenate([short, rng.integers(0, 3, (2, 6)).astype(np.int32)], axis=1)
+    with scope("float64"):
+        network = model.build(symbols=3, seed=2)
+        lengths = jnp.full(2, 7)
+
+        def loss(network: Network, tokens: jax.Array) -> jax.Array:
+            return jnp.sum(losses(network, tokens, lengths)[0])
+
+        graded = eqx.filter_jit(eqx.filter_value_and_grad(loss))
+        plain = graded(network, jnp.asarray(short))
+        filled = graded(network, jnp.asarray(padded))
+    for a, b in zip(jax.tree.leaves(plain), jax.tree.leaves(filled), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
+
+
+def test_low_precision_is_scored_in_float32() -> None:
+    network = get_model("lstm").build(symbols=3, seed=0)
+    for precision in ("bfloat16", "float16"):
+        low = jax.tree.map(lambda leaf: leaf.astype(precision), network)
+        assert low.logits(jnp.zeros((1, 3), jnp.int32)).dtype == precision
+        assert losses(low, jnp.zeros((1, 3), jnp.int32), jnp.array([3]))[0].dtype == jnp.float32
