@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from memrnn.languages import Law
 from memrnn.predictors import CEILING, FLOORS, Predictor, hits, surprisals
 
-Group = Int[np.ndarray, "count length"]
+Group = Int[np.ndarray, "_ _"]
 Bin = tuple[int, int]
 
 SEED = 0
@@ -59,7 +59,7 @@ class TestSet:
         return self.law.sample_each_length(self.strings_per_length, rng)
 
     @cached_property
-    def determined(self) -> list[Bool[np.ndarray, "count positions"]] | None:
+    def determined(self) -> list[Bool[np.ndarray, "_ _"]] | None:
         """Where the prefix leaves no choice; None if nowhere in this language."""
         if not self.law.language.has_determined_symbols:
             return None
