@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import reference_networks
 
+import reference_networks
 from memrnn.models import Model, get_model
 from memrnn.network import Network, losses
 from memrnn.parts import parameter_count

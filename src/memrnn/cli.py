@@ -29,7 +29,7 @@ from memrnn.languages import get_language, language_names
 from memrnn.models import GRAMMAR, get_model, model_names
 from memrnn.parts import parameter_count
 from memrnn.precision import check_precision
-from memrnn.reports import results_table
+from memrnn.reports import result_table
 from memrnn.training import load_run, train
 
 WRONG, FAILED, STOPPED = 2, 1, 130
@@ -165,7 +165,7 @@ def test_command(
     if json:
         _print_json(result)
     else:
-        Console().print(results_table([result]))
+        Console().print(result_table(result))
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

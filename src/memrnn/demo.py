@@ -17,12 +17,12 @@ from memrnn import reports
 from memrnn.evaluation import Bin, test
 from memrnn.experiment import Experiment, Recipe
 from memrnn.reports import Equality, Provenance, Result
-from memrnn.training import Run, load_experiment, train
 from memrnn.training import Progress as Training
+from memrnn.training import Run, load_experiment, train
 
 RUNS = "runs"
 TITLE = "Learned, or only the floor?"
-NO_MEMORY = "There is no memory in it, so freezing the memory must change nothing."
+NO_MEMORY = "They must be: there is no memory to freeze."
 
 
 @dataclass(frozen=True)
@@ -38,19 +38,19 @@ class DemoSettings:
     models: tuple[str, ...] = ("lstm", "gru", "jm-10")
     freezes: tuple[tuple[str, ...], ...] = ((), ("memory",), ("controller",))
     restarts: int = 3
-    # Short strings, high rates and little patience: a fortieth of the paper's training, which is
+    # Short strings, high rates and little patience: a small part of the paper's training, yet
     # enough to learn these lengths and so to see what is left beyond them.
     recipe: Recipe = field(
         default_factory=lambda: Recipe(
-            lengths=(5, 30),
+            lengths=(5, 24),
             batches=100,
             validation_batches=30,
-            epochs=35,
+            epochs=32,
             learning_rate=(5e-3, 1.5e-2),
             stop_patience=6,
         )
     )
-    bins: tuple[Bin, ...] = ((5, 30), (31, 60), (61, 120))
+    bins: tuple[Bin, ...] = ((5, 24), (25, 48), (49, 96))
     strings_per_length: int = 10
 
     def experiments(self, seed: int) -> list[Experiment]:
@@ -59,7 +59,7 @@ class DemoSettings:
         return [Experiment(*cell, self.recipe, seed) for cell in grid]
 
 
-class _Stopped(Exception):
+class _StoppedError(Exception):
     """Ends the training of an experiment because another one failed or the user interrupts."""
 
 
@@ -92,8 +92,9 @@ def run_demo(
     _check_folder(out, experiments)
     shortest, longest = settings.recipe.lengths
     console.print(
-        f"{len(experiments)} experiments with {settings.restarts} restarts each, trained on "
-        f"lengths {shortest} to {longest}, tested up to {max(last for _, last in settings.bins)}.",
+        f"{len(experiments)} experiments of {settings.restarts} restarts, trained on "
+        f"lengths {shortest} to {longest}, tested up to {max(last for _, last in settings.bins)}.\n"
+        "Language, model, what is frozen, and the best restart's validation perplexity:",
         highlight=False,
     )
     finished = _run_all(experiments, out, settings, workers or os.cpu_count() or 1, console)
@@ -161,7 +162,7 @@ def _run_all(
 
             def listen(restart: int, training: Training) -> None:
                 if stop.is_set():
-                    raise _Stopped
+                    raise _StoppedError
                 progress.advance(bar, training.epochs - done.get(restart, 0))
                 done[restart] = training.epochs
 
@@ -172,7 +173,7 @@ def _run_all(
             progress.advance(bar, max(0, asked - sum(done.values())))
             with locks[experiment.language, experiment.model]:
                 if stop.is_set():
-                    raise _Stopped
+                    raise _StoppedError
                 result = test(run, settings.bins, strings_per_length=settings.strings_per_length)
             console.print(_line(run), highlight=False, markup=False)
             return run, result
@@ -199,10 +200,10 @@ def _ease(experiment: Experiment) -> tuple[bool, bool]:
 
 def _line(run: Run) -> str:
     experiment, best = run.experiment, run.restarts[run.best].progress
+    frozen = reports.frozen_label(experiment.freeze)
     return (
-        f"  {experiment.language:24} {experiment.model:6} "
-        f"{reports.frozen_label(experiment.freeze) + ' frozen':18} "
-        f"perplexity {best.schedule.best:5.3f} (bound {best.bound:5.3f})"
+        f"  {experiment.language:23}  {experiment.model:6} {frozen:10} "
+        f"{best.schedule.best:6.3f}  bound {best.bound:5.3f}"
     )
 
 
@@ -214,6 +215,7 @@ def _progress(console: Console) -> Progress:
         TimeElapsedColumn(),
         console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
 
 

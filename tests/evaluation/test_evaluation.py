@@ -8,8 +8,8 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-import reference_networks
 
+import reference_networks
 from memrnn.evaluation import Marks, make_test_sets, mark, parse_bin, score, skill
 from memrnn.evaluation import test as evaluate
 from memrnn.experiment import Experiment, Recipe
@@ -45,7 +45,8 @@ def dumb_score(network: object, groups: list[np.ndarray], language: str) -> dict
                 # Right if no other symbol is more likely: ask for the loss of each.
                 prefix = list(string[:t])
                 rivals = [
-                    reference_networks.losses(network, [*prefix, s])[t] for s in range(3)  # type: ignore[arg-type]
+                    reference_networks.losses(network, [*prefix, s])[t]
+                    for s in range(3)  # type: ignore[arg-type]
                 ] + [reference_networks.losses(network, prefix)[t]]  # type: ignore[arg-type]
                 hit = int(np.argmin(rivals)) == target
                 nats, right, symbols = nats + losses[t], right + hit, symbols + 1

@@ -5,10 +5,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from reference_networks import ListStack, sigmoid, softmax
 
 from memrnn.memories import Superposition
 from memrnn.precision import scope
+from reference_networks import ListStack, sigmoid, softmax
 
 
 def drive(t: int) -> tuple[np.ndarray, np.ndarray]:

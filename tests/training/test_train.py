@@ -128,17 +128,21 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_bits(tmp_path: Path) ->
             [sys.executable, "-c", code], env=environment, text=True, stdout=subprocess.PIPE
         )
 
-    assert start(expected).wait() == 0
+    with start(expected) as process:
+        process.communicate()
+        assert process.returncode == 0
     rng = np.random.default_rng(0)
     kills = 0
     for _ in range(4):
-        process = start(folder)
-        assert process.stdout is not None and process.stdout.readline() == "begin\n"
-        time.sleep(rng.uniform(0.3, 3))
-        process.send_signal(signal.SIGKILL)
-        kills += process.wait() == -signal.SIGKILL
+        with start(folder) as process:
+            assert process.stdout is not None and process.stdout.readline() == "begin\n"
+            time.sleep(rng.uniform(0.3, 3))
+            process.send_signal(signal.SIGKILL)
+            kills += process.wait() == -signal.SIGKILL
     assert kills > 0
-    assert start(folder).wait() == 0
+    with start(folder) as process:
+        process.communicate()
+        assert process.returncode == 0
     assert files(folder) == files(expected)
 
 

@@ -80,7 +80,7 @@ def draw(
     for axis, cell in zip(axes, cells, strict=False):
         if cell in panels:
             _draw_panel(axis, panels[cell], score, training_lengths)
-            axis.set_title(f"{cell[0]}\n{cell[1]}", fontsize=9, fontweight="bold")
+            axis.set_title(f"{cell[0]}\n{cell[1]}", fontsize=9, fontweight="bold", parse_math=False)
         else:
             axis.set_axis_off()
     for axis in list(axes)[len(cells) :]:
@@ -182,7 +182,7 @@ def _draw_bounds(axis: Axes, result: Result, score: str) -> None:
     _name_line(axis, "ceiling", lengths[-1], ceiling[-1], "bottom")
 
 
-def _name_line(axis: Axes, name: str, x: float, y: float, side: str) -> None:
+def _name_line(axis: Axes, name: str, x: int, y: float, side: str) -> None:
     offset = (0, -2) if side == "top" else (0, 1)
     axis.annotate(
         name,
@@ -194,6 +194,7 @@ def _name_line(axis: Axes, name: str, x: float, y: float, side: str) -> None:
         fontsize=7.5,
         color="0.2",
         zorder=5,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.4},
     )
 
 

@@ -14,6 +14,13 @@ NEAR = 0.01
 """Distance in accuracy within which a score is called the floor's."""
 
 
+_FLOORS = {
+    "repeat-last": "repeating the last symbol",
+    "unigram": "naming the most frequent symbol every time",
+    "bigram": "going by the symbol before",
+}
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that the results say: a headline, and the numbers behind it."""
@@ -56,11 +63,12 @@ def _learned(
         scores = top.bins[within]
         yield Finding(
             f"{language}: no network learned even the training lengths.",
-            f"The best, {_name(top)}, scores {form.share(scores.best)} on {where}; {_bounds(bounds)}.",
+            f"The best, {_name(top)}, scores {form.share(scores.best)} on {where}; "
+            f"{_bounds(bounds)}.",
         )
         return
     if beyond is None:
-        names = _join([_name(s) for s in learners])
+        names = _names(learners)
         yield Finding(
             f"{language}: learned on the training lengths by {names}.",
             f"Best restarts reach a skill of at least {LEARNED} on lengths {bounds.label}.",
@@ -115,46 +123,49 @@ def _on_the_floor(
     low = min(s.bins[beyond].lowest for s in near)
     high = max(s.bins[beyond].highest for s in near)
     scored = form.share(low) if low == high else f"{form.share(low)} to {form.share(high)}"
-    high_floor = bounds.floor >= 0.9
+    trivially = _FLOORS.get(bounds.floor_name, bounds.floor_name)
     headline = (
-        f"{group[0].language}: an accuracy of {form.share(bounds.floor)} on {bounds.label} "
-        f"{'looks excellent and ' if high_floor else ''}is the floor."
+        f"{group[0].language}: {_names(near)} score{'s' if len(near) == 1 else ''} {scored} on "
+        f"{bounds.label}, and {trivially} scores {form.share(bounds.floor)}."
     )
     detail = (
-        f"{_join([_name(s) for s in near])} score{'s' if len(near) == 1 else ''} {scored} in every "
-        f"restart; the trivial predictor {bounds.floor_name} scores {form.share(bounds.floor)} on "
-        "the same strings without any training of a network."
+        f"That is the floor, within {NEAR} in every restart. "
+        "However high a score is, there is no grammar in it unless it leaves the floor."
     )
     whole = [s for s in group if not s.freeze]
     if whole and all(s.bins[beyond].highest < bounds.floor - NEAR for s in whole):
         top = max(s.bins[beyond].highest for s in whole)
         detail += (
-            f" No network with nothing frozen gets above {form.share(top)} there: freezing looks "
-            "like stability only if nobody draws the floor."
+            f" No network with nothing frozen gets above {form.share(top)} there, so that freezing "
+            "would pass for stability if nobody drew the floor."
         )
     yield Finding(headline, detail)
 
 
 def _equalities(equalities: Sequence[Equality]) -> Iterator[Finding]:
-    for kind in (True, False):
-        chosen = [e for e in equalities if (e.equal == e.restarts) is kind]
-        for first, second, model in dict.fromkeys((e.first, e.second, e.model) for e in chosen):
-            same = [e for e in chosen if (e.first, e.second, e.model) == (first, second, model)]
-            pairs, equal = sum(e.restarts for e in same), sum(e.equal for e in same)
-            verdict = "is bit-equal to" if kind else "is not bit-equal to"
-            reason = f" {same[0].reason}" if same[0].reason else ""
-            languages = _join([e.language for e in same])
-            yield Finding(
-                f"{model} with {second} frozen {verdict} {model} with {first} frozen.",
-                f"Compared after training, on {languages}: all parameters agree to the last bit in "
-                f"{equal} of {pairs} pairs of restarts.{reason}",
-            )
+    kinds: dict[tuple[bool, str, str, str], list[Equality]] = {}
+    for equality in equalities:
+        whole = equality.equal == equality.restarts
+        kind = (whole, equality.first, equality.second, equality.reason)
+        kinds.setdefault(kind, []).append(equality)
+    for (whole, first, second, reason), group in kinds.items():
+        models = list(dict.fromkeys(equality.model for equality in group))
+        languages = list(dict.fromkeys(equality.language for equality in group))
+        verb = f"{'is' if len(models) == 1 else 'are'} {'' if whole else 'not '}bit-equal to"
+        pairs, equal = sum(e.restarts for e in group), sum(e.equal for e in group)
+        yield Finding(
+            f"{form.listed(models)} with {second} frozen {verb} the same with {first} frozen.",
+            f"Compared after training on {form.listed(languages)}: all parameters agree to the last "
+            f"bit in {equal} of {pairs} pairs of restarts.{' ' * bool(reason)}{reason}",
+        )
 
 
 def _divergence(summaries: Sequence[Summary]) -> Finding:
     total = sum(s.restarts for s in summaries)
     diverged = sum(s.diverged for s in summaries)
-    where = _join([f"{s.language}, {_name(s)} ({s.diverged})" for s in summaries if s.diverged])
+    where = form.listed(
+        [f"{s.language}, {_name(s)} ({s.diverged})" for s in summaries if s.diverged]
+    )
     return Finding(
         f"{diverged} of {total} restarts diverged.",
         f"They count in every median and range all the same: {where}."
@@ -180,6 +191,16 @@ def _name(summary: Summary) -> str:
     return f"{summary.model} with {summary.frozen} frozen"
 
 
+def _names(summaries: Sequence[Summary]) -> str:
+    """lstm and gru with controller frozen, jm-10 with nothing frozen."""
+    modes = dict.fromkeys(summary.frozen for summary in summaries)
+    parts = [
+        f"{form.listed([s.model for s in summaries if s.frozen == frozen])} with {frozen} frozen"
+        for frozen in modes
+    ]
+    return ", ".join(parts)
+
+
 def _bounds(scores: BinSummary) -> str:
     return (
         f"floor {form.share(scores.floor)} by {scores.floor_name}, "
@@ -189,9 +210,3 @@ def _bounds(scores: BinSummary) -> str:
 
 def _range(scores: BinSummary) -> str:
     return f"{form.share(scores.lowest)} to {form.share(scores.highest)}"
-
-
-def _join(names: Sequence[str]) -> str:
-    return (
-        names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
-    )

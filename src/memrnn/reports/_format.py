@@ -1,6 +1,7 @@
 """How numbers are written, the same in the terminal and on the page."""
 
 import math
+from collections.abc import Sequence
 
 MISSING = "–"
 """Stands for a score that does not exist."""
@@ -20,10 +21,12 @@ def share(value: float | None) -> str:
 
 
 def skill(value: float | None) -> str:
-    """A skill: 0.97, -18.22; never -0.00."""
+    """A skill in at most 5 characters: 0.97, -2.33, -18.2, -350; never -0.00."""
     if value is None:
         return MISSING
-    return f"{value + 0.0:.2f}".replace("-0.00", "0.00")
+    digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
+    text = f"{value:.{digits}f}"
+    return "0.00" if text == "-0.00" else text
 
 
 def perplexity(value: float | None) -> str:
@@ -31,3 +34,13 @@ def perplexity(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return "inf"
     return f"{value:.3f}" if value < 100 else f"{value:.1f}" if value < 1e5 else f"{value:.1e}"
+
+
+def counted(counts: Sequence[int]) -> str:
+    """How many there are of each: 10, or 3–10 where they differ."""
+    return "–".join(str(count) for count in dict.fromkeys((min(counts), max(counts))))
+
+
+def listed(names: Sequence[str], last: str = "and") -> str:
+    """Names in a sentence: a, b and c."""
+    return f" {last} ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)

@@ -1,6 +1,8 @@
 """The page: one HTML file that needs nothing else."""
 
+import dataclasses
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +17,7 @@ from memrnn.reports._equality import Equality
 from memrnn.reports._figures import draw, save_figure, svg
 from memrnn.reports._findings import find
 from memrnn.reports._provenance import Provenance
-from memrnn.reports._summary import Result, lengths_label, summarize
+from memrnn.reports._summary import Result, summarize
 
 _CAPTIONS = {
     "accuracy": (
@@ -67,7 +69,7 @@ def write_report(
         "training_lengths": training_lengths,
         "results": list(results),
     }
-    text = json.dumps(_finite(content), indent=1, allow_nan=False) + "\n"
+    text = json.dumps(_finite(content), allow_nan=False) + "\n"
     write_bytes(out / "results.json", text.encode())
     write_bytes(out / "index.html", page.encode())
     return out / "index.html"
@@ -99,7 +101,7 @@ def render_page(
         "share": form.share,
         "skill": form.skill,
         "perplexity": form.perplexity,
-        "lengths": lengths_label,
+        "listed": form.listed,
     }
     summaries = [summarize(result) for result in results]
     languages = list(dict.fromkeys(summary.language for summary in summaries))
@@ -107,6 +109,7 @@ def render_page(
     return environment.get_template("report.html.j2").render(
         title=title,
         summaries=summaries,
+        restarts=form.counted([summary.restarts for summary in summaries]),
         groups=[(name, [pair for pair in pairs if pair[0].language == name]) for name in languages],
         models=list(dict.fromkeys(summary.model for summary in summaries)),
         modes=list(dict.fromkeys(summary.frozen for summary in summaries)),
@@ -114,6 +117,12 @@ def render_page(
         findings=find(results, training_lengths, equalities),
         figures=list(_figures(results, training_lengths)),
         provenance=provenance,
+        recipe={
+            name.replace("_", " "): " to ".join(map(str, value))
+            if isinstance(value, tuple)
+            else value
+            for name, value in dataclasses.asdict(provenance.recipe).items()
+        },
     )
 
 
@@ -156,9 +165,8 @@ def _inline(text: str, prefix: str, title: str, description: str) -> Markup:
     drawing = re.sub(r'="#([^"]+)"', rf'="#{prefix}-\1"', drawing)
     drawing = drawing.replace("url(#", f"url(#{prefix}-")
     drawing = re.sub(r"\*\{(stroke-linejoin[^}]*)\}", rf"#{prefix} *{{\1}}", drawing)
-    # The size in points is dropped: the style sheet makes the drawing as wide as its column.
-    drawing = re.sub(r'<svg([^>]*?) (?:width|height)="[^"]*pt"', r"<svg\1", drawing)
-    drawing = re.sub(r'<svg([^>]*?) (?:width|height)="[^"]*pt"', r"<svg\1", drawing)
+    # Without its size in points the style sheet makes the drawing as wide as its column.
+    drawing = re.sub(r' (?:width|height)="[^"]*pt"', "", drawing, count=2)
     names = Markup('<title id="{0}-title">{1}</title><desc id="{0}-desc">{2}</desc>').format(
         prefix, title, description
     )
@@ -167,7 +175,7 @@ def _inline(text: str, prefix: str, title: str, description: str) -> Markup:
         f' id="{prefix}" role="img" aria-labelledby="{prefix}-title" '
         f'aria-describedby="{prefix}-desc">'
     )
-    return Markup(head + labels + names + tail)
+    return Markup(head + labels + str(names) + tail)
 
 
 def _finite(value: Any) -> Any:
@@ -176,8 +184,4 @@ def _finite(value: Any) -> Any:
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
-    return (
-        None
-        if isinstance(value, float) and (value != value or abs(value) == float("inf"))
-        else value
-    )
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from rich import box
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -18,7 +19,7 @@ def result_table(result: Result) -> Table:
     summary = summarize(result)
     restarts = f"{summary.restarts} restart{'s' if summary.restarts != 1 else ''}"
     table = _table(
-        title=Text(f"{summary.language}  {summary.model}  {summary.frozen} frozen"),
+        title=Text(f"{summary.language}, {summary.model}, {summary.frozen} frozen"),
         caption=Text(
             f"{restarts}, {summary.diverged} diverged; all count in median and range. "
             "best: the restart with the best validation score; skill, determined and perplexity "
@@ -26,7 +27,18 @@ def result_table(result: Result) -> Table:
             "predictor, whose perplexity is the last column."
         ),
     )
-    for heading in ("lengths best median range floor ceiling skill determ. perpl. ceiling").split():
+    for heading in [
+        "lengths",
+        "best",
+        "median",
+        "range",
+        "floor",
+        "ceiling",
+        "skill",
+        "determ.",
+        "perpl.",
+        "ceiling",
+    ]:
         _number_column(table, heading)
     table.columns[0].justify = "left"
     for scores in summary.bins:
@@ -45,10 +57,11 @@ def result_table(result: Result) -> Table:
     return table
 
 
-def overview_table(results: Sequence[Result]) -> Table:
+def overview_table(results: Sequence[Result]) -> Group:
     """Many experiments, one row each: accuracy of the best restart, median, and skill by bin.
 
-    Shows the first bin and the last two, and the floor and ceiling of each language once.
+    Shows the first bin and the last two, one table a language, each ending with its floor and
+    ceiling.
 
     Raises:
         ValueError: if there is no result, or their bins differ.
@@ -59,32 +72,51 @@ def overview_table(results: Sequence[Result]) -> Table:
     if len({tuple(scores.lengths for scores in summary.bins) for summary in summaries}) > 1:
         raise ValueError("The results were tested on different bins, so they need tables apart.")
     bins = _shown(len(summaries[0].bins))
-    counts = sorted({summary.restarts for summary in summaries})
-    restarts = "–".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
-    diverged = sum(summary.diverged for summary in summaries)
-    table = _table(
-        title=None,
-        caption=Text(
-            f"Of each bin: accuracy of the best of {restarts} restarts (best on validation), "
-            "median accuracy over all restarts, skill of the best "
-            "(0 the floor, 1 the ceiling). "
-            f"{diverged} of {sum(summary.restarts for summary in summaries)} restarts diverged."
-        ),
+    widths = [
+        max(len(text) for text in column)
+        for column in (
+            ["ceiling", *(summary.model for summary in summaries)],
+            [scores.floor_name for s in summaries for scores in s.bins]
+            + [summary.frozen for summary in summaries],
+        )
+    ]
+    tables = [
+        _language_table([s for s in summaries if s.language == language], bins, widths)
+        for language in dict.fromkeys(summary.language for summary in summaries)
+    ]
+    restarts = form.counted([summary.restarts for summary in summaries])
+    caption = Text(
+        f"\nFor each range of lengths: accuracy of the best of {restarts} restarts (chosen by "
+        "validation), median accuracy of all restarts, and skill of the best "
+        "(0 is the floor, 1 the ceiling). "
+        f"{sum(summary.diverged for summary in summaries)} of "
+        f"{sum(summary.restarts for summary in summaries)} restarts diverged.\n",
+        style="italic",
     )
-    table.add_column("model", no_wrap=True)
-    table.add_column("frozen", no_wrap=True)
+    return Group(*tables, caption)
+
+
+def _language_table(group: Sequence[Summary], bins: Sequence[int], widths: Sequence[int]) -> Table:
+    table = _table(title=Text(f"\n{group[0].language}"))
+    # Only these two columns may break where 80 characters are too few; all languages' tables
+    # have them equally wide.
+    for heading, width in zip(("\nmodel", "\nfrozen"), widths, strict=True):
+        table.add_column(heading.ljust(width + 1), overflow="fold")
     for number in bins:
-        label = summaries[0].bins[number].label
-        for heading in (f"{label}\nbest", "\nmedian", "\nskill"):
+        # One more than a number is wide, so that ranges of lengths stand apart.
+        label = group[0].bins[number].label.rjust(6)
+        for heading in (f"{label}\nbest", "\nmed.", "\nskill"):
             _number_column(table, heading)
-    for language in dict.fromkeys(summary.language for summary in summaries):
-        group = [summary for summary in summaries if summary.language == language]
-        table.add_row(Text(language, "bold", overflow="ignore"))
-        for summary in group:
-            cells = [cell for number in bins for cell in _cells(summary.bins[number])]
-            table.add_row(summary.model, summary.frozen, *cells)
-        _add_bounds(table, group[0], bins)
-        table.add_section()
+    for summary in group:
+        cells = [cell for number in bins for cell in _cells(summary.bins[number])]
+        table.add_row(Text(summary.model), summary.frozen, *cells)
+    table.add_section()
+    shown = [group[0].bins[number] for number in bins]
+    names = dict.fromkeys(scores.floor_name for scores in shown)
+    floor = [cell for scores in shown for cell in (form.share(scores.floor), "", "0.00")]
+    ceiling = [cell for scores in shown for cell in (form.share(scores.ceiling), "", "1.00")]
+    table.add_row("floor", "/".join(names), *floor)
+    table.add_row("ceiling", "bayes", *ceiling)
     return table
 
 
@@ -96,16 +128,7 @@ def _cells(scores: BinSummary) -> tuple[Text | str, ...]:
     )
 
 
-def _add_bounds(table: Table, summary: Summary, bins: Sequence[int]) -> None:
-    shown = [summary.bins[number] for number in bins]
-    names = "/".join(dict.fromkeys(scores.floor_name for scores in shown))
-    floor = [cell for scores in shown for cell in (form.share(scores.floor), "", "0.00")]
-    ceiling = [cell for scores in shown for cell in (form.share(scores.ceiling), "", "1.00")]
-    table.add_row("floor", names, *floor, style="italic")
-    table.add_row("ceiling", "bayes", *ceiling, style="italic")
-
-
-def _table(title: Text | None, caption: Text) -> Table:
+def _table(title: Text, caption: Text | None = None) -> Table:
     return Table(
         title=title,
         caption=caption,
@@ -116,6 +139,7 @@ def _table(title: Text | None, caption: Text) -> Table:
         show_edge=False,
         padding=0,
         pad_edge=False,
+        header_style="",
     )
 
 

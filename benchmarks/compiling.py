@@ -1,0 +1,62 @@
+"""How many programs a training and a test compile, at the first start and at the second.
+
+Each start is a process of its own; both share one empty cache folder.
+
+    python benchmarks/compiling.py [--model jm-10] [--language marked-reverse-and-copy]
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+CHILD = """
+import collections, json, sys, time
+import jax
+events = collections.Counter()
+jax.monitoring.register_event_listener(lambda name, **_: events.update([name]))
+begin = time.perf_counter()
+import memrnn
+memrnn.use_compile_cache()
+language, model, folder = sys.argv[1:]
+recipe = memrnn.Recipe(batches=20, validation_batches=5, epochs=1)
+run = memrnn.train(memrnn.Experiment(language, model, (), recipe), folder, restarts=3)
+memrnn.test(run, strings_per_length=1)
+print(json.dumps({
+    "compiled": events["/jax/compilation_cache/cache_misses"],
+    "from cache": events["/jax/compilation_cache/cache_hits"],
+    "seconds": time.perf_counter() - begin,
+}))
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="jm-10")
+    parser.add_argument("--language", default="marked-reverse-and-copy")
+    arguments = parser.parse_args()
+    print(
+        "3 restarts and 3 bins: 1 program to train, 1 to validate, 3 padded lengths a bin to test"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        rows = []
+        for start in ("first start", "second start"):
+            command = [sys.executable, "-c", CHILD, arguments.language, arguments.model]
+            command.append(os.path.join(folder, start))
+            environment = os.environ | {"MEMRNN_CACHE": os.path.join(folder, "cache")}
+            output = subprocess.run(
+                command, env=environment, check=True, capture_output=True, text=True
+            ).stdout
+            rows.append(json.loads(output))
+            row = rows[-1]
+            print(
+                f"{start:<13} compiled {row['compiled']:>3}   from the cache "
+                f"{row['from cache']:>3}   {row['seconds']:6.1f} s"
+            )
+        print(f"ratio of times {rows[0]['seconds'] / rows[1]['seconds']:.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Seconds of a whole epoch of the paper's recipe on one core, validation and checkpoint included.
+
+Beside it stand the 1,000 training steps alone as eager PyTorch would need them, from 20 steps
+measured in the same run at the mean training length.
+
+    python benchmarks/epoch.py [--model jm-10] [--language marked-reverse-and-copy] [--epochs 5]
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # before any thread pool starts
+
+import torch_reference
+from memrnn import Experiment
+from memrnn.training import Restart
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="jm-10")
+    parser.add_argument("--language", default="marked-reverse-and-copy")
+    parser.add_argument("--epochs", type=int, default=5)
+    arguments = parser.parse_args()
+    experiment = Experiment(arguments.language, arguments.model)
+    with tempfile.TemporaryDirectory() as folder:
+        restart = Restart(experiment, 0, Path(folder) / "restart.safetensors")
+        begin = time.perf_counter()
+        programs = restart.compile()
+        compiling = time.perf_counter() - begin
+        seconds = []
+        for _ in range(arguments.epochs):
+            begin = time.perf_counter()
+            restart.advance(programs)
+            seconds.append(time.perf_counter() - begin)
+    steps = experiment.recipe.batches
+    length = round(float(restart.batches["train"].lengths.mean()))
+    torch_step = torch_reference.time_step(arguments.model, length=length)
+    ours, theirs = statistics.median(seconds), steps * torch_step
+    print(f"{arguments.model} on {arguments.language}, {steps} steps, one core")
+    print(f"compiling, once                      {compiling:8.2f} s")
+    print(f"memrnn, an epoch                     {ours:8.2f} s")
+    print(
+        f"PyTorch, its steps alone, length {length:<4}{theirs:8.2f} s   ratio {theirs / ours:.1f}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Memory of testing against string length: linear means that twice the length is twice the memory.
+
+python benchmarks/test_memory.py [--model jm-10] [--batch 100]
+"""
+
+import argparse
+import math
+import time
+
+import equinox as eqx
+import jax
+import numpy as np
+
+import memrnn
+
+LENGTHS = (1250, 2500, 5000, 10000)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="jm-10")
+    parser.add_argument("--batch", type=int, default=1)
+    arguments = parser.parse_args()
+    network = memrnn.get_model(arguments.model).build(symbols=3, seed=0)
+    arrays, static = eqx.partition(network, eqx.is_array)
+    program = jax.jit(lambda arrays, *rest: memrnn.losses(eqx.combine(arrays, static), *rest))
+    print(f"{arguments.model}, batch {arguments.batch}, float32")
+    print(f"{'length':>8}{'MB':>10}{'seconds':>10}")
+    sizes = []
+    for length in LENGTHS:
+        tokens = np.zeros((arguments.batch, length), np.int32)
+        lengths = np.full(arguments.batch, length, np.int32)
+        compiled = program.lower(arrays, tokens, lengths).compile()
+        memory = compiled.memory_analysis()
+        sizes.append(memory.temp_size_in_bytes + memory.output_size_in_bytes)
+        begin = time.perf_counter()
+        jax.block_until_ready(compiled(arrays, tokens, lengths))
+        seconds = time.perf_counter() - begin
+        print(f"{length:>8}{sizes[-1] / 1e6:>10.2f}{seconds:>10.2f}", flush=True)
+    print(f"ratio of the last two {sizes[-1] / sizes[-2]:.2f}", end="")
+    print(f", exponent over all {math.log(sizes[-1] / sizes[0], LENGTHS[-1] / LENGTHS[0]):.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""One training step of memrnn against eager PyTorch, side by side on one core.
+
+Both do the same: forward, loss, backward, clipping, Adam, batch 10, float32, the same model.
+memrnn's step is the epoch program that training runs (update number, batch choice and switch
+between padded lengths included), divided by its number of steps. Rounds alternate between the
+two, because the speed of a shared machine drifts; the ratio is the median over rounds.
+
+    python benchmarks/training_step.py [MODEL ...] [--length 62] [--rounds 15]
+"""
+
+import argparse
+import os
+import statistics
+import time
+
+os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # before any thread pool starts
+
+import numpy as np
+import torch
+
+import memrnn
+import torch_reference
+from memrnn.parts import partition
+from memrnn.training._data import Batches
+from memrnn.training._programs import Learner, compile_programs, optimizer
+
+STEPS = 40
+BATCH = 10
+
+
+def ours(model: str, length: int):
+    """A function that trains for STEPS steps and returns seconds a step."""
+    rng = np.random.default_rng(0)
+    network = memrnn.get_model(model).build(symbols=3, seed=0)
+    trained, frozen = partition(network, ())
+    learner = Learner(trained, optimizer(5.0).init(trained))
+    batches = Batches(
+        rng.integers(0, 3, (STEPS, BATCH, length)).astype(np.int32),
+        np.full(STEPS, length, np.int32),
+    )
+    programs = compile_programs(learner, frozen, batches, batches, clip=5.0, buckets=[length])
+    order, rate = np.arange(STEPS, dtype=np.int32), np.float32(1e-3)
+
+    def run() -> float:
+        begin = time.perf_counter()
+        _, nats, _ = programs.epoch(learner, frozen, batches.tokens, batches.lengths, order, rate)
+        nats.block_until_ready()
+        return (time.perf_counter() - begin) / STEPS
+
+    return run
+
+
+def theirs(model: str, length: int):
+    """The same with the PyTorch reference; ten steps, for they are long."""
+    torch.set_num_threads(1)
+    network = torch_reference.build_model(model)
+    adam = torch_reference.build_optimizer(network)
+    tokens = torch.randint(0, 3, (BATCH, length))
+
+    def run() -> float:
+        begin = time.perf_counter()
+        for _ in range(10):
+            torch_reference.training_step(network, adam, tokens)
+        return (time.perf_counter() - begin) / 10
+
+    return run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", nargs="*", default=["jm-10", "jm-3.3.3", "jm-hidden", "lstm"])
+    parser.add_argument("--length", type=int, default=62)
+    parser.add_argument("--rounds", type=int, default=15)
+    arguments = parser.parse_args()
+    print(f"batch {BATCH}, length {arguments.length}, float32, one core, medians of rounds")
+    print(f"{'model':<12}{'PyTorch ms':>12}{'memrnn ms':>12}{'ratio':>8}")
+    for model in arguments.models:
+        runs = theirs(model, arguments.length), ours(model, arguments.length)
+        for run in runs:
+            run()
+        rounds = [[run() for run in runs] for _ in range(arguments.rounds)]
+        torch_ms, memrnn_ms = (1e3 * statistics.median(column) for column in zip(*rounds))
+        ratio = statistics.median(a / b for a, b in rounds)
+        print(f"{model:<12}{torch_ms:>12.2f}{memrnn_ms:>12.2f}{ratio:>8.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

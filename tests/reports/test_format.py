@@ -1,0 +1,25 @@
+import math
+
+from memrnn.reports import _format as form
+
+
+def test_one_and_zero_are_only_written_when_exact():
+    assert [form.share(x) for x in (1.0, 0.99999, 0.0, 1e-6, 0.9744, None)] == [
+        "1.000", "0.999", "0.000", "0.001", "0.974", "–",
+    ]  # fmt: skip
+
+
+def test_skills_and_perplexities_stay_short():
+    assert [form.skill(x) for x in (1.0, -0.001, -2.333, -18.22, -350.2, None)] == [
+        "1.00", "0.00", "-2.33", "-18.2", "-350", "–",
+    ]  # fmt: skip
+    assert [form.perplexity(x) for x in (1.0434, 512.34, 1.2e7, None, math.inf)] == [
+        "1.043", "512.3", "1.2e+07", "inf", "inf",
+    ]  # fmt: skip
+
+
+def test_lists_read_as_sentences():
+    assert form.listed([]) == ""
+    assert form.listed(["a"]) == "a"
+    assert form.listed(["a", "b", "c"], "or") == "a, b or c"
+    assert (form.counted([3, 3]), form.counted([10, 3])) == ("3", "3–10")

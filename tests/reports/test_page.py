@@ -1,0 +1,142 @@
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from memrnn.experiment import Experiment, Recipe
+from memrnn.reports import Provenance, compare_parameters, render_page, write_report
+from memrnn.training import train
+from reports.results_synthetic import make_result
+
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+RECIPE = Recipe(lengths=(6, 12), batches=2, validation_batches=1, epochs=1, batch_size=2)
+PROVENANCE = Provenance("memrnn demo", 0, RECIPE, {"memrnn": "1"}, "a machine", 1.5)
+RESULTS = [make_result(), make_result(freeze=("controller",), diverged=(1,))]
+
+
+class Page(HTMLParser):
+    """Checks nesting; collects tags, attributes, and the cells of tables."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.attributes, self.cells = [], [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag in ("td", "th"):
+            self.cells.append("")
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if {"td", "th"} & set(self.open):
+            self.cells[-1] += data
+
+
+def page(results=RESULTS, **changes):
+    return render_page(
+        results, PROVENANCE, **{"title": "A report", "training_lengths": (6, 12)} | changes
+    )
+
+
+def test_the_page_is_well_formed_and_loads_nothing():
+    text = page()
+    parsed = Page(text)
+    assert not {"script", "link", "iframe", "img", "object", "embed"} & set(parsed.tags)
+    loads = [
+        a for a in parsed.attributes if a[1] in ("src", "href", "xlink:href", "srcset", "data")
+    ]
+    assert all(value.startswith("#") for _, _, value in loads)
+    assert "@import" not in text
+    assert not re.search(r"url\((?!#)", text)
+    ids = [value for _, name, value in parsed.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    references = {value[1:] for _, _, value in loads} | set(re.findall(r"url\(#([^)]+)\)", text))
+    for name in ("aria-labelledby", "aria-describedby"):
+        references |= {value for _, attribute, value in parsed.attributes if attribute == name}
+    assert references <= set(ids)
+
+
+def test_the_page_can_be_read_without_seeing_it():
+    parsed = Page(page())
+    headings = [tag for tag in parsed.tags if re.fullmatch("h[1-6]", tag)]
+    assert headings[0] == "h1"
+    assert set(headings[1:]) == {"h2"}
+    assert parsed.tags.count("caption") == parsed.tags.count("table") == 2
+    drawings = parsed.tags.count("svg")
+    assert drawings == 4
+    assert parsed.attributes.count(("svg", "role", "img")) == drawings
+    headers = [a for a in parsed.attributes if a[0] == "th" and a[1] == "scope"]
+    assert len(headers) == parsed.tags.count("th")
+
+
+def test_every_restart_is_in_the_tables():
+    cells = [cell.strip() for cell in Page(page()).cells]
+    for result in RESULTS:
+        for run in result["runs"]:
+            for scores in run["bins"]:
+                assert f"{scores['accuracy']:.3f}" in cells
+    assert cells.count("diverged") == 2  # a column's heading, and the restart
+    assert cells.count("1 of 3") == 2  # both bins of the experiment
+
+
+def test_hostile_names_do_no_harm():
+    hostile = "<script>alert(1)</script>&\"'$x$"
+    text = page([make_result(language=hostile, model=hostile)], title=hostile)
+    assert "script" not in Page(text).tags
+    assert "<script" not in text
+
+
+def test_a_report_is_written_whole(tmp_path):
+    infinite = make_result()
+    infinite["runs"][0]["valid_perplexity"] = float("inf")
+    path = write_report(tmp_path / "new", [infinite], PROVENANCE, title="A report")
+    assert path == tmp_path / "new" / "index.html"
+    assert {p.name for p in (path.parent / "figures").iterdir()} == {
+        f"{score}.{suffix}"
+        for score in ("accuracy", "determined_accuracy")
+        for suffix in ("svg", "png")
+    }
+    content = json.loads((path.parent / "results.json").read_text())
+    assert content["results"][0]["runs"][0]["valid_perplexity"] is None
+    assert content["results"][0]["runs"][1] == infinite["runs"][1]
+
+
+def test_without_determined_symbols_there_is_one_figure():
+    assert Page(page([make_result(determined=False)])).tags.count("svg") == 2
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    return {
+        freeze: train(Experiment("count-3", "elman-3", freeze, RECIPE), folder / str(freeze), 2)
+        for freeze in ((), ("memory",), ("controller",))
+    }
+
+
+def test_parameters_are_compared_to_the_bit(runs):
+    same = compare_parameters(runs[()], runs[("memory",)])
+    other = compare_parameters(runs[()], runs[("controller",)])
+    assert (same.restarts, same.equal) == (2, 2)
+    assert (other.restarts, other.equal) == (2, 0)
+    # 3 units on 3 symbols: 3 * (3 + 3 + 1 + 1) in the controller, 4 * (3 + 1) behind it.
+    assert same.parameters == 3 * 8 + 4 * 4
+
+
+def test_provenance_names_versions():
+    provenance = Provenance.of_this_machine("memrnn test", 3, RECIPE)
+    assert {"memrnn", "jax", "python"} <= set(provenance.versions)
+    assert provenance.to_json()["recipe"]["lengths"] == (6, 12)
