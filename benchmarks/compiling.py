@@ -44,8 +44,8 @@ def main() -> None:
         rows = []
         for start in ("first start", "second start"):
             command = [sys.executable, "-c", CHILD, arguments.language, arguments.model]
-            command.append(os.path.join(folder, start))
-            environment = os.environ | {"MEMRNN_CACHE": os.path.join(folder, "cache")}
+            command.append(f"{folder}/{start}")
+            environment = os.environ | {"MEMRNN_CACHE": f"{folder}/cache"}
             output = subprocess.run(
                 command, env=environment, check=True, capture_output=True, text=True
             ).stdout

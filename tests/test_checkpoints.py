@@ -77,5 +77,5 @@ def test_arrays_of_another_shape_are_refused() -> None:
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="Could not write .*absent"):
+    with pytest.raises(OSError, match=r"Could not write .*absent"):
         checkpoints.write_bytes(tmp_path / "absent" / "file", b"")

@@ -12,7 +12,7 @@ import reference_networks
 from memrnn.models import Model, get_model
 from memrnn.network import Network, losses
 from memrnn.parts import parameter_count
-from memrnn.precision import scope
+from memrnn.precision import cast, scope
 
 MODELS = [
     Model("lstm", "none", 4),
@@ -183,8 +183,7 @@ def test_padding_changes_nothing(model: Model) -> None:
 
 
 def test_low_precision_is_scored_in_float32() -> None:
-    network = get_model("lstm").build(symbols=3, seed=0)
     for precision in ("bfloat16", "float16"):
-        low = jax.tree.map(lambda leaf: leaf.astype(precision), network)
+        low = cast(get_model("lstm").build(symbols=3, seed=0), precision)
         assert low.logits(jnp.zeros((1, 3), jnp.int32)).dtype == precision
         assert losses(low, jnp.zeros((1, 3), jnp.int32), jnp.array([3]))[0].dtype == jnp.float32

@@ -94,5 +94,6 @@ class TrainingDisplay:
         self._bars.update(
             self._all,
             completed=self._restarts - alive,
-            text=f"{alive} of {self._restarts} restarts alive, at most {minutes}:{seconds:02d} left",
+            text=f"{alive} of {self._restarts} restarts alive, "
+            f"at most {minutes}:{seconds:02d} left",
         )

@@ -1,4 +1,4 @@
-"""Padding: a few lengths to which all strings of a law are filled up, so that few programs compile."""
+"""Padding: the few lengths to which all strings of a law are filled up."""
 
 import numpy as np
 

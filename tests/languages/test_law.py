@@ -39,7 +39,7 @@ def test_reference_values(name: str) -> None:
     first, last, count, count_to_100, bound = REFERENCE[name]
     law = Law(get_language(name), 40, 80)
     assert (law.lengths[0], law.lengths[-1], len(law.lengths)) == (first, last, count)
-    assert len(set(b - a for a, b in pairwise(law.lengths))) == 1
+    assert len({b - a for a, b in pairwise(law.lengths)}) == 1
     assert len(Law(law.language, 40, 100).lengths) == count_to_100
     assert law.expected_lower_bound() == pytest.approx(bound, abs=5e-7)
     assert law.expected_lower_bound_perplexity() == pytest.approx(math.exp(bound), abs=1e-6)

@@ -1,4 +1,4 @@
-"""The two counters, against a transcription of PyTorch's ReduceLROnPlateau and of early stopping."""
+"""Both counters, against a transcription of PyTorch's ReduceLROnPlateau and of early stopping."""
 
 import math
 

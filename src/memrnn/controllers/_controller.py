@@ -1,4 +1,4 @@
-"""What every controller is: an affine map of its input, one of its hidden state, and an activation."""
+"""What every controller is: affine maps of its input and its hidden state, and an activation."""
 
 import abc
 from typing import ClassVar

@@ -1,10 +1,12 @@
 """External memories. A new one is one file here and one line in `MEMORIES`."""
 
+from collections.abc import Callable
+
 from memrnn.memories._memory import Memory as Memory
 from memrnn.memories._none import NoMemory as NoMemory
 from memrnn.memories._superposition import Superposition as Superposition
 
-MEMORIES: dict[str, type[Memory]] = {
+MEMORIES: dict[str, Callable[..., Memory]] = {
     "none": NoMemory,
     "superposition": Superposition,
 }

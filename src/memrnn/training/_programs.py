@@ -35,8 +35,11 @@ class Programs(NamedTuple):
     validate: Callable[..., Array]
 
 
-def optimizer(clip: float) -> optax.GradientTransformation:
-    """Adam's direction after clipping by the global norm; the rate is applied by the caller."""
+def optimizer(clip: float) -> Any:
+    """Adam's direction after clipping by the global norm; the rate is applied by the caller.
+
+    An `optax.GradientTransformation`, whose types do not know that a module is a tree of arrays.
+    """
     return optax.chain(optax.clip_by_global_norm(clip), optax.scale_by_adam())
 
 
