@@ -124,9 +124,8 @@ def train_command(
         recipe: everything about training that is not the network.
     """
     experiment = Experiment(language, model, freeze, recipe, seed)
-    workers = workers or os.cpu_count() or 1
+    workers = (os.cpu_count() or 1) if workers is None else workers
     console = Console(stderr=True)
-    console.print(experiment.label, highlight=False)
     with TrainingDisplay(experiment, restarts, workers, console) as display:
         run = train(experiment, out, restarts, workers=workers, listener=display)
     best = run.restarts[run.best]
@@ -242,8 +241,8 @@ def _parse(arguments: list[str]) -> Callable[[], None]:
 
 def _one_line(text: str) -> str:
     """Tyro's boxed complaint as one line, without its frame, its title and its last hint."""
-    lines = [line.strip("│ ") for line in text.splitlines() if line.startswith("│")]
-    words = " ".join(line for line in lines if not re.fullmatch("─*", line))
+    lines = [line.strip("│ ") for line in text.splitlines()[1:]]
+    words = " ".join(line for line in lines if not re.fullmatch("[─╰╯ -]*", line))
     return re.split(r"\s*For full helptext", words)[0] + "; see memrnn --help."
 
 

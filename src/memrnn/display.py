@@ -19,6 +19,7 @@ class TrainingDisplay:
 
     def __init__(self, experiment: Experiment, restarts: int, workers: int, console: Console):
         self._recipe, self._restarts, self._console = experiment.recipe, restarts, console
+        self._label = experiment.label
         self._workers = min(workers, restarts)
         self._bars = Progress(
             TextColumn("{task.description}"),
@@ -48,6 +49,8 @@ class TrainingDisplay:
 
     def __call__(self, restart: int, progress: training.Progress) -> None:
         with self._lock:
+            if not self._state:
+                self._console.print(self._label, highlight=False)
             known = restart in self._state
             self._state[restart] = progress
             if not progress.curve:

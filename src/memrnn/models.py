@@ -118,7 +118,7 @@ def get_model(name: str) -> Model:
     if name in _REGISTERED:
         return _REGISTERED[name]
     controller, _, memory = name.rpartition("+") if "jm-" in name else (name, "", "")
-    parsed = _CONTROLLER.fullmatch(controller or "lstm")
+    parsed = _CONTROLLER.fullmatch(controller or "lstm" * bool(memory))
     sizes = _SIZES.fullmatch(memory)
     if parsed is None or parsed["name"] not in CONTROLLERS or sizes is None:
         registered = f"; registered: {', '.join(_REGISTERED)}" if _REGISTERED else ""

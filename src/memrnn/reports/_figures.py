@@ -41,7 +41,7 @@ A memory line is thin and dashed so that what it hides shows through."""
 _SPARE: tuple[str, Any, float] = ("#56B4E9", (0, (8, 3)), 1.5)
 _LOG_FROM = 12
 """Ratio of longest to shortest test length from which the axis of lengths is logarithmic."""
-_SETTINGS = {"svg.hashsalt": "memrnn", "svg.fonttype": "none", "font.size": 9.0}
+_SETTINGS: dict[Any, Any] = {"svg.hashsalt": "memrnn", "svg.fonttype": "none", "font.size": 9.0}
 # rc_context changes global settings for a while, so one figure is written at a time.
 _LOCK = threading.Lock()
 

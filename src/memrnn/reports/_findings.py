@@ -155,8 +155,8 @@ def _equalities(equalities: Sequence[Equality]) -> Iterator[Finding]:
         pairs, equal = sum(e.restarts for e in group), sum(e.equal for e in group)
         yield Finding(
             f"{form.listed(models)} with {second} frozen {verb} the same with {first} frozen.",
-            f"Compared after training on {form.listed(languages)}: all parameters agree to the last "
-            f"bit in {equal} of {pairs} pairs of restarts.{' ' * bool(reason)}{reason}",
+            f"Compared after training on {form.listed(languages)}: all parameters agree to the "
+            f"last bit in {equal} of {pairs} pairs of restarts.{' ' * bool(reason)}{reason}",
         )
 
 

@@ -71,6 +71,8 @@ def train(
         ValueError: if `out` holds something else, or another process is training in it.
         OSError: if a checkpoint could not be written.
     """
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers is {workers}, but must be at least 1.")
     if restarts < 1:
         raise ValueError(f"restarts is {restarts}, but must be at least 1.")
     out = Path(out)
