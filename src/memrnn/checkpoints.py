@@ -32,6 +32,10 @@ def write_bytes(path: Path, content: bytes) -> None:
     try:
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(descriptor, "wb") as file:
+            # As readable as any file of the user's: temporary files start private.
+            mask = os.umask(0)
+            os.umask(mask)
+            os.fchmod(descriptor, 0o666 & ~mask)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -91,23 +91,25 @@ def _scan(
             remembered, reading = remember(parameters, memory_state, affine_hidden[:, gates:])
             from_input = projected + reading @ from_reading
             following = activate(parameters, from_input, affine_hidden[:, :gates], state)
-            return (following, remembered), step_outputs(following, reading, carry)
+            return (following, remembered), step_outputs(following, carry)
 
         return jax.lax.scan(step, (state, memory), projected)
 
     @jax.custom_vjp
     def run(*arguments: Any) -> Array:
-        return loop(lambda state, *_: state[0], *arguments)[1]
+        return loop(lambda state, _: state[0], *arguments)[1]
 
     def forward(parameters: Any, projected: Array, *states: Any) -> tuple[Array, Any]:
-        (last, _), (readings, carries) = loop(
-            lambda _, *saved: saved, parameters, projected, *states
-        )
+        (last, remembered), carries = loop(lambda _, carry: carry, parameters, projected, *states)
         hidden = jnp.concatenate([carries[0][0], last[0][None]])[1:]
-        return hidden, (parameters, projected, readings, carries)
+        return hidden, (parameters, projected, carries, remembered)
 
     def backward(residuals: Any, d_hidden: Array) -> Any:
-        parameters, projected, readings, (states, memory_states) = residuals
+        parameters, projected, (states, memory_states), remembered = residuals
+        # What was read in a step is in the memory's next state: cheaper read again than saved.
+        _, memory = eqx.combine(parameters, static)
+        readings = jax.vmap(memory.reading)(memory_states)
+        readings = jnp.concatenate([readings[1:], memory.reading(remembered)[None]])
         (weight, bias, from_reading), pull_affine = jax.vjp(affine, parameters)
         affine_hidden = states[0] @ weight + bias
         # The derivatives of every step, computed outside the loop as batches over time.
