@@ -1,62 +1,91 @@
-# Everything runs in .venv, which the first target makes: Python >= 3.11 and make are enough.
-SHELL := bash
+# `make` lists the targets. Python >= 3.11, make and a package index that plain pip can reach are
+# enough: every target first installs what it needs into .venv.
+#
+# pip and no faster installer, because pip obeys every way in which a machine names its package
+# index (PIP_* variables, pip.conf). Without --no-compile it would take half as long again; Python
+# compiles what it imports when it first does.
+
 PYTHON ?= python3
+WORKERS ?= auto
 BIN := .venv/bin
-STAMP := .venv/installed
+PIP := -m pip --quiet --disable-pip-version-check
+LOCKED := .venv/locked
+INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check slow lint wheel lock clean install
+.PHONY: help install demo test slow check lint types wheel bench lock clean
 
-help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1#/p' Makefile | while IFS='#' read -r target text; do \
+	  printf 'make %-8s  %s\n' "$$target" "$$text"; done
 
-# The stamp is written last: an install that was interrupted is done again from the start.
-$(STAMP): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "memrnn needs Python 3.11 or newer; run: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
-	rm -rf .venv
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+# Both stamps are written last, and an environment without the first is made anew: an install that
+# was interrupted is never taken for a good one.
+$(LOCKED): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo 'memrnn needs Python 3.11 or newer, which "$(PYTHON)" is not;' \
+	    'name one: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)' >&2; exit 1; }
+	@echo 'Installing the packages of requirements.lock into .venv ...'
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python $(PIP) install --no-compile --require-hashes --requirement requirements.lock
 	@touch $@
 
-install: $(STAMP)  ## make the environment
+$(INSTALLED): $(LOCKED) pyproject.toml
+	@$(BIN)/python $(PIP) install --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
 
-demo: $(STAMP)  ## the main job in small: train, test far beyond, report
-	$(BIN)/memrnn demo
+install: $(INSTALLED) ## make or renew the environment in .venv
 
-test: $(STAMP)  ## all tests but the slow ones
-	$(BIN)/python -m pytest
+demo: $(INSTALLED) ## the main job in small: train, test far beyond, report; OUT=FOLDER says where
+	$(BIN)/memrnn demo $(if $(OUT),--out "$(OUT)")
 
-slow: $(STAMP)  ## the tests that take long
-	$(BIN)/python -m pytest -m slow
+# Compiling dominates, and a program compiles on one core: the tests run in a process a core.
+test: $(INSTALLED) ## all tests but the slow ones; COVERAGE=1 measures, ARGS='...' go to pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4 $(if $(COVERAGE),--cov) $(ARGS)
 
-lint: $(STAMP)  ## style and types
+slow: $(INSTALLED) ## the slow tests
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+check: lint types wheel ## everything that must hold before a change lands
+	@$(MAKE) --no-print-directory test COVERAGE=1
+
+lint: $(INSTALLED) ## style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(INSTALLED) ## static types
 	$(BIN)/pyright
 
-check: lint wheel  ## everything that must hold before a change lands
-	$(BIN)/coverage run -m pytest
-	$(BIN)/coverage report
-
-# The wheel in an empty environment, away from the sources: what users get.
-wheel: $(STAMP)  ## build the wheel, install it elsewhere and run it there
-	@set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
-	$(BIN)/python -m build --wheel --no-isolation --outdir "$$folder" . >/dev/null; \
-	$(PYTHON) -m venv "$$folder/venv"; \
-	"$$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-	  --constraint <(grep -E '^[a-z0-9-]+==' requirements.lock | sed 's/ *\\$$//') "$$folder"/memrnn-*.whl; \
-	cd "$$folder"; venv/bin/memrnn --version; venv/bin/memrnn languages --json >/dev/null; \
+# What users get: the wheel with the locked versions, in an empty environment, away from the
+# sources. The lock is stripped of its hashes, since pip takes none for constraints.
+wheel: $(INSTALLED) ## build the wheel, install it into an empty environment and run it there
+	@set -eu; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	$(BIN)/python $(PIP) wheel --no-deps --no-build-isolation --no-index --wheel-dir "$$folder" .; \
+	sed -n '/==/s/ \\$$//p' requirements.lock >"$$folder/constraints.txt"; \
+	$(BIN)/python -m venv "$$folder/venv"; \
+	"$$folder/venv/bin/python" $(PIP) install --no-compile \
+	  --constraint "$$folder/constraints.txt" "$$folder"/memrnn-*.whl; \
+	export MEMRNN_CACHE="$$folder/cache"; cd "$$folder"; \
+	venv/bin/python -c 'import memrnn; assert "site-packages" in memrnn.__file__'; \
+	venv/bin/memrnn --help >/dev/null; \
+	venv/bin/memrnn languages --json | venv/bin/python -m json.tool >/dev/null; \
 	venv/bin/memrnn train --language count-3 --model jm-3 --lengths 3 9 --batches 5 \
 	  --validation-batches 2 --epochs 1 --restarts 1 --out run; \
-	venv/bin/memrnn test run --bins 10:20 >/dev/null; echo "the wheel works"
+	venv/bin/memrnn test run --bins 10:20 >/dev/null; \
+	echo 'The wheel works in an empty environment.'
 
-lock: $(STAMP)  ## choose the versions anew
-	$(BIN)/python -m pip install --quiet uv
+bench: $(INSTALLED) ## how to run the benchmarks
+	@echo 'Each of these prints a ratio of two things measured in the same run:'
+	@for file in benchmarks/*.py; do case $$file in *_reference.py) ;; \
+	  *) echo "  $(BIN)/python $$file";; esac; done
+	@echo 'Some compare with PyTorch: $(BIN)/python -m pip install torch'
+
+lock: $(INSTALLED) ## choose all versions anew, one of each package for every Python
+	$(BIN)/python $(PIP) install uv
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
-	  --generate-hashes --no-header --no-annotate --no-emit-find-links --no-emit-index-url \
-	  --upgrade --quiet -o requirements.lock
+	  --fork-strategy fewest --upgrade --generate-hashes --no-header --no-annotate \
+	  --no-emit-find-links --no-emit-index-url --quiet --output-file requirements.lock
 
-clean:  ## remove the environment and everything that was made
-	rm -rf .venv build dist demo .coverage .pytest_cache .ruff_cache .hypothesis
+clean: ## remove the environment, caches and built files; results stay
+	rm -rf .venv .coverage .coverage.* .hypothesis .pytest_cache .ruff_cache build dist htmlcov
+	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,10 +1,15 @@
-"""Every test session compiles into a cache of its own, shared by its tests."""
+"""Every test process compiles into a cache of its own, shared by its tests."""
 
 import os
 
 import pytest
+from hypothesis import settings
 
 from memrnn.cache import use_compile_cache
+
+# The first call of a program compiles it, so the time of an example says nothing.
+settings.register_profile("memrnn", deadline=None)
+settings.load_profile("memrnn")
 
 
 @pytest.fixture(autouse=True, scope="session")

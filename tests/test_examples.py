@@ -6,9 +6,9 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-import own_memory
 import pytest
 
+import own_memory
 from memrnn import cli
 
 

@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -140,7 +140,7 @@ def load_run(out: str | Path) -> Run:
 
 
 @contextmanager
-def _claim(out: Path, experiment: Experiment) -> Iterator[None]:
+def _claim(out: Path, experiment: Experiment) -> Generator[None]:
     """Makes the folder this experiment's and this process' own while it trains."""
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file; give a folder that does not exist or is empty.")
