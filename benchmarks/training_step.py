@@ -22,7 +22,7 @@ import memrnn
 import torch_reference
 from memrnn.parts import partition
 from memrnn.training._data import Batches
-from memrnn.training._programs import Learner, compile_programs, optimizer
+from memrnn.training._programs import compile_programs, new_learner
 
 STEPS = 40
 BATCH = 10
@@ -33,7 +33,7 @@ def ours(model: str, length: int):
     rng = np.random.default_rng(0)
     network = memrnn.get_model(model).build(symbols=3, seed=0)
     trained, frozen = partition(network, ())
-    learner = Learner(trained, optimizer(5.0).init(trained))
+    learner = new_learner(trained, clip=5.0)
     batches = Batches(
         rng.integers(0, 3, (STEPS, BATCH, length)).astype(np.int32),
         np.full(STEPS, length, np.int32),

@@ -2,6 +2,7 @@
 
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -9,7 +10,7 @@ from jaxtyping import Array, Float
 
 def uniform(rng: np.random.Generator, shape: tuple[int, ...], bound: float) -> Float[Array, "..."]:
     """Draws from U(-bound, bound), in the default float type (float64 where that is enabled)."""
-    return jnp.asarray(rng.uniform(-bound, bound, shape), jnp.result_type(float))
+    return _on_device(rng.uniform(-bound, bound, shape))
 
 
 def xavier(
@@ -32,4 +33,10 @@ def xavier(
 
 
 def zeros(*shape: int) -> Float[Array, "..."]:
-    return jnp.zeros(shape, jnp.result_type(float))
+    """Zeros in the default float type."""
+    return _on_device(np.zeros(shape))
+
+
+def _on_device(values: np.ndarray) -> Float[Array, "..."]:
+    # Converted before, for a conversion on the device is a program to compile for every shape.
+    return jax.device_put(values.astype(jnp.result_type(float)))

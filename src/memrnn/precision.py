@@ -1,11 +1,12 @@
 """Number formats: which there are, and how a network is cast to one."""
 
 import contextlib
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 T = TypeVar("T")
 
@@ -38,6 +39,11 @@ def scope(name: str) -> contextlib.AbstractContextManager:
 def cast(tree: T, name: str) -> T:
     """Casts every floating-point array; call it, and use what it returns, inside `scope`."""
     dtype = jnp.dtype(check_precision(name))
-    return jax.tree.map(
-        lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, tree
-    )
+
+    # On the host: converting on the device would compile a program for every shape.
+    def convert(leaf: Any) -> Any:
+        if not eqx.is_inexact_array(leaf) or leaf.dtype == dtype:
+            return leaf
+        return jax.device_put(np.asarray(leaf).astype(dtype))
+
+    return jax.tree.map(convert, tree)

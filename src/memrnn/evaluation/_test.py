@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from memrnn.evaluation._scores import finite, report_bin
@@ -72,7 +72,7 @@ def _mark(network: Network, test_set: TestSet) -> list[Marks]:
             # The last batch is filled up with its predecessors, so that it has the same shape.
             begin = max(0, min(start, len(lengths) - batch))
             rows = slice(begin, begin + batch)
-            nats, right = _losses(network, jnp.asarray(tokens[rows]), jnp.asarray(lengths[rows]))
+            nats, right = _losses(network, *jax.device_put((tokens[rows], lengths[rows])))
             new = slice(start - begin, None)
             pieces.append((np.asarray(nats).T[new], np.asarray(right).T[new]))
         nats, right = (np.concatenate(column) for column in zip(*pieces, strict=True))

@@ -43,6 +43,13 @@ def optimizer(clip: float) -> Any:
     return optax.chain(optax.clip_by_global_norm(clip), optax.scale_by_adam())
 
 
+def new_learner(trained: Network, clip: float) -> Learner:
+    """A learner before its first update; Adam's moments are zeros, made on the host."""
+    shapes = jax.eval_shape(optimizer(clip).init, trained)
+    moments = jax.tree.map(lambda leaf: jax.device_put(np.zeros(leaf.shape, leaf.dtype)), shapes)
+    return Learner(trained, moments)
+
+
 def epoch(
     learner: Learner,
     frozen: Network,

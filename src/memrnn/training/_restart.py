@@ -18,7 +18,7 @@ from memrnn.padding import padded_lengths
 from memrnn.parts import partition
 from memrnn.precision import cast
 from memrnn.training._data import draw_batches, draw_learning_rate, epoch_order
-from memrnn.training._programs import Learner, Programs, compile_programs, optimizer
+from memrnn.training._programs import Learner, Programs, compile_programs, new_learner
 from memrnn.training._schedule import Schedule
 
 Status = Literal["running", "done", "diverged"]
@@ -98,7 +98,7 @@ class Restart:
         schedule = Schedule(draw_learning_rate(recipe, seed))
         self.progress = Progress(seed, bound, schedule)
         trained, self.frozen = partition(network, experiment.freeze)
-        self.learner = Learner(trained, optimizer(recipe.clip).init(trained))
+        self.learner = new_learner(trained, recipe.clip)
         self.best = network
         if path.exists():
             self._load()
