@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import safetensors
 import safetensors.numpy
@@ -110,7 +109,7 @@ def restore(tree: T, prefix: str, arrays: Mapping[str, np.ndarray]) -> T:
                 f"The checkpoint belongs to another network: {name} {what}, "
                 f"but should be {leaf.dtype}{list(leaf.shape)}."
             )
-        return jnp.asarray(found)
+        return jax.device_put(found)
 
     return jax.tree_util.tree_map_with_path(stored, tree)
 
