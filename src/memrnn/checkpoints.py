@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 FORMAT = 1
 _KEY = "memrnn"
+_PARTIAL = ".partial"
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -29,7 +30,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     temporary = None
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=_PARTIAL)
         with os.fdopen(descriptor, "wb") as file:
             # As readable as any file of the user's: temporary files start private.
             mask = os.umask(0)
@@ -49,6 +50,17 @@ def write_bytes(path: Path, content: bytes) -> None:
             os.unlink(temporary)
         reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
         raise OSError(error.errno, f"Could not write {path}: {reason}.") from error
+
+
+def remove_partial(folder: Path) -> None:
+    """Removes what writes that were killed left behind; nothing ever reads it."""
+    for path in filter(is_partial, folder.iterdir()):
+        path.unlink()
+
+
+def is_partial(path: Path) -> bool:
+    """Whether this file is a write that was not finished."""
+    return path.name.endswith(_PARTIAL)
 
 
 def save(path: Path, arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ from memrnn.experiment import Experiment, Recipe
 from memrnn.network import losses
 from memrnn.parts import PARTS, partition
 from memrnn.precision import scope
-from memrnn.training import Restart, load_run, train
+from memrnn.training import Progress, Restart, load_run, train
 from memrnn.training._data import epoch_order
 
 TINY = Recipe(
@@ -238,6 +238,32 @@ def test_foreign_folders_are_refused(unbroken: Path, tmp_path: Path) -> None:
         load_run(tmp_path)
 
 
+def test_what_a_killed_write_left_is_removed(tmp_path: Path) -> None:
+    """Killed before the first file was whole, the folder still counts as empty."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "tmp1.partial").write_text("half")
+    train(tiny(epochs=1), folder, restarts=1)
+    assert {path.name for path in folder.iterdir()} == {
+        "experiment.json",
+        "restart-000.safetensors",
+    }
+
+
+def test_a_folder_is_trained_in_by_one_process_at_a_time(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    train(tiny(epochs=1), folder, restarts=1)
+    refused: list[str] = []
+
+    def intrude(restart: int, progress: Progress) -> None:
+        with pytest.raises(ValueError, match="Another process is training") as error:
+            train(tiny(), folder, restarts=1)
+        refused.append(str(error.value))
+
+    train(tiny(epochs=2), folder, restarts=1, listener=intrude)
+    assert refused
+
+
 def test_a_checkpoint_of_another_restart_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     train(tiny(epochs=1), folder, restarts=2)
@@ -261,5 +287,5 @@ def test_a_full_disk_ends_training_and_loses_nothing(
         with pytest.raises(OSError, match="the disk is full"):
             train(tiny(), folder, restarts=1)
     assert files(folder) == before
-    assert not list(folder.glob(".*"))
+    assert len(list(folder.iterdir())) == 2
     train(tiny(), folder, restarts=1)

@@ -150,7 +150,7 @@ def _claim(out: Path, experiment: Experiment) -> Generator[None]:
                 f"{out} holds another experiment; choose another folder, or repeat the command "
                 "that began it."
             )
-    elif out.exists() and any(out.iterdir()):
+    elif out.exists() and any(not checkpoints.is_partial(path) for path in out.iterdir()):
         raise ValueError(f"{out} is not empty; give a folder that does not exist or is empty.")
     out.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(out, os.O_RDONLY)
@@ -159,6 +159,7 @@ def _claim(out: Path, experiment: Experiment) -> Generator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise ValueError(f"Another process is training in {out}.") from error
+        checkpoints.remove_partial(out)
         text = json.dumps(experiment.to_json(), indent=1) + "\n"
         checkpoints.write_bytes(out / EXPERIMENT_FILE, text.encode())
         yield

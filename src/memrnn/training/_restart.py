@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from memrnn.network import Network
 from memrnn.padding import padded_lengths
 from memrnn.parts import partition
 from memrnn.precision import cast
-from memrnn.training._data import draw_batches, draw_learning_rate, epoch_order
+from memrnn.training._data import Batches, draw_batches, draw_learning_rate, epoch_order
 from memrnn.training._programs import Learner, Programs, compile_programs, new_learner
 from memrnn.training._schedule import Schedule
 
@@ -84,24 +85,25 @@ class Restart:
         seed = experiment.restart_seed(number)
         network = experiment.definition.build(len(law.language.symbols), seed)
         network = cast(network, recipe.precision)
-        batches = draw_batches(law, recipe, seed)
-        self.batches = batches
-        self.buckets = padded_lengths(law)
-        bound = law.lower_bound_perplexity(
-            [
-                tokens[:, :length]
-                for tokens, length in zip(
-                    batches["validation"].tokens, batches["validation"].lengths, strict=True
-                )
-            ]
-        )
-        schedule = Schedule(draw_learning_rate(recipe, seed))
-        self.progress = Progress(seed, bound, schedule)
         trained, self.frozen = partition(network, experiment.freeze)
         self.learner = new_learner(trained, recipe.clip)
         self.best = network
         if path.exists():
             self._load()
+        else:
+            validation = self.batches["validation"]
+            bound = law.lower_bound_perplexity(
+                tokens[:, :length]
+                for tokens, length in zip(validation.tokens, validation.lengths, strict=True)
+            )
+            self.progress = Progress(seed, bound, Schedule(draw_learning_rate(recipe, seed)))
+
+    @cached_property
+    def batches(self) -> dict[Literal["train", "validation"], Batches]:
+        """The restart's strings; drawn when they are needed, for loading needs none."""
+        experiment = self.experiment
+        seed = experiment.restart_seed(self.number)
+        return draw_batches(experiment.law, experiment.recipe, seed)
 
     @property
     def network(self) -> Network:
@@ -127,7 +129,7 @@ class Restart:
             batches["train"],
             batches["validation"],
             clip=recipe.clip,
-            buckets=self.buckets,
+            buckets=padded_lengths(self.experiment.law),
         )
 
     def advance(self, programs: Programs) -> None:
