@@ -2,6 +2,7 @@
 
 import os
 
+import jax
 import pytest
 from hypothesis import settings
 
@@ -10,6 +11,10 @@ from memrnn.cache import use_compile_cache
 # The first call of a program compiles it, so the time of an example says nothing.
 settings.register_profile("memrnn", deadline=None)
 settings.load_profile("memrnn")
+
+# Arrays of different rank or number format meet only where the code says so.
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 
 @pytest.fixture(autouse=True, scope="session")

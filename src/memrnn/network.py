@@ -32,7 +32,8 @@ class Classifier(eqx.Module):
         self.bias = zeros(classes)
 
     def __call__(self, hidden: Float[Array, "... hidden"]) -> Float[Array, "... classes"]:
-        return hidden @ self.weight.T + self.bias
+        scores = hidden @ self.weight.T
+        return scores + jnp.broadcast_to(self.bias, scores.shape)
 
 
 class Network(eqx.Module):
@@ -86,14 +87,15 @@ def losses(
         that a low precision is tested in the network and not in the scoring.
     """
     logits = network.logits(tokens)
-    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    logits = logits.astype(jnp.float64 if logits.dtype == jnp.float64 else jnp.float32)
     end = logits.shape[-1] - 1
-    positions = jnp.arange(tokens.shape[1] + 1)[:, None]
+    lengths = lengths[None]
+    positions = jnp.arange(tokens.shape[1] + 1, dtype=lengths.dtype)[:, None]
     padded = jnp.pad(tokens, ((0, 0), (0, 1))).T
     targets = jnp.where(positions == lengths, end, padded)
     counted = positions <= lengths
     # One-hot instead of a gather: its gradient is a product, not a scatter.
     chosen = jax.nn.one_hot(targets, end + 1, dtype=logits.dtype)
     nats = jax.nn.logsumexp(logits, axis=-1) - jnp.sum(logits * chosen, axis=-1)
-    right = jnp.argmax(logits, axis=-1) == targets
+    right = jnp.argmax(logits, axis=-1).astype(targets.dtype) == targets
     return jnp.where(counted, nats, 0), counted & right

@@ -39,7 +39,7 @@ def unroll(
     Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 2.
     """
     time, batch, features = inputs.shape
-    projected = inputs @ controller.weight_input[:, :features].T + controller.bias_input
+    projected = inputs @ controller.weight_input[:, :features].T + controller.bias_input[None, None]
     memory_state = memory.initial_state(batch, updates=time - 1)
     state = controller.initial_state(batch)
     first = controller.activate(
@@ -87,7 +87,7 @@ def _scan(
 
         def step(carry: Any, projected: Array) -> Any:
             state, memory_state = carry
-            affine_hidden = state[0] @ weight + bias
+            affine_hidden = state[0] @ weight + bias[None]
             remembered, reading = remember(parameters, memory_state, affine_hidden[:, gates:])
             from_input = projected + reading @ from_reading
             following = activate(parameters, from_input, affine_hidden[:, :gates], state)
@@ -111,7 +111,7 @@ def _scan(
         readings = jax.vmap(memory.reading)(memory_states)
         readings = jnp.concatenate([readings[1:], memory.reading(remembered)[None]])
         (weight, bias, from_reading), pull_affine = jax.vjp(affine, parameters)
-        affine_hidden = states[0] @ weight + bias
+        affine_hidden = states[0] @ weight + bias[None, None]
         # The derivatives of every step, computed outside the loop as batches over time.
         pull_activate = jax.vmap(lambda *step: jax.vjp(activate, parameters, *step)[1])(
             projected + readings @ from_reading, affine_hidden[..., :gates], states

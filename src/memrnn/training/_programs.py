@@ -76,7 +76,7 @@ def epoch(
 
     def step(learner: Learner, batch: Array) -> tuple[Learner, Array]:
         batch_lengths = jnp.broadcast_to(lengths[batch], tokens.shape[1])
-        bucket = jnp.searchsorted(jnp.asarray(buckets), lengths[batch])
+        bucket = jnp.searchsorted(jnp.asarray(buckets, lengths.dtype), lengths[batch])
         loss, gradients = jax.lax.switch(
             bucket,
             [gradient(longest) for longest in buckets],
@@ -84,7 +84,9 @@ def epoch(
             tokens[batch],
             batch_lengths,
         )
-        directions, moments = update(gradients, learner.moments)
+        # Optax mixes the number of steps, an integer, with floats.
+        with jax.numpy_dtype_promotion("standard"):
+            directions, moments = update(gradients, learner.moments)
         trained = jax.tree.map(lambda p, d: p - rate * d, learner.trained, directions)
         return Learner(trained, moments), loss
 
