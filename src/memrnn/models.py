@@ -122,7 +122,10 @@ def get_model(name: str) -> Model:
     sizes = _SIZES.fullmatch(memory)
     if parsed is None or parsed["name"] not in CONTROLLERS or sizes is None:
         registered = f"; registered: {', '.join(_REGISTERED)}" if _REGISTERED else ""
-        raise ValueError(f"There is no model {name!r}; there are {GRAMMAR}{registered}.")
+        raise ValueError(
+            f"There is no model {name!r}; there are {GRAMMAR}{registered}. "
+            "A model of your own must be registered first."
+        )
     hidden_size = int(parsed["hidden"] or 20)
     if not memory:
         return Model(parsed["name"], "none", hidden_size)

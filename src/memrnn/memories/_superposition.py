@@ -148,19 +148,19 @@ def _superpose(
 
 
 def _superpose_forward(stack: Array, vector: Array, logits: Array) -> tuple[Array, tuple]:
-    return _superpose(stack, vector, logits), (stack, vector, *_probabilities(logits))
+    pushed, popped = _neighbours(stack, vector)
+    differences = (pushed - stack, popped - stack)
+    return _superpose(stack, vector, logits), (differences, vector, *_probabilities(logits))
 
 
 def _superpose_backward(residuals: tuple, cotangent: Array) -> tuple[Array, Array, Array]:
     # Autodiff would need three sums over all cells, which XLA's CPU backend computes one number
     # at a time. The softmax has two degrees of freedom, so two sums do, and as a product with a
     # vector of ones they run at full width.
-    stack, vector, push, pop, keep = residuals
+    differences, vector, push, pop, keep = residuals
     width, cells = vector.shape[1], cotangent.shape[1]
-    pushed, popped = _neighbours(stack, vector)
     ones = jnp.ones((cells, 1), cotangent.dtype)
-    push_gain = ((pushed - stack) * cotangent) @ ones
-    pop_gain = ((popped - stack) * cotangent) @ ones
+    push_gain, pop_gain = ((difference * cotangent) @ ones for difference in differences)
     mean_gain = push * push_gain + pop * pop_gain
     d_logits = jnp.concatenate(
         [push * (push_gain - mean_gain), pop * (pop_gain - mean_gain), -keep * mean_gain], axis=1
