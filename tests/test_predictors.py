@@ -14,9 +14,7 @@ from memrnn.predictors import (
     Bigram,
     RepeatLast,
     Unigram,
-    accuracy,
     hits,
-    perplexity,
     score,
     surprisals,
 )
@@ -51,7 +49,7 @@ def test_repeat_last_scores_what_frozen_controllers_score(
     rng = np.random.default_rng(0)
     for bin_, expected in zip(BINS, published, strict=True):
         groups = Law(language, *bin_).sample_each_length(20, rng)
-        assert accuracy(floor, groups) == pytest.approx(expected, abs=0.0075)
+        assert score(floor, groups).accuracy == pytest.approx(expected, abs=0.0075)
 
 
 def test_repeat_last_by_hand() -> None:
@@ -100,7 +98,7 @@ def test_unigram_is_the_best_constant_and_bigram_the_best_table() -> None:
     law = Law(get_language("count-and-copy"), 3, 9)
     groups = [np.array(group * (8 // len(group)), dtype=np.int32) for group in count_and_copy(9)]
     unigram, bigram, bayes = (
-        perplexity(predictor(law), groups) for predictor in (Unigram, Bigram, Bayes)
+        score(predictor(law), groups).perplexity for predictor in (Unigram, Bigram, Bayes)
     )
     assert bayes < bigram < unigram
     assert bayes == pytest.approx(law.expected_lower_bound_perplexity())
@@ -137,20 +135,20 @@ def test_accuracy_is_the_expectation_of_random_tie_breaking() -> None:
     # w # w with w a single bit: a coin toss, then the mark, the bit and EOS for sure.
     law = Law(get_language("marked-copy"), 3, 3)
     groups = [np.array([[0, 2, 0], [1, 2, 1], [1, 2, 1]])]
-    assert accuracy(Bayes(law), groups) == pytest.approx(3.5 / 4)
-    assert perplexity(Bayes(law), groups) == pytest.approx(2 ** (1 / 4))
+    assert score(Bayes(law), groups).accuracy == pytest.approx(3.5 / 4)
+    assert score(Bayes(law), groups).perplexity == pytest.approx(2 ** (1 / 4))
 
 
 def test_longer_groups_weigh_more() -> None:
     law = Law(get_language("count-3"), 0, 0)
     groups = [np.zeros((2, 0), dtype=np.int32), np.array([[0, 1, 2]])]
     # Right on both empty strings, all wrong at the start of abc, one in four after that.
-    assert accuracy(Bayes(law), groups) == pytest.approx((2 + 3 / 4) / 6)
+    assert score(Bayes(law), groups).accuracy == pytest.approx((2 + 3 / 4) / 6)
 
 
 def test_impossible_symbols_cost_infinitely() -> None:
     law = Law(get_language("count-3"), 3, 3)
-    assert perplexity(Bayes(law), [np.array([[0, 0, 1, 1, 2, 2]])]) == math.inf
+    assert score(Bayes(law), [np.array([[0, 0, 1, 1, 2, 2]])]).perplexity == math.inf
     found = surprisals(np.array([[[0.25, 0.75], [1.0, 0.0]]]), np.array([[0]]))
     np.testing.assert_allclose(found, [[math.log(4), math.inf]])
 

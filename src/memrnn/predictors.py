@@ -168,16 +168,6 @@ def score(predictor: Predictor, groups: Iterable[Integer[np.ndarray, "_ _"]]) ->
     return Score(accuracy=points / symbols, perplexity=float(np.exp(nats / symbols)))
 
 
-def accuracy(predictor: Predictor, groups: Iterable[Integer[np.ndarray, "_ _"]]) -> float:
-    """The accuracy of `score`."""
-    return score(predictor, groups).accuracy
-
-
-def perplexity(predictor: Predictor, groups: Iterable[Integer[np.ndarray, "_ _"]]) -> float:
-    """The perplexity of `score`."""
-    return score(predictor, groups).perplexity
-
-
 def hits(
     probabilities: Float[np.ndarray, "count positions outputs"],
     strings: Integer[np.ndarray, "count _"],
