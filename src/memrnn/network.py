@@ -67,9 +67,8 @@ class Network(eqx.Module):
         start = jnp.zeros((1, batch, self.controller.hidden_size), self.dtype)
         if tokens.shape[1] == 0:
             return self.classifier(start)
-        return self.classifier(
-            jnp.concatenate([start, unroll(self.controller, self.memory, inputs)])
-        )
+        hidden, _ = unroll(self.controller, self.memory, inputs)
+        return self.classifier(jnp.concatenate([start, hidden]))
 
 
 def losses(

@@ -7,39 +7,59 @@ once (they depend on saved states only); after it, the gradient of each weight i
 product over all steps and strings.
 """
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from memrnn.controllers import Controller
+from memrnn.controllers import Controller, State
 from memrnn.memories import Memory
 
 
+class Carried(NamedTuple):
+    """What one segment of a long text hands to the next.
+
+    Attributes:
+        state: the controller's state.
+        memory: the memory's state.
+    """
+
+    state: State
+    memory: Any
+
+
 def unroll(
-    controller: Controller, memory: Memory, inputs: Float[Array, "time batch features"]
-) -> Float[Array, "time batch hidden"]:
+    controller: Controller,
+    memory: Memory,
+    inputs: Float[Array, "time batch features"],
+    carried: Carried | None = None,
+) -> tuple[Float[Array, "time batch hidden"], Carried]:
     """Runs a controller with its memory over a batch of input sequences.
 
         t = 1:   r_1 = reading(s_0)                                      no update
         t >= 2:  s_{t-1} = update(s_{t-2}, W h_{t-1} + b);   r_t = reading(s_{t-1})
         state_t = activate(W_ih [x_t; r_t] + b_ih, W_hh h_{t-1} + b_hh, state_{t-1})
 
-    so that n inputs make n - 1 updates of the memory.
+    so that n inputs make n - 1 updates of the memory. Where a state is carried from an earlier
+    segment, its hidden state drives one update before the first input: n inputs, n updates.
 
     Args:
         inputs: `x_1 ... x_n`, n >= 1, time first.
+        carried: where an earlier call ended; None begins anew. No gradient flows into it
+            (truncated backpropagation through time).
 
     Returns:
-        The hidden states `h_1 ... h_n`.
+        The hidden states `h_1 ... h_n`, and what the next segment needs.
 
-    Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 2.
+    Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 2 and appendix B.
     """
     time, batch, features = inputs.shape
     projected = inputs @ controller.weight_input[:, :features].T + controller.bias_input[None, None]
+    if carried is not None:
+        hidden, carried = _scan(controller, memory, projected, *jax.lax.stop_gradient(carried))
+        return hidden, carried
     memory_state = memory.initial_state(batch, updates=time - 1)
     state = controller.initial_state(batch)
     first = controller.activate(
@@ -47,18 +67,35 @@ def unroll(
         jnp.broadcast_to(controller.bias_hidden, projected[0].shape),
         state,
     )
-    rest = _scan(controller, memory, projected[1:], first, memory_state)
-    return jnp.concatenate([first[0][None], rest])
+    if time == 1:
+        return first[0][None], Carried(first, memory_state)
+    rest, carried = _scan(controller, memory, projected[1:], first, memory_state)
+    return jnp.concatenate([first[0][None], rest]), carried
+
+
+class _Stretch(NamedTuple):
+    """What the way back needs of one of the memory's loops.
+
+    Attributes:
+        states: the controller's states before each step, time first.
+        saved: what the memory saved in each step, time first.
+        before, after: the memory's states around the loop.
+    """
+
+    states: State
+    saved: Any
+    before: Any
+    after: Any
 
 
 def _scan(
     controller: Controller,
     memory: Memory,
     projected: Float[Array, "time batch gates"],
-    state: Any,
+    state: State,
     memory_state: Any,
-) -> Float[Array, "time batch hidden"]:
-    """Steps 2 ... n, each of them an update of the memory and then one of the controller."""
+) -> tuple[Float[Array, "time batch hidden"], Carried]:
+    """Steps each of which is an update of the memory and then one of the controller."""
     parameters, static = eqx.partition((controller, memory), eqx.is_inexact_array)
     gates = projected.shape[-1]
 
@@ -73,72 +110,87 @@ def _scan(
             controller.weight_input[:, features:].T,
         )
 
-    def remember(parameters: Any, state: Any, drive: Array) -> tuple[Any, Array]:
-        _, memory = eqx.combine(parameters, static)
-        state = memory.update(state, drive)
-        return state, memory.reading(state)
-
-    def activate(parameters: Any, from_input: Array, from_hidden: Array, state: Any) -> Any:
-        controller, _ = eqx.combine(parameters, static)
+    def activate(controller: Any, from_input: Array, from_hidden: Array, state: Any) -> Any:
+        controller = eqx.combine(controller, static[0])
         return controller.activate(from_input, from_hidden, state)
 
-    def loop(step_outputs: Callable, parameters: Any, projected: Array, state: Any, memory: Any):
+    def loop(
+        parameters: Any, projected: Array, state: State, memory_state: Any
+    ) -> tuple[Array, Carried, list[_Stretch]]:
         weight, bias, from_reading = affine(parameters)
+        tape = eqx.combine(parameters, static)[1].loop()
 
         def step(carry: Any, projected: Array) -> Any:
-            state, memory_state = carry
+            state, remembered = carry
             affine_hidden = state[0] @ weight + bias[None]
-            remembered, reading = remember(parameters, memory_state, affine_hidden[:, gates:])
+            remembered, reading, saved = tape.step(remembered, affine_hidden[:, gates:])
             from_input = projected + reading @ from_reading
-            following = activate(parameters, from_input, affine_hidden[:, :gates], state)
-            return (following, remembered), step_outputs(following, carry)
+            following = activate(parameters[0], from_input, affine_hidden[:, :gates], state)
+            return (following, remembered), (state, saved)
 
-        return jax.lax.scan(step, (state, memory), projected)
+        stretches, done = [], 0
+        for length in tape.lengths(memory_state, len(projected)):
+            (state, remembered), (states, saved) = jax.lax.scan(
+                step, (state, tape.start(memory_state)), projected[done : done + length]
+            )
+            after = tape.stop(memory_state, remembered, length)
+            stretches.append(_Stretch(states, saved, memory_state, after))
+            memory_state, done = after, done + length
+        hidden = [stretch.states[0] for stretch in stretches]
+        hidden = jnp.concatenate([*hidden, state[0][None]])[1:]
+        return hidden, Carried(state, memory_state), stretches
 
     @jax.custom_vjp
-    def run(*arguments: Any) -> Array:
-        return loop(lambda state, _: state[0], *arguments)[1]
+    def run(*arguments: Any) -> tuple[Array, Carried]:
+        return loop(*arguments)[:2]
 
-    def forward(parameters: Any, projected: Array, *states: Any) -> tuple[Array, Any]:
-        (last, remembered), carries = loop(lambda _, carry: carry, parameters, projected, *states)
-        hidden = jnp.concatenate([carries[0][0], last[0][None]])[1:]
-        return hidden, (parameters, projected, carries, remembered)
+    def forward(*arguments: Any) -> tuple[tuple[Array, Carried], Any]:
+        hidden, carried, stretches = loop(*arguments)
+        return (hidden, carried), (arguments[:2], stretches)
 
-    def backward(residuals: Any, d_hidden: Array) -> Any:
-        parameters, projected, (states, memory_states), remembered = residuals
-        # What was read in a step is in the memory's next state: cheaper read again than saved.
-        _, memory = eqx.combine(parameters, static)
-        readings = jax.vmap(memory.reading)(memory_states)
-        readings = jnp.concatenate([readings[1:], memory.reading(remembered)[None]])
+    def backward(residuals: Any, cotangents: Any) -> Any:
+        (parameters, projected), stretches = residuals
+        # The carried state leaves through `stop_gradient`.
+        d_hidden, _ = cotangents
+        tape = eqx.combine(parameters, static)[1].loop()
         (weight, bias, from_reading), pull_affine = jax.vjp(affine, parameters)
+        states = jax.tree.map(lambda *s: jnp.concatenate(s), *(each.states for each in stretches))
         affine_hidden = states[0] @ weight + bias[None, None]
+        readings = jnp.concatenate([tape.readings(s.after, s.saved) for s in stretches])
         # The derivatives of every step, computed outside the loop as batches over time.
-        pull_activate = jax.vmap(lambda *step: jax.vjp(activate, parameters, *step)[1])(
+        pull_activate = jax.vmap(lambda *step: jax.vjp(activate, parameters[0], *step)[1])(
             projected + readings @ from_reading, affine_hidden[..., :gates], states
         )
-        pull_remember = jax.vmap(lambda *step: jax.vjp(remember, parameters, *step)[1])(
-            memory_states, affine_hidden[..., gates:]
-        )
 
-        def step(carry: Any, now: Any) -> Any:
-            d_parameters, d_state, d_memory_state = carry
-            d_hidden, pull_activate, pull_remember = now
+        def step(carry: Any, inputs: Any) -> Any:
+            d_controller, d_state, remembered = carry
+            d_hidden, pull_activate, now = inputs
             d_state = (d_state[0] + d_hidden, *d_state[1:])
             d_activate, d_input, d_from_hidden, d_state = pull_activate(d_state)
-            d_reading = d_input @ from_reading.T
-            d_remember, d_memory_state, d_drive = pull_remember((d_memory_state, d_reading))
+            remembered, d_drive = tape.step_back(remembered, now, d_input @ from_reading.T)
             d_affine = jnp.concatenate([d_from_hidden, d_drive], axis=-1)
             d_state = (d_state[0] + d_affine @ weight.T, *d_state[1:])
-            d_parameters = jax.tree.map(lambda *d: sum(d), d_parameters, d_activate, d_remember)
-            return (d_parameters, d_state, d_memory_state), (d_input, d_affine)
+            d_controller = jax.tree.map(jnp.add, d_controller, d_activate)
+            return (d_controller, d_state, remembered), (d_input, d_affine)
 
-        zeros = jax.tree.map(
-            jnp.zeros_like,
-            (parameters, *jax.tree.map(lambda leaf: leaf[0], (states, memory_states))),
-        )
-        (d_parameters, d_state, d_memory_state), (d_projected, d_affine) = jax.lax.scan(
-            step, zeros, (d_hidden, pull_activate, pull_remember), reverse=True
-        )
+        d_controller, d_memory = jax.tree.map(jnp.zeros_like, parameters)
+        d_state = jax.tree.map(lambda leaf: jnp.zeros_like(leaf[0]), states)
+        adjoint, pieces, end = None, [], len(projected)
+        for each in reversed(stretches):
+            span = slice(end - len(each.states[0]), end)
+            d_span, pulls, drives = jax.tree.map(
+                lambda leaf, span=span: leaf[span],
+                (d_hidden, pull_activate, affine_hidden[..., gates:]),
+            )
+            remembered, now = tape.start_back(each.before, each.after, drives, each.saved, adjoint)
+            (d_controller, d_state, remembered), piece = jax.lax.scan(
+                step, (d_controller, d_state, remembered), (d_span, pulls, now), reverse=True
+            )
+            adjoint, d_piece = tape.stop_back(each.before, remembered, each.saved, adjoint)
+            d_memory = jax.tree.map(jnp.add, d_memory, d_piece)
+            pieces.insert(0, piece)
+            end = span.start
+        d_projected, d_affine = (jnp.concatenate(piece) for piece in zip(*pieces, strict=True))
         (d_from_affine,) = pull_affine(
             (
                 jnp.einsum("tbh,tbz->hz", states[0], d_affine),
@@ -146,8 +198,9 @@ def _scan(
                 jnp.einsum("tbr,tbg->rg", readings, d_projected),
             )
         )
-        d_parameters = jax.tree.map(jnp.add, d_parameters, d_from_affine)
-        return d_parameters, d_projected, d_state, d_memory_state
+        d_parameters = jax.tree.map(jnp.add, (d_controller, d_memory), d_from_affine)
+        return d_parameters, d_projected, d_state, tape.cotangent(stretches[0].before, adjoint)
 
     run.defvjp(forward, backward)
-    return run(parameters, projected, state, memory_state)
+    hidden, carried = run(parameters, projected, state, memory_state)
+    return hidden, jax.lax.stop_gradient(carried)

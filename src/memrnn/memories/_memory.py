@@ -6,6 +6,8 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Float
 
+from memrnn.memories._loop import Loop, PlainLoop
+
 
 class Memory(eqx.Module):
     """An external memory between two steps of a controller.
@@ -50,3 +52,7 @@ class Memory(eqx.Module):
     @abc.abstractmethod
     def reading(self, state: Any) -> Float[Array, "batch reading"]:
         """What the controller sees."""
+
+    def loop(self) -> Loop:
+        """How the updates run as a loop; for a memory whose gradient needs more than JAX's."""
+        return PlainLoop(self)

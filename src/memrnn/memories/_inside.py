@@ -1,0 +1,469 @@
+"""The inside weights of all runs of a pushdown automaton, one update at a time, and back.
+
+Times and indices. Update T = 1, 2, ... makes column T from column T-1; the fake update 0 pushes the
+bottom symbol. Row p of column T holds the runs whose top symbol at T was pushed by update p:
+
+    column[T][p, q, x -> r, y] = gamma[p-1 -> T][q, x -> r, y]
+
+from state q with top x, before update p, to state r with top y, after update T, with nothing
+below y touched. With the weights of update T,
+
+    column[T] = s_T (row T: push_T;  other rows: column[T-1] repl_T + sum_k column[k-1] pops[k])
+    pops[k][t, y -> r] = sum_{s, z} column[T-1][k, t, y -> s, z] pop_T[s, z -> r]
+    alpha[T][r, y] = sum_p sum_{q, x} alpha[p-1][q, x] column[T][p, q, x -> r, y]
+
+where s_T makes alpha[T] sum to 1. A common factor of everything that an update makes cancels in
+all readings, so s_T counts as a constant on the way back and numbers stay in range. A vector
+pushed by update p stays under its symbol for as long as that exists, so row p carries the vector
+v_p as a factor, and the expected top vector is
+
+    eta[T][r, y] = sum_p sum_{q, x} alpha[p-1][q, x] v_p column[T][p, q, x -> r, y]
+
+Blocks. A long string's columns are cut into blocks of `width` slots; slot p of a block holds
+column p - 1, which update p appends. A block has only the rows that its updates can fill, and its
+loop sees earlier blocks as constants. On the way back the cotangent of a column is computed once,
+when it is needed, from the saved pops and the cotangents of later columns, which are appended to
+blocks of the same form; for the columns of earlier blocks that is one matrix product a block.
+
+Layout: columns [batch, y r, p x q], blocks [batch, y, slot t, p x q], the last index fastest.
+
+Source: DuSell & Chiang 2022 (arXiv 2109.01982) and 2023 (arXiv 2210.01343), section 3.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from memrnn.memories._loop import Loop
+
+
+class Stack(eqx.Module):
+    """The state of a nondeterministic stack.
+
+    Attributes:
+        blocks: earlier columns whose rows are still in the window, oldest first; each begins at
+            the row at which `block` begins.
+        block: the columns of the block that is being filled.
+        column: the last column, which is in no block yet.
+        sources: alpha[p-1] for each row p, and the same times each entry of v_p.
+        tops: alpha of the last column, and eta.
+        filled: number of slots of `block` that are filled.
+    """
+
+    blocks: tuple[Float[Array, "batch y slot rows"], ...]
+    block: Float[Array, "batch y slot rows"]
+    column: Float[Array, "batch top rows"]
+    sources: Float[Array, "batch heads rows"]
+    tops: Float[Array, "batch heads top"]
+    filled: int = eqx.field(static=True)
+
+
+class _Carry(NamedTuple):
+    """What the loop carries: a `Stack` whose last column waits for its factor."""
+
+    blocks: tuple[Array, ...]
+    block: Array
+    column: Array
+    scale: Array
+    sources: Array
+    tops: Array
+    slot: Int[Array, ""]
+
+
+class _Saved(NamedTuple):
+    """What an update saves: its pops, the column's factor, and the tops before it."""
+
+    pops: Array
+    scale: Array
+    tops: Array
+
+
+class _Now(NamedTuple):
+    """What a step back needs about its update, computed for all of them at once.
+
+    Attributes:
+        weights: all weights of the update, in the order of `InsideLoop.weights`.
+        vector, slope: the pushed vector, and its derivative by the raw vector.
+        scale: the column's factor.
+        before, after: the tops around the update.
+        pops: the pops of later updates of the block from the column that this one appended.
+        slot, step: the update's place in the block and in the loop.
+    """
+
+    weights: Array
+    vector: Array
+    slope: Array
+    scale: Array
+    before: Array
+    after: Array
+    pops: Array
+    slot: Array
+    step: Array
+
+
+class _Back(NamedTuple):
+    """What the loop back carries.
+
+    Attributes:
+        blocks, sources: those after the loop; they do not change.
+        lazy: cotangents of the block's columns from the updates of later blocks.
+        column: the column after the update.
+        d_column: its cotangent, but for that through its own tops.
+        d_alpha: cotangent of its alpha, but for that through its own reading.
+        d_sources: cotangent of the sources.
+        cotangents: cotangents of the columns so far before their factor, as a block.
+    """
+
+    blocks: tuple[Array, ...]
+    sources: Array
+    lazy: Array
+    column: Array
+    d_column: Array
+    d_alpha: Array
+    d_sources: Array
+    cotangents: Array
+
+
+class _Later(NamedTuple):
+    """A later block on the way back: its updates' pops, and the cotangents of its columns."""
+
+    pops: Array
+    cotangents: Array
+
+
+class _Adjoint(NamedTuple):
+    """What a loop hands to the one before it: `_Back` at its end, and the blocks so far."""
+
+    d_column: Array
+    d_alpha: Array
+    d_sources: Array
+    later: tuple[_Later, ...]
+
+
+class InsideLoop(Loop):
+    """The loops over the updates of a batch of strings, a block each.
+
+    Args:
+        states, symbols: Q and S.
+        vector: length m of the pushed vectors; 0 without vectors.
+        window: number of updates after which a pushed symbol that is on top ends the run; None
+            for never.
+        parameters: the memory's; none of them acts in the loop.
+    """
+
+    def __init__(
+        self, states: int, symbols: int, vector: int, window: int | None, parameters: Any
+    ):
+        self._states, self._symbols, self._vector = states, symbols, vector
+        self._cells = states * symbols
+        self._window, self._parameters = window, parameters
+
+    # The way forward.
+
+    def lengths(self, state: Stack, updates: int) -> Sequence[int]:
+        width = self._width(state)
+        first = min(width - state.filled or width, updates)
+        whole, rest = divmod(updates - first, width)
+        return [first] + [width] * whole + [rest] * (rest > 0)
+
+    def start(self, state: Stack) -> _Carry:
+        state = self._open(state)
+        return _Carry(
+            state.blocks,
+            state.block,
+            state.column,
+            jnp.ones(len(state.block), state.block.dtype),
+            state.sources,
+            state.tops,
+            jnp.array(state.filled, jnp.int32),
+        )
+
+    def step(self, carry: _Carry, drive: Array) -> tuple[_Carry, Array, _Saved]:
+        cells = self._cells
+        weights, vector, _ = self.weights(drive)
+        mixing, push = weights[:, :-cells], weights[:, -cells:]
+        row = self._row(carry.blocks, carry.slot)
+        factor = carry.scale[:, None, None]
+
+        slots = (carry.column * factor).reshape(len(drive), self._symbols, self._states, -1)
+        block = _write(carry.block, slots, carry.slot * self._states)
+        mixed = jnp.einsum("bmk,bki->bmi", mixing * factor, carry.column)
+        pops = self._by_slot(mixed[:, cells:])
+        column = mixed[:, :cells] + self._pop(pops, (*carry.blocks, block))
+        column = column.reshape(*column.shape[:2], -1, cells)
+        rows = jnp.arange(column.shape[2], dtype=jnp.int32)
+        pushed = (rows == row).astype(column.dtype)
+        column = column + push[:, :, None] * pushed[None, None, :, None]
+        column = self._in_window(column.reshape(carry.column.shape), row)
+
+        sources = _write(carry.sources, _with_vector(carry.tops[:, 0], vector), row * cells)
+        tops = jnp.einsum("bhi,bmi->bhm", sources, column)
+        scale = 1 / tops[:, 0].sum(axis=-1)
+        tops = tops * scale[:, None, None]
+        after = _Carry(carry.blocks, block, column, scale, sources, tops, carry.slot + 1)
+        return after, self.reading(tops), _Saved(pops, scale, carry.tops)
+
+    def stop(self, state: Stack, carry: _Carry, updates: int) -> Stack:
+        filled = self._open(state).filled + updates
+        column = carry.column * carry.scale[:, None, None]
+        return Stack(carry.blocks, carry.block, column, carry.sources, carry.tops, filled)
+
+    def reading(self, tops: Float[Array, "... heads top"]) -> Float[Array, "... reading"]:
+        """The reading in the literature's order: state, symbol, entry of the vector."""
+        heads = tops[..., 1:, :] if self._vector else tops
+        cells = heads.reshape(*heads.shape[:-1], self._symbols, self._states)
+        return jnp.moveaxis(cells, -3, -1).swapaxes(-3, -2).reshape(*tops.shape[:-2], -1)
+
+    def readings(self, after: Stack, saved: _Saved) -> Array:
+        return self.reading(_after(saved.tops, after.tops))
+
+    # The way back.
+
+    def start_back(
+        self, before: Stack, after: Stack, drives: Array, saved: _Saved, adjoint: _Adjoint | None
+    ) -> tuple[_Back, _Now]:
+        updates, batch = drives.shape[:2]
+        filled = after.filled - updates
+        weights, vectors, slopes = jax.vmap(self.weights)(drives)
+        inner = self._pops_from(saved.pops, len(after.blocks), after)[..., filled : after.filled, :]
+        inner = inner.transpose(4, 1, 2, 5, 0, 3)
+        now = _Now(
+            weights,
+            vectors,
+            slopes,
+            saved.scale,
+            saved.tops,
+            _after(saved.tops, after.tops),
+            inner.reshape(*inner.shape[:4], updates * self._states),
+            jnp.arange(filled, after.filled, dtype=jnp.int32),
+            jnp.arange(updates, dtype=jnp.int32),
+        )
+        adjoint = self._adjoint_of(adjoint, after)
+        size = updates * self._states
+        back = _Back(
+            (*after.blocks, after.block),
+            after.sources,
+            self._lazy(adjoint.later, after),
+            after.column,
+            adjoint.d_column,
+            adjoint.d_alpha,
+            adjoint.d_sources,
+            jnp.zeros((batch, self._symbols, size, after.block.shape[-1]), after.block.dtype),
+        )
+        return back, now
+
+    def step_back(self, carry: _Back, now: _Now, d_reading: Array) -> tuple[_Back, Array]:
+        batch, cells, states = len(d_reading), self._cells, self._states
+        mixing = now.weights[:, :-cells]
+        *blocks, block = carry.blocks
+        row = self._row(blocks, now.slot)
+
+        d_tops = self._through_reading(d_reading, now.after)
+        d_tops = d_tops.at[:, 0].add(carry.d_alpha)
+        d_sources = carry.d_sources + jnp.einsum("bhm,bmi->bhi", d_tops, carry.column)
+        d_source = _read(d_sources, row * cells, cells)
+        d_vector = jnp.einsum("bhx,bx->bh", d_source[:, 1:], now.before[:, 0])
+        d_alpha = d_source[:, 0] + jnp.einsum("bhx,bh->bx", d_source[:, 1:], now.vector)
+
+        d_column = carry.d_column + jnp.einsum("bhm,bhi->bmi", d_tops, carry.sources)
+        d_column = self._in_window(d_column * now.scale[:, None, None], row, row + 1)
+        # The cotangent of a weight that has been rounded to zero can be beyond all bounds.
+        largest = float(jnp.finfo(d_column.dtype).max) ** 0.9
+        d_column = jnp.clip(d_column, -largest, largest)
+        slots = d_column.reshape(batch, self._symbols, states, -1)
+        cotangents = _write(carry.cotangents, slots, now.step * states)
+
+        previous = _read(block, now.slot * states, states).reshape(d_column.shape)
+        d_pops = self._pop_back(slots, (*blocks, block))
+        d_mixed = jnp.concatenate([d_column, self._by_row(d_pops)], axis=1)
+        d_mixing = jnp.einsum("bmi,bki->bmk", d_mixed, previous)
+        d_previous = jnp.einsum("bmk,bmi->bki", mixing, d_mixed)
+        lazy = jnp.einsum("bytK,byKi->byti", now.pops, cotangents)
+        lazy = lazy + _read(carry.lazy, now.slot * states, states)
+
+        d_push = _read(d_column, row * cells, cells)
+        d_weights = jnp.concatenate([d_mixing, d_push], axis=1) * now.weights
+        d_drive = [d_weights.reshape(batch, -1), d_vector * now.slope]
+        back = carry._replace(
+            column=previous,
+            d_column=d_previous + lazy.reshape(d_previous.shape),
+            d_alpha=d_alpha,
+            d_sources=d_sources,
+            cotangents=cotangents,
+        )
+        return back, jnp.concatenate(d_drive, axis=1)
+
+    def stop_back(
+        self, before: Stack, carry: _Back, saved: _Saved, adjoint: _Adjoint | None
+    ) -> tuple[_Adjoint, Any]:
+        del before
+        later = (_Later(saved.pops, carry.cotangents), *(adjoint.later if adjoint else ()))
+        d_parameters = jax.tree.map(jnp.zeros_like, self._parameters)
+        return _Adjoint(carry.d_column, carry.d_alpha, carry.d_sources, later), d_parameters
+
+    def cotangent(self, state: Stack, adjoint: _Adjoint) -> Stack:
+        # Of a first state only the sources depend on parameters, by the bottom vector.
+        zeros = jax.tree.map(jnp.zeros_like, state)
+        rows = zeros.sources.shape[-1]
+        return eqx.tree_at(lambda stack: stack.sources, zeros, adjoint.d_sources[..., :rows])
+
+    # Weights and readings.
+
+    def weights(self, drive: Float[Array, "batch drive"]) -> tuple[Array, Array, Array]:
+        """The weights of an update up to a common factor, its vector, and the vector's slope.
+
+        Weights are [batch, 2 Q S + Q, Q S]: rows (y, r) of replace, r of pop, (y, r) of push;
+        columns (x, q). Their largest is 1, whatever the logits are.
+        """
+        actions = drive[:, : drive.shape[1] - self._vector]
+        actions = jnp.exp(actions - jax.lax.stop_gradient(actions.max(axis=1, keepdims=True)))
+        vector = jax.nn.sigmoid(drive[:, drive.shape[1] - self._vector :])
+        return actions.reshape(len(drive), -1, self._cells), vector, vector * (1 - vector)
+
+    def _through_reading(self, d_reading: Array, tops: Array) -> Array:
+        """Cotangent of the tops, by which the alphas' sum divides all."""
+        moved = d_reading.reshape(len(d_reading), self._states, self._symbols, -1)
+        d_heads = moved.transpose(0, 3, 2, 1).reshape(len(d_reading), -1, self._cells)
+        read = tops[:, 1:] if self._vector else tops
+        d_sum = -jnp.einsum("bhm,bhm->b", d_heads, read)
+        d_sum = jnp.broadcast_to(d_sum[:, None], tops[:, 0].shape)
+        if self._vector:
+            return jnp.concatenate([d_sum[:, None], d_heads], axis=1)
+        return d_heads + d_sum[:, None]
+
+    # Rows and slots.
+
+    def _width(self, state: Stack) -> int:
+        return state.block.shape[2] // self._states
+
+    def _row(self, blocks: Sequence[Array], slot: Array) -> Array:
+        """The row that an update fills, counted from the first row of its block."""
+        return slot if not blocks else slot + blocks[-1].shape[-1] // self._cells
+
+    def _in_window(self, column: Array, row: Array, end: Array | None = None) -> Array:
+        """Zeros in the rows that are no longer in the window, and in those from `end`."""
+        if self._window is None and end is None:
+            return column
+        rows = jnp.repeat(jnp.arange(column.shape[-1] // self._cells, dtype=jnp.int32), self._cells)
+        inside = jnp.array(True) if self._window is None else rows > row - self._window
+        if end is not None:
+            inside = inside & (rows < end)
+        return jnp.where(inside[None, None], column, 0)
+
+    def _open(self, state: Stack) -> Stack:
+        """The state with room for another update: a new block where the last one is full."""
+        width = self._width(state)
+        if state.filled < width:
+            return state
+        blocks = (*state.blocks, state.block)
+        seen = len(blocks) if self._window is None else -(-(self._window - 1) // width)
+        forgotten = max(0, len(blocks) - seen)
+        grown, cut = width * self._cells, forgotten * width * self._cells
+
+        def move(array: Array) -> Array:
+            return jnp.pad(array[..., cut:], ((0, 0), (0, 0), (0, grown)))
+
+        column = move(state.column)
+        return Stack(
+            tuple(block[..., cut:] for block in blocks[forgotten:]),
+            jnp.zeros((*state.block.shape[:3], column.shape[-1]), column.dtype),
+            column,
+            move(state.sources),
+            state.tops,
+            0,
+        )
+
+    # Pops: by row of a column, (p, y, t), and by slot of the blocks, [y, r, (p, t)].
+
+    def _by_slot(self, rows: Float[Array, "batch r rows"]) -> Float[Array, "batch y r slots"]:
+        batch, states = rows.shape[:2]
+        pops = rows.reshape(batch, states, -1, self._symbols, states).transpose(0, 3, 1, 2, 4)
+        return pops.reshape(batch, self._symbols, states, -1)
+
+    def _by_row(self, slots: Float[Array, "batch y r slots"]) -> Float[Array, "batch r rows"]:
+        batch, _, states = slots.shape[:3]
+        pops = slots.reshape(batch, self._symbols, states, -1, states).transpose(0, 2, 3, 1, 4)
+        return pops.reshape(batch, states, -1)
+
+    def _pop(self, pops: Array, blocks: Sequence[Array]) -> Float[Array, "batch top rows"]:
+        """sum_k column[k-1] pops[k], a product with each block."""
+        total, rows, slots = None, blocks[-1].shape[-1], blocks[-1].shape[2]
+        for number, block in enumerate(blocks):
+            piece = pops[..., number * slots : (number + 1) * slots]
+            part = jnp.einsum("byrK,byKi->byri", piece, block)
+            part = jnp.pad(part, ((0, 0), (0, 0), (0, 0), (0, rows - block.shape[-1])))
+            total = part if total is None else total + part
+        return total.reshape(len(pops), self._cells, rows)
+
+    def _pop_back(self, d_column: Array, blocks: Sequence[Array]) -> Array:
+        """The cotangent of the pops, by slot."""
+        pieces = [
+            jnp.einsum("byri,byKi->byrK", d_column[..., : block.shape[-1]], block)
+            for block in blocks
+        ]
+        return jnp.concatenate(pieces, axis=-1)
+
+    def _pops_from(self, pops: Array, number: int, state: Stack) -> Array:
+        """Saved pops from the slots of one block: [update, batch, y, r, slot, t]."""
+        size = state.block.shape[2]
+        piece = pops[..., number * size : (number + 1) * size]
+        return piece.reshape(*piece.shape[:4], -1, self._states)
+
+    # Between the loops back.
+
+    def _adjoint_of(self, adjoint: _Adjoint | None, after: Stack) -> _Adjoint:
+        """What the next loop left, in the rows of this one's block."""
+        if adjoint is None:
+            zeros = jax.tree.map(jnp.zeros_like, (after.column, after.tops[:, 0], after.sources))
+            return _Adjoint(*zeros, ())
+        rows, grown = after.column.shape[-1], self._width(after) * self._cells
+
+        def move(array: Array) -> Array:
+            kept = array[..., :-grown]
+            return jnp.pad(kept, ((0, 0), (0, 0), (rows - kept.shape[-1], 0)))
+
+        return adjoint._replace(
+            d_column=move(adjoint.d_column), d_sources=move(adjoint.d_sources)
+        )
+
+    def _lazy(self, later: Sequence[_Later], after: Stack) -> Array:
+        """Cotangents of the block's columns from the updates of later blocks."""
+        total = jnp.zeros_like(after.block)
+        rows, slots = after.block.shape[-1], after.block.shape[2]
+        width = slots // self._states * self._cells
+        for distance, each in enumerate(later, start=1):
+            number = each.cotangents.shape[-1] // width - 1 - distance
+            if number < 0:
+                continue
+            pops = self._pops_from(each.pops, number, after).transpose(1, 2, 4, 5, 0, 3)
+            pops = pops.reshape(*pops.shape[:2], slots, -1)
+            seen = (number + 1) * width
+            part = jnp.einsum("byKT,byTi->byKi", pops, each.cotangents[..., :seen])
+            total = total + jnp.pad(part, ((0, 0), (0, 0), (0, 0), (rows - seen, 0)))
+        return total
+
+
+def _write(array: Array, update: Array, start: Array) -> Array:
+    """`array` with `update` written in from index `start` of axis 2."""
+    return jax.lax.dynamic_update_slice_in_dim(array, update, start, axis=2)
+
+
+def _read(array: Array, start: Array, size: int) -> Array:
+    """`size` entries of axis 2 from index `start`."""
+    return jax.lax.dynamic_slice_in_dim(array, start, size, axis=2)
+
+
+def _with_vector(alpha: Array, vector: Array) -> Array:
+    """alpha, and alpha times each entry of the vector."""
+    return jnp.concatenate([alpha[:, None], vector[:, :, None] * alpha[:, None]], axis=1)
+
+
+def _after(before: Array, last: Array) -> Array:
+    """From the values before each step and after the last one: those after each step."""
+    return jnp.concatenate([before[1:], last[None]])
