@@ -28,40 +28,39 @@ STEPS = 40
 BATCH = 10
 
 
-def ours(model: str, length: int):
-    """A function that trains for STEPS steps and returns seconds a step."""
+def ours(model: str, length: int, steps: int = STEPS):
+    """A function that trains for some steps and returns seconds a step."""
     rng = np.random.default_rng(0)
     network = memrnn.get_model(model).build(symbols=3, seed=0)
     trained, frozen = partition(network, ())
     learner = new_learner(trained, clip=5.0)
     batches = Batches(
-        rng.integers(0, 3, (STEPS, BATCH, length)).astype(np.int32),
-        np.full(STEPS, length, np.int32),
+        rng.integers(0, 3, (steps, BATCH, length)).astype(np.int32),
+        np.full(steps, length, np.int32),
     )
     programs = compile_programs(learner, frozen, batches, batches, clip=5.0, buckets=[length])
-    order, rate = np.arange(STEPS, dtype=np.int32), np.float32(1e-3)
+    order, rate = np.arange(steps, dtype=np.int32), np.float32(1e-3)
 
     def run() -> float:
         begin = time.perf_counter()
         _, nats, _ = programs.epoch(learner, frozen, batches.tokens, batches.lengths, order, rate)
         nats.block_until_ready()
-        return (time.perf_counter() - begin) / STEPS
+        return (time.perf_counter() - begin) / steps
 
     return run
 
 
-def theirs(model: str, length: int):
-    """The same with the PyTorch reference; ten steps, for they are long."""
+def theirs(network: torch.nn.Module, length: int, steps: int = 10):
+    """The same with a network in PyTorch; fewer steps, for they are long."""
     torch.set_num_threads(1)
-    network = torch_reference.build_model(model)
     adam = torch_reference.build_optimizer(network)
     tokens = torch.randint(0, 3, (BATCH, length))
 
     def run() -> float:
         begin = time.perf_counter()
-        for _ in range(10):
+        for _ in range(steps):
             torch_reference.training_step(network, adam, tokens)
-        return (time.perf_counter() - begin) / 10
+        return (time.perf_counter() - begin) / steps
 
     return run
 
@@ -75,7 +74,8 @@ def main() -> None:
     print(f"batch {BATCH}, length {arguments.length}, float32, one core, medians of rounds")
     print(f"{'model':<12}{'PyTorch ms':>12}{'memrnn ms':>12}{'ratio':>8}")
     for model in arguments.models:
-        runs = theirs(model, arguments.length), ours(model, arguments.length)
+        network = torch_reference.build_model(model)
+        runs = theirs(network, arguments.length), ours(model, arguments.length)
         for run in runs:
             run()
         rounds = [[run() for run in runs] for _ in range(arguments.rounds)]

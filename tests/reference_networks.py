@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from memrnn.memories import Stratification
 from memrnn.network import Network
 
 
@@ -66,6 +67,27 @@ class ListStack:
         return self.rows[0] if self.rows else np.zeros(self.size)
 
 
+class ListStratification:
+    """A stratification stack as a growing list of (vector, strength), bottom first."""
+
+    def __init__(self, size: int):
+        self.size, self.layers = size, []
+
+    def update(self, push: float, pop: float, vector: np.ndarray) -> None:
+        left, kept = pop, []
+        for old, strength in reversed(self.layers):
+            kept.append((old, max(0.0, strength - max(0.0, left))))
+            left -= strength
+        self.layers = [*reversed(kept), (vector, push)]
+
+    def top(self) -> np.ndarray:
+        reading, left = np.zeros(self.size), 1.0
+        for vector, strength in reversed(self.layers):
+            reading = reading + min(strength, max(0.0, left)) * vector
+            left -= strength
+        return reading
+
+
 def losses(network: Network, string: Sequence[int]) -> list[float]:
     """Nats of every symbol of a string and of end-of-string."""
     controller, memory = network.controller, network.memory
@@ -77,8 +99,11 @@ def losses(network: Network, string: Sequence[int]) -> list[float]:
     }
     cell, vectors = CELLS[type(controller).__name__]
     symbols = network.embedding.size
-    sizes = getattr(memory, "sizes", ())
-    stacks = [ListStack(size, memory.depth_limit) for size in sizes]
+    stratified = isinstance(memory, Stratification)
+    if stratified:
+        stacks = [ListStratification(memory.reading_size)]
+    else:
+        stacks = [ListStack(size, memory.depth_limit) for size in getattr(memory, "sizes", ())]
     state = (np.zeros(controller.hidden_size),) * vectors
     nats = []
     for t, target in enumerate([*string, symbols]):
@@ -95,11 +120,12 @@ def losses(network: Network, string: Sequence[int]) -> list[float]:
                 pushed = h
             else:
                 pushed = np.asarray(memory.weight_push, np.float64) @ h
-                pushed = sigmoid(pushed + np.asarray(memory.bias_push, np.float64))
+                pushed = pushed + np.asarray(memory.bias_push, np.float64)
+                pushed = np.tanh(pushed) if stratified else sigmoid(pushed)
             begin = 0
             for k, stack in enumerate(stacks):
-                push, pop, keep = softmax(actions[3 * k : 3 * k + 3])
-                stack.update(push, pop, keep, pushed[begin : begin + stack.size])
+                own = sigmoid(actions) if stratified else softmax(actions[3 * k : 3 * k + 3])
+                stack.update(*own, pushed[begin : begin + stack.size])
                 begin += stack.size
         one_hot = np.eye(symbols)[target]
         u = np.concatenate([one_hot, *(stack.top() for stack in stacks)])

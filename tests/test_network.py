@@ -23,6 +23,8 @@ MODELS = [
     Model("gru", "superposition", 4, {"sizes": [1, 3, 2]}),
     Model("elman", "superposition", 4, {"sizes": "hidden"}),
     Model("lstm", "superposition", 4, {"sizes": [3], "depth_limit": 2}),
+    Model("lstm", "stratification", 4, {"size": 2}),
+    Model("gru", "stratification", 4, {"size": 3}),
 ]
 
 
@@ -35,9 +37,9 @@ def golden_network(model: Model) -> Network:
         "controller.bias_input",
         "controller.bias_hidden",
     ]
-    if model.memory == "superposition":
+    if model.memory != "none":
         names += ["memory.weight_actions", "memory.bias_actions"]
-        if model.options["sizes"] != "hidden":
+        if model.options.get("sizes") != "hidden":
             names += ["memory.weight_push", "memory.bias_push"]
     names += ["classifier.weight", "classifier.bias"]
     for p, name in enumerate(names):
@@ -72,6 +74,12 @@ GOLDEN = [
         13.20197344,
         3.947767,
         "0.855798 2.013029 2.026916 2.347505 0.853134 2.014545 2.044872 1.046174",
+    ),
+    (
+        Model("lstm", "stratification", 4, {"size": 2}),
+        15.39110130,
+        5.002215,
+        "1.488705 2.518644 2.529435 1.470588 1.717689 2.503763 2.515149 0.647128",
     ),
 ]
 

@@ -25,12 +25,19 @@ from memrnn.demo import run_demo
 from memrnn.display import TrainingDisplay
 from memrnn.evaluation import BINS, parse_bin, test
 from memrnn.experiment import Experiment, Recipe
-from memrnn.languages import get_language, language_names
+from memrnn.explain import (
+    check_figure_path,
+    draw_explanation,
+    explain,
+    explanation_table,
+    save_explanation,
+)
+from memrnn.languages import Language, get_language, language_names
 from memrnn.models import GRAMMAR, get_model, model_names
 from memrnn.parts import parameter_count
 from memrnn.precision import check_precision
 from memrnn.reports import result_table
-from memrnn.training import load_run, train
+from memrnn.training import Run, Trained, load_run, train
 
 WRONG, FAILED, STOPPED = 2, 1, 130
 """Exit statuses: wrong flag, file or value; failed on the way; stopped by the user."""
@@ -167,6 +174,41 @@ def test_command(
         Console().print(result_table(result))
 
 
+def explain_command(
+    directory: tyro.conf.Positional[Path],
+    string: str,
+    restart: int | None = None,
+    out: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Shows what a trained net predicts along a string, and what its memory does there.
+
+    Args:
+        directory: folder that `memrnn train --out` filled.
+        string: symbols of the language, with or without spaces between them; spaces are needed
+            where a symbol has several characters.
+        restart: number of the restart; by default the best one.
+        out: file for a figure, .svg, .pdf or .png.
+        json: print JSON instead of a table.
+    """
+    if out is not None:
+        check_figure_path(out)
+    run = load_run(directory)
+    language = get_language(run.experiment.language)
+    tokens, trained = _encode(language, string), _choose(run, restart)
+    explanation = explain(trained.network, tokens)
+    title = f"{run.experiment.label}, restart {trained.number}"
+    if out is not None:
+        figure = draw_explanation(explanation, language.symbols, title)
+        save_explanation(figure, out, title)
+    if json:
+        _print_json({"restart": trained.number, **explanation.to_json(language.symbols)})
+        return
+    outside = f"This is no string of {language.name}."
+    notes = [] if language.contains(tokens) else [outside]
+    Console().print(explanation_table(explanation, language.symbols, title, notes))
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo_command,
     "languages": languages_command,
@@ -174,6 +216,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "sample": sample_command,
     "train": train_command,
     "test": test_command,
+    "explain": explain_command,
 }
 
 
@@ -255,6 +298,24 @@ def _ours(error: BaseException) -> bool:
 def _stop(status: int, message: str) -> NoReturn:
     print(f"memrnn: {' '.join(message.split())}", file=sys.stderr)
     raise SystemExit(status)
+
+
+def _encode(language: Language, text: str) -> np.ndarray:
+    """Symbol ids of a text that may have spaces even where the language does without."""
+    one_each = all(len(symbol) == 1 for symbol in language.symbols)
+    return language.encode("".join(text.split()) if one_each else text)
+
+
+def _choose(run: Run, number: int | None) -> Trained:
+    """The restart of this number, the best one for None."""
+    if number is None:
+        return run.restarts[run.best]
+    by_number = {trained.number: trained for trained in run.restarts}
+    if number not in by_number:
+        raise ValueError(
+            f"There is no restart {number}; there are {', '.join(map(str, by_number))}."
+        )
+    return by_number[number]
 
 
 def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from memrnn.memories._memory import Memory as Memory
 from memrnn.memories._none import NoMemory as NoMemory
 from memrnn.memories._nondeterministic import Nondeterministic as Nondeterministic
+from memrnn.memories._stratification import Stratification as Stratification
 from memrnn.memories._superposition import Superposition as Superposition
 
 MEMORIES: dict[str, Callable[..., Memory]] = {
     "none": NoMemory,
     "nondeterministic": Nondeterministic,
+    "stratification": Stratification,
     "superposition": Superposition,
 }

@@ -216,7 +216,7 @@ def _inside(
         begin = first
         while begin < t - 1:
             # k > i leaves fewer and fewer k as i grows, which halves the work.
-            cells = (states * symbols * states) ** 2 * (t - 1 - begin)
+            cells = states**3 * symbols**2 * (t - 1 - begin)
             end = min(t - 1, begin + max(1, _CELLS // cells))
             below = inside[begin:end, :, :, :, None, begin : t - 1]
             ways = below + popped[:, :, begin - first :]
@@ -292,7 +292,8 @@ def _largest(values: np.ndarray) -> tuple[int, ...]:
 
 
 def _replay(actions: list[Action], log_weight: float) -> BestRun:
-    stacks, states = [(0,)], [0]
+    stacks: list[tuple[int, ...]] = [(0,)]
+    states = [0]
     for action in actions:
         stack = stacks[-1]
         kept = stack if action.kind == "push" else stack[:-1]

@@ -97,6 +97,7 @@ class _Now(NamedTuple):
     """
 
     weights: Array
+    mixing: Array
     vector: Array
     slope: Array
     scale: Array
@@ -121,6 +122,7 @@ class _Back(NamedTuple):
     """
 
     blocks: tuple[Array, ...]
+    block: Array
     sources: Array
     lazy: Array
     column: Array
@@ -235,6 +237,7 @@ class InsideLoop(Loop):
         inner = inner.transpose(4, 1, 2, 5, 0, 3)
         now = _Now(
             weights,
+            weights[:, :, : -self._cells].swapaxes(2, 3),
             vectors,
             slopes,
             saved.scale,
@@ -247,7 +250,8 @@ class InsideLoop(Loop):
         adjoint = self._adjoint_of(adjoint, after)
         size = updates * self._states
         back = _Back(
-            (*after.blocks, after.block),
+            tuple(block.swapaxes(2, 3) for block in (*after.blocks, after.block)),
+            after.block,
             after.sources,
             self._lazy(adjoint.later, after),
             after.column,
@@ -260,9 +264,7 @@ class InsideLoop(Loop):
 
     def step_back(self, carry: _Back, now: _Now, d_reading: Array) -> tuple[_Back, Array]:
         batch, cells, states = len(d_reading), self._cells, self._states
-        mixing = now.weights[:, :-cells]
-        *blocks, block = carry.blocks
-        row = self._row(blocks, now.slot)
+        row = now.slot + (carry.block.shape[-1] - carry.blocks[0].shape[-2]) // cells
 
         d_tops = self._through_reading(d_reading, now.after)
         d_tops = d_tops.at[:, 0].add(carry.d_alpha)
@@ -279,11 +281,11 @@ class InsideLoop(Loop):
         slots = d_column.reshape(batch, self._symbols, states, -1)
         cotangents = _write(carry.cotangents, slots, now.step * states)
 
-        previous = _read(block, now.slot * states, states).reshape(d_column.shape)
-        d_pops = self._pop_back(slots, (*blocks, block))
+        previous = _read(carry.block, now.slot * states, states).reshape(d_column.shape)
+        d_pops = self._pop_back(slots, carry.blocks)
         d_mixed = jnp.concatenate([d_column, self._by_row(d_pops)], axis=1)
         d_mixing = jnp.einsum("bmi,bki->bmk", d_mixed, previous)
-        d_previous = jnp.einsum("bmk,bmi->bki", mixing, d_mixed)
+        d_previous = jnp.einsum("bkm,bmi->bki", now.mixing, d_mixed)
         lazy = jnp.einsum("bytK,byKi->byti", now.pops, cotangents)
         lazy = lazy + _read(carry.lazy, now.slot * states, states)
 
@@ -404,7 +406,7 @@ class InsideLoop(Loop):
     def _pop_back(self, d_column: Array, blocks: Sequence[Array]) -> Array:
         """The cotangent of the pops, by slot."""
         pieces = [
-            jnp.einsum("byri,byKi->byrK", d_column[..., : block.shape[-1]], block)
+            jnp.einsum("byri,byiK->byrK", d_column[..., : block.shape[-2]], block)
             for block in blocks
         ]
         return jnp.concatenate(pieces, axis=-1)

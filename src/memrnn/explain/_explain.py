@@ -1,0 +1,136 @@
+"""A network along one string: its predictions, and what its memory does."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float64, Int
+
+from memrnn.explain._traces import StackRun, Trace, trace
+from memrnn.network import Network
+from memrnn.precision import scope
+from memrnn.unroll import unroll
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a network predicts along a string, and what its memory does.
+
+    A string of n symbols has n - 1 updates; update t is made after symbol t, and what it leaves is
+    read together with symbol t + 1.
+
+    Attributes:
+        tokens: the string's symbol ids.
+        probabilities: of each next symbol, end-of-string last, after 0 ... n symbols.
+        trace: what the memory does.
+    """
+
+    tokens: tuple[int, ...]
+    probabilities: Float64[np.ndarray, "length_plus_1 classes"]
+    trace: Trace
+
+    @property
+    def targets(self) -> tuple[int, ...]:
+        """The symbols that follow: the string, then end-of-string."""
+        return (*self.tokens, self.probabilities.shape[1] - 1)
+
+    @property
+    def probability(self) -> Float64[np.ndarray, " length_plus_1"]:
+        """The probability of each symbol that follows."""
+        return self.probabilities[np.arange(len(self.targets)), self.targets]
+
+    @property
+    def right(self) -> Bool[np.ndarray, " length_plus_1"]:
+        """Whether it is the most probable one."""
+        return self.probabilities.argmax(axis=1) == self.targets
+
+    @property
+    def perplexity(self) -> float:
+        """exp of the mean negative log-likelihood of a symbol, infinite where one is 0."""
+        if not self.probability.all():
+            return math.inf
+        return float(np.exp(-np.mean(np.log(self.probability))))
+
+    def to_json(self, symbols: Sequence[str]) -> dict[str, Any]:
+        """What `memrnn explain --json` prints.
+
+        Args:
+            symbols: the language's names of the symbols.
+        """
+        outputs = [*symbols, "end"]
+        return {
+            "string": [symbols[token] for token in self.tokens],
+            "outputs": outputs,
+            "probabilities": self.probabilities.tolist(),
+            "predicted": [outputs[token] for token in self.probabilities.argmax(axis=1)],
+            "probability": self.probability.tolist(),
+            "right": self.right.tolist(),
+            "memory": _trace_to_json(self.trace),
+        }
+
+
+def explain(network: Network, tokens: Sequence[int] | Int[np.ndarray, " length"]) -> Explanation:
+    """Follows a network along one string, in the network's own precision.
+
+    Args:
+        tokens: symbol ids, at least two, without end-of-string. The string need not belong to any
+            language.
+
+    Raises:
+        ValueError: for a shorter string, an id that is no symbol's, or a memory without
+            explanation (see `memrnn.explain.trace`).
+    """
+    ids, symbols = tuple(int(token) for token in tokens), network.embedding.size
+    if len(ids) < 2:
+        raise ValueError(
+            f"The string has length {len(ids)}, but a memory is updated between two symbols; "
+            "give at least 2."
+        )
+    if not all(0 <= token < symbols for token in ids):
+        raise ValueError(f"Symbol ids must be from 0 to {symbols - 1}; the string is {list(ids)}.")
+    with scope(network.dtype.name):
+        hidden, logits = _follow(network, jnp.asarray(ids, jnp.int32))
+        done = trace(network.memory, hidden[:-1])
+    logits = np.asarray(logits, np.float64)
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return Explanation(ids, odds / odds.sum(axis=1, keepdims=True), done)
+
+
+@eqx.filter_jit
+def _follow(network: Network, tokens: Int[Array, " length"]) -> tuple[Array, Array]:
+    """The hidden states after 1 ... n symbols, and the logits after 0 ... n."""
+    inputs = network.embedding(tokens[:, None], network.dtype)
+    hidden, _ = unroll(network.controller, network.memory, inputs)
+    hidden = jnp.concatenate([jnp.zeros_like(hidden[:1]), hidden])
+    return hidden[1:, 0], network.classifier(hidden)[:, 0]
+
+
+def _trace_to_json(trace: Trace) -> dict[str, Any]:
+    if isinstance(trace, StackRun):
+        return {
+            "actions": [action._asdict() for action in trace.run.actions],
+            "states": trace.run.states,
+            "tops": trace.run.tops,
+            "heights": trace.run.heights,
+            "stacks": trace.run.stacks,
+            "log_weight": trace.run.log_weight,
+            "share": trace.share,
+            "marginals": trace.marginals.tolist(),
+        }
+    return {
+        "stacks": [
+            {
+                "actions": stack.actions,
+                "weights": stack.weights.tolist(),
+                "heights": stack.heights.tolist(),
+                "rows": stack.rows,
+                "contents_name": stack.contents_name,
+                "contents": stack.contents.tolist(),
+            }
+            for stack in trace
+        ]
+    }
