@@ -7,6 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+SCALE = 0.1
+"""Parameters without a law of their own start in U(-0.1, 0.1) (DuSell & Chiang 2023, app. A)."""
+
 
 def uniform(rng: np.random.Generator, shape: tuple[int, ...], bound: float) -> Float[Array, "..."]:
     """Draws from U(-bound, bound), in the default float type (float64 where that is enabled)."""

@@ -1,19 +1,16 @@
 """Networks by name: the names of the literature, and names that users register."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from memrnn._init import SCALE
 from memrnn.controllers import CONTROLLERS
 from memrnn.memories import MEMORIES, Memory
 from memrnn.network import Classifier, Network, OneHot
-
-SCALE = 0.1
-"""Parameters without a law of their own start in U(-0.1, 0.1) (DuSell & Chiang 2023, app. A)."""
-
 
 @dataclass(frozen=True)
 class Model:
@@ -62,7 +59,47 @@ class Model:
 _REGISTERED: dict[str, Model] = {}
 
 _CONTROLLER = re.compile(r"(?P<name>[a-z_]+?)(?:-(?P<hidden>[1-9]\d*))?")
-_SIZES = re.compile(r"(?:jm-(hidden|[1-9]\d*(?:\.[1-9]\d*)*))?")
+
+
+@dataclass(frozen=True)
+class _Family:
+    """Names of one kind of memory, as in `jm-3.3.3` or `rns-4-5:window=35`.
+
+    Attributes:
+        memory: a name in `memrnn.MEMORIES`.
+        pattern: what follows the family's name and a hyphen.
+        options: the options that the parts of the pattern make.
+        further: options that can follow a colon.
+    """
+
+    memory: str
+    pattern: str
+    options: Callable[..., dict[str, Any]]
+    further: tuple[str, ...] = ()
+
+
+def _sizes(sizes: str) -> dict[str, Any]:
+    return {"sizes": sizes if sizes == "hidden" else [int(size) for size in sizes.split(".")]}
+
+
+def _numbers(*names: str) -> Callable[..., dict[str, Any]]:
+    return lambda *values: dict(zip(names, map(int, values), strict=True))
+
+
+_NUMBER = r"([1-9]\d*)"
+_FAMILIES = {
+    "jm": _Family("superposition", r"(hidden|[1-9]\d*(?:\.[1-9]\d*)*)", _sizes, ("depth_limit",)),
+    "strat": _Family("stratification", _NUMBER, _numbers("size")),
+    "rns": _Family(
+        "nondeterministic", f"{_NUMBER}-{_NUMBER}", _numbers("states", "symbols"), ("window",)
+    ),
+    "vrns": _Family(
+        "vector_nondeterministic",
+        f"{_NUMBER}-{_NUMBER}-{_NUMBER}",
+        _numbers("states", "symbols", "size"),
+        ("window", "bottom_vector", "bottom_scope"),
+    ),
+}
 
 PRESETS: dict[str, str] = {
     "elman": "simple recurrent network, no memory",
@@ -71,13 +108,21 @@ PRESETS: dict[str, str] = {
     "jm-10": "superposition stack of learned vectors of length 10",
     "jm-3.3.3": "three superposition stacks of learned vectors of length 3",
     "jm-hidden": "superposition stack of hidden states",
+    "strat-10": "stratification stack of learned vectors of length 10",
+    "rns-3-3": "nondeterministic stack, 3 states, 3 symbols",
+    "rns-4-5": "nondeterministic stack, 4 states, 5 symbols",
+    "vrns-3-3-5": "the same with 3 and 3, and vectors of length 5",
 }
 """The presets that `memrnn models` lists; `get_model` says which further names there are."""
 
 GRAMMAR = (
-    "elman, gru or lstm, with a number of hidden units if not 20 (lstm-256); "
-    "jm-M1.M2... or jm-hidden for superposition stacks (jm-10, jm-3.3.3), "
-    "with a controller in front if not lstm (gru+jm-10, lstm-40+jm-hidden)"
+    "elman, gru or lstm, with a number of hidden units if not 20 (lstm-256); jm-M1.M2... or "
+    "jm-hidden, strat-M, rns-STATES-SYMBOLS, vrns-STATES-SYMBOLS-M for stacks, with a controller "
+    "in front if not lstm (gru+jm-10, lstm-256+rns-4-5) and options behind a colon: "
+    + "; ".join(
+        f"{name}: {', '.join(family.further)}" for name, family in _FAMILIES.items() if family.further
+    )
+    + " (rns-4-5:window=35)"
 )
 
 
@@ -110,24 +155,40 @@ def get_model(name: str) -> Model:
     Args:
         name: a registered name; a controller (`elman`, `gru`, `lstm`), with `-N` for N hidden
             units instead of 20; or a memory, with `CONTROLLER+` in front if not `lstm`:
-            `jm-10`, `jm-3.3.3`, `jm-hidden`, `gru+jm-10`, `lstm-40+jm-hidden`.
+            `jm-10`, `jm-3.3.3`, `jm-hidden`, `strat-10`, `rns-3-3`, `vrns-3-3-5`, `gru+jm-10`,
+            `lstm-256+rns-4-5:window=35`.
 
     Raises:
         ValueError: for any other name.
     """
     if name in _REGISTERED:
         return _REGISTERED[name]
-    controller, _, memory = name.rpartition("+") if "jm-" in name else (name, "", "")
-    parsed = _CONTROLLER.fullmatch(controller or "lstm" * bool(memory))
-    sizes = _SIZES.fullmatch(memory)
-    if parsed is None or parsed["name"] not in CONTROLLERS or sizes is None:
-        registered = f"; registered: {', '.join(_REGISTERED)}" if _REGISTERED else ""
-        raise ValueError(
-            f"There is no model {name!r}; there are {GRAMMAR}{registered}. "
-            "A model of your own must be registered first."
-        )
-    hidden_size = int(parsed["hidden"] or 20)
-    if not memory:
-        return Model(parsed["name"], "none", hidden_size)
-    options = {"sizes": sizes[1] if sizes[1] == "hidden" else [int(m) for m in sizes[1].split(".")]}
-    return Model(parsed["name"], "superposition", hidden_size, options)
+    front, _, last = name.rpartition("+")
+    family, _, rest = last.partition("-")
+    if family not in _FAMILIES:
+        front, last = name, ""
+    controller = _CONTROLLER.fullmatch(front or "lstm")
+    if controller is None or controller["name"] not in CONTROLLERS or not name:
+        raise _unknown(name)
+    hidden_size = int(controller["hidden"] or 20)
+    if not last:
+        return Model(controller["name"], "none", hidden_size)
+    sizes, _, further = rest.partition(":")
+    parsed = re.fullmatch(_FAMILIES[family].pattern, sizes)
+    if parsed is None:
+        raise _unknown(name)
+    options = _FAMILIES[family].options(*parsed.groups())
+    for option in filter(None, further.split(",")):
+        key, _, value = option.partition("=")
+        if key not in _FAMILIES[family].further or not value:
+            raise _unknown(name)
+        options[key] = int(value) if value.isdecimal() else value
+    return Model(controller["name"], _FAMILIES[family].memory, hidden_size, options)
+
+
+def _unknown(name: str) -> ValueError:
+    registered = f"; registered: {', '.join(_REGISTERED)}" if _REGISTERED else ""
+    return ValueError(
+        f"There is no model {name!r}; there are {GRAMMAR}{registered}. "
+        "A model of your own must be registered first."
+    )

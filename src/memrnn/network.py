@@ -71,6 +71,35 @@ class Network(eqx.Module):
         return self.classifier(jnp.concatenate([start, hidden]))
 
 
+CACHE = 8 << 20
+"""Bytes that the strings of a group may take; measured, see `docs/nondeterministic.md`."""
+
+
+def group_size(network: Network, strings: int, length: int) -> int:
+    """How many of `strings` strings of this length to run at a time: a divisor of their number.
+
+    Memories that look back over all of a string are fastest while what they look at fits into
+    the processor's cache; all others take every string at once. The choice changes results by
+    rounding only.
+    """
+    each = network.memory.footprint(max(0, length - 1))
+    most = strings if each == 0 else max(1, min(strings, CACHE // each))
+    return max(size for size in range(1, most + 1) if strings % size == 0)
+
+
+def grouped_losses(
+    network: Network, tokens: Int[Array, "batch length"], lengths: Int[Array, " batch"]
+) -> tuple[Float[Array, "length_plus_1 batch"], Array]:
+    """`losses`, a few strings at a time where that is faster."""
+    strings, length = tokens.shape
+    size = group_size(network, strings, length)
+    if size == strings:
+        return losses(network, tokens, lengths)
+    groups = tokens.reshape(-1, size, length), lengths.reshape(-1, size)
+    parts = jax.lax.map(lambda group: losses(network, *group), groups)
+    return jax.tree.map(lambda part: part.swapaxes(0, 1).reshape(-1, strings), parts)
+
+
 def losses(
     network: Network, tokens: Int[Array, "batch length"], lengths: Int[Array, " batch"]
 ) -> tuple[Float[Array, "length_plus_1 batch"], Array]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from memrnn.evaluation._scores import finite, report_bin
 from memrnn.evaluation._test_set import Bin, Group, Marks, TestSet, make_test_sets
-from memrnn.network import Network, losses
+from memrnn.network import Network, grouped_losses
 from memrnn.padding import padded_lengths
 from memrnn.precision import cast, check_precision, scope
 from memrnn.training import Run, Trained
@@ -85,7 +85,7 @@ def _mark(network: Network, test_set: TestSet) -> list[Marks]:
     return marks
 
 
-_losses = eqx.filter_jit(losses)
+_losses = eqx.filter_jit(grouped_losses)
 
 
 def _pad(groups: Sequence[Group], longest: int) -> tuple[np.ndarray, np.ndarray]:

@@ -147,7 +147,7 @@ def _run_panels(trace: StackRun, column: float) -> list[tuple[float, Any]]:
         for t, state in enumerate(run.states, 1):
             # Where columns are narrow, a state is named where it begins.
             if room or t == 1 or run.states[t - 2] != state:
-                _write(axis, t, 0.5, str(state), "black")
+                _write(axis, float(t), 0.5, str(state), "black")
         axis.set_ylim(0, 1)
         axis.set_yticks([])
         _label(axis, "state")
@@ -162,7 +162,7 @@ def _run_panels(trace: StackRun, column: float) -> list[tuple[float, Any]]:
         if room and tallest <= 16:
             for t, stack in enumerate(run.stacks, 1):
                 for level, symbol in enumerate(stack):
-                    _write(axis, t, level + 0.5, str(symbol), "black")
+                    _write(axis, float(t), level + 0.5, str(symbol), "black")
         edges = np.arange(len(run.heights) + 1) + 0.5
         axis.stairs(run.heights, edges, color="black", linewidth=1.2, baseline=None)
         axis.set_ylim(0, tallest + 0.5)

@@ -168,6 +168,35 @@ class InsideLoop(Loop):
 
     # The way forward.
 
+    def first(self, batch: int, width: int, dtype: jnp.dtype) -> Stack:
+        """The state before any update: state 0, the bottom pushed by the fake update 0.
+
+        Args:
+            width: number of slots of a block.
+        """
+        heads, cells, rows = 1 + self._vector, self._cells, width * self._cells
+        block = jnp.zeros((batch, self._symbols, width * self._states, rows), dtype)
+        column = jnp.zeros((batch, cells, rows), dtype).at[:, 0, 0].set(1)
+        sources = jnp.zeros((batch, heads, rows), dtype).at[:, 0, 0].set(1)
+        tops = jnp.zeros((batch, heads, cells), dtype).at[:, 0, 0].set(1)
+        # Slot 0 is column -1, which is empty.
+        return Stack((), block, column, sources, tops, 1)
+
+    def with_bottom(self, first: Stack, bottom: Array, *, everywhere: bool) -> Stack:
+        """The first state with a vector under the bottom, or under everything that could be."""
+        cells = self._cells if everywhere else 1
+        tops = first.tops.at[:, 1:, :cells].set(bottom[None, :, None])
+        if cells == 1:
+            sources = first.sources.at[:, 1:, 0].set(bottom[None])
+            return eqx.tree_at(lambda s: (s.sources, s.tops), first, (sources, tops))
+        # Entry 1 of row 0 is free, as all runs begin in entry 0. It takes the runs that begin in
+        # any state and symbol: they have the vector, but no part in alpha.
+        column = first.column.at[:, :, 1].set(1)
+        sources = first.sources.at[:, 1:, 1].set(bottom[None])
+        return eqx.tree_at(
+            lambda s: (s.column, s.sources, s.tops), first, (column, sources, tops)
+        )
+
     def lengths(self, state: Stack, updates: int) -> Sequence[int]:
         width = self._width(state)
         first = min(width - state.filled or width, updates)
@@ -314,6 +343,17 @@ class InsideLoop(Loop):
         zeros = jax.tree.map(jnp.zeros_like, state)
         rows = zeros.sources.shape[-1]
         return eqx.tree_at(lambda stack: stack.sources, zeros, adjoint.d_sources[..., :rows])
+
+    def numbers(self, width: int, updates: int) -> int:
+        """How many numbers one string's gradient takes.
+
+        They are its columns, twice, for the way back reads them the other way round, their
+        cotangents and the pops.
+        """
+        blocks = -(-(updates + 1) // width)
+        seen = blocks if self._window is None else -(-(self._window - 1) // width)
+        rows = sum(min(number, seen) + 1 for number in range(blocks)) * width * self._cells
+        return rows * width * (3 * self._cells + self._states)
 
     # Weights and readings.
 

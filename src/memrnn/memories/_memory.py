@@ -53,6 +53,14 @@ class Memory(eqx.Module):
     def reading(self, state: Any) -> Float[Array, "batch reading"]:
         """What the controller sees."""
 
+    def footprint(self, updates: int) -> int:
+        """Bytes that training keeps for one string between the way forward and the way back.
+
+        Where it is large, strings run a few at a time; 0 where it need not be counted.
+        """
+        del updates
+        return 0
+
     def loop(self) -> Loop:
         """How the updates run as a loop; for a memory whose gradient needs more than JAX's."""
         return PlainLoop(self)

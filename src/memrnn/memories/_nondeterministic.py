@@ -1,21 +1,45 @@
-from typing import Any
+import math
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from memrnn._init import uniform
+from memrnn._init import SCALE, uniform
+from memrnn.memories._best_run import BestRun, best_run
 from memrnn.memories._inside import InsideLoop, Stack
-from memrnn.memories._loop import Loop
 from memrnn.memories._memory import Memory
-
-SCALE = 0.1
 
 
 class Nondeterministic(Memory):
-    """stub docstring"""
+    """A stack in all states of all runs of a weighted pushdown automaton at once.
+
+    The automaton has Q states q and S stack symbols x; it begins in state 0 with symbol 0, the
+    bottom, on its stack. An update can push a symbol, replace the top one or pop it, and change
+    the state; the bottom can be replaced, but not popped. The hidden state h weighs all of it:
+
+        log push[q, x -> r, y],  log replace[q, x -> r, y],  log pop[q, x -> r]  =  W h + b
+
+    A run weighs as much as the product of its actions. The reading is the share of every (state,
+    top symbol) in the weight of all runs so far,
+
+        reading[r, y] = sum of the weights of the runs that are in r with y on top, / all
+
+    of length Q S, r first. All runs are summed exactly, in time n^3 and space n^2 (n updates).
+
+    With a `window` D, a run ends when its top symbol has been pushed more than D updates ago:
+    time D^2 n, space D n, and the stack can be carried through a text of any length.
+
+    Weights need not sum to 1, and adding a number to all logits of an update changes nothing.
+
+    Attributes:
+        weight_actions, bias_actions: (Q S (2 Q S + Q), hidden) and its rows' bias. Rows (q, x), in
+            each of them push (r, y), replace (r, y), pop r.
+        states, symbols, window: Q, S, D.
+
+    Source: DuSell & Chiang 2020 (arXiv 2010.04674), 2022 (arXiv 2109.01982), section 3; the window
+    2023 (arXiv 2210.01343), section 6.
+    """
 
     weight_actions: Float[Array, "actions hidden"]
     bias_actions: Float[Array, " actions"]
@@ -23,67 +47,100 @@ class Nondeterministic(Memory):
     symbols: int = eqx.field(static=True)
     window: int | None = eqx.field(static=True)
 
-    def __init__(self, hidden_size: int, *, states: int, symbols: int, window: int | None = None, rng: np.random.Generator):
-        self.states, self.symbols, self.window = states, symbols, window
-        cells = states * symbols
-        rows = cells * (2 * cells + states)
+    def __init__(
+        self,
+        hidden_size: int,
+        *,
+        states: int,
+        symbols: int,
+        window: int | None = None,
+        rng: np.random.Generator,
+    ):
+        """Draws all parameters from U(-0.1, 0.1), so that all runs weigh nearly the same.
+
+        Raises:
+            ValueError: if `states`, `symbols` or `window` is less than 1.
+        """
+        for name, value in (("states", states), ("symbols", symbols), ("window", window)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name} is {value}, but must be at least 1.")
+        self.states, self.symbols, self.window = int(states), int(symbols), window
+        cells = self.states * self.symbols
+        rows = cells * (2 * cells + self.states)
         self.weight_actions = uniform(rng, (rows, hidden_size), SCALE)
         self.bias_actions = uniform(rng, (rows,), SCALE)
 
     @property
     def vector_size(self) -> int:
+        """Length of the vector under each symbol; 0 without vectors."""
         return 0
 
     @property
     def reading_size(self) -> int:
         return self.states * self.symbols
 
-    def affine(self) -> tuple[Array, Array]:
+    def affine(self) -> tuple[Float[Array, "drive hidden"], Float[Array, " drive"]]:
+        """The drive's rows are in the loop's order; `log_weights` gives them their names."""
         return self._order(self.weight_actions), self._order(self.bias_actions)
 
-    def _order(self, actions: Array) -> Array:
-        """From rows (q, x) and columns push (r, y), replace (r, y), pop r to the loop's order."""
-        states, symbols, cells = self.states, self.symbols, self.states * self.symbols
-        rest = actions.shape[1:]
-        by_cell = actions.reshape(states, symbols, 2 * cells + states, *rest)
-        push = by_cell[:, :, :cells].reshape(states, symbols, states, symbols, *rest)
-        replace = by_cell[:, :, cells : 2 * cells].reshape(states, symbols, states, symbols, *rest)
-        pop = by_cell[:, :, 2 * cells :]
-        last = range(4, push.ndim)
-        push, replace = (each.transpose(3, 2, 1, 0, *last) for each in (push, replace))
-        pop = pop.transpose(2, 1, 0, *range(3, pop.ndim))
-        return jnp.concatenate([each.reshape(-1, *rest) for each in (replace, pop, push)])
-
     def initial_state(self, batch: int, updates: int) -> Stack:
-        width = chunk(updates, self.window)
-        return initial(self, batch, width)
+        return self.loop().first(batch, self._block(updates), self.weight_actions.dtype)
 
-    def update(self, state: Stack, drive: Array) -> Stack:
+    def update(self, state: Stack, drive: Float[Array, "batch drive"]) -> Stack:
+        """The next state, whose shapes grow with the columns: loops use `loop` instead."""
         loop = self.loop()
         carry, _, _ = loop.step(loop.start(state), drive)
         return loop.stop(state, carry, 1)
 
-    def reading(self, state: Stack) -> Array:
-        return self._inside().reading(state.tops)
+    def reading(self, state: Stack) -> Float[Array, "batch reading"]:
+        return self.loop().reading(state.tops)
 
-    def _inside(self) -> InsideLoop:
-        parameters = eqx.filter(self, eqx.is_inexact_array)
-        return InsideLoop(self.states, self.symbols, self.vector_size, self.window, parameters)
+    def loop(self) -> InsideLoop:
+        return InsideLoop(
+            self.states,
+            self.symbols,
+            self.vector_size,
+            self.window,
+            eqx.filter(self, eqx.is_inexact_array),
+        )
 
-    def loop(self) -> Loop:
-        return self._inside()
+    def footprint(self, updates: int) -> int:
+        numbers = self.loop().numbers(self._block(updates), updates)
+        return numbers * self.weight_actions.dtype.itemsize
 
+    def log_weights(
+        self, drives: Float[np.ndarray, "updates drive"]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The logits by name: push and replace [updates, q, x, r, y], pop [updates, q, x, r]."""
+        states, symbols, cells = self.states, self.symbols, self.states * self.symbols
+        actions = np.asarray(drives, np.float64)[:, : self.weight_actions.shape[0]]
+        replace, pop, push = np.split(actions, [cells**2, cells**2 + cells * states], axis=1)
+        named = (-1, symbols, states, symbols, states)
+        push, replace = (each.reshape(named).transpose(0, 4, 3, 2, 1) for each in (push, replace))
+        return push, replace, pop.reshape(-1, states, symbols, states).transpose(0, 3, 2, 1)
 
-import os
-def chunk(updates: int, window: int | None) -> int:
-    return int(os.environ.get("W", "16"))
+    def best_run(self, drives: Float[np.ndarray, "updates drive"]) -> BestRun:
+        """The run of largest weight over the updates of one string (Viterbi), in float64.
 
+        Args:
+            drives: `W h_t + b` for the hidden states h_1 ... h_{n-1}, (W, b) from `affine`.
+        """
+        return best_run(*self.log_weights(drives), window=self.window)
 
-def initial(memory: Any, batch: int, width: int) -> Stack:
-    cells, dtype = memory.states * memory.symbols, memory.weight_actions.dtype
-    m = memory.vector_size
-    first = np.zeros((batch, cells, width * cells)); first[:, 0, 0] = 1
-    sources = np.zeros((batch, 1 + m, width * cells)); sources[:, 0, 0] = 1
-    tops = np.zeros((batch, 1 + m, cells)); tops[:, 0, 0] = 1
-    return Stack((), jnp.zeros((batch, memory.symbols, width * memory.states, width * cells), dtype),
-        jnp.asarray(first, dtype), jnp.asarray(sources, dtype), jnp.asarray(tops, dtype), 1)
+    def _order(self, actions: Float[Array, "actions *hidden"]) -> Float[Array, "actions *hidden"]:
+        """From the literature's rows to the loop's: replace (y, r), pop r, push (y, r), by (x, q)."""
+        states, symbols, cells = self.states, self.symbols, self.states * self.symbols
+        rest = actions.shape[1:]
+        by_cell = actions.reshape(states, symbols, 2 * cells + states, *rest)
+        push, replace, pop = jnp.split(by_cell, [cells, 2 * cells], axis=2)
+        pairs = (states, symbols, states, symbols, *rest)
+        last = range(4, len(pairs))
+        push, replace = (each.reshape(pairs).transpose(3, 2, 1, 0, *last) for each in (push, replace))
+        pop = pop.transpose(2, 1, 0, *range(3, pop.ndim))
+        return jnp.concatenate([each.reshape(-1, *rest) for each in (replace, pop, push)])
+
+    def _block(self, updates: int) -> int:
+        """How many updates share a block: measured, see `docs/nondeterministic.md`."""
+        if self.window is not None:
+            return max(4, math.ceil(self.window / 5))
+        return 16 if updates < 120 else 24

@@ -11,7 +11,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int
 
-from memrnn.network import Network, losses
+from memrnn.network import Network, group_size, grouped_losses, losses
 from memrnn.training._data import Batches
 
 
@@ -65,14 +65,29 @@ def epoch(
 
     The loss of a batch is the mean over its strings of the sum of nats over the symbols.
     """
-    update = optimizer(clip).update
+    update, strings = optimizer(clip).update, tokens.shape[1]
 
     def gradient(longest: int) -> Callable:
         def loss(trained: Network, tokens: Array, lengths: Array) -> Array:
             nats, _ = losses(eqx.combine(trained, frozen), tokens[:, :longest], lengths)
-            return jnp.sum(nats) / tokens.shape[0]
+            return jnp.sum(nats) / strings
 
-        return jax.value_and_grad(loss)
+        def over_groups(trained: Network, tokens: Array, lengths: Array) -> Any:
+            """The loss and its gradient, summed over groups of strings."""
+            network = eqx.combine(trained, frozen)
+            size = group_size(network, tokens.shape[0], longest)
+            if size == tokens.shape[0]:
+                return jax.value_and_grad(loss)(trained, tokens, lengths)
+
+            def add(total: Any, group: Any) -> tuple[Any, None]:
+                part = jax.value_and_grad(loss)(trained, *group)
+                return jax.tree.map(jnp.add, total, part), None
+
+            groups = tokens.reshape(-1, size, tokens.shape[1]), lengths.reshape(-1, size)
+            none = jnp.zeros((), network.dtype), jax.tree.map(jnp.zeros_like, trained)
+            return jax.lax.scan(add, none, groups)[0]
+
+        return over_groups
 
     def step(learner: Learner, batch: Array) -> tuple[Learner, Array]:
         batch_lengths = jnp.broadcast_to(lengths[batch], tokens.shape[1])
@@ -105,7 +120,7 @@ def validate(
     """Nats of every validation string, all of them in one forward pass."""
     strings = tokens.reshape(-1, tokens.shape[2])
     each = jnp.repeat(lengths, tokens.shape[1])
-    nats, _ = losses(eqx.combine(trained, frozen), strings, each)
+    nats, _ = grouped_losses(eqx.combine(trained, frozen), strings, each)
     return jnp.sum(nats, axis=0).reshape(tokens.shape[:2])
 
 
