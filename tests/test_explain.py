@@ -28,7 +28,15 @@ from memrnn.explain import (
     trace,
 )
 from memrnn.explain._traces import _strengths
-from memrnn.memories import MEMORIES, Memory, Nondeterministic, Stratification, Superposition
+from memrnn.languages import get_language
+from memrnn.memories import (
+    MEMORIES,
+    Memory,
+    Nondeterministic,
+    Stratification,
+    Superposition,
+    VectorNondeterministic,
+)
 from memrnn.memories._best_run import best_run
 from memrnn.models import Model, get_model
 from memrnn.network import losses
@@ -144,6 +152,20 @@ def test_the_best_run_of_a_net_and_the_marginals_are_those_of_its_memory(
     assert found.share <= final, "all runs that end like the best one weigh at least as much"
 
 
+def test_pushed_vectors_change_nothing_about_runs() -> None:
+    rng = np.random.default_rng(4)
+    size = {"states": 2, "symbols": 2}
+    with scope("float64"):
+        plain = Nondeterministic(4, **size, rng=rng)
+        memory = VectorNondeterministic(4, **size, size=3, bottom_scope="all", rng=rng)
+        weights = plain.weight_actions, plain.bias_actions
+        memory = eqx.tree_at(lambda m: (m.weight_actions, m.bias_actions), memory, weights)
+        hidden = jnp.asarray(8 * rng.normal(size=(5, 4)))
+        expected, found = trace(plain, hidden), trace(memory, hidden)
+    assert found.run.actions == expected.run.actions
+    np.testing.assert_allclose(found.marginals, expected.marginals, rtol=1e-12)
+
+
 def test_the_strengths_of_a_stratification_stack_give_its_readings() -> None:
     rng = np.random.default_rng(3)
     with scope("float64"):
@@ -257,24 +279,19 @@ def hand_made(length: int, states: int = 2, symbols: int = 3) -> Explanation:
     return Explanation(tuple(string_of(length)), probabilities, StackRun(run, 0.02, marginals))
 
 
-STRATIFICATION = Model("gru", "stratification", options={"size": 4})
-NONDETERMINISTIC = Model("gru", "nondeterministic", options={"states": 2, "symbols": 3})
-
-
 @pytest.fixture(scope="module")
 def explained() -> dict[str, Explanation]:
     """Long, short and shortest strings; of each kind of trace, some for each layout."""
     cases = {
-        "one stack, 2": (get_model("gru+jm-3"), 2),
-        "three stacks, 20": (get_model("gru+jm-3.3.3"), 20),
-        "three stacks, 80": (get_model("gru+jm-3.3.3"), 80),
-        "strengths, 20": (STRATIFICATION, 20),
-        "strengths, 80": (STRATIFICATION, 80),
-        "best run, 20": (NONDETERMINISTIC, 20),
+        "three stacks, 20": ("gru+jm-3.3.3", 20),
+        "three stacks, 80": ("gru+jm-3.3.3", 80),
+        "strengths, 20": ("gru+strat-4", 20),
+        "best run, 20": ("gru+rns-2-3", 20),
+        "best run with vectors, 2": ("gru+vrns-1-2-2", 2),
     }
     found = {f"by hand, {length}": hand_made(length) for length in (2, 20, 80)}
     for name, (model, length) in cases.items():
-        network = sharpened(model.build(symbols=3, seed=0))
+        network = sharpened(get_model(model).build(symbols=3, seed=0))
         found[name] = explain(network, string_of(length))
     return found
 
@@ -393,16 +410,10 @@ QUICK = [
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    folder = tmp_path_factory.mktemp("runs")
-    runs = {
-        "jm": ("marked-copy", "gru+jm-3"),
-        "wide": ("marked-copy:k=12", "gru+jm-3"),
-    }
-    for name, (language, model) in runs.items():
-        out = str(folder / name)
-        cli.main(["train", "--language", language, "--model", model, "--out", out, *QUICK])
-    return {name: str(folder / name) for name in runs}
+def trained(tmp_path_factory: pytest.TempPathFactory) -> str:
+    out = str(tmp_path_factory.mktemp("runs") / "run")
+    cli.main(["train", "--language", "marked-copy", "--model", "gru+jm-3", "--out", out, *QUICK])
+    return out
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -416,22 +427,22 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 
 
 def test_explain_prints_and_draws(
-    trained: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
     string = ("--string", "0 1 1 # 0 1 1")
-    status, table, told = run(capsys, trained["jm"], *string)
+    status, table, told = run(capsys, trained, *string)
     assert (status, told) == (0, "")
     assert "marked-copy  gru+jm-3  freeze=none, restart" in table
     assert "no string of" not in table
     assert not list(tmp_path.iterdir()), "a figure is written only where one is asked for"
     out = tmp_path / "figure.svg"
-    status, again, _ = run(capsys, trained["jm"], "--string", "011#011", "--out", str(out))
+    status, again, _ = run(capsys, trained, "--string", "011#011", "--out", str(out))
     assert (status, again) == (0, table)
     ElementTree.fromstring(out.read_text())
     restarts = []
     for number in ("0", "1"):
-        status, text, _ = run(capsys, trained["jm"], *string, "--restart", number, "--json")
+        status, text, _ = run(capsys, trained, *string, "--restart", number, "--json")
         assert status == 0
         restarts.append(json.loads(text))
     assert [found["restart"] for found in restarts] == [0, 1]
@@ -443,38 +454,44 @@ def test_explain_prints_and_draws(
     (stack,) = found["memory"]["stacks"]
     assert np.shape(stack["weights"]) == (6, 3)
     assert len(stack["heights"]) == len(stack["contents"]) == 7
-    status, text, _ = run(capsys, trained["jm"], "--string", "01##")
+    status, text, _ = run(capsys, trained, "--string", "01##")
     assert status == 0
     assert "This is no string of marked-copy." in text
-    status, text, _ = run(capsys, trained["wide"], "--string", "10 11 # 10 11", "--json")
-    assert json.loads(text)["string"] == ["10", "11", "#", "10", "11"]
+
+
+def test_symbols_of_several_characters_need_spaces() -> None:
+    language = get_language("marked-copy:k=12")
+    assert list(cli._encode(language, " 10 11  # 10 11")) == [10, 11, 12, 10, 11]
+    with pytest.raises(ValueError, match="'1011' is not a symbol"):
+        cli._encode(language, "1011")
 
 
 WRONG = {
-    "symbol": (("jm", "--string", "0x1"), "'01#'"),
-    "spaces missing": (("wide", "--string", "1011"), "'1011' is not a symbol"),
-    "one symbol": (("jm", "--string", "0"), "at least 2"),
-    "no symbol": (("jm", "--string", " "), "at least 2"),
-    "restart": (("jm", "--string", "011", "--restart", "7"), "there are 0, 1"),
-    "suffix": (("jm", "--string", "011", "--out", "figure.gif"), ".svg, .pdf or .png"),
-    "folder": (("jm", "--string", "011", "--out", "no/figure.svg"), "No such file"),
+    "symbol": (("RUN", "--string", "0x1"), "'01#'"),
+    "one symbol": (("RUN", "--string", "0"), "at least 2"),
+    "no symbol": (("RUN", "--string", " "), "at least 2"),
+    "restart": (("RUN", "--string", "011", "--restart", "7"), "there are 0, 1"),
+    "suffix": (("RUN", "--string", "011", "--out", "figure.gif"), ".svg, .pdf or .png"),
+    "folder": (("RUN", "--string", "011", "--out", "no/figure.svg"), "No such file"),
     "nothing trained": (("nowhere", "--string", "011"), "holds no experiment"),
-    "no string": (("jm",), "--string"),
+    "no string": (("RUN",), "--string"),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_input_is_one_line_and_status_2(
     case: str,
-    trained: dict[str, str],
+    trained: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     capsys.readouterr()
     monkeypatch.chdir(tmp_path)
-    (folder, *arguments), allowed = WRONG[case]
-    status, printed, told = run(capsys, trained.get(folder, folder), *arguments)
+    arguments, allowed = WRONG[case]
+    status, printed, told = run(
+        capsys, *(trained if argument == "RUN" else argument for argument in arguments)
+    )
     assert (status, printed) == (2, "")
     assert told.count("\n") == 1
     assert told.startswith("memrnn: ")

@@ -187,7 +187,8 @@ def _scan(
                 step, (d_controller, d_state, remembered), (d_span, pulls, now), reverse=True
             )
             adjoint, d_piece = tape.stop_back(each.before, remembered, each.saved, adjoint)
-            d_memory = jax.tree.map(jnp.add, d_memory, d_piece)
+            if d_piece is not None:
+                d_memory = jax.tree.map(jnp.add, d_memory, d_piece)
             pieces.insert(0, piece)
             end = span.start
         d_projected, d_affine = (jnp.concatenate(piece) for piece in zip(*pieces, strict=True))

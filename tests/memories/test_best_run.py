@@ -3,13 +3,7 @@
 import numpy as np
 import pytest
 
-from memrnn.memories._best_run import (
-    Action,
-    BestRun,
-    best_run,
-    forward_weights,
-    operation_weights,
-)
+from memrnn.memories._best_run import Action, BestRun, best_run, forward_weights
 from reference_nondeterministic import best_run_by_enumeration, enumerate_runs
 
 Weights = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -215,21 +209,3 @@ def test_what_is_no_weight_is_refused() -> None:
             best_run(spoilt, *weights[1:])
     with pytest.raises(ValueError, match="window is 0"):
         best_run(*weights, window=0)
-
-
-def test_the_drive_is_cut_into_operations() -> None:
-    """Rows (q, x); columns push (r, y), replace (r, y), pop r; pushed vectors are left out."""
-    updates, states, symbols, vector = 4, 2, 3, 5
-    cells = states * symbols
-    columns = 2 * cells + states
-    drive = np.arange(updates * (cells * columns + vector), dtype=np.float32)
-    drive = drive.reshape(updates, -1)
-    push, repl, pop = operation_weights(drive, states, symbols)
-    for t, q, x, r in np.ndindex(updates, states, symbols, states):
-        row = drive[t, (q * symbols + x) * columns :]
-        assert pop[t, q, x, r] == row[2 * cells + r]
-        for y in range(symbols):
-            assert push[t, q, x, r, y] == row[r * symbols + y]
-            assert repl[t, q, x, r, y] == row[cells + r * symbols + y]
-    with pytest.raises(ValueError, match="2 states and 3 symbols have 84 operations"):
-        operation_weights(drive[:, :83], states, symbols)

@@ -127,6 +127,7 @@ def _trace_to_json(trace: Trace) -> dict[str, Any]:
                 "actions": stack.actions,
                 "weights": stack.weights.tolist(),
                 "heights": stack.heights.tolist(),
+                "heights_name": stack.heights_name,
                 "rows": stack.rows,
                 "contents_name": stack.contents_name,
                 "contents": stack.contents.tolist(),

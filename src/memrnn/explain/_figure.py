@@ -206,17 +206,18 @@ def _soft_panels(
         axis.stairs(stack.heights, edges, color="black", linewidth=1.2, baseline=None)
         axis.set_ylim(0, max(1.0, 1.08 * float(stack.heights.max())))
         axis.yaxis.set_major_locator(MaxNLocator(3, integer=True))
-        _label(axis, f"height{number}")
+        _label(axis, f"{stack.heights_name}{number}")
 
     def draw_contents(axis: Axes, _: Explanation) -> None:
         _heat(axis, stack.contents, 0.5)
         if stack.rows == "push":
-            # A row is known by the symbol after which it was pushed.
+            # A row is known by the symbol after which it was pushed, or by how many there were.
             if rows <= 24:
                 names = [symbols[token] for token in explanation.tokens[:rows]]
                 axis.set_yticks(np.arange(rows) + 0.5, names, parse_math=False)
             axis.set_ylim(0, rows)
-            _label(axis, f"values{number}, by the\nsymbol before\ntheir push")
+            known_by = "symbol" if rows <= 24 else "position"
+            _label(axis, f"values{number}, by\n{known_by} before\ntheir push")
         else:
             axis.set_ylim(rows, 0)
             axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))

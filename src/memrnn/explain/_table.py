@@ -95,7 +95,7 @@ def _soft_tracks(stack: SoftStack, number: str = "") -> list[_Track]:
             _Track(f"{name}{number}", [None, *map(float, stack.weights[:, k]), None], "share")
             for k, name in enumerate(stack.actions)
         ),
-        _Track(f"height{number}", [*map(float, stack.heights), None], "height"),
+        _Track(f"{stack.heights_name}{number}", [*map(float, stack.heights), None], "height"),
     ]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Float64
 
 from memrnn.memories import Memory, NoMemory, Nondeterministic, Stratification, Superposition
-from memrnn.memories._best_run import BestRun, best_run, forward_weights, operation_weights
+from memrnn.memories._best_run import BestRun, forward_weights
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class SoftStack:
             it.
         contents_name: what is drawn of a row.
         heights: expected height or total strength: [updates + 1].
+        heights_name: which of the two.
     """
 
     actions: tuple[str, ...]
@@ -51,6 +52,7 @@ class SoftStack:
     rows: str
     contents_name: str
     heights: Float64[np.ndarray, " updates_plus_1"]
+    heights_name: str = "height"
 
 
 Trace = StackRun | tuple[SoftStack, ...]
@@ -121,16 +123,15 @@ def _(memory: Stratification, hidden: Any) -> Trace:
     weights = 0.5 * (1 + np.tanh(0.5 * logits))
     strengths = _strengths(*weights.T)
     heights = strengths.sum(axis=1)
-    return (SoftStack(("push", "pop"), weights, strengths, "push", "strength", heights),)
+    actions = ("push", "pop")
+    return (SoftStack(actions, weights, strengths, "push", "strength", heights, "strength"),)
 
 
 @trace.register
 def _(memory: Nondeterministic, hidden: Any) -> Trace:
-    # The parameters themselves: the drive of `affine` is in the order that the loop likes best.
-    logits = hidden @ memory.weight_actions.T + memory.bias_actions[None]
-    weights = operation_weights(np.asarray(logits, np.float64), memory.states, memory.symbols)
-    run = best_run(*weights, memory.window)
-    forward = forward_weights(*weights, memory.window)
+    drives = np.asarray(drive(memory, hidden), np.float64)
+    run = memory.best_run(drives)
+    forward = forward_weights(*memory.log_weights(drives), memory.window)
     totals = np.logaddexp.reduce(forward, axis=(1, 2), keepdims=True)
     share = np.exp(run.log_weight - totals[-1].item())
     return StackRun(run, float(share), np.exp(forward - totals))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 
 _CELLS = 1 << 17
 """Numbers in a temporary array: a megabyte, so that it stays in a core's cache."""
@@ -50,42 +50,6 @@ class BestRun:
     tops: tuple[int, ...]
     heights: tuple[int, ...]
     stacks: tuple[tuple[int, ...], ...]
-
-
-def operation_weights(
-    drive: Float[np.ndarray, "updates drive"], states: int, symbols: int
-) -> tuple[
-    Float64[np.ndarray, "updates states symbols states symbols"],
-    Float64[np.ndarray, "updates states symbols states symbols"],
-    Float64[np.ndarray, "updates states symbols states"],
-]:
-    """The log weights of push, replace and pop that a drive holds.
-
-        drive = one row for each (q, x), q major, of
-                [push to (r, y), r major | replace by (r, y), r major | pop to r]
-
-    Args:
-        drive: what `memory.affine()` makes of the hidden states; what follows the operations
-            (pushed vectors) is left out.
-
-    Returns:
-        (log_push, log_repl, log_pop), indexed [t-1, q, x, r, y], pops without y.
-
-    Raises:
-        ValueError: if the drive is too short for so many states and symbols.
-    """
-    tops = states * symbols
-    rows, columns = tops, 2 * tops + states
-    if drive.shape[1] < rows * columns:
-        raise ValueError(
-            f"{states} states and {symbols} symbols have {rows * columns} operations, "
-            f"but the drive has length {drive.shape[1]}."
-        )
-    updates = len(drive)
-    logits = np.asarray(drive[:, : rows * columns], np.float64).reshape(updates, rows, columns)
-    push, repl, pop = np.split(logits, [tops, 2 * tops], axis=2)
-    shape = (updates, states, symbols, states, symbols)
-    return push.reshape(shape), repl.reshape(shape), pop.reshape(shape[:4])
 
 
 def best_run(

@@ -50,22 +50,23 @@ class Stack(eqx.Module):
         blocks: earlier columns whose rows are still in the window, oldest first; each begins at
             the row at which `block` begins.
         block: the columns of the block that is being filled.
-        column: the last column, which is in no block yet.
+        column, scale: the last column before its factor, and the factor. It is in no block yet.
         sources: alpha[p-1] for each row p, and the same times each entry of v_p.
         tops: alpha of the last column, and eta.
         filled: number of slots of `block` that are filled.
     """
 
-    blocks: tuple[Float[Array, "batch y slot rows"], ...]
+    blocks: tuple[Float[Array, "batch y slot _"], ...]
     block: Float[Array, "batch y slot rows"]
     column: Float[Array, "batch top rows"]
+    scale: Float[Array, " batch"]
     sources: Float[Array, "batch heads rows"]
     tops: Float[Array, "batch heads top"]
     filled: int = eqx.field(static=True)
 
 
 class _Carry(NamedTuple):
-    """What the loop carries: a `Stack` whose last column waits for its factor."""
+    """What the loop carries: a `Stack`, and the next slot to be filled."""
 
     blocks: tuple[Array, ...]
     block: Array
@@ -156,15 +157,12 @@ class InsideLoop(Loop):
         vector: length m of the pushed vectors; 0 without vectors.
         window: number of updates after which a pushed symbol that is on top ends the run; None
             for never.
-        parameters: the memory's; none of them acts in the loop.
     """
 
-    def __init__(
-        self, states: int, symbols: int, vector: int, window: int | None, parameters: Any
-    ):
+    def __init__(self, states: int, symbols: int, vector: int, window: int | None):
         self._states, self._symbols, self._vector = states, symbols, vector
         self._cells = states * symbols
-        self._window, self._parameters = window, parameters
+        self._window = window
 
     # The way forward.
 
@@ -180,7 +178,7 @@ class InsideLoop(Loop):
         sources = jnp.zeros((batch, heads, rows), dtype).at[:, 0, 0].set(1)
         tops = jnp.zeros((batch, heads, cells), dtype).at[:, 0, 0].set(1)
         # Slot 0 is column -1, which is empty.
-        return Stack((), block, column, sources, tops, 1)
+        return Stack((), block, column, jnp.ones(batch, dtype), sources, tops, 1)
 
     def with_bottom(self, first: Stack, bottom: Array, *, everywhere: bool) -> Stack:
         """The first state with a vector under the bottom, or under everything that could be."""
@@ -209,7 +207,7 @@ class InsideLoop(Loop):
             state.blocks,
             state.block,
             state.column,
-            jnp.ones(len(state.block), state.block.dtype),
+            state.scale,
             state.sources,
             state.tops,
             jnp.array(state.filled, jnp.int32),
@@ -242,8 +240,7 @@ class InsideLoop(Loop):
 
     def stop(self, state: Stack, carry: _Carry, updates: int) -> Stack:
         filled = self._open(state).filled + updates
-        column = carry.column * carry.scale[:, None, None]
-        return Stack(carry.blocks, carry.block, column, carry.sources, carry.tops, filled)
+        return Stack(*carry[:-1], filled)
 
     def reading(self, tops: Float[Array, "... heads top"]) -> Float[Array, "... reading"]:
         """The reading in the literature's order: state, symbol, entry of the vector."""
@@ -283,7 +280,7 @@ class InsideLoop(Loop):
             after.block,
             after.sources,
             self._lazy(adjoint.later, after),
-            after.column,
+            after.column * after.scale[:, None, None],
             adjoint.d_column,
             adjoint.d_alpha,
             adjoint.d_sources,
@@ -332,11 +329,10 @@ class InsideLoop(Loop):
 
     def stop_back(
         self, before: Stack, carry: _Back, saved: _Saved, adjoint: _Adjoint | None
-    ) -> tuple[_Adjoint, Any]:
+    ) -> tuple[_Adjoint, None]:
         del before
         later = (_Later(saved.pops, carry.cotangents), *(adjoint.later if adjoint else ()))
-        d_parameters = jax.tree.map(jnp.zeros_like, self._parameters)
-        return _Adjoint(carry.d_column, carry.d_alpha, carry.d_sources, later), d_parameters
+        return _Adjoint(carry.d_column, carry.d_alpha, carry.d_sources, later), None
 
     def cotangent(self, state: Stack, adjoint: _Adjoint) -> Stack:
         # Of a first state only the sources depend on parameters, by the bottom vector.
@@ -416,6 +412,7 @@ class InsideLoop(Loop):
             tuple(block[..., cut:] for block in blocks[forgotten:]),
             jnp.zeros((*state.block.shape[:3], column.shape[-1]), column.dtype),
             column,
+            state.scale,
             move(state.sources),
             state.tops,
             0,

@@ -73,11 +73,11 @@ class Loop(abc.ABC):
         """One update back: the next carry and the drive's cotangent."""
 
     @abc.abstractmethod
-    def stop_back(self, before: Any, carry: Any, saved: Any, adjoint: Any) -> tuple[Any, "Memory"]:
+    def stop_back(self, before: Any, carry: Any, saved: Any, adjoint: Any) -> tuple[Any, Any]:
         """The adjoint for the loop before, and the cotangent of the memory's parameters.
 
-        Parameters that act through `Memory.affine` or `Memory.initial_state` alone get theirs
-        from the drives and the first state, and zeros here.
+        Parameters that act through `Memory.affine` or `Memory.initial_state` get theirs from the
+        drives and the first state; None where there are no others.
         """
 
     @abc.abstractmethod
@@ -142,7 +142,7 @@ class PlainLoop(Loop):
         d_remember, d_state, d_drive = now((d_state, d_reading))
         return (jax.tree.map(jnp.add, d_parameters, d_remember), d_state), d_drive
 
-    def stop_back(self, before: Any, carry: Any, saved: Any, adjoint: Any) -> tuple[Any, "Memory"]:
+    def stop_back(self, before: Any, carry: Any, saved: Any, adjoint: Any) -> tuple[Any, Any]:
         del before, saved, adjoint
         d_parameters, d_state = carry
         return d_state, d_parameters

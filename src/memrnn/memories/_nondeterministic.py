@@ -96,13 +96,7 @@ class Nondeterministic(Memory):
         return self.loop().reading(state.tops)
 
     def loop(self) -> InsideLoop:
-        return InsideLoop(
-            self.states,
-            self.symbols,
-            self.vector_size,
-            self.window,
-            eqx.filter(self, eqx.is_inexact_array),
-        )
+        return InsideLoop(self.states, self.symbols, self.vector_size, self.window)
 
     def footprint(self, updates: int) -> int:
         numbers = self.loop().numbers(self._block(updates), updates)

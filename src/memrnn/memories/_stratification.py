@@ -93,7 +93,7 @@ class Stratification(Memory):
 
 
 def _outer(left: Float[Array, "batch m"], right: Float[Array, "batch n"]) -> Array:
-    """As a product of matrices: XLA's CPU backend takes twice as long over the broadcast form."""
+    """As a product of matrices: XLA's CPU backend is slower over the broadcast form."""
     return left[:, :, None] @ right[:, None]
 
 

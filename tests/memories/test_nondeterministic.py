@@ -1,0 +1,306 @@
+"""The nondeterministic memories: golden numbers, every run one by one, blocks, windows, range."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import reference_nondeterministic as reference
+from memrnn.memories import Nondeterministic, VectorNondeterministic
+from memrnn.precision import cast, scope
+from echo_controller import driven
+
+
+def build(states: int, symbols: int, size: int = 0, seed: int = 0, **options: Any):
+    rng = np.random.default_rng(seed)
+    if size:
+        return VectorNondeterministic(
+            4, states=states, symbols=symbols, size=size, rng=rng, **options
+        )
+    return Nondeterministic(4, states=states, symbols=symbols, rng=rng, **options)
+
+
+def place(memory: Nondeterministic) -> tuple[np.ndarray, ...]:
+    """Where in the drive each named weight and each raw vector entry lies."""
+    size = len(memory.affine()[1])
+    push, replace, pop = memory.log_weights(np.arange(size, dtype=np.float64)[None])
+    vector = np.arange(size - memory.vector_size, size)
+    return tuple(each.astype(int)[0] for each in (push, replace, pop)) + (vector,)
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def arguments(memory: Nondeterministic, drives: np.ndarray, dtype: Any) -> tuple[list, dict]:
+    """What the references take, for the drives [updates, drive] of one string."""
+    weights = [np.asarray(each, dtype) for each in memory.log_weights(drives)]
+    options = {"window": memory.window, "dtype": dtype}
+    if memory.vector_size:
+        raw = np.asarray(drives[:, -memory.vector_size :], dtype)
+        bottom = {
+            "zero": np.zeros(memory.vector_size),
+            "one": np.ones(memory.vector_size),
+        }.get(memory.bottom_vector)
+        bottom = sigmoid(np.asarray(memory.bottom, dtype)) if bottom is None else bottom
+        weights += [sigmoid(raw), np.asarray(bottom, dtype)]
+        options["bottom_scope"] = memory.bottom_scope
+    return weights, options
+
+
+def in_blocks_of(width: int, memory: Nondeterministic, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Nondeterministic, "_block", lambda *_: width)
+    return memory
+
+
+# Golden numbers of the appendix: Q = 2, S = 3, m = 2.
+
+
+def golden_drive(memory: Nondeterministic, t: int) -> np.ndarray:
+    q, x, r, y = np.meshgrid(*map(np.arange, (2, 3, 2, 3)), indexing="ij")
+    drive = np.zeros(len(memory.affine()[1]))
+    push, replace, pop, vector = place(memory)
+    drive[push] = np.sin(t + 2 * q + 3 * x + 5 * r + 7 * y)
+    drive[replace] = np.cos(t + q + 2 * x + 3 * r + 4 * y)
+    drive[pop] = np.sin(2 * t + q + x + r)[..., 0]
+    drive[vector] = np.cos(t + np.arange(memory.vector_size))
+    return drive
+
+
+GOLDEN = {
+    "unlimited": (
+        {},
+        {
+            1: "0.214104 0.213106 0.122966 0.067705 0.126607 0.255513",
+            2: "0.193132 0.144626 0.132107 0.209273 0.159228 0.161634",
+            3: "0.184109 0.140625 0.156689 0.208760 0.161489 0.148328",
+            6: "0.174327 0.170042 0.157842 0.163954 0.167525 0.166309",
+        },
+    ),
+    "window 3": (
+        {"window": 3},
+        {
+            2: "0.193132 0.144626 0.132107 0.209273 0.159228 0.161634",
+            3: "0.164745 0.147551 0.163264 0.187032 0.177490 0.159918",
+            6: "0.169709 0.169296 0.165716 0.156837 0.166945 0.171497",
+        },
+    ),
+    "vectors, published bottom": (
+        {"size": 2, "bottom_scope": "all"},
+        {
+            0: " ".join(["0.622459 0.377541"] * 6),
+            1: "0.315747 0.193255 0.346504 0.212189 0.321383 0.196370 0.284612 0.173195 "
+            "0.298872 0.182420 0.333160 0.203946",
+            4: "0.139067 0.112888 0.141799 0.118312 0.151968 0.130977 0.126200 0.111038 "
+            "0.124103 0.105031 0.126516 0.105373",
+        },
+    ),
+    "vectors": (
+        {"size": 2},
+        {
+            0: "0.622459 0.377541" + " 0.000000 0.000000" * 5,
+            1: "0.134430 0.083281 0.133994 0.083295 0.077499 0.048447 0.042521 0.026359 "
+            "0.079569 0.049406 0.160292 0.099097",
+            4: "0.073674 0.073225 0.066953 0.072915 0.076349 0.085112 0.070464 0.077232 "
+            "0.064271 0.068741 0.058830 0.064319",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("case", GOLDEN)
+def test_golden_readings(case: str) -> None:
+    options, golden = GOLDEN[case]
+    with scope("float64"):
+        memory = build(2, 3, **options)
+        if memory.vector_size:
+            memory = eqx.tree_at(lambda m: m.bottom, memory, jnp.array([0.5, -0.5]))
+        state = memory.initial_state(1, 6)
+        found = {0: memory.reading(state)[0]}
+        update = eqx.filter_jit(memory.update)
+        for t in range(1, 7):
+            state = update(state, jnp.asarray(golden_drive(memory, t))[None])
+            found[t] = memory.reading(state)[0]
+    assert {t: " ".join(f"{x:.6f}" for x in found[t]) for t in golden} == golden
+
+
+# Readings and gradients against the references.
+
+CASES = [
+    # states, symbols, updates, width of a block, size of the vectors, options
+    (1, 1, 6, 4, 0, {}),
+    (2, 2, 4, 2, 0, {}),
+    (1, 3, 5, 3, 0, {"window": 2}),
+    (2, 1, 5, 2, 2, {}),
+    (2, 2, 4, 3, 1, {"bottom_scope": "all", "window": 3}),
+    (1, 1, 6, 4, 3, {"bottom_scope": "all", "bottom_vector": "one"}),
+    (1, 2, 5, 2, 2, {"bottom_vector": "zero", "window": 1}),
+]
+
+
+@pytest.mark.parametrize(("states", "symbols", "updates", "width", "size", "options"), CASES)
+def test_readings_equal_the_sum_over_every_run(
+    states: int,
+    symbols: int,
+    updates: int,
+    width: int,
+    size: int,
+    options: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with scope("float64"):
+        memory = in_blocks_of(width, build(states, symbols, size, **options), monkeypatch)
+        rng = np.random.default_rng(1)
+        drives = rng.normal(size=(updates, 2, len(memory.affine()[1]))) * 2
+        found = np.asarray(eqx.filter_jit(driven)(memory, jnp.asarray(drives)))
+    for string in range(2):
+        weights, further = arguments(memory, drives[:, string], np.float64)
+        del further["dtype"]
+        expected = reference.enumerate_readings(*weights, **further)[1:]
+        np.testing.assert_allclose(found[:, string], expected, rtol=1e-9, atol=1e-12)
+
+
+GRADIENTS = [
+    # states, symbols, updates, width of a block, size of the vectors, options
+    (2, 3, 13, 5, 0, {}),
+    (3, 2, 13, 4, 0, {"window": 6}),
+    (2, 2, 14, 4, 3, {}),
+    (2, 2, 13, 5, 2, {"bottom_scope": "all", "window": 8}),
+    (1, 2, 9, 16, 1, {"bottom_vector": "one"}),
+]
+
+
+@pytest.mark.parametrize(("states", "symbols", "updates", "width", "size", "options"), GRADIENTS)
+def test_gradients_equal_those_of_the_recurrences(
+    states: int,
+    symbols: int,
+    updates: int,
+    width: int,
+    size: int,
+    options: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with scope("float64"):
+        memory = in_blocks_of(width, build(states, symbols, size, **options), monkeypatch)
+        rng = np.random.default_rng(2)
+        drives = rng.normal(size=(updates, 2, len(memory.affine()[1]))) * 2
+        cotangent = rng.normal(size=(updates, 2, memory.reading_size))
+
+        def total(memory: Nondeterministic, drives: jax.Array) -> jax.Array:
+            return jnp.sum(driven(memory, drives) * cotangent)
+
+        gradient = eqx.filter_jit(lambda m, d: jax.grad(total, argnums=(0, 1))(m, d))
+        by_memory, by_drive = gradient(memory, jnp.asarray(drives))
+    bottom = 0.0
+    for string in range(2):
+        weights, further = arguments(memory, drives[:, string], np.longdouble)
+        padded = np.concatenate([np.zeros_like(cotangent[:1, string]), cotangent[:, string]])
+        expected = reference.readings_gradient(padded, *weights, **further)
+        flat = np.zeros(drives[:, string].shape, np.longdouble)
+        *places, vector = place(memory)
+        for where, slope in zip(places, expected[:3], strict=True):
+            flat[:, where.ravel()] = slope.reshape(updates, -1)
+        if size:
+            flat[:, vector] = expected.vectors * weights[3] * (1 - weights[3])
+            bottom = bottom + expected.bottom * weights[4] * (1 - weights[4])
+        np.testing.assert_allclose(by_drive[:, string], flat.astype(float), rtol=1e-9, atol=1e-12)
+    if size and memory.bottom is not None:
+        np.testing.assert_allclose(by_memory.bottom, bottom.astype(float), rtol=1e-9, atol=1e-12)
+
+
+def drives_of(memory: Nondeterministic, updates: int, scale: float, seed: int = 0) -> jax.Array:
+    shape = (updates, 2, len(memory.affine()[1]))
+    return jnp.asarray(np.random.default_rng(seed).uniform(-scale, scale, shape))
+
+
+def test_window_that_covers_the_string_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scope("float64"):
+        free = in_blocks_of(4, build(2, 2, 2), monkeypatch)
+        drives = drives_of(free, 11, 3.0)
+        run = eqx.filter_jit(driven)
+        expected = run(free, drives)
+        for window, equal in ((12, True), (11, False)):
+            found = run(build(2, 2, 2, window=window), drives)
+            assert np.allclose(found, expected, rtol=1e-12, atol=0) is equal
+
+
+@pytest.mark.parametrize("options", [{}, {"window": 6}])
+@pytest.mark.parametrize("cuts", [(3,), (1, 8), (4, 8, 12)])
+def test_a_string_in_pieces_reads_the_same_bits(
+    options: dict[str, int], cuts: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = in_blocks_of(4, build(2, 2, 2, **options), monkeypatch)
+    drives = drives_of(memory, 15, 3.0).astype(jnp.float32)
+    run = eqx.filter_jit(driven)
+    np.testing.assert_array_equal(run(memory, drives, cuts), run(memory, drives))
+
+
+@settings(max_examples=20)
+@given(st.lists(st.floats(-60, 60), min_size=6, max_size=6), st.integers(0, 100))
+def test_a_number_added_to_all_logits_of_an_update_changes_nothing(
+    shifts: list[float], seed: int
+) -> None:
+    with scope("float64"):
+        memory = build(2, 2, 2)
+        drives = np.asarray(drives_of(memory, 6, 4.0, seed))
+        moved = drives.copy()
+        moved[:, :, :-2] += np.array(shifts)[:, None, None]
+        run = READINGS_OF_SIX
+        np.testing.assert_allclose(
+            run(memory, jnp.asarray(moved)), run(memory, jnp.asarray(drives)), rtol=1e-11
+        )
+
+
+READINGS_OF_SIX: Callable = eqx.filter_jit(driven)
+
+
+@pytest.mark.parametrize("kind", ["uniform", "peaked", "constant", "push then pop"])
+def test_logits_of_30_at_length_400_stay_finite(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = in_blocks_of(67, build(2, 2), monkeypatch)
+    push, replace, pop, _ = place(memory)
+    drives = np.array(drives_of(memory, 399, 30.0), np.float32)
+    if kind == "peaked":
+        drives = 30 * np.sign(drives)
+    if kind == "constant":
+        drives = np.broadcast_to(drives[:1], drives.shape).copy()
+    if kind == "push then pop":
+        drives[:200, :, push.ravel()] = 30
+        drives[200:, :, pop.ravel()] = 30
+    readings, gradient = LONG(memory, jnp.asarray(drives))
+    assert np.all(np.isfinite(readings)) and np.all(np.isfinite(gradient))
+    np.testing.assert_allclose(readings.sum(-1), 1, rtol=1e-5)
+
+
+@eqx.filter_jit
+def LONG(memory: Nondeterministic, drives: jax.Array) -> tuple[jax.Array, jax.Array]:
+    readings, pull = jax.vjp(lambda drives: driven(memory, drives), drives)
+    weights = jnp.sin(jnp.arange(readings.size, dtype=readings.dtype)).reshape(readings.shape)
+    return readings, pull(weights)[0]
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_other_number_formats(precision: str) -> None:
+    with scope("float64"):
+        memory = build(2, 2, 2)
+        drives = drives_of(memory, 20, 1.0)
+        exact = eqx.filter_jit(driven)(memory, drives)
+    rough = eqx.filter_jit(driven)(cast(memory, precision), cast(drives, precision))
+    assert rough.dtype == jnp.dtype(precision)
+    np.testing.assert_allclose(rough.astype(np.float32), exact, atol=0.02)
+
+
+def test_nonsense_is_refused() -> None:
+    for options in ({"states": 0, "symbols": 2}, {"states": 2, "symbols": 2, "window": 0}):
+        with pytest.raises(ValueError, match="but must be at least 1"):
+            Nondeterministic(4, rng=np.random.default_rng(0), **options)
+    for options in ({"size": -1}, {"bottom_vector": "two"}, {"bottom_scope": "some"}):
+        with pytest.raises(ValueError, match="but must be"):
+            build(2, 2, **{"size": 2} | options)
