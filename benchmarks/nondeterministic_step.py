@@ -32,7 +32,7 @@ import memrnn
 import torch_nondeterministic
 import torch_reference
 
-MODELS = ("rns-3-3", "vrns-3-3-5", "stratification-10")
+MODELS = ("rns-3-3", "vrns-3-3-5", "strat-10")
 
 
 class Published(nn.Module):

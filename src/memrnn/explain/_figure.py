@@ -55,9 +55,9 @@ def draw_explanation(explanation: Explanation, symbols: Sequence[str], title: st
     """A column for each symbol, with the stack that is read together with it.
 
     At the top, the probability that the net gave to the symbol before it saw it. Below, for a best
-    run: its actions, each between two symbols, the symbols on the stack with its state, and the
-    probabilities of state and top over all runs, with the best run as dots. For each soft stack:
-    how much there is of each action, the expected height or total strength, and the contents.
+    run: its actions, each between two symbols, its state and the symbols on the stack, and the
+    probabilities of state and top over all runs so far, with the best run as dots. For each soft
+    stack: how much there is of each action, the expected height or total strength, the contents.
 
     Args:
         symbols: the language's names of the symbols.
@@ -178,7 +178,7 @@ def _run_panels(trace: StackRun, column: float) -> list[tuple[float, Any]]:
         names = [f"{q}, {x}" for q in range(states) for x in range(symbols)]
         axis.set_yticks(np.arange(len(names)) + 0.5, names)
         axis.set_ylim(len(names), 0)
-        _label(axis, "state, top\nof all runs")
+        _label(axis, "state, top of\nall runs so far")
 
     return [
         (0.25, draw_actions),

@@ -255,6 +255,6 @@ def _reading_help(explanation: Explanation) -> list[str]:
     if isinstance(trace, StackRun):
         lines.append(
             f"The best run has {trace.share:.2g} of the weight of all runs; of all: probability "
-            "of its state and top over all runs."
+            "of its state and top over all runs so far."
         )
     return lines

@@ -21,8 +21,10 @@ class StackRun:
     Attributes:
         run: the most likely updates.
         share: its weight by the weight of all runs.
-        marginals: probability of each state and top symbol over all runs, before the first
-            update and after every one: [updates + 1, states, symbols].
+        marginals: probability of each state and top symbol over all runs so far, which is what
+            the controller reads, before the first update and after every one:
+            [updates + 1, states, symbols]. The best run is the best one at the end, so on its
+            way it may be where few runs are.
     """
 
     run: BestRun
