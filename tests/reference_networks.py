@@ -8,8 +8,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from memrnn.memories import Stratification
+from memrnn.memories import (
+    NoMemory,
+    Nondeterministic,
+    Stratification,
+    Superposition,
+    VectorNondeterministic,
+)
 from memrnn.network import Network
+from reference_nondeterministic import recurrence_readings
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -88,9 +95,108 @@ class ListStratification:
         return reading
 
 
+def raw(weight: np.ndarray, bias: np.ndarray, h: np.ndarray) -> np.ndarray:
+    return np.asarray(weight, np.float64) @ h + np.asarray(bias, np.float64)
+
+
+class NothingReference:
+    """No memory."""
+
+    def __init__(self, memory: NoMemory):
+        del memory
+
+    def update(self, h: np.ndarray) -> None:
+        pass
+
+    def reading(self) -> np.ndarray:
+        return np.zeros(0)
+
+
+class SuperpositionReference:
+    """A list of vectors for each stack."""
+
+    def __init__(self, memory: Superposition):
+        self.memory = memory
+        self.stacks = [ListStack(size, memory.depth_limit) for size in memory.sizes]
+
+    def update(self, h: np.ndarray) -> None:
+        memory = self.memory
+        actions = raw(memory.weight_actions, memory.bias_actions, h)
+        pushed = h
+        if memory.weight_push is not None:
+            pushed = sigmoid(raw(memory.weight_push, memory.bias_push, h))
+        begin = 0
+        for k, stack in enumerate(self.stacks):
+            own = softmax(actions[3 * k : 3 * k + 3])
+            stack.update(*own, pushed[begin : begin + stack.size])
+            begin += stack.size
+
+    def reading(self) -> np.ndarray:
+        return np.concatenate([stack.top() for stack in self.stacks])
+
+
+class StratificationReference:
+    """A list of vectors with their strengths."""
+
+    def __init__(self, memory: Stratification):
+        self.memory, self.stack = memory, ListStratification(memory.reading_size)
+
+    def update(self, h: np.ndarray) -> None:
+        memory = self.memory
+        strengths = sigmoid(raw(memory.weight_actions, memory.bias_actions, h))
+        pushed = np.tanh(raw(memory.weight_push, memory.bias_push, h))
+        self.stack.update(*strengths, pushed)
+
+    def reading(self) -> np.ndarray:
+        return self.stack.top()
+
+
+class NondeterministicReference:
+    """All logits so far; every reading is computed from the first update on."""
+
+    def __init__(self, memory: Nondeterministic):
+        self.memory, self.weights, self.vectors = memory, [], []
+
+    def update(self, h: np.ndarray) -> None:
+        memory, cells = self.memory, self.memory.states * self.memory.symbols
+        actions = raw(memory.weight_actions, memory.bias_actions, h).reshape(
+            memory.states, memory.symbols, 2 * cells + memory.states
+        )
+        pairs = (memory.states, memory.symbols) * 2
+        push, replace = actions[..., :cells], actions[..., cells : 2 * cells]
+        self.weights.append(
+            (push.reshape(pairs), replace.reshape(pairs), actions[..., 2 * cells :])
+        )
+        if isinstance(memory, VectorNondeterministic):
+            self.vectors.append(sigmoid(raw(memory.weight_push, memory.bias_push, h)))
+
+    def reading(self) -> np.ndarray:
+        memory, pairs = self.memory, (self.memory.states, self.memory.symbols) * 2
+        empty = np.zeros((0, *pairs)), np.zeros((0, *pairs)), np.zeros((0, *pairs[:3]))
+        weights = [np.array(w) for w in zip(*self.weights, strict=True)] or empty
+        options = {"window": memory.window}
+        if isinstance(memory, VectorNondeterministic):
+            bottom = {"zero": 0.0, "one": 1.0}.get(memory.bottom_vector)
+            if bottom is None:
+                bottom = sigmoid(np.asarray(memory.bottom, np.float64))
+            vectors = np.array(self.vectors).reshape(-1, memory.vector_size)
+            weights = [*weights, vectors, np.broadcast_to(bottom, memory.vector_size)]
+            options["bottom_scope"] = memory.bottom_scope
+        return recurrence_readings(*weights, **options)[-1]
+
+
+REFERENCES = {
+    NoMemory: NothingReference,
+    Superposition: SuperpositionReference,
+    Stratification: StratificationReference,
+    Nondeterministic: NondeterministicReference,
+    VectorNondeterministic: NondeterministicReference,
+}
+
+
 def losses(network: Network, string: Sequence[int]) -> list[float]:
     """Nats of every symbol of a string and of end-of-string."""
-    controller, memory = network.controller, network.memory
+    controller = network.controller
     weights = {
         "ih": np.asarray(controller.weight_input, np.float64),
         "hh": np.asarray(controller.weight_hidden, np.float64),
@@ -99,35 +205,16 @@ def losses(network: Network, string: Sequence[int]) -> list[float]:
     }
     cell, vectors = CELLS[type(controller).__name__]
     symbols = network.embedding.size
-    stratified = isinstance(memory, Stratification)
-    if stratified:
-        stacks = [ListStratification(memory.reading_size)]
-    else:
-        stacks = [ListStack(size, memory.depth_limit) for size in getattr(memory, "sizes", ())]
+    memory = REFERENCES[type(network.memory)](network.memory)
     state = (np.zeros(controller.hidden_size),) * vectors
     nats = []
     for t, target in enumerate([*string, symbols]):
-        logits = np.asarray(network.classifier.weight, np.float64) @ state[0]
-        logits = logits + np.asarray(network.classifier.bias, np.float64)
+        logits = raw(network.classifier.weight, network.classifier.bias, state[0])
         nats.append(-math.log(softmax(logits)[target]))
         if t == len(string):
             break
-        if t > 0 and stacks:
-            h = state[0]
-            actions = np.asarray(memory.weight_actions, np.float64) @ h
-            actions = actions + np.asarray(memory.bias_actions, np.float64)
-            if memory.weight_push is None:
-                pushed = h
-            else:
-                pushed = np.asarray(memory.weight_push, np.float64) @ h
-                pushed = pushed + np.asarray(memory.bias_push, np.float64)
-                pushed = np.tanh(pushed) if stratified else sigmoid(pushed)
-            begin = 0
-            for k, stack in enumerate(stacks):
-                own = sigmoid(actions) if stratified else softmax(actions[3 * k : 3 * k + 3])
-                stack.update(*own, pushed[begin : begin + stack.size])
-                begin += stack.size
-        one_hot = np.eye(symbols)[target]
-        u = np.concatenate([one_hot, *(stack.top() for stack in stacks)])
+        if t > 0:
+            memory.update(state[0])
+        u = np.concatenate([np.eye(symbols)[target], memory.reading()])
         state = cell(weights, u, state)
     return nats

@@ -25,13 +25,18 @@ MODELS = [
     Model("lstm", "superposition", 4, {"sizes": [3], "depth_limit": 2}),
     Model("lstm", "stratification", 4, {"size": 2}),
     Model("gru", "stratification", 4, {"size": 3}),
+    Model("lstm", "nondeterministic", 4, {"states": 2, "symbols": 3}),
+    Model(
+        "gru", "vector_nondeterministic", 4, {"states": 2, "symbols": 2, "size": 3, "window": 5}
+    ),
 ]
 
 
 def golden_network(model: Model) -> Network:
     """Tensor number p, row-major element i, is 0.8 sin(1 + 1.7 i + 10 p)."""
     network = model.build(symbols=3, seed=0)
-    names = [
+    names = ["memory.bottom"] if model.memory == "vector_nondeterministic" else []
+    names += [
         "controller.weight_input",
         "controller.weight_hidden",
         "controller.bias_input",
@@ -39,7 +44,7 @@ def golden_network(model: Model) -> Network:
     ]
     if model.memory != "none":
         names += ["memory.weight_actions", "memory.bias_actions"]
-        if model.options.get("sizes") != "hidden":
+        if model.memory != "nondeterministic" and model.options.get("sizes") != "hidden":
             names += ["memory.weight_push", "memory.bias_push"]
     names += ["classifier.weight", "classifier.bias"]
     for p, name in enumerate(names):
@@ -81,6 +86,23 @@ GOLDEN = [
         5.002215,
         "1.488705 2.518644 2.529435 1.470588 1.717689 2.503763 2.515149 0.647128",
     ),
+    (
+        Model("lstm", "nondeterministic", 4, {"states": 2, "symbols": 2}),
+        13.20481065,
+        3.920026,
+        "0.855798 1.998626 2.036153 2.340760 0.863220 2.016171 2.045024 1.049058",
+    ),
+    (
+        Model(
+            "lstm",
+            "vector_nondeterministic",
+            4,
+            {"states": 2, "symbols": 2, "size": 2, "bottom_scope": "all"},
+        ),
+        9.88659841,
+        0.931816,
+        "1.153970 0.861813 0.862169 2.020777 1.267946 0.883564 0.866549 1.969810",
+    ),
 ]
 
 
@@ -107,6 +129,13 @@ COUNTS = {
     "jm-3.3.3": (3081, 3182, 3283, 7020, 23180, 43279),
     "jm-hidden": (3646, 3747, 3848, 7585, 23745, 43844),
     "jm-3": (2349, 2450, 2551, 6288, 22448, 42547),
+    "rns-3-3": (6672, 6773, 6874, 10611, 26771, 46870),
+    "rns-1-3": (2664, 2765, 2866, 6603, 22763, 42862),
+    "rns-2-3": (4227, 4328, 4429, 8166, 24326, 44425),
+    "vrns-1-1-3": (2352, 2453, 2554, 6291, 22451, 42550),
+    "vrns-2-1-3": (2781, 2882, 2983, 6720, 22880, 42979),
+    "vrns-2-3-3": (5253, 5354, 5455, 9192, 25352, 45451),
+    "strat-10": (3035, 3136, 3237, 6974, 23134, 43233),
 }
 
 
@@ -114,6 +143,31 @@ COUNTS = {
 def test_parameter_counts(name: str) -> None:
     networks = [get_model(name).build(symbols, seed=0) for symbols in (2, 3, 4, 41, 201, 400)]
     assert tuple(parameter_count(network) for network in networks) == COUNTS[name]
+
+
+WORD_COUNTS = {
+    "lstm-256": 5656336,
+    "lstm-247+jm-hidden": 5684828,
+    "lstm-256+jm-22": 5685289,
+    "lstm-256+rns-1-29": 6125759,
+    "lstm-256+rns-2-13": 6043788,
+    "lstm-256+rns-4-5": 5902976,
+    "lstm-256+vrns-1-1-256": 5985299,
+    "lstm-256+vrns-1-1-32": 5698131,
+    "lstm-256+vrns-1-5-20": 5778031,
+    "lstm-256+vrns-2-3-10": 5741944,
+    "lstm-256+vrns-3-3-5": 5752279,
+}
+"""DuSell & Chiang 2023, table 2: 10,000 words, embeddings as long as the hidden state."""
+
+
+@pytest.mark.parametrize("name", WORD_COUNTS)
+def test_parameter_counts_for_words(name: str) -> None:
+    words, hidden = 10_000, get_model(name).hidden_size
+    # One-hot symbols as many as an embedding is long: the same controller and memory.
+    network = get_model(name).build(hidden, seed=0)
+    recurrent = sum(parameter_count(network, part) for part in ("controller", "memory"))
+    assert recurrent + words * hidden + (hidden + 1) * words == WORD_COUNTS[name]
 
 
 def mixed_lengths() -> tuple[np.ndarray, np.ndarray]:
