@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from memrnn.controllers import Controller
 from memrnn.controllers._controller import State
 from memrnn.memories import Memory
-from memrnn.unroll import Carried, unroll
+from memrnn.unroll import unroll
 
 
 class Echo(Controller):
@@ -42,22 +42,21 @@ def driven(
     controller = eqx.tree_at(
         lambda c: (c.weight_input, c.weight_hidden, c.bias_input, c.bias_hidden),
         controller,
-        (jnp.eye(hidden, dtype=drives.dtype), jnp.zeros((hidden, hidden), drives.dtype))
-        + (zeros, zeros),
+        (
+            jnp.eye(hidden, dtype=drives.dtype),
+            jnp.zeros((hidden, hidden), drives.dtype),
+            zeros,
+            zeros,
+        ),
     )
     memory = _Open(memory, size)
     # The last input drives nothing; it is there to see the last reading.
     inputs = jnp.concatenate([drives, jnp.zeros_like(drives[:1])])
-    state = None
-    if cuts:
-        first = (jnp.concatenate([inputs[0], jnp.zeros((len(inputs[0]), read), drives.dtype)], 1),)
-        state, inputs = Carried(first, memory.initial_state(len(drives[0]), len(drives))), inputs[1:]
-    pieces = []
+    state, pieces = None, []
     for start, stop in zip((0, *cuts), (*cuts, len(inputs)), strict=True):
-        piece, state = unroll(controller, memory, inputs[start:stop], state)
+        piece, state = unroll(controller, memory, inputs[start:stop], state, updates=len(drives))
         pieces.append(piece[..., size:])
-    readings = jnp.concatenate(pieces)
-    return readings if cuts else readings[1:]
+    return jnp.concatenate(pieces)[1:]
 
 
 class _Open(Memory):

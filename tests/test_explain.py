@@ -36,8 +36,8 @@ from memrnn.memories import (
     Stratification,
     Superposition,
     VectorNondeterministic,
+    best_run,
 )
-from memrnn.memories._best_run import best_run
 from memrnn.models import Model, get_model
 from memrnn.network import losses
 from memrnn.precision import scope

@@ -26,9 +26,7 @@ MODELS = [
     Model("lstm", "stratification", 4, {"size": 2}),
     Model("gru", "stratification", 4, {"size": 3}),
     Model("lstm", "nondeterministic", 4, {"states": 2, "symbols": 3}),
-    Model(
-        "gru", "vector_nondeterministic", 4, {"states": 2, "symbols": 2, "size": 3, "window": 5}
-    ),
+    Model("gru", "vector_nondeterministic", 4, {"states": 2, "symbols": 2, "size": 3, "window": 5}),
 ]
 
 

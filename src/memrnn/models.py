@@ -12,6 +12,7 @@ from memrnn.controllers import CONTROLLERS
 from memrnn.memories import MEMORIES, Memory
 from memrnn.network import Classifier, Network, OneHot
 
+
 @dataclass(frozen=True)
 class Model:
     """What a network is made of, before it is sized for a language and given parameters.
@@ -120,7 +121,9 @@ GRAMMAR = (
     "jm-hidden, strat-M, rns-STATES-SYMBOLS, vrns-STATES-SYMBOLS-M for stacks, with a controller "
     "in front if not lstm (gru+jm-10, lstm-256+rns-4-5) and options behind a colon: "
     + "; ".join(
-        f"{name}: {', '.join(family.further)}" for name, family in _FAMILIES.items() if family.further
+        f"{name}: {', '.join(family.further)}"
+        for name, family in _FAMILIES.items()
+        if family.further
     )
     + " (rns-4-5:window=35)"
 )

@@ -1,5 +1,7 @@
 """A network: embedding, controller, memory and classifier, and what it predicts."""
 
+import os
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -75,16 +77,36 @@ CACHE = 8 << 20
 """Bytes that the strings of a group may take; measured, see `docs/nondeterministic.md`."""
 
 
-def group_size(network: Network, strings: int, length: int) -> int:
+def group_size(network: Network, strings: int, length: int, *, gradient: bool) -> int:
     """How many of `strings` strings of this length to run at a time: a divisor of their number.
 
     Memories that look back over all of a string are fastest while what they look at fits into
     the processor's cache; all others take every string at once. The choice changes results by
     rounding only.
     """
-    each = network.memory.footprint(max(0, length - 1))
+    each = network.memory.footprint(max(0, length - 1), gradient=gradient)
     most = strings if each == 0 else max(1, min(strings, CACHE // each))
     return max(size for size in range(1, most + 1) if strings % size == 0)
+
+
+def check_room(
+    network: Network, strings: int, length: int, *, gradient: bool, workers: int = 1
+) -> None:
+    """Refuses what does not fit into this machine's memory.
+
+    Raises:
+        ValueError: with the arithmetic.
+    """
+    each = network.memory.footprint(max(0, length - 1), gradient=gradient)
+    size = group_size(network, strings, length, gradient=gradient)
+    need, room = each * size * workers, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if need > room:
+        each_gb, need_gb, room_gb = (f"{n / 1e9:.3g} GB" for n in (each, need, room))
+        raise ValueError(
+            f"Strings of length {length} do not fit: {each_gb} a string x {size} at a time x "
+            f"{workers} workers = {need_gb}, but this machine has {room_gb}. Take shorter strings, "
+            "fewer states or symbols, fewer workers, or a window."
+        )
 
 
 def grouped_losses(
@@ -92,7 +114,7 @@ def grouped_losses(
 ) -> tuple[Float[Array, "length_plus_1 batch"], Array]:
     """`losses`, a few strings at a time where that is faster."""
     strings, length = tokens.shape
-    size = group_size(network, strings, length)
+    size = group_size(network, strings, length, gradient=False)
     if size == strings:
         return losses(network, tokens, lengths)
     groups = tokens.reshape(-1, size, length), lengths.reshape(-1, size)

@@ -35,6 +35,8 @@ def unroll(
     memory: Memory,
     inputs: Float[Array, "time batch features"],
     carried: Carried | None = None,
+    *,
+    updates: int | None = None,
 ) -> tuple[Float[Array, "time batch hidden"], Carried]:
     """Runs a controller with its memory over a batch of input sequences.
 
@@ -49,6 +51,9 @@ def unroll(
         inputs: `x_1 ... x_n`, n >= 1, time first.
         carried: where an earlier call ended; None begins anew. No gradient flows into it
             (truncated backpropagation through time).
+        updates: how many updates of the memory will follow in all, further segments included; by
+            default those of this call. A memory without a window or a limit of its depth makes
+            room for so many, and loses what comes after them.
 
     Returns:
         The hidden states `h_1 ... h_n`, and what the next segment needs.
@@ -60,7 +65,7 @@ def unroll(
     if carried is not None:
         hidden, carried = _scan(controller, memory, projected, *jax.lax.stop_gradient(carried))
         return hidden, carried
-    memory_state = memory.initial_state(batch, updates=time - 1)
+    memory_state = memory.initial_state(batch, time - 1 if updates is None else updates)
     state = controller.initial_state(batch)
     first = controller.activate(
         projected[0] + memory.reading(memory_state) @ controller.weight_input[:, features:].T,

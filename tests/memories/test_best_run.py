@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from memrnn.memories._best_run import Action, BestRun, best_run, forward_weights
+from memrnn.memories import Action, BestRun, best_run, forward_weights
 from reference_nondeterministic import best_run_by_enumeration, enumerate_runs
 
 Weights = tuple[np.ndarray, np.ndarray, np.ndarray]

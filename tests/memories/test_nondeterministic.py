@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reference_nondeterministic as reference
+from echo_controller import driven
 from memrnn.memories import Nondeterministic, VectorNondeterministic
 from memrnn.precision import cast, scope
-from echo_controller import driven
 
 
 def build(states: int, symbols: int, size: int = 0, seed: int = 0, **options: Any):
@@ -31,7 +31,7 @@ def place(memory: Nondeterministic) -> tuple[np.ndarray, ...]:
     size = len(memory.affine()[1])
     push, replace, pop = memory.log_weights(np.arange(size, dtype=np.float64)[None])
     vector = np.arange(size - memory.vector_size, size)
-    return tuple(each.astype(int)[0] for each in (push, replace, pop)) + (vector,)
+    return (*(each.astype(int)[0] for each in (push, replace, pop)), vector)
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -261,11 +261,9 @@ READINGS_OF_SIX: Callable = eqx.filter_jit(driven)
 
 
 @pytest.mark.parametrize("kind", ["uniform", "peaked", "constant", "push then pop"])
-def test_logits_of_30_at_length_400_stay_finite(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_logits_of_30_at_length_400_stay_finite(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     memory = in_blocks_of(67, build(2, 2), monkeypatch)
-    push, replace, pop, _ = place(memory)
+    push, _, pop, _ = place(memory)
     drives = np.array(drives_of(memory, 399, 30.0), np.float32)
     if kind == "peaked":
         drives = 30 * np.sign(drives)

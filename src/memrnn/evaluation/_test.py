@@ -9,7 +9,7 @@ import numpy as np
 
 from memrnn.evaluation._scores import finite, report_bin
 from memrnn.evaluation._test_set import Bin, Group, Marks, TestSet, make_test_sets
-from memrnn.network import Network, grouped_losses
+from memrnn.network import Network, check_room, grouped_losses
 from memrnn.padding import padded_lengths
 from memrnn.precision import cast, check_precision, scope
 from memrnn.training import Run, Trained
@@ -44,6 +44,8 @@ def test(
     experiment = run.experiment
     precision = check_precision(precision or experiment.recipe.precision)
     test_sets = make_test_sets(experiment.law, bins, strings_per_length)
+    longest = max(test_set.law.longest for test_set in test_sets)
+    check_room(run.restarts[0].network, BATCH, longest, gradient=False)
     return {
         "precision": precision,
         "runs": [_report(run, restart, test_sets, precision) for restart in run.restarts],

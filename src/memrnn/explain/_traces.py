@@ -10,8 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
-from memrnn.memories import Memory, NoMemory, Nondeterministic, Stratification, Superposition
-from memrnn.memories._best_run import BestRun, forward_weights
+from memrnn.memories import (
+    BestRun,
+    Memory,
+    NoMemory,
+    Nondeterministic,
+    Stratification,
+    Superposition,
+    forward_weights,
+)
 
 
 @dataclass(frozen=True)

@@ -30,14 +30,12 @@ Layout: columns [batch, y r, p x q], blocks [batch, y, slot t, p x q], the last 
 Source: DuSell & Chiang 2022 (arXiv 2109.01982) and 2023 (arXiv 2210.01343), section 3.
 """
 
-import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int
 
 from memrnn.memories._loop import Loop
@@ -191,9 +189,7 @@ class InsideLoop(Loop):
         # any state and symbol: they have the vector, but no part in alpha.
         column = first.column.at[:, :, 1].set(1)
         sources = first.sources.at[:, 1:, 1].set(bottom[None])
-        return eqx.tree_at(
-            lambda s: (s.column, s.sources, s.tops), first, (column, sources, tops)
-        )
+        return eqx.tree_at(lambda s: (s.column, s.sources, s.tops), first, (column, sources, tops))
 
     def lengths(self, state: Stack, updates: int) -> Sequence[int]:
         width = self._width(state)
@@ -340,16 +336,16 @@ class InsideLoop(Loop):
         rows = zeros.sources.shape[-1]
         return eqx.tree_at(lambda stack: stack.sources, zeros, adjoint.d_sources[..., :rows])
 
-    def numbers(self, width: int, updates: int) -> int:
-        """How many numbers one string's gradient takes.
+    def numbers(self, width: int, updates: int, *, gradient: bool) -> int:
+        """How many numbers one string takes.
 
-        They are its columns, twice, for the way back reads them the other way round, their
-        cotangents and the pops.
+        Those are its columns; with the gradient also their transposes, which the way back reads,
+        their cotangents and the pops.
         """
         blocks = -(-(updates + 1) // width)
         seen = blocks if self._window is None else -(-(self._window - 1) // width)
         rows = sum(min(number, seen) + 1 for number in range(blocks)) * width * self._cells
-        return rows * width * (3 * self._cells + self._states)
+        return rows * width * (3 * self._cells + self._states if gradient else self._cells)
 
     # Weights and readings.
 
@@ -405,7 +401,7 @@ class InsideLoop(Loop):
         grown, cut = width * self._cells, forgotten * width * self._cells
 
         def move(array: Array) -> Array:
-            return jnp.pad(array[..., cut:], ((0, 0), (0, 0), (0, grown)))
+            return _fill_up(array[..., cut:], array.shape[-1] - cut + grown)
 
         column = move(state.column)
         return Stack(
@@ -432,12 +428,14 @@ class InsideLoop(Loop):
 
     def _pop(self, pops: Array, blocks: Sequence[Array]) -> Float[Array, "batch top rows"]:
         """sum_k column[k-1] pops[k], a product with each block."""
-        total, rows, slots = None, blocks[-1].shape[-1], blocks[-1].shape[2]
-        for number, block in enumerate(blocks):
-            piece = pops[..., number * slots : (number + 1) * slots]
-            part = jnp.einsum("byrK,byKi->byri", piece, block)
-            part = jnp.pad(part, ((0, 0), (0, 0), (0, 0), (0, rows - block.shape[-1])))
-            total = part if total is None else total + part
+        rows, slots = blocks[-1].shape[-1], blocks[-1].shape[2]
+        parts = [
+            jnp.einsum("byrK,byKi->byri", pops[..., n * slots : (n + 1) * slots], block)
+            for n, block in enumerate(blocks)
+        ]
+        total = _fill_up(parts[0], rows)
+        for part in parts[1:]:
+            total = total + _fill_up(part, rows)
         return total.reshape(len(pops), self._cells, rows)
 
     def _pop_back(self, d_column: Array, blocks: Sequence[Array]) -> Array:
@@ -459,17 +457,15 @@ class InsideLoop(Loop):
     def _adjoint_of(self, adjoint: _Adjoint | None, after: Stack) -> _Adjoint:
         """What the next loop left, in the rows of this one's block."""
         if adjoint is None:
-            zeros = jax.tree.map(jnp.zeros_like, (after.column, after.tops[:, 0], after.sources))
-            return _Adjoint(*zeros, ())
+            column, alpha, sources = after.column, after.tops[:, 0], after.sources
+            return _Adjoint(*map(jnp.zeros_like, (column, alpha, sources)), later=())
         rows, grown = after.column.shape[-1], self._width(after) * self._cells
 
         def move(array: Array) -> Array:
             kept = array[..., :-grown]
-            return jnp.pad(kept, ((0, 0), (0, 0), (rows - kept.shape[-1], 0)))
+            return _fill_up(kept, rows, front=rows - kept.shape[-1])
 
-        return adjoint._replace(
-            d_column=move(adjoint.d_column), d_sources=move(adjoint.d_sources)
-        )
+        return adjoint._replace(d_column=move(adjoint.d_column), d_sources=move(adjoint.d_sources))
 
     def _lazy(self, later: Sequence[_Later], after: Stack) -> Array:
         """Cotangents of the block's columns from the updates of later blocks."""
@@ -484,8 +480,14 @@ class InsideLoop(Loop):
             pops = pops.reshape(*pops.shape[:2], slots, -1)
             seen = (number + 1) * width
             part = jnp.einsum("byKT,byTi->byKi", pops, each.cotangents[..., :seen])
-            total = total + jnp.pad(part, ((0, 0), (0, 0), (0, 0), (rows - seen, 0)))
+            total = total + _fill_up(part, rows, front=rows - seen)
         return total
+
+
+def _fill_up(array: Array, rows: int, front: int = 0) -> Array:
+    """Zeros before and after the rows of `array`, so that there are `rows`."""
+    after = rows - front - array.shape[-1]
+    return jnp.pad(array, ((0, 0),) * (array.ndim - 1) + ((front, after),))
 
 
 def _write(array: Array, update: Array, start: Array) -> Array:

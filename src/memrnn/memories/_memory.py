@@ -53,12 +53,12 @@ class Memory(eqx.Module):
     def reading(self, state: Any) -> Float[Array, "batch reading"]:
         """What the controller sees."""
 
-    def footprint(self, updates: int) -> int:
-        """Bytes that training keeps for one string between the way forward and the way back.
+    def footprint(self, updates: int, *, gradient: bool = True) -> int:
+        """Bytes that one string takes while it runs, with or without its gradient.
 
         Where it is large, strings run a few at a time; 0 where it need not be counted.
         """
-        del updates
+        del updates, gradient
         return 0
 
     def loop(self) -> Loop:

@@ -10,6 +10,8 @@ from memrnn.memories._best_run import BestRun, best_run
 from memrnn.memories._inside import InsideLoop, Stack
 from memrnn.memories._memory import Memory
 
+MOST_BLOCKS = 16
+
 
 class Nondeterministic(Memory):
     """A stack in all states of all runs of a weighted pushdown automaton at once.
@@ -98,8 +100,8 @@ class Nondeterministic(Memory):
     def loop(self) -> InsideLoop:
         return InsideLoop(self.states, self.symbols, self.vector_size, self.window)
 
-    def footprint(self, updates: int) -> int:
-        numbers = self.loop().numbers(self._block(updates), updates)
+    def footprint(self, updates: int, *, gradient: bool = True) -> int:
+        numbers = self.loop().numbers(self._block(updates), updates, gradient=gradient)
         return numbers * self.weight_actions.dtype.itemsize
 
     def log_weights(
@@ -121,20 +123,25 @@ class Nondeterministic(Memory):
         """
         return best_run(*self.log_weights(drives), window=self.window)
 
-    def _order(self, actions: Float[Array, "actions *hidden"]) -> Float[Array, "actions *hidden"]:
-        """From the literature's rows to the loop's: replace (y, r), pop r, push (y, r), by (x, q)."""
+    def _order(self, actions: Array) -> Array:
+        """From the rows documented above to the loop's: replace (y, r), pop r, push (y, r)."""
         states, symbols, cells = self.states, self.symbols, self.states * self.symbols
         rest = actions.shape[1:]
         by_cell = actions.reshape(states, symbols, 2 * cells + states, *rest)
         push, replace, pop = jnp.split(by_cell, [cells, 2 * cells], axis=2)
         pairs = (states, symbols, states, symbols, *rest)
         last = range(4, len(pairs))
-        push, replace = (each.reshape(pairs).transpose(3, 2, 1, 0, *last) for each in (push, replace))
+        push, replace = (
+            each.reshape(pairs).transpose(3, 2, 1, 0, *last) for each in (push, replace)
+        )
         pop = pop.transpose(2, 1, 0, *range(3, pop.ndim))
         return jnp.concatenate([each.reshape(-1, *rest) for each in (replace, pop, push)])
 
     def _block(self, updates: int) -> int:
-        """How many updates share a block: measured, see `docs/nondeterministic.md`."""
-        if self.window is not None:
-            return max(4, math.ceil(self.window / 5))
-        return 16 if updates < 120 else 24
+        """How many updates share a block: measured, see `docs/nondeterministic.md`.
+
+        Narrow blocks compute less in vain; but every block is a loop of its own to compile, so
+        there are at most `MOST_BLOCKS` of them.
+        """
+        narrowest = 16 if self.window is None else max(4, math.ceil(self.window / 5))
+        return narrowest * math.ceil((updates + 1) / (narrowest * MOST_BLOCKS))

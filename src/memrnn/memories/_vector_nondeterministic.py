@@ -16,8 +16,8 @@ class VectorNondeterministic(Nondeterministic):
     """A nondeterministic stack whose symbols carry vectors of length m.
 
     A push puts `v = sigmoid(P h + d)` under its symbol, whichever symbol that is; replacing the
-    symbol keeps the vector, popping it uncovers the older one. The reading is the expectation of the top
-    vector in each (state, top symbol),
+    symbol keeps the vector, popping it uncovers the older one. The reading is the expectation of
+    the top vector in each (state, top symbol),
 
         reading[r, y, k] = sum over the runs in r with y on top of weight times top vector[k], / all
 

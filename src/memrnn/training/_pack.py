@@ -12,8 +12,8 @@ from pathlib import Path
 
 from memrnn import checkpoints
 from memrnn.experiment import Experiment
-from memrnn.network import Network
-from memrnn.precision import scope
+from memrnn.network import Network, check_room
+from memrnn.precision import cast, scope
 from memrnn.training._restart import Progress, Restart
 
 EXPERIMENT_FILE = "experiment.json"
@@ -76,6 +76,8 @@ def train(
     if restarts < 1:
         raise ValueError(f"restarts is {restarts}, but must be at least 1.")
     out = Path(out)
+    workers = min(workers or os.cpu_count() or 1, restarts)
+    _check_room(experiment, workers)
     stop = threading.Event()
     with _claim(out, experiment), scope(experiment.recipe.precision):
         lives = [Restart(experiment, n, checkpoint_path(out, n)) for n in range(restarts)]
@@ -95,7 +97,7 @@ def train(
 
             # XLA leaves Python's lock while it computes, so threads use all cores, and all
             # restarts share one compiled program.
-            with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+            with ThreadPoolExecutor(workers) as pool:
                 futures = [pool.submit(live, life) for life in waiting]
                 try:
                     for future in wait(futures, return_when=FIRST_EXCEPTION).done:
@@ -137,6 +139,14 @@ def load_run(out: str | Path) -> Run:
     if not restarts:
         raise ValueError(f"{out} holds no checkpoint yet; train for at least one epoch first.")
     return Run(experiment, tuple(restarts))
+
+
+def _check_room(experiment: Experiment, workers: int) -> None:
+    recipe, law = experiment.recipe, experiment.law
+    network = experiment.definition.build(len(law.language.symbols), seed=0)
+    with scope(recipe.precision):
+        network = cast(network, recipe.precision)
+        check_room(network, recipe.batch_size, law.longest, gradient=True, workers=workers)
 
 
 @contextmanager

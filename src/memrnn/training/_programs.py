@@ -75,8 +75,8 @@ def epoch(
         def over_groups(trained: Network, tokens: Array, lengths: Array) -> Any:
             """The loss and its gradient, summed over groups of strings."""
             network = eqx.combine(trained, frozen)
-            size = group_size(network, tokens.shape[0], longest)
-            if size == tokens.shape[0]:
+            size = group_size(network, strings, longest, gradient=True)
+            if size == strings:
                 return jax.value_and_grad(loss)(trained, tokens, lengths)
 
             def add(total: Any, group: Any) -> tuple[Any, None]:
