@@ -63,7 +63,7 @@ class Stack(eqx.Module):
     filled: int = eqx.field(static=True)
 
 
-class _Carry(NamedTuple):
+class Carry(NamedTuple):
     """What the loop carries: a `Stack`, and the next slot to be filled."""
 
     blocks: tuple[Array, ...]
@@ -75,7 +75,7 @@ class _Carry(NamedTuple):
     slot: Int[Array, ""]
 
 
-class _Saved(NamedTuple):
+class Saved(NamedTuple):
     """What an update saves: its pops, the column's factor, and the tops before it."""
 
     pops: Array
@@ -83,72 +83,8 @@ class _Saved(NamedTuple):
     tops: Array
 
 
-class _Now(NamedTuple):
-    """What a step back needs about its update, computed for all of them at once.
-
-    Attributes:
-        weights: all weights of the update, in the order of `InsideLoop.weights`.
-        vector, slope: the pushed vector, and its derivative by the raw vector.
-        scale: the column's factor.
-        before, after: the tops around the update.
-        pops: the pops of later updates of the block from the column that this one appended.
-        slot, step: the update's place in the block and in the loop.
-    """
-
-    weights: Array
-    mixing: Array
-    vector: Array
-    slope: Array
-    scale: Array
-    before: Array
-    after: Array
-    pops: Array
-    slot: Array
-    step: Array
-
-
-class _Back(NamedTuple):
-    """What the loop back carries.
-
-    Attributes:
-        blocks, sources: those after the loop; they do not change.
-        lazy: cotangents of the block's columns from the updates of later blocks.
-        column: the column after the update.
-        d_column: its cotangent, but for that through its own tops.
-        d_alpha: cotangent of its alpha, but for that through its own reading.
-        d_sources: cotangent of the sources.
-        cotangents: cotangents of the columns so far before their factor, as a block.
-    """
-
-    blocks: tuple[Array, ...]
-    block: Array
-    sources: Array
-    lazy: Array
-    column: Array
-    d_column: Array
-    d_alpha: Array
-    d_sources: Array
-    cotangents: Array
-
-
-class _Later(NamedTuple):
-    """A later block on the way back: its updates' pops, and the cotangents of its columns."""
-
-    pops: Array
-    cotangents: Array
-
-
-class _Adjoint(NamedTuple):
-    """What a loop hands to the one before it: `_Back` at its end, and the blocks so far."""
-
-    d_column: Array
-    d_alpha: Array
-    d_sources: Array
-    later: tuple[_Later, ...]
-
-
-class InsideLoop(Loop):
-    """The loops over the updates of a batch of strings, a block each.
+class InsideForward(Loop):
+    """The loops over the updates of a batch of strings, a block each, but for the way back.
 
     Args:
         states, symbols: Q and S.
@@ -197,9 +133,9 @@ class InsideLoop(Loop):
         whole, rest = divmod(updates - first, width)
         return [first] + [width] * whole + [rest] * (rest > 0)
 
-    def start(self, state: Stack) -> _Carry:
+    def start(self, state: Stack) -> Carry:
         state = self._open(state)
-        return _Carry(
+        return Carry(
             state.blocks,
             state.block,
             state.column,
@@ -209,7 +145,7 @@ class InsideLoop(Loop):
             jnp.array(state.filled, jnp.int32),
         )
 
-    def step(self, carry: _Carry, drive: Array) -> tuple[_Carry, Array, _Saved]:
+    def step(self, carry: Carry, drive: Array) -> tuple[Carry, Array, Saved]:
         cells = self._cells
         weights, vector, _ = self.weights(drive)
         mixing, push = weights[:, :-cells], weights[:, -cells:]
@@ -217,7 +153,7 @@ class InsideLoop(Loop):
         factor = carry.scale[:, None, None]
 
         slots = (carry.column * factor).reshape(len(drive), self._symbols, self._states, -1)
-        block = _write(carry.block, slots, carry.slot * self._states)
+        block = write(carry.block, slots, carry.slot * self._states)
         mixed = jnp.einsum("bmk,bki->bmi", mixing * factor, carry.column)
         pops = self._by_slot(mixed[:, cells:])
         column = mixed[:, :cells] + self._pop(pops, (*carry.blocks, block))
@@ -227,14 +163,14 @@ class InsideLoop(Loop):
         column = column + push[:, :, None] * pushed[None, None, :, None]
         column = self._in_window(column.reshape(carry.column.shape), row)
 
-        sources = _write(carry.sources, _with_vector(carry.tops[:, 0], vector), row * cells)
+        sources = write(carry.sources, _with_vector(carry.tops[:, 0], vector), row * cells)
         tops = jnp.einsum("bhi,bmi->bhm", sources, column)
         scale = 1 / tops[:, 0].sum(axis=-1)
         tops = tops * scale[:, None, None]
-        after = _Carry(carry.blocks, block, column, scale, sources, tops, carry.slot + 1)
-        return after, self.reading(tops), _Saved(pops, scale, carry.tops)
+        after = Carry(carry.blocks, block, column, scale, sources, tops, carry.slot + 1)
+        return after, self.reading(tops), Saved(pops, scale, carry.tops)
 
-    def stop(self, state: Stack, carry: _Carry, updates: int) -> Stack:
+    def stop(self, state: Stack, carry: Carry, updates: int) -> Stack:
         filled = self._open(state).filled + updates
         return Stack(*carry[:-1], filled)
 
@@ -244,97 +180,8 @@ class InsideLoop(Loop):
         cells = heads.reshape(*heads.shape[:-1], self._symbols, self._states)
         return jnp.moveaxis(cells, -3, -1).swapaxes(-3, -2).reshape(*tops.shape[:-2], -1)
 
-    def readings(self, after: Stack, saved: _Saved) -> Array:
-        return self.reading(_after(saved.tops, after.tops))
-
-    # The way back.
-
-    def start_back(
-        self, before: Stack, after: Stack, drives: Array, saved: _Saved, adjoint: _Adjoint | None
-    ) -> tuple[_Back, _Now]:
-        updates, batch = drives.shape[:2]
-        filled = after.filled - updates
-        weights, vectors, slopes = jax.vmap(self.weights)(drives)
-        inner = self._pops_from(saved.pops, len(after.blocks), after)[..., filled : after.filled, :]
-        inner = inner.transpose(4, 1, 2, 5, 0, 3)
-        now = _Now(
-            weights,
-            weights[:, :, : -self._cells].swapaxes(2, 3),
-            vectors,
-            slopes,
-            saved.scale,
-            saved.tops,
-            _after(saved.tops, after.tops),
-            inner.reshape(*inner.shape[:4], updates * self._states),
-            jnp.arange(filled, after.filled, dtype=jnp.int32),
-            jnp.arange(updates, dtype=jnp.int32),
-        )
-        adjoint = self._adjoint_of(adjoint, after)
-        size = updates * self._states
-        back = _Back(
-            tuple(block.swapaxes(2, 3) for block in (*after.blocks, after.block)),
-            after.block,
-            after.sources,
-            self._lazy(adjoint.later, after),
-            after.column * after.scale[:, None, None],
-            adjoint.d_column,
-            adjoint.d_alpha,
-            adjoint.d_sources,
-            jnp.zeros((batch, self._symbols, size, after.block.shape[-1]), after.block.dtype),
-        )
-        return back, now
-
-    def step_back(self, carry: _Back, now: _Now, d_reading: Array) -> tuple[_Back, Array]:
-        batch, cells, states = len(d_reading), self._cells, self._states
-        row = now.slot + (carry.block.shape[-1] - carry.blocks[0].shape[-2]) // cells
-
-        d_tops = self._through_reading(d_reading, now.after)
-        d_tops = d_tops.at[:, 0].add(carry.d_alpha)
-        d_sources = carry.d_sources + jnp.einsum("bhm,bmi->bhi", d_tops, carry.column)
-        d_source = _read(d_sources, row * cells, cells)
-        d_vector = jnp.einsum("bhx,bx->bh", d_source[:, 1:], now.before[:, 0])
-        d_alpha = d_source[:, 0] + jnp.einsum("bhx,bh->bx", d_source[:, 1:], now.vector)
-
-        d_column = carry.d_column + jnp.einsum("bhm,bhi->bmi", d_tops, carry.sources)
-        d_column = self._in_window(d_column * now.scale[:, None, None], row, row + 1)
-        # The cotangent of a weight that has been rounded to zero can be beyond all bounds.
-        largest = float(jnp.finfo(d_column.dtype).max) ** 0.9
-        d_column = jnp.clip(d_column, -largest, largest)
-        slots = d_column.reshape(batch, self._symbols, states, -1)
-        cotangents = _write(carry.cotangents, slots, now.step * states)
-
-        previous = _read(carry.block, now.slot * states, states).reshape(d_column.shape)
-        d_pops = self._pop_back(slots, carry.blocks)
-        d_mixed = jnp.concatenate([d_column, self._by_row(d_pops)], axis=1)
-        d_mixing = jnp.einsum("bmi,bki->bmk", d_mixed, previous)
-        d_previous = jnp.einsum("bkm,bmi->bki", now.mixing, d_mixed)
-        lazy = jnp.einsum("bytK,byKi->byti", now.pops, cotangents)
-        lazy = lazy + _read(carry.lazy, now.slot * states, states)
-
-        d_push = _read(d_column, row * cells, cells)
-        d_weights = jnp.concatenate([d_mixing, d_push], axis=1) * now.weights
-        d_drive = [d_weights.reshape(batch, -1), d_vector * now.slope]
-        back = carry._replace(
-            column=previous,
-            d_column=d_previous + lazy.reshape(d_previous.shape),
-            d_alpha=d_alpha,
-            d_sources=d_sources,
-            cotangents=cotangents,
-        )
-        return back, jnp.concatenate(d_drive, axis=1)
-
-    def stop_back(
-        self, before: Stack, carry: _Back, saved: _Saved, adjoint: _Adjoint | None
-    ) -> tuple[_Adjoint, None]:
-        del before
-        later = (_Later(saved.pops, carry.cotangents), *(adjoint.later if adjoint else ()))
-        return _Adjoint(carry.d_column, carry.d_alpha, carry.d_sources, later), None
-
-    def cotangent(self, state: Stack, adjoint: _Adjoint) -> Stack:
-        # Of a first state only the sources depend on parameters, by the bottom vector.
-        zeros = jax.tree.map(jnp.zeros_like, state)
-        rows = zeros.sources.shape[-1]
-        return eqx.tree_at(lambda stack: stack.sources, zeros, adjoint.d_sources[..., :rows])
+    def readings(self, after: Stack, saved: Saved) -> Array:
+        return self.reading(after_each(saved.tops, after.tops))
 
     def numbers(self, width: int, updates: int, *, gradient: bool) -> int:
         """How many numbers one string takes.
@@ -359,17 +206,6 @@ class InsideLoop(Loop):
         actions = jnp.exp(actions - jax.lax.stop_gradient(actions.max(axis=1, keepdims=True)))
         vector = jax.nn.sigmoid(drive[:, drive.shape[1] - self._vector :])
         return actions.reshape(len(drive), -1, self._cells), vector, vector * (1 - vector)
-
-    def _through_reading(self, d_reading: Array, tops: Array) -> Array:
-        """Cotangent of the tops, by which the alphas' sum divides all."""
-        moved = d_reading.reshape(len(d_reading), self._states, self._symbols, -1)
-        d_heads = moved.transpose(0, 3, 2, 1).reshape(len(d_reading), -1, self._cells)
-        read = tops[:, 1:] if self._vector else tops
-        d_sum = -jnp.einsum("bhm,bhm->b", d_heads, read)
-        d_sum = jnp.broadcast_to(d_sum[:, None], tops[:, 0].shape)
-        if self._vector:
-            return jnp.concatenate([d_sum[:, None], d_heads], axis=1)
-        return d_heads + d_sum[:, None]
 
     # Rows and slots.
 
@@ -401,7 +237,7 @@ class InsideLoop(Loop):
         grown, cut = width * self._cells, forgotten * width * self._cells
 
         def move(array: Array) -> Array:
-            return _fill_up(array[..., cut:], array.shape[-1] - cut + grown)
+            return fill_up(array[..., cut:], array.shape[-1] - cut + grown)
 
         column = move(state.column)
         return Stack(
@@ -421,11 +257,6 @@ class InsideLoop(Loop):
         pops = rows.reshape(batch, states, -1, self._symbols, states).transpose(0, 3, 1, 2, 4)
         return pops.reshape(batch, self._symbols, states, -1)
 
-    def _by_row(self, slots: Float[Array, "batch y r slots"]) -> Float[Array, "batch r rows"]:
-        batch, _, states = slots.shape[:3]
-        pops = slots.reshape(batch, self._symbols, states, -1, states).transpose(0, 2, 3, 1, 4)
-        return pops.reshape(batch, states, -1)
-
     def _pop(self, pops: Array, blocks: Sequence[Array]) -> Float[Array, "batch top rows"]:
         """sum_k column[k-1] pops[k], a product with each block."""
         rows, slots = blocks[-1].shape[-1], blocks[-1].shape[2]
@@ -433,71 +264,21 @@ class InsideLoop(Loop):
             jnp.einsum("byrK,byKi->byri", pops[..., n * slots : (n + 1) * slots], block)
             for n, block in enumerate(blocks)
         ]
-        total = _fill_up(parts[0], rows)
+        total = fill_up(parts[0], rows)
         for part in parts[1:]:
-            total = total + _fill_up(part, rows)
+            total = total + fill_up(part, rows)
         return total.reshape(len(pops), self._cells, rows)
 
-    def _pop_back(self, d_column: Array, blocks: Sequence[Array]) -> Array:
-        """The cotangent of the pops, by slot."""
-        pieces = [
-            jnp.einsum("byri,byiK->byrK", d_column[..., : block.shape[-2]], block)
-            for block in blocks
-        ]
-        return jnp.concatenate(pieces, axis=-1)
 
-    def _pops_from(self, pops: Array, number: int, state: Stack) -> Array:
-        """Saved pops from the slots of one block: [update, batch, y, r, slot, t]."""
-        size = state.block.shape[2]
-        piece = pops[..., number * size : (number + 1) * size]
-        return piece.reshape(*piece.shape[:4], -1, self._states)
-
-    # Between the loops back.
-
-    def _adjoint_of(self, adjoint: _Adjoint | None, after: Stack) -> _Adjoint:
-        """What the next loop left, in the rows of this one's block."""
-        if adjoint is None:
-            column, alpha, sources = after.column, after.tops[:, 0], after.sources
-            return _Adjoint(*map(jnp.zeros_like, (column, alpha, sources)), later=())
-        rows, grown = after.column.shape[-1], self._width(after) * self._cells
-
-        def move(array: Array) -> Array:
-            kept = array[..., :-grown]
-            return _fill_up(kept, rows, front=rows - kept.shape[-1])
-
-        return adjoint._replace(d_column=move(adjoint.d_column), d_sources=move(adjoint.d_sources))
-
-    def _lazy(self, later: Sequence[_Later], after: Stack) -> Array:
-        """Cotangents of the block's columns from the updates of later blocks."""
-        total = jnp.zeros_like(after.block)
-        rows, slots = after.block.shape[-1], after.block.shape[2]
-        width = slots // self._states * self._cells
-        for distance, each in enumerate(later, start=1):
-            number = each.cotangents.shape[-1] // width - 1 - distance
-            if number < 0:
-                continue
-            pops = self._pops_from(each.pops, number, after).transpose(1, 2, 4, 5, 0, 3)
-            pops = pops.reshape(*pops.shape[:2], slots, -1)
-            seen = (number + 1) * width
-            part = jnp.einsum("byKT,byTi->byKi", pops, each.cotangents[..., :seen])
-            total = total + _fill_up(part, rows, front=rows - seen)
-        return total
-
-
-def _fill_up(array: Array, rows: int, front: int = 0) -> Array:
+def fill_up(array: Array, rows: int, front: int = 0) -> Array:
     """Zeros before and after the rows of `array`, so that there are `rows`."""
     after = rows - front - array.shape[-1]
     return jnp.pad(array, ((0, 0),) * (array.ndim - 1) + ((front, after),))
 
 
-def _write(array: Array, update: Array, start: Array) -> Array:
+def write(array: Array, update: Array, start: Array) -> Array:
     """`array` with `update` written in from index `start` of axis 2."""
     return jax.lax.dynamic_update_slice_in_dim(array, update, start, axis=2)
-
-
-def _read(array: Array, start: Array, size: int) -> Array:
-    """`size` entries of axis 2 from index `start`."""
-    return jax.lax.dynamic_slice_in_dim(array, start, size, axis=2)
 
 
 def _with_vector(alpha: Array, vector: Array) -> Array:
@@ -505,6 +286,6 @@ def _with_vector(alpha: Array, vector: Array) -> Array:
     return jnp.concatenate([alpha[:, None], vector[:, :, None] * alpha[:, None]], axis=1)
 
 
-def _after(before: Array, last: Array) -> Array:
+def after_each(before: Array, last: Array) -> Array:
     """From the values before each step and after the last one: those after each step."""
     return jnp.concatenate([before[1:], last[None]])

@@ -7,7 +7,8 @@ from jaxtyping import Array, Float
 
 from memrnn._init import SCALE, uniform
 from memrnn.memories._best_run import BestRun, best_run
-from memrnn.memories._inside import InsideLoop, Stack
+from memrnn.memories._inside import Stack
+from memrnn.memories._inside_back import InsideLoop
 from memrnn.memories._memory import Memory
 
 MOST_BLOCKS = 16
