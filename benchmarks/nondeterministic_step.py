@@ -1,10 +1,11 @@
 """One training step of the nondeterministic stacks against PyTorch, side by side on one core.
 
-Each model of memrnn is timed against eager PyTorch (`torch_nondeterministic`) and, with
-`--published FOLDER`, against the code published with DuSell & Chiang (ICLR 2023). FOLDER is a
-checkout of github.com/bdusell/nondeterministic-stack-rnn, which has no licence and is therefore
-neither part of this repository nor fetched by it. It needs the packages torch-semiring-einsum,
-attrs and pynvml. Its classes and layers are built as its own training script builds them.
+Each model of memrnn is timed against eager PyTorch (`torch_nondeterministic`, the plain and the
+fast form of its long sum) and, with `--published FOLDER`, against the code published with DuSell &
+Chiang (ICLR 2023). FOLDER is a checkout of github.com/bdusell/nondeterministic-stack-rnn, which has
+no licence and is therefore neither part of this repository nor fetched by it. It needs the packages
+torch-semiring-einsum, attrs and pynvml. Its classes and layers are built as its own training script
+builds them.
 
 All do the same step as in `training_step`: forward, loss, backward, clipping, Adam, float32. Rounds
 alternate between them, because the speed of a shared machine drifts; a ratio is the median over
@@ -83,13 +84,14 @@ class Published(nn.Module):
         return self.network(functional.one_hot(tokens, self.symbols).float(), **self.options)
 
 
-def eager(name: str) -> nn.Module | None:
-    """The model in eager PyTorch, if this repository has it."""
+def eager(name: str) -> dict[str, nn.Module]:
+    """The model in eager PyTorch, in every form that this repository has."""
     if "rns-" in name:
-        return torch_nondeterministic.build_model(name)
+        build = torch_nondeterministic.build_model
+        return {f"PyTorch, {form}": build(name, form=form) for form in ("logsumexp", "products")}
     if name.startswith("strat"):
-        return None
-    return torch_reference.build_model(name)
+        return {}
+    return {"PyTorch": torch_reference.build_model(name)}
 
 
 def known(name: str) -> bool:
@@ -110,15 +112,14 @@ def main() -> None:
     arguments = parser.parse_args()
     length = arguments.length
     print(f"batch {training_step.BATCH}, length {length}, float32, one core, medians of rounds")
-    print(f"{'model':<20}{'peer':<12}{'peer ms':>12}{'memrnn ms':>12}{'ratio':>8}")
+    print(f"{'model':<20}{'peer':<20}{'peer ms':>12}{'memrnn ms':>12}{'ratio':>8}")
     for model in arguments.models or filter(known, MODELS):
-        networks = {"PyTorch": eager(model)}
+        networks = eager(model)
         if arguments.published is not None:
             networks["published"] = Published(arguments.published, model)
         runs = {"memrnn": training_step.ours(model, length, arguments.steps)}
         for name, network in networks.items():
-            if network is not None:
-                runs[name] = training_step.theirs(network, length, steps=1)
+            runs[name] = training_step.theirs(network, length, steps=1)
         for run in runs.values():
             run()
         rounds = [{name: run() for name, run in runs.items()} for _ in range(arguments.rounds)]
@@ -126,7 +127,7 @@ def main() -> None:
         for name in list(runs)[1:]:
             peer = 1e3 * statistics.median(seconds[name] for seconds in rounds)
             ratio = statistics.median(seconds[name] / seconds["memrnn"] for seconds in rounds)
-            print(f"{model:<20}{name:<12}{peer:>12.1f}{ours:>12.1f}{ratio:>8.1f}", flush=True)
+            print(f"{model:<20}{name:<20}{peer:>12.1f}{ours:>12.1f}{ratio:>8.1f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ a shared machine drifts. The stack's share is the median over rounds of
 """
 
 import argparse
+import math
 import os
 import statistics
 import time
@@ -36,6 +37,8 @@ from memrnn.unroll import Carried, unroll
 
 SEGMENT = 35
 CLIP, RATE = 0.25, 1.0
+GROUP, PLAIN_GROUP = 1, 16
+"""Streams at a time with and without a stack: the fastest of 1, 2, 4, ... 32, each for itself."""
 
 
 class WordNetwork(eqx.Module):
@@ -94,3 +97,64 @@ def training_step(
     rate = RATE / symbols * jnp.minimum(1, CLIP / norm)
     network = jax.tree.map(lambda p, g: p - rate * g, network, gradients)
     return network, after, loss / symbols
+
+
+def compile_step(model: memrnn.Model, words: int, streams: int, group: int) -> Callable[[], float]:
+    """A function that makes one step from the middle of a text and returns its seconds."""
+    if streams % group:
+        raise ValueError(f"{streams} streams cannot be cut into groups of {group}.")
+    network, rng = WordNetwork(model, words), np.random.default_rng(0)
+
+    def begin(segment: Array) -> Carried:
+        inputs = network.vectors[segment[:-1]]
+        # A window makes room for itself; without one there are updates for three segments.
+        updates = 3 * SEGMENT
+        return unroll(network.controller, network.memory, inputs, updates=updates)[1]
+
+    def go_on(group: tuple[Array, Carried]) -> Carried:
+        segment, carried = group
+        inputs = network.vectors[segment[:-1]]
+        return unroll(network.controller, network.memory, inputs, carried)[1]
+
+    shape = 3, streams // group, SEGMENT + 1, group
+    first, second, third = jnp.asarray(rng.integers(0, words, shape), jnp.int32)
+    # After two segments the window is full, so that every further step costs the same.
+    carried = jax.jit(lambda: jax.lax.map(go_on, (second, jax.lax.map(begin, first))))()
+    program = jax.jit(training_step).lower(network, third, carried).compile()
+
+    def run() -> float:
+        begin = time.perf_counter()
+        jax.block_until_ready(program(network, third, carried))
+        return time.perf_counter() - begin
+
+    return run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", nargs="*", default=["lstm-256+rns-4-5:window=35"])
+    parser.add_argument("--words", type=int, default=10_000)
+    parser.add_argument("--streams", type=int, default=32)
+    parser.add_argument("--group", type=int, default=GROUP, help="streams at a time, with a stack")
+    parser.add_argument("--rounds", type=int, default=15)
+    arguments = parser.parse_args()
+    streams = arguments.streams
+    print(f"{arguments.words} words, {streams} streams, float32, one core, medians of rounds")
+    print(f"{'model':<30}{'stack ms':>10}{'none ms':>10}{'share':>8}")
+    for name in arguments.models:
+        model = memrnn.get_model(name)
+        plain = memrnn.Model(model.controller, "none", model.hidden_size)
+        runs = (
+            compile_step(model, arguments.words, streams, arguments.group),
+            compile_step(plain, arguments.words, streams, math.gcd(streams, PLAIN_GROUP)),
+        )
+        for run in runs:
+            run()
+        rounds = [[run() for run in runs] for _ in range(arguments.rounds)]
+        stack_ms, plain_ms = (1e3 * statistics.median(column) for column in zip(*rounds))
+        share = statistics.median(stack / plain - 1 for stack, plain in rounds)
+        print(f"{name:<30}{stack_ms:>10.0f}{plain_ms:>10.0f}{share:>8.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -5,11 +5,14 @@ Stack RNNs" (ICLR 2023, arXiv 2210.01343), written independently from the mathem
 alpha and eta by their recurrences, in log space. Q states, S stack symbols, vectors of length m.
 
 The code is what a careful user of PyTorch would write without compiling and without a gradient of
-his own: Python loops over time alone; all sums over states, symbols and times are matrix products
-of exponentials, each row and column divided by its maximum. Of three forms of the long sum (over
-all times at which a popped symbol may have been pushed), `logsumexp` over the broadcast terms took
-about 4 times as long as the one here, and exponentials taken anew at every step up to 1.4 times,
-mostly less. Here a column's exponentials are taken once and kept.
+his own: Python loops over time alone; sums over states and symbols are matrix products of
+exponentials, each row and column divided by its maximum. The long sum, over all times at which a
+popped symbol may have been pushed, has two forms:
+
+    products    a product of exponentials, too; a column's exponentials are taken once and kept
+    logsumexp   `torch.logsumexp` over all terms at once, the plain way to write it
+
+A third form, exponentials taken anew at every step, took up to 1.4 times as long as `products`.
 
 A column is shifted so that alpha sums to one, which no reading sees. Without that the two factors
 of the long sum rise and fall by several nats a step, and their maxima no longer meet.
@@ -34,6 +37,8 @@ from torch_reference import build_optimizer, string_losses, training_step
 __all__ = ["build_model", "build_optimizer", "stack_readings", "string_losses", "training_step"]
 
 ZERO = -torch.inf  # the logarithm of no weight
+FORMS = ("products", "logsumexp")
+LOW = -1e30  # finite, but its exponential is 0 beside that of any logarithm that occurs
 SLACK = 20.0  # a row's kept exponentials may exceed one by this many nats
 
 
@@ -73,8 +78,9 @@ class Stack:
         symbols: int,
         log_bottom: Tensor,
         bottom_scope: str = "bottom",
+        form: str = "products",
     ) -> None:
-        self.states, self.symbols = states, symbols
+        self.states, self.symbols, self.form = states, symbols, form
         pairs = states * symbols
         start = log_bottom.new_full((pairs, pairs), ZERO)
         start[0, 0] = 0
@@ -83,7 +89,8 @@ class Stack:
         self.components = len(first)
         self.column = first[:, None].expand(batch, -1, -1, -1, -1)
         self.alpha = start[0].expand(batch, 2, pairs)  # of times -1, 0, ...
-        # What popping uncovers: exp(columns - peaks), [batch, y, component, i + 1, (q, x), (k, u)].
+        # What popping uncovers, [batch, y, component, i + 1, (q, x), (k, u)]: exp(columns - peaks),
+        # or in the form `logsumexp` the columns themselves, without peaks.
         self.table = self.peaks = log_bottom.new_zeros(0)
 
     def initial_reading(self) -> Tensor:
@@ -123,6 +130,13 @@ class Stack:
     def keep(self, column: Tensor) -> None:
         """Add a column to the table; at the next update its symbols may be uncovered."""
         column = column.unflatten(4, (self.states, self.symbols)).permute(0, 5, 1, 2, 3, 4)
+        if self.form == "logsumexp":
+            column = column.clamp_min(LOW)
+            if self.table.numel():
+                table = functional.pad(self.table, (0, 0, 0, 0, 0, 1), value=LOW)
+                column = torch.cat([table, column], 5)
+            self.table = column
+            return
         peaks = maximum(column, -1)
         if not self.table.numel():
             self.table, self.peaks = (column - peaks).exp(), peaks
@@ -136,6 +150,12 @@ class Stack:
 
     def uncover(self, gone: Tensor) -> Tensor:
         """The sum over (k, u) of table and `gone` `[batch, y, (k, u), r]`, as a column."""
+        if self.form == "logsumexp":
+            # LOW for minus infinity: a sum of nothing has the gradient 0 then, not NaN.
+            terms = gone.transpose(-1, -2).clamp_min(LOW)[:, :, None, None, None]
+            logs = (self.table[..., None, :] + terms).logsumexp(-1)
+            logs = logs.masked_fill(logs < LOW / 2, ZERO)
+            return logs.permute(0, 2, 3, 4, 5, 1).flatten(4, 5)
         columns = maximum(gone, -2)
         product = self.table.flatten(2, 4) @ (gone - columns).exp()
         logs = safe_log(product).unflatten(2, self.table.shape[2:5])
@@ -150,13 +170,14 @@ def stack_readings(
     states: int,
     symbols: int,
     bottom_scope: str = "bottom",
+    form: str = "products",
 ) -> Tensor:
     """The stack alone: readings `[batch, n + 1, ...]` of n updates that are known beforehand.
 
     Operations `[batch, n, (q, x), push (r, y) | repl (r, y) | pop r]` are logarithms. Without
     vectors, `log_vectors` is `[batch, n, 0]` and `log_bottom` `[0]`.
     """
-    stack = Stack(len(operations), states, symbols, log_bottom, bottom_scope)
+    stack = Stack(len(operations), states, symbols, log_bottom, bottom_scope, form)
     readings = [stack.initial_reading()]
     for step, vectors in zip(operations.unbind(1), log_vectors.unbind(1), strict=True):
         readings.append(stack.update(step, vectors))
@@ -174,11 +195,12 @@ class NondeterministicModel(nn.Module):
         stack_symbols: int,
         size: int = 0,
         bottom_scope: str = "bottom",
+        form: str = "products",
     ) -> None:
         super().__init__()
         pairs = states * stack_symbols
         self.symbols, self.states, self.stack_symbols = symbols, states, stack_symbols
-        self.size, self.bottom_scope = size, bottom_scope
+        self.size, self.bottom_scope, self.form = size, bottom_scope, form
         self.bottom = nn.Parameter(torch.zeros(size)) if size else None
         self.controller = nn.LSTMCell(symbols + pairs * max(size, 1), hidden)
         self.operations = nn.Linear(hidden, pairs * (2 * pairs + states))
@@ -194,7 +216,8 @@ class NondeterministicModel(nn.Module):
         log_bottom = inputs.new_zeros(0)
         if self.bottom is not None:
             log_bottom = functional.logsigmoid(self.bottom)
-        stack = Stack(batch, self.states, self.stack_symbols, log_bottom, self.bottom_scope)
+        shape = self.states, self.stack_symbols
+        stack = Stack(batch, *shape, log_bottom, self.bottom_scope, self.form)
         reading = stack.initial_reading()
         states = [hidden]
         for step, symbol in enumerate(inputs.unbind(1)):
@@ -215,13 +238,16 @@ def build_model(
     seed: int = 0,
     dtype: torch.dtype = torch.float32,
     bottom_scope: str = "bottom",
+    form: str = "products",
 ) -> NondeterministicModel:
     """The network called `rns-3-3`, `vrns-3-3-5`, ..., with fresh parameters."""
     match = re.fullmatch(r"rns-(\d+)-(\d+)|vrns-(\d+)-(\d+)-(\d+)", name)
     sizes = [int(number) for number in match.groups() if number] if match else [0]
     if min(sizes) < 1:
         raise ValueError(f"unknown model {name!r}; allowed: rns-Q-S, vrns-Q-S-m")
-    model = NondeterministicModel(symbols, hidden, *sizes, bottom_scope=bottom_scope)
+    if form not in FORMS:
+        raise ValueError(f"unknown form {form!r}; allowed: {', '.join(FORMS)}")
+    model = NondeterministicModel(symbols, hidden, *sizes, bottom_scope=bottom_scope, form=form)
     initialize(model, torch.Generator().manual_seed(seed))
     return model.to(dtype)
 
@@ -235,10 +261,12 @@ def initialize(model: NondeterministicModel, generator: torch.Generator) -> None
     nn.init.zeros_(model.classifier.bias)
 
 
-def time_step(name: str, batch: int, length: int, threads: int, repeats: int) -> float:
+def time_step(
+    name: str, batch: int, length: int, threads: int, repeats: int, form: str = "products"
+) -> float:
     """Median wall seconds of one training step on the CPU, after one that is not timed."""
     torch.set_num_threads(threads)
-    model = build_model(name)
+    model = build_model(name, form=form)
     optimizer = build_optimizer(model)
     tokens = torch.randint(3, (batch, length), generator=torch.Generator().manual_seed(1))
     seconds = []
@@ -254,6 +282,7 @@ if __name__ == "__main__":
     parser.add_argument("models", nargs="*", default=["rns-3-3", "vrns-3-3-5"])
     for flag, default in (("batch", 10), ("length", 62), ("threads", 1), ("repeats", 3)):
         parser.add_argument(f"--{flag}", type=int, default=default)
+    parser.add_argument("--form", choices=FORMS, default="products")
     options = vars(parser.parse_args())
     for wanted in options.pop("models"):
         print(f"{wanted}\t{1e3 * time_step(wanted, **options):.1f} ms", flush=True)

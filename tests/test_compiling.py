@@ -44,7 +44,7 @@ def test_one_program_a_bucket_and_phase(tmp_path: Path, caplog: pytest.LogCaptur
     jax.clear_caches()
     with compiled() as names:
         memrnn.test(run, [(50, 92)], strings_per_length=1)
-    assert names == {"jit(losses)": 3}
+    assert names == {"jit(mark)": 3}
     with compiled() as names:
         memrnn.test(run, [(50, 92)], strings_per_length=1)
         more = dataclasses.replace(RECIPE, epochs=3)

@@ -136,6 +136,7 @@ def train_command(
     with TrainingDisplay(experiment, restarts, workers, console) as display:
         run = train(experiment, out, restarts, workers=workers, listener=display)
     best = run.restarts[run.best]
+    _say_doubtful(sum(restart.progress.doubtful for restart in run.restarts), "validation", console)
     diverged = sum(restart.progress.status == "diverged" for restart in run.restarts)
     console.print(
         f"best of {restarts}: restart {best.number}, validation perplexity "
@@ -168,6 +169,8 @@ def test_command(
     result = test(
         load_run(directory), chosen, precision=precision, strings_per_length=strings_per_length
     )
+    doubtful = sum(scores["doubtful_strings"] for one in result["runs"] for scores in one["bins"])
+    _say_doubtful(doubtful, "test", Console(stderr=True))
     if json:
         _print_json(result)
     else:
@@ -316,6 +319,15 @@ def _choose(run: Run, number: int | None) -> Trained:
             f"There is no restart {number}; there are {', '.join(map(str, by_number))}."
         )
     return by_number[number]
+
+
+def _say_doubtful(strings: int, which: str, console: Console) -> None:
+    if strings:
+        console.print(
+            f"{strings} {which} strings are doubtful: a run of the stack that rounding has dropped "
+            "may matter to their readings. Compare with --precision float64.",
+            highlight=False,
+        )
 
 
 def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:

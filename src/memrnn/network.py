@@ -1,12 +1,13 @@
 """A network: embedding, controller, memory and classifier, and what it predicts."""
 
 import os
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from memrnn._init import xavier, zeros
 from memrnn.controllers import Controller
@@ -64,14 +65,23 @@ class Network(eqx.Module):
         Strings shorter than the longest are padded at the end with any symbol id; what follows a
         string's last symbol changes nothing before it.
         """
+        return self.logits_and_doubt(tokens)[0]
+
+    def logits_and_doubt(self, tokens: Int[Array, "batch length"]) -> tuple[Array, Float[Array, " batch"]]:
+        """The logits, and the memory's `doubt` about each string."""
         inputs = self.embedding(tokens.T, self.dtype)
         batch = tokens.shape[0]
         start = jnp.zeros((1, batch, self.controller.hidden_size), self.dtype)
         if tokens.shape[1] == 0:
-            return self.classifier(start)
-        hidden, _ = unroll(self.controller, self.memory, inputs)
-        return self.classifier(jnp.concatenate([start, hidden]))
+            return self.classifier(start), jnp.zeros(batch, self.dtype)
+        hidden, carried = unroll(self.controller, self.memory, inputs)
+        doubt = self.memory.doubt(carried.memory)
+        doubt = jnp.zeros(batch, self.dtype) if doubt is None else doubt
+        return self.classifier(jnp.concatenate([start, hidden])), doubt
 
+
+DOUBTFUL = 1e-3
+"""Share of a reading that rounding may have lost, from which on a string counts as doubtful."""
 
 CACHE = 8 << 20
 """Bytes that the strings of a group may take; measured, see `docs/nondeterministic.md`."""
@@ -109,17 +119,37 @@ def check_room(
         )
 
 
-def grouped_losses(
+class Marked(NamedTuple):
+    """What a network gets on strings, time first: position t predicts symbol t + 1.
+
+    Attributes:
+        nats: negative log-likelihood of every symbol and of end-of-string; 0 on padding.
+        right: whether the arg max is right; False on padding.
+        doubtful: strings of which rounding may have lost what matters (`Memory.doubt`).
+    """
+
+    nats: Float[Array, "length_plus_1 batch"]
+    right: Bool[Array, "length_plus_1 batch"]
+    doubtful: Bool[Array, " batch"]
+
+
+def mark(
     network: Network, tokens: Int[Array, "batch length"], lengths: Int[Array, " batch"]
-) -> tuple[Float[Array, "length_plus_1 batch"], Array]:
-    """`losses`, a few strings at a time where that is faster."""
+) -> Marked:
+    """Everything about strings at once, a few of them at a time where that is faster.
+
+    Args:
+        tokens: symbol ids; row b counts up to `lengths[b]`, the rest is padding.
+        lengths: string lengths without end-of-string.
+    """
     strings, length = tokens.shape
     size = group_size(network, strings, length, gradient=False)
     if size == strings:
-        return losses(network, tokens, lengths)
+        return _mark(network, tokens, lengths)
     groups = tokens.reshape(-1, size, length), lengths.reshape(-1, size)
-    parts = jax.lax.map(lambda group: losses(network, *group), groups)
-    return jax.tree.map(lambda part: part.swapaxes(0, 1).reshape(-1, strings), parts)
+    nats, right, doubtful = jax.lax.map(lambda group: _mark(network, *group), groups)
+    nats, right = (part.swapaxes(0, 1).reshape(-1, strings) for part in (nats, right))
+    return Marked(nats, right, doubtful.reshape(strings))
 
 
 def losses(
@@ -136,7 +166,12 @@ def losses(
         Nats are computed from the logits in float32, or float64 if the logits are float64, so
         that a low precision is tested in the network and not in the scoring.
     """
-    logits = network.logits(tokens)
+    nats, right, _ = _mark(network, tokens, lengths)
+    return nats, right
+
+
+def _mark(network: Network, tokens: Array, lengths: Array) -> Marked:
+    logits, doubt = network.logits_and_doubt(tokens)
     logits = logits.astype(jnp.float64 if logits.dtype == jnp.float64 else jnp.float32)
     end = logits.shape[-1] - 1
     lengths = lengths[None]
@@ -148,4 +183,4 @@ def losses(
     chosen = jax.nn.one_hot(targets, end + 1, dtype=logits.dtype)
     nats = jax.nn.logsumexp(logits, axis=-1) - jnp.sum(logits * chosen, axis=-1)
     right = jnp.argmax(logits, axis=-1).astype(targets.dtype) == targets
-    return jnp.where(counted, nats, 0), counted & right
+    return Marked(jnp.where(counted, nats, 0), counted & right, doubt > DOUBTFUL)

@@ -34,12 +34,16 @@ def test_readings_and_gradients_equal_the_recurrences(
     pairs, batch = states * symbols, 2
     operations = rng.uniform(-magnitude, magnitude, (batch, n, pairs, 2 * pairs + states))
     vectors, bottom = rng.uniform(0.1, 0.9, (batch, n, size)), rng.uniform(0.1, 0.9, size)
-    leaves = [torch.tensor(x) for x in (operations, np.log(vectors), np.log(bottom))]
-    for leaf in leaves:
-        leaf.requires_grad_()
-    readings = peer.stack_readings(*leaves, states, symbols, scope)
-    cotangent = rng.normal(size=readings.shape)
-    (torch.tensor(cotangent) * readings).sum().backward()
+    found = {form: [] for form in peer.FORMS}
+    for form, results in found.items():
+        leaves = [torch.tensor(x) for x in (operations, np.log(vectors), np.log(bottom))]
+        for leaf in leaves:
+            leaf.requires_grad_()
+        readings = peer.stack_readings(*leaves, states, symbols, scope, form)
+        cotangent = np.random.default_rng(0).normal(size=readings.shape)
+        (torch.tensor(cotangent) * readings).sum().backward()
+        gradients = [leaf.grad if leaf.numel() else leaf for leaf in leaves]
+        results += [x.detach().numpy() for x in (readings, *gradients)]
 
     by_bottom = np.zeros(size)
     for row in range(batch):
@@ -52,14 +56,32 @@ def test_readings_and_gradients_equal_the_recurrences(
         if size:
             inputs += [vectors[row], bottom]
         expected = recurrence_readings(*inputs, bottom_scope=scope)
-        found = readings[row].detach().numpy()
-        np.testing.assert_allclose(found, expected, atol=1e-13)
-
         gradient = readings_gradient(cotangent[row], *inputs, bottom_scope=scope)
         by_operations = np.concatenate([x.reshape(n, pairs, -1) for x in gradient[:3]], axis=2)
-        np.testing.assert_allclose(leaves[0].grad[row].numpy(), by_operations, atol=1e-12)
         by_vectors = gradient.vectors * vectors[row]
-        np.testing.assert_allclose(leaves[1].grad[row].numpy(), by_vectors, atol=1e-12)
         by_bottom += gradient.bottom * bottom
+        for readings, d_operations, d_vectors, _ in found.values():
+            np.testing.assert_allclose(readings[row], expected, atol=1e-13)
+            np.testing.assert_allclose(d_operations[row], by_operations, atol=1e-12)
+            np.testing.assert_allclose(d_vectors[row], by_vectors, atol=1e-12)
     if size:
-        np.testing.assert_allclose(leaves[2].grad.numpy(), by_bottom, atol=1e-12)
+        for *_, d_bottom in found.values():
+            np.testing.assert_allclose(d_bottom, by_bottom, atol=1e-12)
+
+
+def test_both_forms_are_the_same_network(peer: ModuleType) -> None:
+    tokens = torch.tensor([[0, 1, 2, 2, 1, 0], [2, 2, 0, 1, 1, 0]])
+    losses = {}
+    for form in peer.FORMS:
+        model = peer.build_model("vrns-2-3-2", dtype=torch.float64, form=form)
+        loss = peer.string_losses(model, tokens).sum()
+        loss.backward()
+        losses[form] = loss, [parameter.grad for parameter in model.parameters()]
+    (loss, gradients), (other, others) = losses.values()
+    torch.testing.assert_close(loss, other, rtol=1e-13, atol=0)
+    torch.testing.assert_close(gradients, others, rtol=0, atol=1e-13)
+
+
+def test_an_unknown_form_is_refused(peer: ModuleType) -> None:
+    with pytest.raises(ValueError, match="unknown form 'sum'; allowed: products, logsumexp"):
+        peer.build_model("rns-1-1", form="sum")

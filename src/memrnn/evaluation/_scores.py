@@ -92,6 +92,7 @@ def _with_bounds(
         "accuracy": network.accuracy,
         "determined_accuracy": network.determined_accuracy,
         "exact_strings": network.exact_strings,
+        "doubtful_strings": sum(marks[number].doubtful for number in chosen),
         "floors": {name: brief(floor) for name, floor in floors.items()},
         "ceiling": brief(ceiling),
         "skill": skill(network.accuracy, best_floor, ceiling.accuracy),

@@ -9,7 +9,8 @@ import numpy as np
 
 from memrnn.evaluation._scores import finite, report_bin
 from memrnn.evaluation._test_set import Bin, Group, Marks, TestSet, make_test_sets
-from memrnn.network import Network, check_room, grouped_losses
+from memrnn.network import Network, check_room
+from memrnn.network import mark as network_marks
 from memrnn.padding import padded_lengths
 from memrnn.precision import cast, check_precision, scope
 from memrnn.training import Run, Trained
@@ -74,20 +75,22 @@ def _mark(network: Network, test_set: TestSet) -> list[Marks]:
             # The last batch is filled up with its predecessors, so that it has the same shape.
             begin = max(0, min(start, len(lengths) - batch))
             rows = slice(begin, begin + batch)
-            nats, right = _losses(network, *jax.device_put((tokens[rows], lengths[rows])))
+            marked = _marked(network, *jax.device_put((tokens[rows], lengths[rows])))
             new = slice(start - begin, None)
-            pieces.append((np.asarray(nats).T[new], np.asarray(right).T[new]))
-        nats, right = (np.concatenate(column) for column in zip(*pieces, strict=True))
+            pieces.append([np.asarray(part).T[new] for part in marked])
+        nats, right, doubtful = (np.concatenate(column) for column in zip(*pieces, strict=True))
         row = 0
         for group in groups:
             count, positions = group.shape[0], group.shape[1] + 1
             rows = slice(row, row + count)
-            marks.append(Marks(nats[rows, :positions], right[rows, :positions]))
+            marks.append(
+                Marks(nats[rows, :positions], right[rows, :positions], int(doubtful[rows].sum()))
+            )
             row += count
     return marks
 
 
-_losses = eqx.filter_jit(grouped_losses)
+_marked = eqx.filter_jit(network_marks)
 
 
 def _pad(groups: Sequence[Group], longest: int) -> tuple[np.ndarray, np.ndarray]:

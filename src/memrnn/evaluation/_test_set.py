@@ -24,10 +24,12 @@ class Marks:
     Attributes:
         nats: negative log-likelihood of each next symbol, end-of-string included.
         right: 1 where the arg max is right, shared equally between outputs that tie.
+        doubtful: number of strings of which rounding may have lost what matters.
     """
 
     nats: Float[np.ndarray, "count positions"]
     right: Float[np.ndarray, "count positions"] | Bool[np.ndarray, "count positions"]
+    doubtful: int = 0
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,14 @@ class Memory(eqx.Module):
     def reading(self, state: Any) -> Float[Array, "batch reading"]:
         """What the controller sees."""
 
+    def doubt(self, state: Any) -> Float[Array, " batch"] | None:
+        """An upper bound of the share of any reading so far that rounding may have lost.
+
+        None for a memory that cannot lose anything that matters to rounding.
+        """
+        del state
+        return None
+
     def footprint(self, updates: int, *, gradient: bool = True) -> int:
         """Bytes that one string takes while it runs, with or without its gradient.
 

@@ -11,7 +11,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int
 
-from memrnn.network import Network, group_size, grouped_losses, losses
+from memrnn.network import Network, group_size, losses, mark
 from memrnn.training._data import Batches
 
 
@@ -28,11 +28,12 @@ class Programs(NamedTuple):
     Attributes:
         epoch: (learner, frozen, tokens, lengths, order, rate) -> (learner, training nats, all
             parameters finite).
-        validate: (trained, frozen, tokens, lengths) -> nats of each string.
+        validate: (trained, frozen, tokens, lengths) -> nats of each string, number of strings of
+            which rounding may have lost what matters.
     """
 
     epoch: Callable[..., tuple[Learner, Array, Array]]
-    validate: Callable[..., Array]
+    validate: Callable[..., tuple[Array, Array]]
 
 
 def optimizer(clip: float) -> Any:
@@ -116,12 +117,12 @@ def validate(
     frozen: Network,
     tokens: Int[Array, "batches batch longest"],
     lengths: Int[Array, " batches"],
-) -> Float[Array, "batches batch"]:
-    """Nats of every validation string, all of them in one forward pass."""
+) -> tuple[Float[Array, "batches batch"], Int[Array, ""]]:
+    """Nats of every validation string, all of them in one forward pass; how many are doubtful."""
     strings = tokens.reshape(-1, tokens.shape[2])
     each = jnp.repeat(lengths, tokens.shape[1])
-    nats, _ = grouped_losses(eqx.combine(trained, frozen), strings, each)
-    return jnp.sum(nats, axis=0).reshape(tokens.shape[:2])
+    marked = mark(eqx.combine(trained, frozen), strings, each)
+    return jnp.sum(marked.nats, axis=0).reshape(tokens.shape[:2]), jnp.sum(marked.doubtful)
 
 
 def compile_programs(

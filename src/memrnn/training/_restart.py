@@ -27,11 +27,16 @@ Status = Literal["running", "done", "diverged"]
 
 @dataclass(frozen=True)
 class Epoch:
-    """One line of a restart's curve; perplexities are per symbol, end-of-string included."""
+    """One line of a restart's curve; perplexities are per symbol, end-of-string included.
+
+    Attributes:
+        doubtful: number of validation strings of which rounding may have lost what matters.
+    """
 
     train_perplexity: float
     validation_perplexity: float
     learning_rate: float
+    doubtful: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,11 @@ class Progress:
     @property
     def epochs(self) -> int:
         return len(self.curve)
+
+    @property
+    def doubtful(self) -> int:
+        """Number of doubtful validation strings at the best epoch."""
+        return self.curve[self.best_epoch - 1].doubtful if self.best_epoch else 0
 
     @property
     def difference(self) -> float:
@@ -145,12 +155,13 @@ class Restart:
                 self.learner, self.frozen, train.tokens, train.lengths, order, rate
             )
             train_nats, finite = float(nats), bool(all_finite)
-        strings = programs.validate(
+        strings, doubtful = programs.validate(
             self.learner.trained, self.frozen, validation.tokens, validation.lengths
         )
         mean = float(np.sum(np.asarray(strings, np.float64))) / validation.symbols
         perplexity = _perplexity(mean)
-        epoch = Epoch(_perplexity(train_nats / train.symbols), perplexity, progress.schedule.rate)
+        train_perplexity = _perplexity(train_nats / train.symbols)
+        epoch = Epoch(train_perplexity, perplexity, progress.schedule.rate, int(doubtful))
         schedule = progress.schedule.after(perplexity, recipe)
         improved = schedule.stale == 0
         self.progress = dataclasses.replace(
