@@ -67,7 +67,9 @@ class Network(eqx.Module):
         """
         return self.logits_and_doubt(tokens)[0]
 
-    def logits_and_doubt(self, tokens: Int[Array, "batch length"]) -> tuple[Array, Float[Array, " batch"]]:
+    def logits_and_doubt(
+        self, tokens: Int[Array, "batch length"]
+    ) -> tuple[Array, Float[Array, " batch"]]:
         """The logits, and the memory's `doubt` about each string."""
         inputs = self.embedding(tokens.T, self.dtype)
         batch = tokens.shape[0]

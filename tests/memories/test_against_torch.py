@@ -17,6 +17,7 @@ torch = pytest.importorskip("torch")
 
 @pytest.fixture
 def peer(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    torch.set_num_threads(1)  # several threads wait for each other longer than they compute
     monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
     return importlib.import_module("torch_nondeterministic")
 

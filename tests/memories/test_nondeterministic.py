@@ -302,3 +302,53 @@ def test_nonsense_is_refused() -> None:
     for options in ({"size": -1}, {"bottom_vector": "two"}, {"bottom_scope": "some"}):
         with pytest.raises(ValueError, match="but must be"):
             build(2, 2, **{"size": 2} | options)
+
+
+# Runs that rounding has removed.
+
+
+def adversarial(memory: Nondeterministic, strength: float, depth: int) -> np.ndarray:
+    """2 m pushes of symbol 1, m steps where only pushing symbol 2 pays, then pops of symbol 1."""
+    push, _, pop, _ = place(memory)
+    drives = np.full((5 * depth + 6, 1, len(memory.affine()[1])), -float(strength))
+    drives[: 2 * depth, :, push[..., 1].ravel()] = strength
+    drives[2 * depth : 3 * depth, :, push[..., 2].ravel()] = strength
+    drives[3 * depth :, :, pop[:, 1].ravel()] = strength
+    return drives
+
+
+@eqx.filter_jit
+def readings_and_doubt(memory: Nondeterministic, drives: jax.Array) -> tuple[jax.Array, jax.Array]:
+    loop, state, readings = memory.loop(), memory.initial_state(1, len(drives)), []
+    for length in loop.lengths(state, len(drives)):
+
+        def step(carry: Any, drive: jax.Array) -> tuple[Any, jax.Array]:
+            carry, reading, _ = loop.step(carry, drive)
+            return carry, reading
+
+        carry, piece = jax.lax.scan(step, loop.start(state), drives[:length])
+        state, drives = loop.stop(state, carry, length), drives[length:]
+        readings.append(piece)
+    return jnp.concatenate(readings), memory.doubt(state)
+
+
+@pytest.mark.parametrize(("strength", "depth"), [(5, 12), (10, 8), (10, 9), (10, 12)])
+def test_doubt_is_raised_where_float32_is_wrong_and_only_there(strength: float, depth: int) -> None:
+    results = {}
+    for precision in ("float64", "float32"):
+        with scope(precision):
+            memory = cast(build(3, 3), precision)
+            drives = cast(jnp.asarray(adversarial(memory, strength, depth)), precision)
+            results[precision] = [np.asarray(x) for x in readings_and_doubt(memory, drives)]
+    (exact, calm), (found, doubt) = results["float64"], results["float32"]
+    wrong = np.abs(found - exact).max() > 1e-3
+    assert wrong == (strength == 10 and depth > 8)
+    assert (doubt[0] > 1e-3) == wrong
+    assert calm[0] < 1e-100
+
+
+def test_random_logits_raise_no_doubt() -> None:
+    memory = build(3, 3)
+    for scale in (3.0, 10.0, 30.0):
+        drives = drives_of(memory, 61, scale)[:, :1].astype(jnp.float32)
+        assert readings_and_doubt(memory, drives)[1][0] < 1e-6

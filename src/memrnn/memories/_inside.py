@@ -39,6 +39,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from memrnn.memories._loop import Loop
+from memrnn.memories._lost_runs import lose, newly_lost
 
 
 class Stack(eqx.Module):
@@ -51,6 +52,8 @@ class Stack(eqx.Module):
         column, scale: the last column before its factor, and the factor. It is in no block yet.
         sources: alpha[p-1] for each row p, and the same times each entry of v_p.
         tops: alpha of the last column, and eta.
+        lost, doubt: bounds of the share of runs that rounding has removed, see `_lost_runs`; and
+            the largest sum of it so far.
         filled: number of slots of `block` that are filled.
     """
 
@@ -60,6 +63,8 @@ class Stack(eqx.Module):
     scale: Float[Array, " batch"]
     sources: Float[Array, "batch heads rows"]
     tops: Float[Array, "batch heads top"]
+    lost: Float[Array, "batch height seen"]
+    doubt: Float[Array, " batch"]
     filled: int = eqx.field(static=True)
 
 
@@ -72,6 +77,8 @@ class Carry(NamedTuple):
     scale: Array
     sources: Array
     tops: Array
+    lost: Array
+    doubt: Array
     slot: Int[Array, ""]
 
 
@@ -112,7 +119,9 @@ class InsideForward(Loop):
         sources = jnp.zeros((batch, heads, rows), dtype).at[:, 0, 0].set(1)
         tops = jnp.zeros((batch, heads, cells), dtype).at[:, 0, 0].set(1)
         # Slot 0 is column -1, which is empty.
-        return Stack((), block, column, jnp.ones(batch, dtype), sources, tops, 1)
+        lost = jnp.zeros((batch, width, cells + self._states), dtype)
+        one, none = jnp.ones(batch, dtype), jnp.zeros(batch, dtype)
+        return Stack((), block, column, one, sources, tops, lost, none, 1)
 
     def with_bottom(self, first: Stack, bottom: Array, *, everywhere: bool) -> Stack:
         """The first state with a vector under the bottom, or under everything that could be."""
@@ -142,6 +151,8 @@ class InsideForward(Loop):
             state.scale,
             state.sources,
             state.tops,
+            state.lost,
+            state.doubt,
             jnp.array(state.filled, jnp.int32),
         )
 
@@ -167,7 +178,13 @@ class InsideForward(Loop):
         tops = jnp.einsum("bhi,bmi->bhm", sources, column)
         scale = 1 / tops[:, 0].sum(axis=-1)
         tops = tops * scale[:, None, None]
-        after = Carry(carry.blocks, block, column, scale, sources, tops, carry.slot + 1)
+
+        lost = lose(carry.lost, weights, self._states, scale)
+        lost = lost.at[..., :cells].add(newly_lost(column, scale, sources[:, 0], tops[:, 0], row))
+        doubt = jnp.maximum(carry.doubt, lost.sum(axis=(1, 2)))
+        after = Carry(
+            carry.blocks, block, column, scale, sources, tops, lost, doubt, carry.slot + 1
+        )
         return after, self.reading(tops), Saved(pops, scale, carry.tops)
 
     def stop(self, state: Stack, carry: Carry, updates: int) -> Stack:
@@ -247,6 +264,8 @@ class InsideForward(Loop):
             state.scale,
             move(state.sources),
             state.tops,
+            state.lost if forgotten else jnp.pad(state.lost, ((0, 0), (0, width), (0, 0))),
+            state.doubt,
             0,
         )
 

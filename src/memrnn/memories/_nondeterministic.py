@@ -101,6 +101,9 @@ class Nondeterministic(Memory):
     def loop(self) -> InsideLoop:
         return InsideLoop(self.states, self.symbols, self.vector_size, self.window)
 
+    def doubt(self, state: Stack) -> Float[Array, " batch"]:
+        return state.doubt
+
     def footprint(self, updates: int, *, gradient: bool = True) -> int:
         numbers = self.loop().numbers(self._block(updates), updates, gradient=gradient)
         return numbers * self.weight_actions.dtype.itemsize
