@@ -1,35 +1,34 @@
 """What a training step of a nondeterministic stack costs, in time and memory, by string length.
 
-The whole step of `training_step`: batch 10, float32, one core. Every length has two processes of
-its own. The first compiles and fills a cache; the second takes its programs from there, so that
-its peak of resident memory is that of training and not of compiling. The rounds of the second ones
-alternate, because the speed of a shared machine drifts; times are medians over rounds.
+The whole step of `training_step`: batch 10, float32, one core. Every length has a process of its
+own, and rounds alternate between them. Seconds are the processor's, so that other work on the
+machine counts less. Linux only.
 
-    ms        milliseconds a step
-    memory    peak of resident memory less that of the same process at length 2, MB
-    footprint what `Memory.footprint` says for the strings that run at a time, MB
-    model     useful multiply-adds of a step, in thousands of millions, from n = length - 1 updates:
+    ms        milliseconds a step, median over rounds
+    memory    what an epoch takes above what its process held before it, at its peak, MB
+    footprint what `Memory.footprint` says of the strings that run at a time, MB
+    model     useful multiply-adds of a step, in thousands of millions, of n = length - 1 updates:
 
         3 batch (n^3/6 Q^2 S Q S  +  n^2/2 Q S (Q S + Q) Q S)
 
-    for the pops (every pair of an earlier column and a row of it), and for replacing and popping
-    the last column; the gradient takes as much as the way forward, twice.
-    e         the local exponent: log(this / line above) / log(n this / n line above)
+    for the pops (every row of every earlier column), and for what replaces and pops in the last
+    column. Three times, for the gradient takes twice as much as the way forward.
+    e         the local exponent: log(this / line above) / log(n here / n of the line above)
 
-Exponents at the end are least squares in logarithms over lengths from 80.
+Exponents at the end are least squares in logarithms over lengths from 80. Memory is that of one
+string, because longer strings run fewer at a time.
 
     python benchmarks/nondeterministic_cost.py [MODEL] [--lengths 40 62 80 120 200 400]
         [--rounds 5] [--figure docs/images/nondeterministic-cost.svg]
 """
 
 import argparse
+import ctypes
 import json
-import os
-import resource
 import statistics
 import subprocess
 import sys
-import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,13 +36,12 @@ from typing import Any
 import numpy as np
 
 LENGTHS = (40, 62, 80, 120, 200, 400)
-EMPTY = 2  # the length whose process has everything in memory but the stack
 FIT_FROM = 80
-STEPS_AT = 120  # steps a round are as many as take as long as 4 at this length
+STEPS_AT = 120  # the length of which a round has four steps; shorter strings have more
 
 
 def serve(model: str, length: int) -> None:
-    """The process of one length: a line in, the seconds of a step out; at the end, its memory."""
+    """The process of one length: facts, then for each line in, the seconds of a step out."""
     import training_step  # pins this process to one core
 
     # isort: split
@@ -51,51 +49,58 @@ def serve(model: str, length: int) -> None:
     from memrnn.network import group_size
 
     steps = max(1, min(20, round(4 * (STEPS_AT / length) ** 2)))
-    run = training_step.ours(model, length, steps)
+    epoch = training_step.ours(model, length, steps)
+    held = reset_peak()
+    epoch()
     network = memrnn.get_model(model).build(symbols=3, seed=0)
     group = group_size(network, training_step.BATCH, length, gradient=True)
-    print(json.dumps(None), flush=True)
-    for _ in sys.stdin:
-        print(json.dumps(run()), flush=True)
     facts = {
         "batch": training_step.BATCH,
         "states": network.memory.states,
         "symbols": network.memory.symbols,
         "group": group,
-        "footprint": group * network.memory.footprint(length - 1),
-        "peak": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        "footprint": group * network.memory.footprint(length - 1) / 1e6,
+        "memory": (resident("VmHWM") - held) / 1e6,
     }
     print(json.dumps(facts), flush=True)
+    for _ in sys.stdin:
+        begin = time.process_time()
+        epoch()
+        print(json.dumps((time.process_time() - begin) / steps), flush=True)
+
+
+def reset_peak() -> int:
+    """Forgets the peak of compiling, and returns the bytes that are resident now."""
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")
+    return resident("VmRSS")
+
+
+def resident(which: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == which:
+            return 1024 * int(value.split()[0])
+    raise RuntimeError(f"This system does not say what {which} is.")
 
 
 class Server:
     """A process of one length, seen from outside."""
 
-    def __init__(self, model: str, length: int, cache: str):
-        always = {
-            "JAX_COMPILATION_CACHE_DIR": cache,
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-        }
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", __file__, model, "--serve", str(length)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | always,
-        )
-        self._answer()
+    def __init__(self, model: str, length: int):
+        command = [sys.executable, "-W", "ignore", __file__, model, "--serve", str(length)]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+        self.facts = self._answer()
 
     def run(self) -> float:
         self._process.stdin.write("run\n")
         self._process.stdin.flush()
         return self._answer()
 
-    def stop(self) -> dict[str, Any]:
+    def stop(self) -> None:
         self._process.stdin.close()
-        facts = self._answer()
         self._process.wait()
-        return facts
 
     def _answer(self) -> Any:
         line = self._process.stdout.readline()
@@ -105,21 +110,17 @@ class Server:
 
 
 def measure(model: str, lengths: Sequence[int], rounds: int) -> dict[int, dict[str, Any]]:
-    """Every length's facts, with `ms`, `memory` and `model` as in the head of this file."""
-    with tempfile.TemporaryDirectory() as cache:
-        for length in (EMPTY, *lengths):
-            Server(model, length, cache).stop()
-        servers = {length: Server(model, length, cache) for length in (EMPTY, *lengths)}
-        for server in servers.values():
-            server.run()
-        seconds = [{n: server.run() for n, server in servers.items()} for _ in range(rounds)]
-        facts = {length: server.stop() for length, server in servers.items()}
-    empty = facts.pop(EMPTY)["peak"]
-    for length, each in facts.items():
+    """The facts of every length, with `ms`, `memory` and `model` as in the head of this file."""
+    servers = {length: Server(model, length) for length in lengths}
+    seconds = [{n: server.run() for n, server in servers.items()} for _ in range(rounds)]
+    facts = {}
+    for length, server in servers.items():
+        server.stop()
+        each = facts[length] = server.facts
         each["ms"] = 1e3 * statistics.median(row[length] for row in seconds)
-        each["memory"] = (each["peak"] - empty) / 1e6
-        each["footprint"] /= 1e6
         each["model"] = multiply_adds(length - 1, **each) / 1e9
+        for what in ("memory", "footprint"):
+            each[f"{what} each"] = each[what] / each["group"]
     return facts
 
 
@@ -136,20 +137,20 @@ def exponent(facts: dict[int, dict[str, Any]], what: str, lengths: Sequence[int]
     return float(np.polyfit(updates, values, 1)[0])
 
 
-COLUMNS = {"ms": 10, "memory": 9, "model": 9}  # and their widths
+COLUMNS = {"ms": 10, "memory each": 13, "footprint each": 16, "model": 9}  # and their widths
 
 
 def table(facts: dict[int, dict[str, Any]]) -> Iterator[str]:
     """The lines that are printed."""
     heads = (f"{what:>{width}}{'e':>6}" for what, width in COLUMNS.items())
-    yield f"{'length':>6}{''.join(heads)}{'footprint':>11}{'at a time':>11}"
+    yield f"{'length':>6}{''.join(heads)}{'at a time':>11}{'memory':>9}"
     before = None
     for length, each in facts.items():
         line = f"{length:>6}"
         for what, width in COLUMNS.items():
             line += f"{each[what]:>{width}.{3 if what == 'model' else 1}f}"
             line += f"{exponent(facts, what, (before, length)):>6.2f}" if before else " " * 6
-        yield f"{line}{each['footprint']:>11.1f}{each['group']:>11}"
+        yield f"{line}{each['group']:>11}{each['memory']:>9.1f}"
         before = length
     fitted = [length for length in facts if length >= FIT_FROM]
     if len(fitted) > 1:
@@ -158,7 +159,7 @@ def table(facts: dict[int, dict[str, Any]]) -> Iterator[str]:
 
 
 def draw(model: str, facts: dict[int, dict[str, Any]]) -> str:
-    """Time and memory against length, as SVG."""
+    """Time and memory against length, as SVG; each line goes through the last point."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
@@ -167,24 +168,40 @@ def draw(model: str, facts: dict[int, dict[str, Any]]) -> str:
     lengths = list(facts)
     figure = Figure(figsize=(7.4, 2.9), layout="constrained")
     panels = (
-        ("ms", "Milliseconds a step", "multiply-adds", "#0072B2"),
-        ("memory", "Memory of a step, MB", "own estimate", "#B03A8C"),
+        ("ms", "model", "Milliseconds a step", "multiply-adds", "#0072B2"),
+        ("memory each", "footprint each", "Memory of a string, MB", "columns, pops", "#B03A8C"),
     )
-    for axis, (what, title, name, color) in zip(figure.subplots(1, 2), panels):
+    for axis, (what, expected, title, name, color) in zip(figure.subplots(1, 2), panels):
         values = [facts[length][what] for length in lengths]
-        expected = [facts[length]["model" if what == "ms" else "footprint"] for length in lengths]
-        scale = values[-1] / expected[-1]
-        axis.plot(lengths, [scale * each for each in expected], color="0.35", linewidth=1)
-        axis.plot(lengths, values, color=color, marker="o", markersize=4.5, linestyle="none")
-        axis.set(xscale="log", yscale="log", xlabel="String length")
-        axis.set_title(f"{title}, {model}", fontsize=9, fontweight="bold", loc="left")
+        scale = values[-1] / facts[lengths[-1]][expected]
+        line = [scale * facts[length][expected] for length in lengths]
+        axis.plot(lengths, line, color="0.35", linewidth=1)
+        axis.plot(lengths, values, color=color, marker="o", markersize=5, linestyle="none")
+        middle = len(lengths) // 2
+        for text, points, offset, side, shade in (
+            ("measured", values, (-6, 4), "right", color),
+            (name, line, (6, -6), "left", "0.2"),
+        ):
+            axis.annotate(
+                text,
+                (lengths[middle], points[middle]),
+                xytext=offset,
+                textcoords="offset points",
+                ha=side,
+                va="bottom" if offset[1] > 0 else "top",
+                color=shade,
+                fontsize=8,
+            )
+        axis.set(xscale="log", yscale="log")
+        axis.set_xlabel("String length", fontsize=9)
+        axis.set_title(title, fontsize=9, fontweight="bold", loc="left")
         axis.xaxis.set_major_locator(FixedLocator(lengths))
         axis.xaxis.set_major_formatter(ScalarFormatter())
         axis.xaxis.set_minor_locator(NullLocator())
-        axis.yaxis.set_major_formatter(ScalarFormatter())
+        axis.yaxis.set_major_formatter("{x:g}")
         axis.tick_params(labelsize=8)
         axis.spines[["top", "right"]].set_visible(False)
-    return svg(figure, f"Cost of a training step by string length, {model}")
+    return svg(figure, f"What a training step of {model} costs by string length")
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ Logits, all from -M to M:
 
     python benchmarks/nondeterministic_precision.py [--length 200]
 
-Lengths 200 and more need minutes, for the reference takes time n^3; 400 needs half an hour.
+The reference takes time n^3: some minutes at 200, about ten at 400.
 """
 
 import argparse

@@ -347,8 +347,9 @@ def test_doubt_is_raised_where_float32_is_wrong_and_only_there(strength: float, 
     assert calm[0] < 1e-100
 
 
-def test_random_logits_raise_no_doubt() -> None:
-    memory = build(3, 3)
+@pytest.mark.parametrize("window", [None, 20])
+def test_random_logits_raise_no_doubt(window: int | None) -> None:
+    memory = build(3, 3, window=window)
     for scale in (3.0, 10.0, 30.0):
         drives = drives_of(memory, 61, scale)[:, :1].astype(jnp.float32)
         assert readings_and_doubt(memory, drives)[1][0] < 1e-6

@@ -39,7 +39,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from memrnn.memories._loop import Loop
-from memrnn.memories._lost_runs import lose, newly_lost
+from memrnn.memories._lost_runs import doubt as doubt_of
+from memrnn.memories._lost_runs import follow, scaled
 
 
 class Stack(eqx.Module):
@@ -176,12 +177,11 @@ class InsideForward(Loop):
 
         sources = write(carry.sources, _with_vector(carry.tops[:, 0], vector), row * cells)
         tops = jnp.einsum("bhi,bmi->bhm", sources, column)
+        in_window = rows > row - (self._window or len(rows) + 1)
+        lost = follow(carry.lost, weights, column, sources[:, 0], tops[:, 0], in_window, row)
         scale = 1 / tops[:, 0].sum(axis=-1)
-        tops = tops * scale[:, None, None]
-
-        lost = lose(carry.lost, weights, self._states, scale)
-        lost = lost.at[..., :cells].add(newly_lost(column, scale, sources[:, 0], tops[:, 0], row))
-        doubt = jnp.maximum(carry.doubt, lost.sum(axis=(1, 2)))
+        tops, lost = tops * scale[:, None, None], scaled(lost, scale)
+        doubt = jnp.maximum(carry.doubt, doubt_of(lost))
         after = Carry(
             carry.blocks, block, column, scale, sources, tops, lost, doubt, carry.slot + 1
         )

@@ -5,36 +5,63 @@ it. That is harmless as long as they stay small; if later updates favour them ab
 they may come to dominate, and the readings are finite but wrong. `Lost` bounds their weight, as a
 share of all runs' weight:
 
-- What a column may have lost is at most the smallest normal number for each entry that is close
-  to it, times the entry's alpha.
+- What a column may have lost is the smallest normal number for each entry that has become zero,
+  times the entry's alpha.
 - Lost runs then move as all others do. Of each, state and top symbol are kept, and its height on
   the stack, counted as if no symbol had ever been popped unseen: so many pops are still possible.
 - What a pop uncovers is not known: the run takes, until it pushes or replaces, the largest weight
   that any symbol would have.
 
-A bound, so it can be large where nothing is wrong.
+It takes the worst case again and again, so it can be large where nothing is wrong; and entries
+just above zero may have lost a part of their sum unseen, so it can be late.
 """
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 Lost = Float[Array, "batch height seen"]
-"""Shares by height and, last, by top symbol and state, then by state with the top unknown."""
+"""Shares, times `_unit`, by height and, last, by top symbol and state; then by state alone where
+the top is unknown."""
 
 
-def lose(
+def follow(
     lost: Lost,
-    weights: Float[Array, "batch actions top"],
-    states: int,
-    scale: Float[Array, " batch"],
+    weights: Float[Array, "batch actions cells"],
+    column: Float[Array, "batch cells rows"],
+    alphas: Float[Array, "batch rows"],
+    top: Float[Array, "batch cells"],
+    in_window: Bool[Array, " height"],
+    row: Int[Array, ""],
 ) -> Lost:
-    """What an update makes of the runs that are lost already.
+    """The bound after an update, before the column's factor.
 
     Args:
         weights: as `InsideForward.weights` orders them.
-        scale: the column's factor.
+        column: the column that the update has made.
+        alphas: alpha of the start of each of its entries.
+        top: the column's own alpha.
+        in_window: the rows that can be on top.
+        row: the last row that is filled.
     """
+    moved = _move(lost, weights)
+    new = _removed(column, alphas, top, in_window, row)
+    return moved.at[..., : column.shape[1]].add(new)
+
+
+def scaled(lost: Lost, scale: Float[Array, " batch"]) -> Lost:
+    """The bound after the column's factor; it ends where the number format ends."""
+    return jnp.minimum(lost * scale[:, None, None], float(jnp.finfo(lost.dtype).max) ** 0.93)
+
+
+def doubt(lost: Lost) -> Float[Array, " batch"]:
+    """The share of all runs' weight that the lost ones may have."""
+    return lost.sum(axis=(1, 2)) / _unit(lost.dtype)
+
+
+def _move(lost: Lost, weights: Array) -> Lost:
+    """Lost runs push, replace and pop as all others do."""
     batch, actions, cells = weights.shape
+    states = lost.shape[2] - cells
     likeliest = weights.reshape(batch, actions, -1, states).max(axis=2)
     known_or_not = jnp.concatenate([weights, likeliest], axis=2)
     moved = jnp.einsum("bhk,bmk->bhm", lost, known_or_not)
@@ -43,38 +70,22 @@ def lose(
     higher = jnp.pad(push[:, :-1], ((0, 0), (1, 0), (0, 0)))
     higher = higher.at[:, -1].add(push[:, -1])
     lower = jnp.pad(pop[:, 1:], ((0, 0), (0, 1), (0, 0)))
-    lost = jnp.concatenate([stay + higher, lower], axis=2) * scale[:, None, None]
-    return jnp.minimum(lost, _largest(lost.dtype))
+    return jnp.concatenate([stay + higher, lower], axis=2)
 
 
-def newly_lost(
-    column: Float[Array, "batch top rows"],
-    scale: Float[Array, " batch"],
-    alphas: Float[Array, "batch rows"],
-    top: Float[Array, "batch top"],
-    row: Int[Array, ""],
-) -> Float[Array, "batch height top"]:
-    """What rounding may have removed from a column, by row, for no run is higher than its row.
-
-    Args:
-        column: before its factor.
-        alphas: alpha of each entry's start.
-        top: the column's own alpha.
-        row: the last row that is filled.
-    """
+def _removed(column: Array, alphas: Array, top: Array, in_window: Array, row: Array) -> Array:
+    """What rounding has removed from a column, by row, for no run is higher than its row."""
     batch, cells, _ = column.shape
-    smallest = jnp.finfo(column.dtype).tiny
-    threshold = float(smallest) ** 0.8
-    small = (column * scale[:, None, None] < threshold).astype(column.dtype)
-    share = jnp.einsum(
-        "bmpx,bpx->bpm",
-        small.reshape(batch, cells, -1, cells),
-        alphas.reshape(batch, -1, cells),
-    )
-    rows = (jnp.arange(share.shape[1], dtype=row.dtype) == row).astype(column.dtype)
-    gone = (top < threshold).astype(column.dtype)
-    return smallest * (share + rows[None, :, None] * gone[:, None])
+    dtype, smallest = column.dtype, float(jnp.finfo(column.dtype).tiny)
+    gone = (column < smallest).astype(dtype).reshape(batch, cells, -1, cells)
+    share = jnp.einsum("bmpx,bpx->bpm", gone, alphas.reshape(batch, -1, cells))
+    # A top that is nearly gone may have lost parts of its sum before.
+    faint = (top < smallest**0.8).astype(dtype)
+    last = (jnp.arange(len(in_window), dtype=row.dtype) == row).astype(dtype)
+    share = share * in_window.astype(dtype)[None, :, None] + last[None, :, None] * faint[:, None]
+    return smallest * _unit(dtype) * share
 
 
-def _largest(dtype: jnp.dtype) -> float:
-    return float(jnp.finfo(dtype).max) ** 0.5
+def _unit(dtype: jnp.dtype) -> float:
+    """What 1 is stored as, so that the bound itself is not rounded to zero."""
+    return float(jnp.finfo(dtype).max) ** 0.75
