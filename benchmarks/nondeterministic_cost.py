@@ -169,7 +169,7 @@ def draw(model: str, facts: dict[int, dict[str, Any]]) -> str:
     figure = Figure(figsize=(7.4, 2.9), layout="constrained")
     panels = (
         ("ms", "model", "Milliseconds a step", "multiply-adds", "#0072B2"),
-        ("memory each", "footprint each", "Memory of a string, MB", "columns, pops", "#B03A8C"),
+        ("memory each", "footprint each", "Memory of a string, MB", "footprint", "#B03A8C"),
     )
     for axis, (what, expected, title, name, color) in zip(figure.subplots(1, 2), panels):
         values = [facts[length][what] for length in lengths]
@@ -177,18 +177,21 @@ def draw(model: str, facts: dict[int, dict[str, Any]]) -> str:
         line = [scale * facts[length][expected] for length in lengths]
         axis.plot(lengths, line, color="0.35", linewidth=1)
         axis.plot(lengths, values, color=color, marker="o", markersize=5, linestyle="none")
-        middle = len(lengths) // 2
-        for text, points, offset, side, shade in (
-            ("measured", values, (-6, 4), "right", color),
-            (name, line, (6, -6), "left", "0.2"),
-        ):
+        # Each name stands beside its own, on the side away from the other.
+        here, there = -min(3, len(lengths)), -min(2, len(lengths))
+        above = values[here] >= line[here]
+        names = (
+            ("measured", values[here], here, above, color),
+            (f"∝ {name}", line[there], there, not above, "0.2"),
+        )
+        for text, y, place, left, shade in names:
             axis.annotate(
                 text,
-                (lengths[middle], points[middle]),
-                xytext=offset,
+                (lengths[place], y),
+                xytext=(-7, 2) if left else (7, -2),
                 textcoords="offset points",
-                ha=side,
-                va="bottom" if offset[1] > 0 else "top",
+                ha="right" if left else "left",
+                va="bottom" if left else "top",
                 color=shade,
                 fontsize=8,
             )
