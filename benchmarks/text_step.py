@@ -7,8 +7,8 @@ the next: 35 updates forward and back, softmax over all words, gradient, clippin
 float32, one core. The words are random; no number that is timed depends on them.
 
 Both networks are the same but for the stack, and each runs as many streams at a time as suits it
-best. Rounds alternate between them, because the speed of
-a shared machine drifts. The stack's share is the median over rounds of
+best. Rounds alternate between them, because the speed of a shared machine drifts. The stack's share
+is the median over rounds of
 
     (seconds with the stack - seconds without) / seconds without
 

@@ -85,7 +85,7 @@ class Network(eqx.Module):
 DOUBTFUL = 1e-3
 """Share of a reading that rounding may have lost, from which on a string counts as doubtful."""
 
-CACHE = 8 << 20
+CACHE = 14 << 20
 """Bytes that the strings of a group may take; measured, see `docs/nondeterministic.md`."""
 
 

@@ -53,7 +53,7 @@ def unroll(
             (truncated backpropagation through time).
         updates: how many updates of the memory will follow in all, further segments included; by
             default those of this call. A memory without a window or a limit of its depth makes
-            room for so many, and loses what comes after them.
+            room for so many, and loses what comes after them; leave it out for all others.
 
     Returns:
         The hidden states `h_1 ... h_n`, and what the next segment needs.

@@ -204,12 +204,12 @@ class InsideForward(Loop):
         """How many numbers one string takes.
 
         Those are its columns; with the gradient also their transposes, which the way back reads,
-        their cotangents and the pops.
+        their cotangents, twice what comes from later blocks, and the pops.
         """
         blocks = -(-(updates + 1) // width)
         seen = blocks if self._window is None else -(-(self._window - 1) // width)
         rows = sum(min(number, seen) + 1 for number in range(blocks)) * width * self._cells
-        return rows * width * (3 * self._cells + self._states if gradient else self._cells)
+        return rows * width * (5 * self._cells + self._states if gradient else self._cells)
 
     # Weights and readings.
 

@@ -148,4 +148,6 @@ class Nondeterministic(Memory):
         there are at most `MOST_BLOCKS` of them.
         """
         narrowest = 16 if self.window is None else max(4, math.ceil(self.window / 5))
-        return narrowest * math.ceil((updates + 1) / (narrowest * MOST_BLOCKS))
+        width = narrowest * math.ceil((updates + 1) / (narrowest * MOST_BLOCKS))
+        # A text is longer than its segments, and only a segment's blocks are compiled.
+        return width if self.window is None else min(width, max(narrowest, self.window))
