@@ -119,9 +119,9 @@ class InsideForward(Loop):
         column = jnp.zeros((batch, cells, rows), dtype).at[:, 0, 0].set(1)
         sources = jnp.zeros((batch, heads, rows), dtype).at[:, 0, 0].set(1)
         tops = jnp.zeros((batch, heads, cells), dtype).at[:, 0, 0].set(1)
-        # Slot 0 is column -1, which is empty.
         lost = jnp.zeros((batch, width, cells + self._states), dtype)
         one, none = jnp.ones(batch, dtype), jnp.zeros(batch, dtype)
+        # Slot 0, column -1, is filled: it is empty.
         return Stack((), block, column, one, sources, tops, lost, none, 1)
 
     def with_bottom(self, first: Stack, bottom: Array, *, everywhere: bool) -> Stack:
@@ -161,7 +161,7 @@ class InsideForward(Loop):
         cells = self._cells
         weights, vector, _ = self.weights(drive)
         mixing, push = weights[:, :-cells], weights[:, -cells:]
-        row = self._row(carry.blocks, carry.slot)
+        row = self._row(carry.block, carry.slot)
         factor = carry.scale[:, None, None]
 
         slots = (carry.column * factor).reshape(len(drive), self._symbols, self._states, -1)
@@ -207,8 +207,8 @@ class InsideForward(Loop):
         their cotangents, twice what comes from later blocks, and the pops.
         """
         blocks = -(-(updates + 1) // width)
-        seen = blocks if self._window is None else -(-(self._window - 1) // width)
-        rows = sum(min(number, seen) + 1 for number in range(blocks)) * width * self._cells
+        earlier = sum(self._seen(number, width) for number in range(blocks))
+        rows = (earlier + blocks) * width * self._cells
         return rows * width * (5 * self._cells + self._states if gradient else self._cells)
 
     # Weights and readings.
@@ -229,9 +229,14 @@ class InsideForward(Loop):
     def _width(self, state: Stack) -> int:
         return state.block.shape[2] // self._states
 
-    def _row(self, blocks: Sequence[Array], slot: Array) -> Array:
+    def _seen(self, earlier: int, width: int) -> int:
+        """How many of the earlier blocks a block still sees."""
+        return earlier if self._window is None else min(earlier, -(-(self._window - 1) // width))
+
+    def _row(self, block: Array, slot: Array) -> Array:
         """The row that an update fills, counted from the first row of its block."""
-        return slot if not blocks else slot + blocks[-1].shape[-1] // self._cells
+        _, _, slots, rows = block.shape
+        return slot + (rows // self._cells - slots // self._states)
 
     def _in_window(self, column: Array, row: Array, end: Array | None = None) -> Array:
         """Zeros in the rows that are no longer in the window, and in those from `end`."""
@@ -249,8 +254,7 @@ class InsideForward(Loop):
         if state.filled < width:
             return state
         blocks = (*state.blocks, state.block)
-        seen = len(blocks) if self._window is None else -(-(self._window - 1) // width)
-        forgotten = max(0, len(blocks) - seen)
+        forgotten = len(blocks) - self._seen(len(blocks), width)
         grown, cut = width * self._cells, forgotten * width * self._cells
 
         def move(array: Array) -> Array:

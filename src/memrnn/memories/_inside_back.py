@@ -16,6 +16,7 @@ class _Now(NamedTuple):
 
     Attributes:
         weights: all weights of the update, in the order of `InsideForward.weights`.
+        mixing: those of replace and pop, transposed.
         vector, slope: the pushed vector, and its derivative by the raw vector.
         scale: the column's factor.
         before, after: the tops around the update.
@@ -39,7 +40,8 @@ class _Back(NamedTuple):
     """What the loop back carries.
 
     Attributes:
-        blocks, sources: those after the loop; they do not change.
+        blocks: all blocks after the loop, rows before slots: summing over rows is then fast.
+        block, sources: those after the loop. All three do not change.
         lazy: cotangents of the block's columns from the updates of later blocks.
         column: the column after the update.
         d_column: its cotangent, but for that through its own tops.
@@ -115,7 +117,7 @@ class InsideLoop(InsideForward):
 
     def step_back(self, carry: _Back, now: _Now, d_reading: Array) -> tuple[_Back, Array]:
         batch, cells, states = len(d_reading), self._cells, self._states
-        row = now.slot + (carry.block.shape[-1] - carry.blocks[0].shape[-2]) // cells
+        row = self._row(carry.block, now.slot)
 
         d_tops = self._through_reading(d_reading, now.after)
         d_tops = d_tops.at[:, 0].add(carry.d_alpha)
