@@ -3,7 +3,8 @@
 #
 # pip and no faster installer, because pip obeys every way in which a machine names its package
 # index (PIP_* variables, pip.conf). Without --no-compile it would take half as long again; Python
-# compiles what it imports when it first does.
+# compiles what it imports when it first does. Without --no-deps an old pip (23.2) fails as soon as
+# there is a newer release of a locked package that another one wants with extras.
 
 PYTHON ?= python3
 WORKERS ?= auto
@@ -27,7 +28,8 @@ $(LOCKED): requirements.lock
 	    'name one: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)' >&2; exit 1; }
 	@echo 'Installing the packages of requirements.lock into .venv ...'
 	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/python $(PIP) install --no-compile --require-hashes --requirement requirements.lock
+	@$(BIN)/python $(PIP) install --no-compile --no-deps --require-hashes \
+	  --requirement requirements.lock
 	@touch $@
 
 $(INSTALLED): $(LOCKED) pyproject.toml
