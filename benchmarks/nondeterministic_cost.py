@@ -6,7 +6,7 @@ machine counts less. Linux only.
 
     ms        milliseconds a step, median over rounds
     memory    what an epoch takes above what its process held before it, at its peak, MB
-    footprint what `Memory.footprint` says of the strings that run at a time, MB
+    footprint what `Memory.footprint` says of the batch, MB
     model     useful multiply-adds of a step, in thousands of millions, of n = length - 1 updates:
 
         3 batch (n^3/6 Q^2 S Q S  +  n^2/2 Q S (Q S + Q) Q S)
@@ -15,8 +15,7 @@ machine counts less. Linux only.
     column. Three times, for the gradient takes twice as much as the way forward.
     e         the local exponent: log(this / line above) / log(n here / n of the line above)
 
-Exponents at the end are least squares in logarithms over lengths from 80. Memory is that of one
-string, because longer strings run fewer at a time.
+Exponents at the end are least squares in logarithms over lengths from 80.
 
     python benchmarks/nondeterministic_cost.py [MODEL] [--lengths 40 62 80 120 200 400]
         [--rounds 5] [--figure docs/images/nondeterministic-cost.svg]
@@ -46,20 +45,21 @@ def serve(model: str, length: int) -> None:
 
     # isort: split
     import memrnn
-    from memrnn.network import group_size
+    from memrnn.groups import group_size
 
     steps = max(1, min(20, round(4 * (STEPS_AT / length) ** 2)))
     epoch = training_step.ours(model, length, steps)
     held = reset_peak()
     epoch()
     network = memrnn.get_model(model).build(symbols=3, seed=0)
-    group = group_size(network, training_step.BATCH, length, gradient=True)
+    group = group_size(network.memory, training_step.BATCH, length - 1, gradient=True)
+    working, kept = network.memory.footprint(length - 1)
     facts = {
         "batch": training_step.BATCH,
         "states": network.memory.states,
         "symbols": network.memory.symbols,
         "group": group,
-        "footprint": group * network.memory.footprint(length - 1) / 1e6,
+        "footprint": (group * working + training_step.BATCH * kept) / 1e6,
         "memory": (resident("VmHWM") - held) / 1e6,
     }
     print(json.dumps(facts), flush=True)
@@ -119,8 +119,6 @@ def measure(model: str, lengths: Sequence[int], rounds: int) -> dict[int, dict[s
         each = facts[length] = server.facts
         each["ms"] = 1e3 * statistics.median(row[length] for row in seconds)
         each["model"] = multiply_adds(length - 1, **each) / 1e9
-        for what in ("memory", "footprint"):
-            each[f"{what} each"] = each[what] / each["group"]
     return facts
 
 
@@ -137,20 +135,20 @@ def exponent(facts: dict[int, dict[str, Any]], what: str, lengths: Sequence[int]
     return float(np.polyfit(updates, values, 1)[0])
 
 
-COLUMNS = {"ms": 10, "memory each": 13, "footprint each": 16, "model": 9}  # and their widths
+COLUMNS = {"ms": 10, "memory": 9, "footprint": 11, "model": 9}  # and their widths
 
 
 def table(facts: dict[int, dict[str, Any]]) -> Iterator[str]:
     """The lines that are printed."""
     heads = (f"{what:>{width}}{'e':>6}" for what, width in COLUMNS.items())
-    yield f"{'length':>6}{''.join(heads)}{'at a time':>11}{'memory':>9}"
+    yield f"{'length':>6}{''.join(heads)}{'at a time':>11}"
     before = None
     for length, each in facts.items():
         line = f"{length:>6}"
         for what, width in COLUMNS.items():
             line += f"{each[what]:>{width}.{3 if what == 'model' else 1}f}"
             line += f"{exponent(facts, what, (before, length)):>6.2f}" if before else " " * 6
-        yield f"{line}{each['group']:>11}{each['memory']:>9.1f}"
+        yield f"{line}{each['group']:>11}"
         before = length
     fitted = [length for length in facts if length >= FIT_FROM]
     if len(fitted) > 1:
@@ -169,7 +167,7 @@ def draw(model: str, facts: dict[int, dict[str, Any]]) -> str:
     figure = Figure(figsize=(7.4, 2.9), layout="constrained")
     panels = (
         ("ms", "model", "Milliseconds a step", "multiply-adds", "#0072B2"),
-        ("memory each", "footprint each", "Memory of a string, MB", "footprint", "#B03A8C"),
+        ("memory", "footprint", "Memory of a batch, MB", "footprint", "#B03A8C"),
     )
     for axis, (what, expected, title, name, color) in zip(figure.subplots(1, 2), panels):
         values = [facts[length][what] for length in lengths]

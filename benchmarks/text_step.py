@@ -6,22 +6,20 @@ window of 35 updates. A step reads one segment of every stream and hands control
 the next: 35 updates forward and back, softmax over all words, gradient, clipping, plain descent.
 float32, one core. The words are random; no number that is timed depends on them.
 
-Both networks are the same but for the stack, and each runs as many streams at a time as suits it
-best. Rounds alternate between them, because the speed of a shared machine drifts. The stack's share
-is the median over rounds of
+Both networks are the same but for the stack; several segments make one program, as in an epoch.
+Rounds alternate between the two, because the speed of a shared machine drifts. The stack's share is
+the median over rounds of
 
     (seconds with the stack - seconds without) / seconds without
 
-    python benchmarks/text_step.py [MODEL ...] [--streams 32] [--group 1] [--rounds 15]
+    python benchmarks/text_step.py [MODEL ...] [--streams 32] [--segments 4] [--rounds 7]
 """
 
 import argparse
-import math
 import os
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
 
 os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # before any thread pool starts
 
@@ -37,9 +35,8 @@ from memrnn.memories import MEMORIES, Memory
 from memrnn.unroll import Carried, unroll
 
 SEGMENT = 35
+SETTLING = 3
 CLIP, RATE = 0.25, 1.0
-GROUP, PLAIN_GROUP = 1, 16
-"""Streams at a time with and without a stack: the fastest of 1, 2, 4, ... 32, each for itself."""
 
 
 class WordNetwork(eqx.Module):
@@ -61,71 +58,54 @@ class WordNetwork(eqx.Module):
         self.controller = CONTROLLERS[model.controller](inputs, hidden, scale=0.05, rng=rng)
 
 
-def group_loss(
-    network: WordNetwork, words: Int[Array, "time streams"], carried: Carried | None
+def mean_nats(
+    network: WordNetwork, words: Int[Array, "time streams"], carried: Carried
 ) -> tuple[Float[Array, ""], Carried]:
-    """The sum of nats of a segment: each word but the first is predicted from those before it."""
+    """The mean of nats over a segment: each word but the first is predicted from those before."""
     inputs = network.vectors[words[:-1]]
     hidden, carried = unroll(network.controller, network.memory, inputs, carried)
     logits = hidden @ network.weight.T + network.bias[None, None]
     chosen = jnp.take_along_axis(logits, words[1:, :, None], axis=-1)[..., 0]
-    return jnp.sum(jax.nn.logsumexp(logits, axis=-1) - chosen), carried
+    return jnp.mean(jax.nn.logsumexp(logits, axis=-1) - chosen), carried
 
 
 def training_step(
-    network: WordNetwork, words: Int[Array, "groups time streams"], carried: Carried | None
-) -> tuple[WordNetwork, Carried, Float[Array, ""]]:
-    """One step of descent on the mean of nats; streams run a group at a time.
-
-    Few streams at a time keep what the stack looks back on in the processor's cache.
-    """
-    gradient = eqx.filter_value_and_grad(group_loss, has_aux=True)
-    symbols = words.shape[0] * (words.shape[1] - 1) * words.shape[2]
-    if len(words) == 1:
-        first = jax.tree.map(lambda leaf: leaf[0], carried)
-        (loss, after), gradients = gradient(network, words[0], first)
-        after = jax.tree.map(lambda leaf: leaf[None], after)
-    else:
-
-        def add(total: Any, group: Any) -> tuple[Any, Carried]:
-            (loss, after), gradients = gradient(network, *group)
-            return jax.tree.map(jnp.add, total, (loss, gradients)), after
-
-        none = jnp.zeros(()), jax.tree.map(jnp.zeros_like, network)
-        (loss, gradients), after = jax.lax.scan(add, none, (words, carried))
-    squares = [jnp.sum(leaf**2) for leaf in jax.tree.leaves(gradients)]
-    norm = jnp.sqrt(sum(squares, start=jnp.zeros(()))) / symbols
-    rate = RATE / symbols * jnp.minimum(1, CLIP / norm)
+    state: tuple[WordNetwork, Carried], words: Int[Array, "time streams"]
+) -> tuple[tuple[WordNetwork, Carried], Float[Array, ""]]:
+    """One step of clipped descent on a segment."""
+    network, carried = state
+    gradient = eqx.filter_value_and_grad(mean_nats, has_aux=True)
+    (loss, carried), gradients = gradient(network, words, carried)
+    norm = jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(gradients)))
+    rate = RATE * jnp.minimum(1, CLIP / norm)
     network = jax.tree.map(lambda p, g: p - rate * g, network, gradients)
-    return network, after, loss / symbols
+    return (network, carried), loss
 
 
-def compile_step(model: memrnn.Model, words: int, streams: int, group: int) -> Callable[[], float]:
-    """A function that makes one step from the middle of a text and returns its seconds."""
-    if streams % group:
-        raise ValueError(f"{streams} streams cannot be cut into groups of {group}.")
+def compile_steps(
+    model: memrnn.Model, words: int, streams: int, segments: int
+) -> Callable[[], float]:
+    """A function that trains on some segments from the middle of a text; seconds a segment."""
     network, rng = WordNetwork(model, words), np.random.default_rng(0)
 
-    def settle(network: WordNetwork, first: Array, second: Array) -> Carried:
-        """Where two segments end. The window is full then, so that further steps cost the same."""
-        controller, memory = network.controller, network.memory
-        inputs = network.vectors[first[:-1]], network.vectors[second[:-1]]
-        # What has a window makes room for itself; all else gets room for the three segments.
-        _, carried = unroll(controller, memory, inputs[0], updates=3 * SEGMENT)
-        return unroll(controller, memory, inputs[1], carried)[1]
+    def settle(network: WordNetwork, words: Array) -> Carried:
+        """Where the first segments end. The window is full then, and all further ones are alike."""
+        carried = None
+        for segment in network.vectors[words[:, :-1]]:
+            _, carried = unroll(network.controller, network.memory, segment, carried)
+        return carried
 
-    def settle_all(network: WordNetwork, first: Array, second: Array) -> Carried:
-        return jax.lax.map(lambda group: settle(network, *group), (first, second))
-
-    shape = 3, streams // group, SEGMENT + 1, group
-    first, second, third = jnp.asarray(rng.integers(0, words, shape), jnp.int32)
-    carried = jax.jit(settle_all)(network, first, second)
-    program = jax.jit(training_step).lower(network, third, carried).compile()
+    shape = SETTLING + segments, SEGMENT + 1, streams
+    tokens = jnp.asarray(rng.integers(0, words, shape), jnp.int32)
+    first, rest = tokens[:SETTLING], tokens[SETTLING:]
+    state = network, jax.jit(settle)(network, first)
+    program = jax.jit(lambda state, rest: jax.lax.scan(training_step, state, rest)[1])
+    program = program.lower(state, rest).compile()
 
     def run() -> float:
         begin = time.perf_counter()
-        jax.block_until_ready(program(network, third, carried))
-        return time.perf_counter() - begin
+        jax.block_until_ready(program(state, rest))
+        return (time.perf_counter() - begin) / segments
 
     return run
 
@@ -135,19 +115,16 @@ def main() -> None:
     parser.add_argument("models", nargs="*", default=["lstm-256+rns-4-5:window=35"])
     parser.add_argument("--words", type=int, default=10_000)
     parser.add_argument("--streams", type=int, default=32)
-    parser.add_argument("--group", type=int, default=GROUP, help="streams at a time, with a stack")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--segments", type=int, default=4, help="segments a round")
+    parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
-    streams = arguments.streams
-    print(f"{arguments.words} words, {streams} streams, float32, one core, medians of rounds")
+    sizes = arguments.words, arguments.streams, arguments.segments
+    print(f"{sizes[0]} words, {sizes[1]} streams, float32, one core, medians of rounds")
     print(f"{'model':<30}{'stack ms':>10}{'none ms':>10}{'share':>8}")
     for name in arguments.models:
         model = memrnn.get_model(name)
         plain = memrnn.Model(model.controller, "none", model.hidden_size)
-        runs = (
-            compile_step(model, arguments.words, streams, arguments.group),
-            compile_step(plain, arguments.words, streams, math.gcd(streams, PLAIN_GROUP)),
-        )
+        runs = compile_steps(model, *sizes), compile_steps(plain, *sizes)
         for run in runs:
             run()
         rounds = [[run() for run in runs] for _ in range(arguments.rounds)]

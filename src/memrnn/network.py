@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from memrnn._init import xavier, zeros
 from memrnn.controllers import Controller
+from memrnn.groups import group_size
 from memrnn.memories import Memory
 from memrnn.unroll import unroll
 
@@ -85,21 +86,6 @@ class Network(eqx.Module):
 DOUBTFUL = 1e-3
 """Share of a reading that rounding may have lost, from which on a string counts as doubtful."""
 
-CACHE = 14 << 20
-"""Bytes that the strings of a group may take; measured, see `docs/nondeterministic.md`."""
-
-
-def group_size(network: Network, strings: int, length: int, *, gradient: bool) -> int:
-    """How many of `strings` strings of this length to run at a time: a divisor of their number.
-
-    Memories that look back over all of a string are fastest while what they look at fits into
-    the processor's cache; all others take every string at once. The choice changes results by
-    rounding only.
-    """
-    each = network.memory.footprint(max(0, length - 1), gradient=gradient)
-    most = strings if each == 0 else max(1, min(strings, CACHE // each))
-    return max(size for size in range(1, most + 1) if strings % size == 0)
-
 
 def check_room(
     network: Network, strings: int, length: int, *, gradient: bool, workers: int = 1
@@ -109,15 +95,20 @@ def check_room(
     Raises:
         ValueError: with the arithmetic.
     """
-    each = network.memory.footprint(max(0, length - 1), gradient=gradient)
-    size = group_size(network, strings, length, gradient=gradient)
-    need, room = each * size * workers, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    updates = max(0, length - 1)
+    working, kept = network.memory.footprint(updates, gradient=gradient)
+    size = group_size(network.memory, strings, updates, gradient=gradient)
+    need = (working * size + kept * strings) * workers
+    room = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if need > room:
-        each_gb, need_gb, room_gb = (f"{n / 1e9:.3g} GB" for n in (each, need, room))
+        working_gb, kept_gb, need_gb, room_gb = (
+            f"{n / 1e9:.3g} GB" for n in (working, kept, need, room)
+        )
         raise ValueError(
-            f"Strings of length {length} do not fit: {each_gb} a string x {size} at a time x "
-            f"{workers} workers = {need_gb}, but this machine has {room_gb}. Take shorter strings, "
-            "fewer states or symbols, fewer workers, or a window."
+            f"Strings of length {length} do not fit: ({working_gb} a string x {size} at a time"
+            + (f" + {kept_gb} a string x {strings} strings" if kept else "")
+            + f") x {workers} workers = {need_gb}, but this machine has {room_gb}. Take shorter "
+            "strings, fewer states or symbols, fewer workers, or a window."
         )
 
 
@@ -138,41 +129,15 @@ class Marked(NamedTuple):
 def mark(
     network: Network, tokens: Int[Array, "batch length"], lengths: Int[Array, " batch"]
 ) -> Marked:
-    """Everything about strings at once, a few of them at a time where that is faster.
+    """Everything about strings at once.
+
+    Nats are computed from the logits in float32, or float64 if the logits are float64, so that a
+    low precision is tested in the network and not in the scoring.
 
     Args:
         tokens: symbol ids; row b counts up to `lengths[b]`, the rest is padding.
         lengths: string lengths without end-of-string.
     """
-    strings, length = tokens.shape
-    size = group_size(network, strings, length, gradient=False)
-    if size == strings:
-        return _mark(network, tokens, lengths)
-    groups = tokens.reshape(-1, size, length), lengths.reshape(-1, size)
-    nats, right, doubtful = jax.lax.map(lambda group: _mark(network, *group), groups)
-    nats, right = (part.swapaxes(0, 1).reshape(-1, strings) for part in (nats, right))
-    return Marked(nats, right, doubtful.reshape(strings))
-
-
-def losses(
-    network: Network, tokens: Int[Array, "batch length"], lengths: Int[Array, " batch"]
-) -> tuple[Float[Array, "length_plus_1 batch"], Array]:
-    """Negative log-likelihood of every symbol and end-of-string, and whether arg-max is right.
-
-    Args:
-        tokens: symbol ids; row b counts up to `lengths[b]`, the rest is padding.
-        lengths: string lengths without end-of-string.
-
-    Returns:
-        (nats, right), time first: position t predicts symbol t + 1. Both are 0 on padding.
-        Nats are computed from the logits in float32, or float64 if the logits are float64, so
-        that a low precision is tested in the network and not in the scoring.
-    """
-    nats, right, _ = _mark(network, tokens, lengths)
-    return nats, right
-
-
-def _mark(network: Network, tokens: Array, lengths: Array) -> Marked:
     logits, doubt = network.logits_and_doubt(tokens)
     logits = logits.astype(jnp.float64 if logits.dtype == jnp.float64 else jnp.float32)
     end = logits.shape[-1] - 1
@@ -186,3 +151,19 @@ def _mark(network: Network, tokens: Array, lengths: Array) -> Marked:
     nats = jax.nn.logsumexp(logits, axis=-1) - jnp.sum(logits * chosen, axis=-1)
     right = jnp.argmax(logits, axis=-1).astype(targets.dtype) == targets
     return Marked(jnp.where(counted, nats, 0), counted & right, doubt > DOUBTFUL)
+
+
+def losses(
+    network: Network, tokens: Int[Array, "batch length"], lengths: Int[Array, " batch"]
+) -> tuple[Float[Array, "length_plus_1 batch"], Array]:
+    """Negative log-likelihood of every symbol and end-of-string, and whether arg-max is right.
+
+    Args:
+        tokens: symbol ids; row b counts up to `lengths[b]`, the rest is padding.
+        lengths: string lengths without end-of-string.
+
+    Returns:
+        (nats, right) of `mark`, time first: position t predicts symbol t + 1.
+    """
+    nats, right, _ = mark(network, tokens, lengths)
+    return nats, right

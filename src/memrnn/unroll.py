@@ -7,6 +7,8 @@ once (they depend on saved states only); after it, the gradient of each weight i
 product over all steps and strings.
 """
 
+import functools
+import math
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -15,6 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from memrnn.controllers import Controller, State
+from memrnn.groups import each_group, group_size, join, split
 from memrnn.memories import Memory
 
 
@@ -79,18 +82,17 @@ def unroll(
 
 
 class _Stretch(NamedTuple):
-    """What the way back needs of one of the memory's loops.
+    """What the way back needs of one of the memory's loops, for each group of strings.
 
     Attributes:
         states: the controller's states before each step, time first.
         saved: what the memory saved in each step, time first.
-        before, after: the memory's states around the loop.
+        carried: what the memory's loop carried at its end.
     """
 
     states: State
     saved: Any
-    before: Any
-    after: Any
+    carried: Any
 
 
 def _scan(
@@ -102,7 +104,7 @@ def _scan(
 ) -> tuple[Float[Array, "time batch hidden"], Carried]:
     """Steps each of which is an update of the memory and then one of the controller."""
     parameters, static = eqx.partition((controller, memory), eqx.is_inexact_array)
-    gates = projected.shape[-1]
+    updates, batch, gates = projected.shape
 
     def affine(parameters: Any) -> tuple[Array, Array, Array]:
         """All that multiplies the hidden state as one matrix, and all that reads the memory."""
@@ -120,93 +122,138 @@ def _scan(
         return controller.activate(from_input, from_hidden, state)
 
     def loop(
-        parameters: Any, projected: Array, state: State, memory_state: Any
+        parameters: Any, projected: Array, state: State, memory_state: Any, *, gradient: bool
     ) -> tuple[Array, Carried, list[_Stretch]]:
+        """Everything that it returns comes in groups of strings."""
         weight, bias, from_reading = affine(parameters)
         tape = eqx.combine(parameters, static)[1].loop()
 
-        def step(carry: Any, projected: Array) -> Any:
+        def step(fixed: Any, carry: Any, projected: Array) -> Any:
             state, remembered = carry
             affine_hidden = state[0] @ weight + bias[None]
-            remembered, reading, saved = tape.step(remembered, affine_hidden[:, gates:])
+            remembered, reading, saved = tape.step(fixed, remembered, affine_hidden[:, gates:])
             from_input = projected + reading @ from_reading
             following = activate(parameters[0], from_input, affine_hidden[:, :gates], state)
             return (following, remembered), (state, saved)
 
-        stretches, done = [], 0
-        for length in tape.lengths(memory_state, len(projected)):
-            (state, remembered), (states, saved) = jax.lax.scan(
-                step, (state, tape.start(memory_state)), projected[done : done + length]
-            )
-            after = tape.stop(memory_state, remembered, length)
-            stretches.append(_Stretch(states, saved, memory_state, after))
-            memory_state, done = after, done + length
-        hidden = [stretch.states[0] for stretch in stretches]
-        hidden = jnp.concatenate([*hidden, state[0][None]])[1:]
-        return hidden, Carried(state, memory_state), stretches
+        def along_time(group: Any) -> tuple[tuple[Array, Carried, list[_Stretch]], None]:
+            projected, state, memory_state = group
+            stretches, done = [], 0
+            for length in tape.lengths(memory_state, updates):
+                fixed, remembered = tape.start(memory_state)
+                (state, remembered), (states, saved) = jax.lax.scan(
+                    functools.partial(step, fixed),
+                    (state, remembered),
+                    projected[done : done + length],
+                )
+                memory_state = tape.stop(memory_state, remembered, length)
+                stretches.append(_Stretch(states, saved, remembered))
+                done += length
+            hidden = [stretch.states[0] for stretch in stretches]
+            hidden = jnp.concatenate([*hidden, state[0][None]])[1:]
+            return (hidden, Carried(state, memory_state), stretches), None
+
+        groups = batch // group_size(memory, batch, updates, gradient=gradient)
+        strings = split(projected, groups, axis=1), *split((state, memory_state), groups)
+        return each_group(along_time, strings)[0]
 
     @jax.custom_vjp
     def run(*arguments: Any) -> tuple[Array, Carried]:
-        return loop(*arguments)[:2]
+        hidden, carried, _ = loop(*arguments, gradient=False)
+        return join(hidden, axis=1), join(carried)
 
     def forward(*arguments: Any) -> tuple[tuple[Array, Carried], Any]:
-        hidden, carried, stretches = loop(*arguments)
-        return (hidden, carried), (arguments[:2], stretches)
+        hidden, carried, stretches = loop(*arguments, gradient=True)
+        return (join(hidden, axis=1), join(carried)), (*arguments, stretches)
 
     def backward(residuals: Any, cotangents: Any) -> Any:
-        (parameters, projected), stretches = residuals
+        parameters, projected, _, memory_state, stretches = residuals
         # The carried state leaves through `stop_gradient`.
         d_hidden, _ = cotangents
+        groups = len(stretches[0].states[0])
+        d_hidden, projected = split((d_hidden, projected), groups, axis=1)
         tape = eqx.combine(parameters, static)[1].loop()
         (weight, bias, from_reading), pull_affine = jax.vjp(affine, parameters)
-        states = jax.tree.map(lambda *s: jnp.concatenate(s), *(each.states for each in stretches))
-        affine_hidden = states[0] @ weight + bias[None, None]
-        readings = jnp.concatenate([tape.readings(s.after, s.saved) for s in stretches])
+
+        def over_time(*pieces: Array) -> Array:
+            return jnp.concatenate(pieces, axis=1)
+
+        states = jax.tree.map(over_time, *(each.states for each in stretches))
+        affine_hidden = states[0] @ weight + jnp.broadcast_to(bias, (1, 1, 1, len(bias)))
+        readings = [jax.vmap(tape.readings)(each.carried, each.saved) for each in stretches]
+        readings = over_time(*readings)
         # The derivatives of every step, computed outside the loop as batches over time.
-        pull_activate = jax.vmap(lambda *step: jax.vjp(activate, parameters[0], *step)[1])(
+        pull_each = jax.vmap(lambda *step: jax.vjp(activate, parameters[0], *step)[1])
+        pull_activate = jax.vmap(pull_each)(
             projected + readings @ from_reading, affine_hidden[..., :gates], states
         )
 
-        def step(carry: Any, inputs: Any) -> Any:
+        def step(fixed: Any, carry: Any, inputs: Any) -> Any:
             d_controller, d_state, remembered = carry
             d_hidden, pull_activate, now = inputs
             d_state = (d_state[0] + d_hidden, *d_state[1:])
             d_activate, d_input, d_from_hidden, d_state = pull_activate(d_state)
-            remembered, d_drive = tape.step_back(remembered, now, d_input @ from_reading.T)
+            d_reading = d_input @ from_reading.T
+            remembered, d_drive = tape.step_back(fixed, remembered, now, d_reading)
             d_affine = jnp.concatenate([d_from_hidden, d_drive], axis=-1)
             d_state = (d_state[0] + d_affine @ weight.T, *d_state[1:])
             d_controller = jax.tree.map(jnp.add, d_controller, d_activate)
             return (d_controller, d_state, remembered), (d_input, d_affine)
 
-        d_controller, d_memory = jax.tree.map(jnp.zeros_like, parameters)
-        d_state = jax.tree.map(lambda leaf: jnp.zeros_like(leaf[0]), states)
-        adjoint, pieces, end = None, [], len(projected)
-        for each in reversed(stretches):
-            span = slice(end - len(each.states[0]), end)
-            d_span, pulls, drives = jax.tree.map(
-                lambda leaf, span=span: leaf[span],
+        def against_time(group: Any) -> Any:
+            first, stretches, steps = group
+            d_controller, d_memory = jax.tree.map(jnp.zeros_like, parameters)
+            d_state = jax.tree.map(lambda leaf: jnp.zeros_like(leaf[0]), stretches[0].states)
+            lengths = [len(each.states[0]) for each in stretches]
+            afters = [first]
+            for length, each in zip(lengths, stretches, strict=True):
+                afters.append(tape.stop(afters[-1], each.carried, length))
+            adjoint, pieces, end = None, [], updates
+            for length, each, after in zip(
+                lengths[::-1], stretches[::-1], afters[:0:-1], strict=True
+            ):
+                span = slice(end - length, end)
+                d_span, pulls, drives = jax.tree.map(lambda leaf, span=span: leaf[span], steps)
+                fixed, remembered, now = tape.start_back(after, drives, each.saved, adjoint)
+                (d_controller, d_state, remembered), piece = jax.lax.scan(
+                    functools.partial(step, fixed),
+                    (d_controller, d_state, remembered),
+                    (d_span, pulls, now),
+                    reverse=True,
+                )
+                adjoint, d_piece = tape.stop_back(remembered, each.saved, adjoint)
+                if d_piece is not None:
+                    d_memory = jax.tree.map(jnp.add, d_memory, d_piece)
+                pieces.insert(0, piece)
+                end = span.start
+            d_steps = [jnp.concatenate(piece) for piece in zip(*pieces, strict=True)]
+            d_first = d_state, tape.cotangent(first, adjoint)
+            return (d_steps, d_first), (d_controller, d_memory)
+
+        ((d_projected, d_affine), d_first), d_direct = each_group(
+            against_time,
+            (
+                split(memory_state, groups),
+                stretches,
                 (d_hidden, pull_activate, affine_hidden[..., gates:]),
-            )
-            remembered, now = tape.start_back(each.before, each.after, drives, each.saved, adjoint)
-            (d_controller, d_state, remembered), piece = jax.lax.scan(
-                step, (d_controller, d_state, remembered), (d_span, pulls, now), reverse=True
-            )
-            adjoint, d_piece = tape.stop_back(each.before, remembered, each.saved, adjoint)
-            if d_piece is not None:
-                d_memory = jax.tree.map(jnp.add, d_memory, d_piece)
-            pieces.insert(0, piece)
-            end = span.start
-        d_projected, d_affine = (jnp.concatenate(piece) for piece in zip(*pieces, strict=True))
+            ),
+        )
         (d_from_affine,) = pull_affine(
             (
-                jnp.einsum("tbh,tbz->hz", states[0], d_affine),
-                d_affine.sum((0, 1)),
-                jnp.einsum("tbr,tbg->rg", readings, d_projected),
+                _products(states[0], d_affine),
+                d_affine.sum((0, 1, 2)),
+                _products(readings, d_projected),
             )
         )
-        d_parameters = jax.tree.map(jnp.add, (d_controller, d_memory), d_from_affine)
-        return d_parameters, d_projected, d_state, tape.cotangent(stretches[0].before, adjoint)
+        d_parameters = jax.tree.map(jnp.add, d_direct, d_from_affine)
+        return d_parameters, join(d_projected, axis=1), *join(d_first)
 
     run.defvjp(forward, backward)
     hidden, carried = run(parameters, projected, state, memory_state)
     return hidden, jax.lax.stop_gradient(carried)
+
+
+def _products(left: Float[Array, "*steps l"], right: Float[Array, "*steps r"]) -> Array:
+    """The sum of outer products over all steps of all strings, as one matrix product."""
+    steps = math.prod(left.shape[:-1])
+    return left.reshape(steps, left.shape[-1]).T @ right.reshape(steps, right.shape[-1])

@@ -321,12 +321,13 @@ def adversarial(memory: Nondeterministic, strength: float, depth: int) -> np.nda
 def readings_and_doubt(memory: Nondeterministic, drives: jax.Array) -> tuple[jax.Array, jax.Array]:
     loop, state, readings = memory.loop(), memory.initial_state(1, len(drives)), []
     for length in loop.lengths(state, len(drives)):
+        fixed, carry = loop.start(state)
 
-        def step(carry: Any, drive: jax.Array) -> tuple[Any, jax.Array]:
-            carry, reading, _ = loop.step(carry, drive)
+        def step(carry: Any, drive: jax.Array, fixed: Any = fixed) -> tuple[Any, jax.Array]:
+            carry, reading, _ = loop.step(fixed, carry, drive)
             return carry, reading
 
-        carry, piece = jax.lax.scan(step, loop.start(state), drives[:length])
+        carry, piece = jax.lax.scan(step, carry, drives[:length])
         state, drives = loop.stop(state, carry, length), drives[length:]
         readings.append(piece)
     return jnp.concatenate(readings), memory.doubt(state)

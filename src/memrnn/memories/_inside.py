@@ -47,8 +47,8 @@ class Stack(eqx.Module):
     """The state of a nondeterministic stack.
 
     Attributes:
-        blocks: earlier columns whose rows are still in the window, oldest first; each begins at
-            the row at which `block` begins.
+        blocks: earlier columns whose rows are still in the window, oldest first, each as it was
+            when it was full; `block` begins at the row at which the oldest one's own rows do.
         block: the columns of the block that is being filled.
         column, scale: the last column before its factor, and the factor. It is in no block yet.
         sources: alpha[p-1] for each row p, and the same times each entry of v_p.
@@ -70,9 +70,8 @@ class Stack(eqx.Module):
 
 
 class Carry(NamedTuple):
-    """What the loop carries: a `Stack`, and the next slot to be filled."""
+    """What the loop carries: a `Stack` but for its earlier blocks, and the next slot."""
 
-    blocks: tuple[Array, ...]
     block: Array
     column: Array
     scale: Array
@@ -143,10 +142,9 @@ class InsideForward(Loop):
         whole, rest = divmod(updates - first, width)
         return [first] + [width] * whole + [rest] * (rest > 0)
 
-    def start(self, state: Stack) -> Carry:
+    def start(self, state: Stack) -> tuple[tuple[Array, ...], Carry]:
         state = self._open(state)
-        return Carry(
-            state.blocks,
+        return self._rows_in_sight(state, state.blocks), Carry(
             state.block,
             state.column,
             state.scale,
@@ -157,7 +155,9 @@ class InsideForward(Loop):
             jnp.array(state.filled, jnp.int32),
         )
 
-    def step(self, carry: Carry, drive: Array) -> tuple[Carry, Array, Saved]:
+    def step(
+        self, fixed: tuple[Array, ...], carry: Carry, drive: Array
+    ) -> tuple[Carry, Array, Saved]:
         cells = self._cells
         weights, vector, _ = self.weights(drive)
         mixing, push = weights[:, :-cells], weights[:, -cells:]
@@ -168,7 +168,7 @@ class InsideForward(Loop):
         block = write(carry.block, slots, carry.slot * self._states)
         mixed = jnp.einsum("bmk,bki->bmi", mixing * factor, carry.column)
         pops = self._by_slot(mixed[:, cells:])
-        column = mixed[:, :cells] + self._pop(pops, (*carry.blocks, block))
+        column = mixed[:, :cells] + self._pop(pops, (*fixed, block))
         column = column.reshape(*column.shape[:2], -1, cells)
         rows = jnp.arange(column.shape[2], dtype=jnp.int32)
         pushed = (rows == row).astype(column.dtype)
@@ -182,14 +182,12 @@ class InsideForward(Loop):
         scale = 1 / tops[:, 0].sum(axis=-1)
         tops, lost = tops * scale[:, None, None], scaled(lost, scale)
         doubt = jnp.maximum(carry.doubt, doubt_of(lost))
-        after = Carry(
-            carry.blocks, block, column, scale, sources, tops, lost, doubt, carry.slot + 1
-        )
+        after = Carry(block, column, scale, sources, tops, lost, doubt, carry.slot + 1)
         return after, self.reading(tops), Saved(pops, scale, carry.tops)
 
     def stop(self, state: Stack, carry: Carry, updates: int) -> Stack:
-        filled = self._open(state).filled + updates
-        return Stack(*carry[:-1], filled)
+        opened = self._open(state)
+        return Stack(opened.blocks, *carry[:-1], opened.filled + updates)
 
     def reading(self, tops: Float[Array, "... heads top"]) -> Float[Array, "... reading"]:
         """The reading in the literature's order: state, symbol, entry of the vector."""
@@ -197,19 +195,20 @@ class InsideForward(Loop):
         cells = heads.reshape(*heads.shape[:-1], self._symbols, self._states)
         return jnp.moveaxis(cells, -3, -1).swapaxes(-3, -2).reshape(*tops.shape[:-2], -1)
 
-    def readings(self, after: Stack, saved: Saved) -> Array:
-        return self.reading(after_each(saved.tops, after.tops))
+    def readings(self, carry: Carry, saved: Saved) -> Array:
+        return self.reading(after_each(saved.tops, carry.tops))
 
-    def numbers(self, width: int, updates: int, *, gradient: bool) -> int:
-        """How many numbers one string takes.
+    def numbers(self, width: int, updates: int, *, gradient: bool) -> tuple[int, int]:
+        """How many numbers one string takes while it runs, and until its gradient is there.
 
-        Those are its columns; with the gradient also their transposes, which the way back reads,
-        their cotangents, twice what comes from later blocks, and the pops.
+        Without the gradient those are its columns. With it columns and pops are kept, and the
+        way back needs the columns' transposes, their cotangents, and twice what comes from later
+        blocks.
         """
         blocks = -(-(updates + 1) // width)
         earlier = sum(self._seen(number, width) for number in range(blocks))
-        rows = (earlier + blocks) * width * self._cells
-        return rows * width * (5 * self._cells + self._states if gradient else self._cells)
+        columns = (earlier + blocks) * width * self._cells * width * self._cells
+        return (4 * columns, columns + columns // self._symbols) if gradient else (columns, 0)
 
     # Weights and readings.
 
@@ -262,7 +261,7 @@ class InsideForward(Loop):
 
         column = move(state.column)
         return Stack(
-            tuple(block[..., cut:] for block in blocks[forgotten:]),
+            blocks[forgotten:],
             jnp.zeros((*state.block.shape[:3], column.shape[-1]), column.dtype),
             column,
             state.scale,
@@ -271,6 +270,16 @@ class InsideForward(Loop):
             state.lost if forgotten else jnp.pad(state.lost, ((0, 0), (0, width), (0, 0))),
             state.doubt,
             0,
+        )
+
+    def _rows_in_sight(
+        self, state: Stack, blocks: Sequence[Array], axis: int = 3
+    ) -> tuple[Array, ...]:
+        """The rows of earlier blocks from the first row of `state.block`."""
+        own = self._width(state) * self._cells
+        return tuple(
+            jax.lax.slice_in_dim(block, block.shape[axis] - (n + 1) * own, None, axis=axis)
+            for n, block in enumerate(blocks)
         )
 
     # Pops: by row of a column, (p, y, t), and by slot of the blocks, [y, r, (p, t)].

@@ -36,13 +36,25 @@ class _Now(NamedTuple):
     step: Array
 
 
+class _Fixed(NamedTuple):
+    """What the loop back does not change.
+
+    Attributes:
+        blocks: all blocks after the loop, rows before slots: summing over rows is then fast.
+        block, sources: those after the loop.
+        lazy: cotangents of the block's columns from the updates of later blocks.
+    """
+
+    blocks: tuple[Array, ...]
+    block: Array
+    sources: Array
+    lazy: Array
+
+
 class _Back(NamedTuple):
     """What the loop back carries.
 
     Attributes:
-        blocks: all blocks after the loop, rows before slots: summing over rows is then fast.
-        block, sources: those after the loop. All three do not change.
-        lazy: cotangents of the block's columns from the updates of later blocks.
         column: the column after the update.
         d_column: its cotangent, but for that through its own tops.
         d_alpha: cotangent of its alpha, but for that through its own reading.
@@ -50,10 +62,6 @@ class _Back(NamedTuple):
         cotangents: cotangents of the columns so far before their factor, as a block.
     """
 
-    blocks: tuple[Array, ...]
-    block: Array
-    sources: Array
-    lazy: Array
     column: Array
     d_column: Array
     d_alpha: Array
@@ -81,8 +89,8 @@ class InsideLoop(InsideForward):
     """The loops over the updates of a batch of strings, forward and back."""
 
     def start_back(
-        self, before: Stack, after: Stack, drives: Array, saved: Saved, adjoint: _Adjoint | None
-    ) -> tuple[_Back, _Now]:
+        self, after: Stack, drives: Array, saved: Saved, adjoint: _Adjoint | None
+    ) -> tuple[_Fixed, _Back, _Now]:
         updates, batch = drives.shape[:2]
         filled = after.filled - updates
         weights, vectors, slopes = jax.vmap(self.weights)(drives)
@@ -102,22 +110,28 @@ class InsideLoop(InsideForward):
         )
         adjoint = self._adjoint_of(adjoint, after)
         size = updates * self._states
-        back = _Back(
-            tuple(block.swapaxes(2, 3) for block in (*after.blocks, after.block)),
+        # Whole blocks are transposed, and then cut, because all loops see the same whole ones.
+        earlier = [block.swapaxes(2, 3) for block in after.blocks]
+        fixed = _Fixed(
+            (*self._rows_in_sight(after, earlier, axis=2), after.block.swapaxes(2, 3)),
             after.block,
             after.sources,
             self._lazy(adjoint.later, after),
+        )
+        back = _Back(
             after.column * after.scale[:, None, None],
             adjoint.d_column,
             adjoint.d_alpha,
             adjoint.d_sources,
             jnp.zeros((batch, self._symbols, size, after.block.shape[-1]), after.block.dtype),
         )
-        return back, now
+        return fixed, back, now
 
-    def step_back(self, carry: _Back, now: _Now, d_reading: Array) -> tuple[_Back, Array]:
+    def step_back(
+        self, fixed: _Fixed, carry: _Back, now: _Now, d_reading: Array
+    ) -> tuple[_Back, Array]:
         batch, cells, states = len(d_reading), self._cells, self._states
-        row = self._row(carry.block, now.slot)
+        row = self._row(fixed.block, now.slot)
 
         d_tops = self._through_reading(d_reading, now.after)
         d_tops = d_tops.at[:, 0].add(carry.d_alpha)
@@ -126,7 +140,7 @@ class InsideLoop(InsideForward):
         d_vector = jnp.einsum("bhx,bx->bh", d_source[:, 1:], now.before[:, 0])
         d_alpha = d_source[:, 0] + jnp.einsum("bhx,bh->bx", d_source[:, 1:], now.vector)
 
-        d_column = carry.d_column + jnp.einsum("bhm,bhi->bmi", d_tops, carry.sources)
+        d_column = carry.d_column + jnp.einsum("bhm,bhi->bmi", d_tops, fixed.sources)
         d_column = self._in_window(d_column * now.scale[:, None, None], row, row + 1)
         # The cotangent of a weight that has been rounded to zero can be beyond all bounds.
         largest = float(jnp.finfo(d_column.dtype).max) ** 0.9
@@ -134,13 +148,13 @@ class InsideLoop(InsideForward):
         slots = d_column.reshape(batch, self._symbols, states, -1)
         cotangents = write(carry.cotangents, slots, now.step * states)
 
-        previous = _read(carry.block, now.slot * states, states).reshape(d_column.shape)
-        d_pops = self._pop_back(slots, carry.blocks)
+        previous = _read(fixed.block, now.slot * states, states).reshape(d_column.shape)
+        d_pops = self._pop_back(slots, fixed.blocks)
         d_mixed = jnp.concatenate([d_column, self._by_row(d_pops)], axis=1)
         d_mixing = jnp.einsum("bmi,bki->bmk", d_mixed, previous)
         d_previous = jnp.einsum("bkm,bmi->bki", now.mixing, d_mixed)
         lazy = jnp.einsum("bytK,byKi->byti", now.pops, cotangents)
-        lazy = lazy + _read(carry.lazy, now.slot * states, states)
+        lazy = lazy + _read(fixed.lazy, now.slot * states, states)
 
         d_push = _read(d_column, row * cells, cells)
         d_weights = jnp.concatenate([d_mixing, d_push], axis=1) * now.weights
@@ -155,9 +169,8 @@ class InsideLoop(InsideForward):
         return back, jnp.concatenate(d_drive, axis=1)
 
     def stop_back(
-        self, before: Stack, carry: _Back, saved: Saved, adjoint: _Adjoint | None
+        self, carry: _Back, saved: Saved, adjoint: _Adjoint | None
     ) -> tuple[_Adjoint, None]:
-        del before
         later = (_Later(saved.pops, carry.cotangents), *(adjoint.later if adjoint else ()))
         return _Adjoint(carry.d_column, carry.d_alpha, carry.d_sources, later), None
 

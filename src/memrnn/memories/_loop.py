@@ -22,17 +22,18 @@ class Loop(abc.ABC):
 
     Forward, for each of `lengths(state, updates)` in turn:
 
-        carry = start(state)
-        carry, reading, saved = step(carry, drive)                      once an update
+        fixed, carry = start(state)
+        carry, reading, saved = step(fixed, carry, drive)               once an update
         state = stop(state, carry, updates)
 
     Backward, for the same loops in reverse order, with `adjoint` None at the end of time:
 
-        carry, inputs = start_back(before, after, drives, saved, adjoint)
-        carry, d_drive = step_back(carry, inputs[t], d_reading)         once an update, t falling
-        adjoint, d_memory = stop_back(before, carry, saved, adjoint)
+        fixed, carry, inputs = start_back(state, drives, saved, adjoint)
+        carry, d_drive = step_back(fixed, carry, inputs[t], d_reading)  once an update, t falling
+        adjoint, d_memory = stop_back(carry, saved, adjoint)
 
-    and `cotangent(state, adjoint)` at last is the cotangent of the first state.
+    where `state` is that after the loop; it is made again by `stop`, so that only what the loops
+    carry has to be kept. `cotangent(state, adjoint)` at last is the cotangent of the first state.
     """
 
     @abc.abstractmethod
@@ -40,11 +41,13 @@ class Loop(abc.ABC):
         """How many updates each loop makes; they add up to `updates`."""
 
     @abc.abstractmethod
-    def start(self, state: Any) -> Any:
-        """What the loop carries before its first update."""
+    def start(self, state: Any) -> tuple[Any, Any]:
+        """What the loop does not change, and what it carries before its first update."""
 
     @abc.abstractmethod
-    def step(self, carry: Any, drive: Float[Array, "batch drive"]) -> tuple[Any, Any, Any]:
+    def step(
+        self, fixed: Any, carry: Any, drive: Float[Array, "batch drive"]
+    ) -> tuple[Any, Any, Any]:
         """One update: the next carry, the reading, and what the way back needs."""
 
     @abc.abstractmethod
@@ -52,28 +55,27 @@ class Loop(abc.ABC):
         """The state after the loop; `state` is that before it."""
 
     @abc.abstractmethod
-    def readings(self, after: Any, saved: Any) -> Float[Array, "time batch reading"]:
-        """All readings of a loop."""
+    def readings(self, carry: Any, saved: Any) -> Float[Array, "time batch reading"]:
+        """All readings of a loop; `carry` is what it carried at its end."""
 
     @abc.abstractmethod
     def start_back(
         self,
-        before: Any,
         after: Any,
         drives: Float[Array, "time batch drive"],
         saved: Any,
         adjoint: Any,
-    ) -> tuple[Any, Any]:
-        """What the loop back carries, and its inputs for each step, time first."""
+    ) -> tuple[Any, Any, Any]:
+        """What the loop back does not change, carries, and takes in at each step, time first."""
 
     @abc.abstractmethod
     def step_back(
-        self, carry: Any, now: Any, d_reading: Float[Array, "batch reading"]
+        self, fixed: Any, carry: Any, now: Any, d_reading: Float[Array, "batch reading"]
     ) -> tuple[Any, Float[Array, "batch drive"]]:
         """One update back: the next carry and the drive's cotangent."""
 
     @abc.abstractmethod
-    def stop_back(self, before: Any, carry: Any, saved: Any, adjoint: Any) -> tuple[Any, Any]:
+    def stop_back(self, carry: Any, saved: Any, adjoint: Any) -> tuple[Any, Any]:
         """The adjoint for the loop before, and the cotangent of the memory's parameters.
 
         Parameters that act through `Memory.affine` or `Memory.initial_state` get theirs from the
@@ -100,10 +102,10 @@ class PlainLoop(Loop):
         del state
         return (updates,)
 
-    def start(self, state: Any) -> Any:
-        return state
+    def start(self, state: Any) -> tuple[None, Any]:
+        return None, state
 
-    def step(self, carry: Any, drive: Array) -> tuple[Any, Any, Any]:
+    def step(self, fixed: None, carry: Any, drive: Array) -> tuple[Any, Any, Any]:
         state = self._memory.update(carry, drive)
         return state, self._memory.reading(state), carry
 
@@ -111,16 +113,14 @@ class PlainLoop(Loop):
         del state, updates
         return carry
 
-    def readings(self, after: Any, saved: Any) -> Array:
+    def readings(self, carry: Any, saved: Any) -> Array:
         # What was read in a step is in the next state: cheaper read again than saved.
         readings = jax.vmap(self._memory.reading)(saved)
-        return jnp.concatenate([readings[1:], self._memory.reading(after)[None]])
+        return jnp.concatenate([readings[1:], self._memory.reading(carry)[None]])
 
     def start_back(
-        self, before: Any, after: Any, drives: Array, saved: Any, adjoint: Any
-    ) -> tuple[Any, Any]:
-        del after
-
+        self, after: Any, drives: Array, saved: Any, adjoint: Any
+    ) -> tuple[None, Any, Any]:
         def pull(state: Any, drive: Array) -> Any:
             # A state may count in integers, which have no derivative.
             state, counts = eqx.partition(state, eqx.is_inexact_array)
@@ -133,17 +133,17 @@ class PlainLoop(Loop):
             return jax.vjp(remember, self._parameters, state, drive)[1]
 
         if adjoint is None:
-            adjoint = jax.tree.map(jnp.zeros_like, eqx.filter(before, eqx.is_inexact_array))
+            adjoint = jax.tree.map(jnp.zeros_like, eqx.filter(after, eqx.is_inexact_array))
         d_parameters = jax.tree.map(jnp.zeros_like, self._parameters)
-        return (d_parameters, adjoint), jax.vmap(pull)(saved, drives)
+        return None, (d_parameters, adjoint), jax.vmap(pull)(saved, drives)
 
-    def step_back(self, carry: Any, now: Any, d_reading: Array) -> tuple[Any, Array]:
+    def step_back(self, fixed: None, carry: Any, now: Any, d_reading: Array) -> tuple[Any, Array]:
         d_parameters, d_state = carry
         d_remember, d_state, d_drive = now((d_state, d_reading))
         return (jax.tree.map(jnp.add, d_parameters, d_remember), d_state), d_drive
 
-    def stop_back(self, before: Any, carry: Any, saved: Any, adjoint: Any) -> tuple[Any, Any]:
-        del before, saved, adjoint
+    def stop_back(self, carry: Any, saved: Any, adjoint: Any) -> tuple[Any, Any]:
+        del saved, adjoint
         d_parameters, d_state = carry
         return d_state, d_parameters
 

@@ -61,13 +61,14 @@ class Memory(eqx.Module):
         del state
         return None
 
-    def footprint(self, updates: int, *, gradient: bool = True) -> int:
-        """Bytes that one string takes while it runs, with or without its gradient.
+    def footprint(self, updates: int, *, gradient: bool = True) -> tuple[int, int]:
+        """Bytes that one string takes: while its group runs; and until its gradient is there.
 
-        Where it is large, strings run a few at a time; 0 where it need not be counted.
+        Where the sum is large, strings run in groups (`memrnn.groups`), and every array of the
+        state has the strings on its first axis. 0 where it need not be counted.
         """
         del updates, gradient
-        return 0
+        return 0, 0
 
     def loop(self) -> Loop:
         """How the updates run as a loop; for a memory whose gradient needs more than JAX's."""

@@ -92,7 +92,7 @@ class Nondeterministic(Memory):
     def update(self, state: Stack, drive: Float[Array, "batch drive"]) -> Stack:
         """The next state, whose shapes grow with the columns: loops use `loop` instead."""
         loop = self.loop()
-        carry, _, _ = loop.step(loop.start(state), drive)
+        carry, _, _ = loop.step(*loop.start(state), drive)
         return loop.stop(state, carry, 1)
 
     def reading(self, state: Stack) -> Float[Array, "batch reading"]:
@@ -104,9 +104,10 @@ class Nondeterministic(Memory):
     def doubt(self, state: Stack) -> Float[Array, " batch"]:
         return state.doubt
 
-    def footprint(self, updates: int, *, gradient: bool = True) -> int:
+    def footprint(self, updates: int, *, gradient: bool = True) -> tuple[int, int]:
         numbers = self.loop().numbers(self._block(updates), updates, gradient=gradient)
-        return numbers * self.weight_actions.dtype.itemsize
+        working, kept = (count * self.weight_actions.dtype.itemsize for count in numbers)
+        return working, kept
 
     def log_weights(
         self, drives: Float[np.ndarray, "updates drive"]

@@ -11,7 +11,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int
 
-from memrnn.network import Network, group_size, losses, mark
+from memrnn.network import Network, losses, mark
 from memrnn.training._data import Batches
 
 
@@ -66,29 +66,14 @@ def epoch(
 
     The loss of a batch is the mean over its strings of the sum of nats over the symbols.
     """
-    update, strings = optimizer(clip).update, tokens.shape[1]
+    update = optimizer(clip).update
 
     def gradient(longest: int) -> Callable:
         def loss(trained: Network, tokens: Array, lengths: Array) -> Array:
             nats, _ = losses(eqx.combine(trained, frozen), tokens[:, :longest], lengths)
-            return jnp.sum(nats) / strings
+            return jnp.sum(nats) / tokens.shape[0]
 
-        def over_groups(trained: Network, tokens: Array, lengths: Array) -> Any:
-            """The loss and its gradient, summed over groups of strings."""
-            network = eqx.combine(trained, frozen)
-            size = group_size(network, strings, longest, gradient=True)
-            if size == strings:
-                return jax.value_and_grad(loss)(trained, tokens, lengths)
-
-            def add(total: Any, group: Any) -> tuple[Any, None]:
-                part = jax.value_and_grad(loss)(trained, *group)
-                return jax.tree.map(jnp.add, total, part), None
-
-            groups = tokens.reshape(-1, size, tokens.shape[1]), lengths.reshape(-1, size)
-            none = jnp.zeros((), network.dtype), jax.tree.map(jnp.zeros_like, trained)
-            return jax.lax.scan(add, none, groups)[0]
-
-        return over_groups
+        return jax.value_and_grad(loss)
 
     def step(learner: Learner, batch: Array) -> tuple[Learner, Array]:
         batch_lengths = jnp.broadcast_to(lengths[batch], tokens.shape[1])

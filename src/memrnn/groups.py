@@ -1,0 +1,81 @@
+"""Strings run in groups: as many at a time as keep what their memory looks at in the cache."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from memrnn.memories import Memory
+
+CACHE = 14 << 20
+"""Bytes that the strings of a group may take; measured, see `docs/nondeterministic.md`."""
+
+
+def group_size(memory: Memory, strings: int, updates: int, *, gradient: bool) -> int:
+    """How many of `strings` strings to run at a time: a divisor of their number.
+
+    Memories that look back over all of a string are fastest while what they look at fits into
+    the processor's cache; all others take every string at once. The choice changes results by
+    rounding only.
+    """
+    each = sum(memory.footprint(updates, gradient=gradient))
+    most = strings if each == 0 else max(1, min(strings, CACHE // each))
+    return max(size for size in range(1, most + 1) if strings % size == 0)
+
+
+def split(tree: Any, groups: int, axis: int = 0) -> Any:
+    """Cuts the strings, which lie along `axis` of each array, into groups: a new first axis.
+
+    An array may have several rows a string, one string's after another's.
+    """
+
+    def cut(leaf: Array) -> Array:
+        if groups == 1:
+            return leaf[None]
+        shape = leaf.shape
+        cut = leaf.reshape(*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :])
+        return jnp.moveaxis(cut, axis, 0)
+
+    return jax.tree.map(cut, tree)
+
+
+def join(tree: Any, axis: int = 0) -> Any:
+    """Undoes `split`."""
+
+    def sew(leaf: Array) -> Array:
+        if len(leaf) == 1:
+            return leaf[0]
+        leaf = jnp.moveaxis(leaf, 0, axis)
+        shape = leaf.shape
+        return leaf.reshape(*shape[:axis], shape[axis] * shape[axis + 1], *shape[axis + 2 :])
+
+    return jax.tree.map(sew, tree)
+
+
+def each_group(function: Callable[[Any], tuple[Any, Any]], groups: Any) -> tuple[Any, Any]:
+    """Calls the function with each group in turn.
+
+    Args:
+        function: returns something of a group, and something to add up over all groups.
+        groups: arrays with groups on their first axis.
+
+    Returns:
+        The first with groups on the first axis, and the sum of the second.
+    """
+    count = len(jax.tree.leaves(groups)[0])
+    first = jax.tree.map(lambda leaf: leaf[0], groups)
+    if count == 1:
+        each, total = function(first)
+        return jax.tree.map(lambda leaf: leaf[None], each), total
+
+    # The sum is carried, not stacked: where a part of it is always zero, XLA sees that.
+    def add(total: Any, group: Any) -> tuple[Any, Any]:
+        each, part = function(group)
+        return jax.tree.map(jnp.add, total, part), each
+
+    shapes = jax.eval_shape(lambda group: function(group)[1], first)
+    zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    total, each = jax.lax.scan(add, zeros, groups)
+    return each, total

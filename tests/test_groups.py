@@ -1,0 +1,104 @@
+"""Strings that run a few at a time: the same numbers as all at once."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import memrnn
+from memrnn import groups
+from memrnn.groups import each_group, group_size, join, split
+from memrnn.network import Network, losses
+from memrnn.precision import cast, scope
+from memrnn.unroll import unroll
+
+MODELS = ["rns-2-3", "lstm-20+rns-2-2:window=3", "vrns-2-2-2", "gru-20+vrns-1-2-3:window=4"]
+STRINGS, LENGTH = 6, 9
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_join_undoes_split(axis: int) -> None:
+    array = jnp.arange(6 * 6 * 12).reshape(6, 6, 12)
+    parts = split(array, 3, axis)
+    assert parts.shape[0] == 3
+    assert jnp.array_equal(join(parts, axis), array)
+    pieces = jnp.split(array, 3, axis)
+    assert all(jnp.array_equal(part, piece) for part, piece in zip(parts, pieces, strict=True))
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_each_group_maps_and_sums(count: int) -> None:
+    array = jnp.arange(count * 3.0).reshape(count, 3)
+    each, total = each_group(lambda group: (group**2, {"sum": jnp.sum(group)}), array)
+    assert jnp.array_equal(each, array**2)
+    assert total["sum"] == jnp.sum(array)
+
+
+def test_a_group_is_as_large_as_the_cache_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = memrnn.get_model("rns-3-3").build(3, seed=0).memory
+    each = sum(memory.footprint(40))
+    for most, size in ((0, 1), (1, 1), (3, 2), (9, 5), (10, 10), (99, 10)):
+        monkeypatch.setattr(groups, "CACHE", most * each)
+        assert group_size(memory, 10, 40, gradient=True) == size
+    monkeypatch.setattr(groups, "CACHE", 0)
+    stack = memrnn.get_model("jm-10").build(3, seed=0).memory
+    assert group_size(stack, 10, 40, gradient=True) == 10
+
+
+def at_a_time(size: int, network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on so many strings run at a time, with a gradient and without."""
+    most = max(
+        sum(network.memory.footprint(n, gradient=gradient))
+        for n in (LENGTH - 1, LENGTH)
+        for gradient in (True, False)
+    )
+    monkeypatch.setattr(type(network.memory), "footprint", lambda *_, **__: (most, 0))
+    monkeypatch.setattr(groups, "CACHE", size * most)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_groups_change_neither_losses_nor_gradients(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = jnp.asarray(np.random.default_rng(0).integers(0, 3, (STRINGS, LENGTH)), jnp.int32)
+    lengths = jnp.array([9, 9, 7, 9, 1, 8], jnp.int32)
+    with scope("float64"):
+        network = cast(memrnn.get_model(model).build(3, seed=1), "float64")
+
+        def run() -> Any:
+            def loss(network: Network) -> jax.Array:
+                return jnp.sum(losses(network, tokens, lengths)[0])
+
+            forward = losses(network, tokens, lengths)[0]
+            return forward, eqx.filter_value_and_grad(loss)(network)
+
+        expected = run()
+        for size in (1, 2, 3):
+            at_a_time(size, network, monkeypatch)
+            assert group_size(network.memory, STRINGS, LENGTH - 1, gradient=True) == size
+            for found, value in zip(jax.tree.leaves(run()), jax.tree.leaves(expected), strict=True):
+                np.testing.assert_allclose(found, value, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("model", MODELS[1:2] + MODELS[3:])
+def test_groups_of_a_text(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = jnp.asarray(np.random.default_rng(0).normal(size=(2, LENGTH, STRINGS, 3)))
+    with scope("float64"):
+        network = cast(memrnn.get_model(model).build(3, seed=1), "float64")
+        parts = network.controller, network.memory
+
+        def run() -> Any:
+            def total(parts: Any) -> tuple[jax.Array, Any]:
+                first, carried = unroll(*parts, inputs[0].astype(jnp.float64))
+                second, carried = unroll(*parts, inputs[1].astype(jnp.float64), carried)
+                return jnp.sum(first**2) + jnp.sum(jnp.sin(second)), carried
+
+            return eqx.filter_value_and_grad(total, has_aux=True)(parts)
+
+        expected = run()
+        at_a_time(2, network, monkeypatch)
+        for found, value in zip(jax.tree.leaves(run()), jax.tree.leaves(expected), strict=True):
+            np.testing.assert_allclose(found, value, rtol=1e-11, atol=1e-13)
