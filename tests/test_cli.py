@@ -84,6 +84,7 @@ WRONG = {
     "unknown part": ((*TRAIN, "--freeze", "stack"), "embedding, controller, memory, classifier"),
     "no valid length": ((*TRAIN, "--lengths", "43", "44"), "nearest valid lengths are 42 and 45"),
     "no restarts": ((*TRAIN, "--restarts", "0"), "must be at least 1"),
+    "restart below 0": ((*TRAIN, "--only", "-1"), "numbers of restarts from 0"),
     "no workers": ((*TRAIN, "--workers", "0"), "must be at least 1"),
     "no epochs": ((*TRAIN, "--epochs", "0"), "must be at least 1"),
     "negative seed": ((*TRAIN, "--seed", "-1"), "at least 0"),

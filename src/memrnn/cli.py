@@ -114,6 +114,7 @@ def train_command(
     out: Path,
     freeze: tuple[str, ...] = (),
     restarts: int = 10,
+    only: tuple[int, ...] = (),
     seed: int = 0,
     workers: int | None = None,
     recipe: Annotated[Recipe, tyro.conf.arg(name="")] = Recipe(),  # noqa: B008
@@ -125,7 +126,8 @@ def train_command(
         model: name of the model, see `memrnn models`.
         out: folder for the checkpoints.
         freeze: parts that keep their random start: embedding, controller, memory, classifier.
-        restarts: training runs, each with a seed of its own.
+        restarts: training runs, each with a seed of its own, numbered from 0.
+        only: numbers of the restarts to train now, instead of all; others stay as they are.
         seed: from which every restart's own seed follows.
         workers: restarts that train at a time; by default one a core.
         recipe: everything about training that is not the network.
@@ -133,13 +135,14 @@ def train_command(
     experiment = Experiment(language, model, freeze, recipe, seed)
     workers = (os.cpu_count() or 1) if workers is None else workers
     console = Console(stderr=True)
-    with TrainingDisplay(experiment, restarts, workers, console) as display:
-        run = train(experiment, out, restarts, workers=workers, listener=display)
+    chosen = tuple(sorted(set(only))) or tuple(range(restarts))
+    with TrainingDisplay(experiment, len(chosen), workers, console) as display:
+        run = train(experiment, out, chosen, workers=workers, listener=display)
     best = run.restarts[run.best]
     _say_doubtful(sum(restart.progress.doubtful for restart in run.restarts), "validation", console)
     diverged = sum(restart.progress.status == "diverged" for restart in run.restarts)
     console.print(
-        f"best of {restarts}: restart {best.number}, validation perplexity "
+        f"best of {len(chosen)}: restart {best.number}, validation perplexity "
         f"{best.progress.schedule.best:.4f}, exact lower bound {best.progress.bound:.4f}"
         + (f"; {diverged} diverged" if diverged else "")
         + f"\nnext: memrnn test {out}",

@@ -95,6 +95,13 @@ def test_restarts_do_not_depend_on_their_neighbours(unbroken: Path, tmp_path: Pa
     assert files(tmp_path / "alone").items() <= files(unbroken).items()
 
 
+def test_chosen_restarts_are_those_of_all(unbroken: Path, tmp_path: Path) -> None:
+    run = train(tiny(), tmp_path / "some", restarts=[2, 0, 2])
+    assert [restart.number for restart in run.restarts] == [0, 2]
+    train(tiny(), tmp_path / "some", restarts=[1])
+    assert files(tmp_path / "some") == files(unbroken)
+
+
 def test_a_run_stopped_between_epochs_ends_in_the_same_bits(unbroken: Path, tmp_path: Path) -> None:
     folder = tmp_path / "resumed"
     for epochs in (1, 3, 4):

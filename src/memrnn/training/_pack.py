@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,18 +51,19 @@ def checkpoint_path(out: Path, restart: int) -> Path:
 def train(
     experiment: Experiment,
     out: str | Path,
-    restarts: int = 10,
+    restarts: int | Sequence[int] = 10,
     *,
     workers: int | None = None,
     listener: Listener | None = None,
 ) -> Run:
-    """Trains restarts 0 ... `restarts` - 1 and leaves one checkpoint each in the folder `out`.
+    """Trains restarts and leaves one checkpoint each in the folder `out`.
 
     Called again with the same experiment it continues where it was, even after the process was
     killed, and ends in the same bits as if it had never stopped. `recipe.epochs` and `restarts`
     may have grown in between. A restart that diverges ends alone.
 
     Args:
+        restarts: their number, for 0 ... `restarts` - 1; or which, one by one.
         workers: restarts that train at a time, each on one core; by default one a core.
         listener: called with a restart's number and progress when it is taken up and after
             every epoch, from the thread that trains it.
@@ -73,14 +74,17 @@ def train(
     """
     if workers is not None and workers < 1:
         raise ValueError(f"workers is {workers}, but must be at least 1.")
-    if restarts < 1:
-        raise ValueError(f"restarts is {restarts}, but must be at least 1.")
+    numbers = range(restarts) if isinstance(restarts, int) else sorted(set(restarts))
+    if not numbers or numbers[0] < 0:
+        raise ValueError(
+            f"restarts is {restarts}, but must be at least 1, or numbers of restarts from 0."
+        )
     out = Path(out)
-    workers = min(workers or os.cpu_count() or 1, restarts)
+    workers = min(workers or os.cpu_count() or 1, len(numbers))
     _check_room(experiment, workers)
     stop = threading.Event()
     with _claim(out, experiment), scope(experiment.recipe.precision):
-        lives = [Restart(experiment, n, checkpoint_path(out, n)) for n in range(restarts)]
+        lives = [Restart(experiment, n, checkpoint_path(out, n)) for n in numbers]
         for life in lives:
             if listener:
                 listener(life.number, life.progress)
