@@ -159,7 +159,7 @@ def table(facts: dict[int, dict[str, Any]]) -> Iterator[str]:
 def draw(model: str, facts: dict[int, dict[str, Any]]) -> str:
     """Time and memory against length, as SVG; each line goes through the last point."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
+    from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, ScalarFormatter
 
     from memrnn.reports._figures import svg
 
@@ -199,7 +199,9 @@ def draw(model: str, facts: dict[int, dict[str, Any]]) -> str:
         axis.xaxis.set_major_locator(FixedLocator(lengths))
         axis.xaxis.set_major_formatter(ScalarFormatter())
         axis.xaxis.set_minor_locator(NullLocator())
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_locator(NullLocator())
         axis.tick_params(labelsize=8)
         axis.spines[["top", "right"]].set_visible(False)
     return svg(figure, f"What a training step of {model} costs by string length")
