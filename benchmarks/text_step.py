@@ -12,6 +12,8 @@ the median over rounds of
 
     (seconds with the stack - seconds without) / seconds without
 
+A model needs a window or a limit of its depth, as a text has no end.
+
     python benchmarks/text_step.py [MODEL ...] [--streams 32] [--segments 4] [--rounds 7]
 """
 
@@ -36,6 +38,7 @@ from memrnn.unroll import Carried, unroll
 
 SEGMENT = 35
 SETTLING = 3
+"""Segments until the carried state no longer changes its shapes."""
 CLIP, RATE = 0.25, 1.0
 
 

@@ -83,7 +83,7 @@ WRONG = {
     "unknown model": ((*TRAIN[:4], "jm-x", *TRAIN[5:]), "there are elman, gru or lstm"),
     "unknown part": ((*TRAIN, "--freeze", "stack"), "embedding, controller, memory, classifier"),
     "no valid length": ((*TRAIN, "--lengths", "43", "44"), "nearest valid lengths are 42 and 45"),
-    "no restarts": ((*TRAIN, "--restarts", "0"), "must be at least 1"),
+    "no restarts": ((*TRAIN, "--restarts", "0"), "restarts is 0, but must be at least 1"),
     "restart below 0": ((*TRAIN, "--only", "-1"), "numbers of restarts from 0"),
     "no workers": ((*TRAIN, "--workers", "0"), "must be at least 1"),
     "no epochs": ((*TRAIN, "--epochs", "0"), "must be at least 1"),

@@ -135,14 +135,13 @@ def train_command(
     experiment = Experiment(language, model, freeze, recipe, seed)
     workers = (os.cpu_count() or 1) if workers is None else workers
     console = Console(stderr=True)
-    chosen = tuple(sorted(set(only))) or tuple(range(restarts))
-    with TrainingDisplay(experiment, len(chosen), workers, console) as display:
-        run = train(experiment, out, chosen, workers=workers, listener=display)
+    with TrainingDisplay(experiment, len(set(only)) or restarts, workers, console) as display:
+        run = train(experiment, out, only or restarts, workers=workers, listener=display)
     best = run.restarts[run.best]
     _say_doubtful(sum(restart.progress.doubtful for restart in run.restarts), "validation", console)
     diverged = sum(restart.progress.status == "diverged" for restart in run.restarts)
     console.print(
-        f"best of {len(chosen)}: restart {best.number}, validation perplexity "
+        f"best of {len(run.restarts)}: restart {best.number}, validation perplexity "
         f"{best.progress.schedule.best:.4f}, exact lower bound {best.progress.bound:.4f}"
         + (f"; {diverged} diverged" if diverged else "")
         + f"\nnext: memrnn test {out}",

@@ -35,8 +35,8 @@ def split(tree: Any, groups: int, axis: int = 0) -> Any:
         if groups == 1:
             return leaf[None]
         shape = leaf.shape
-        cut = leaf.reshape(*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :])
-        return jnp.moveaxis(cut, axis, 0)
+        leaf = leaf.reshape(*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :])
+        return jnp.moveaxis(leaf, axis, 0)
 
     return jax.tree.map(cut, tree)
 
