@@ -9,6 +9,7 @@ import numpy as np
 
 from memrnn.evaluation._scores import finite, report_bin
 from memrnn.evaluation._test_set import Bin, Group, Marks, TestSet, make_test_sets
+from memrnn.experiment import Experiment
 from memrnn.network import Network, check_room
 from memrnn.network import mark as network_marks
 from memrnn.padding import padded_lengths
@@ -45,11 +46,11 @@ def test(
     experiment = run.experiment
     precision = check_precision(precision or experiment.recipe.precision)
     test_sets = make_test_sets(experiment.law, bins, strings_per_length)
-    longest = max(test_set.law.longest for test_set in test_sets)
-    check_room(run.restarts[0].network, BATCH, longest, gradient=False)
     return {
         "precision": precision,
-        "runs": [_report(run, restart, test_sets, precision) for restart in run.restarts],
+        "runs": [
+            test_restart(experiment, restart, test_sets, precision) for restart in run.restarts
+        ],
         "best": run.best,
     }
 
@@ -103,10 +104,17 @@ def _pad(groups: Sequence[Group], longest: int) -> tuple[np.ndarray, np.ndarray]
     return tokens, np.array(lengths, np.int32)
 
 
-def _report(
-    run: Run, restart: Trained, test_sets: Sequence[TestSet], precision: str
+def test_restart(
+    experiment: Experiment, restart: Trained, test_sets: Sequence[TestSet], precision: str
 ) -> dict[str, Any]:
-    progress, experiment = restart.progress, run.experiment
+    """One restart on test sets that are at hand: an entry of `runs` in what `test` returns.
+
+    Raises:
+        ValueError: if the test needs more memory than there is.
+    """
+    longest = max(test_set.law.longest for test_set in test_sets)
+    check_room(restart.network, BATCH, longest, gradient=False)
+    progress = restart.progress
     return {
         "restart": restart.number,
         "seed": progress.seed,
@@ -124,3 +132,6 @@ def _report(
             for test_set in test_sets
         ],
     }
+
+
+test_restart.__test__ = False  # type: ignore[attr-defined]  # pytest: likewise

@@ -3,6 +3,7 @@
 from memrnn.training._pack import Listener as Listener
 from memrnn.training._pack import Run as Run
 from memrnn.training._pack import Trained as Trained
+from memrnn.training._pack import Trainer as Trainer
 from memrnn.training._pack import load_experiment as load_experiment
 from memrnn.training._pack import load_run as load_run
 from memrnn.training._pack import train as train

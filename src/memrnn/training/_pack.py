@@ -4,7 +4,8 @@ import fcntl
 import json
 import os
 import threading
-from collections.abc import Callable, Generator, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from memrnn import checkpoints
 from memrnn.experiment import Experiment
 from memrnn.network import Network, check_room
 from memrnn.precision import cast, scope
+from memrnn.training._programs import Programs
 from memrnn.training._restart import Progress, Restart
 
 EXPERIMENT_FILE = "experiment.json"
@@ -113,6 +115,38 @@ def train(
         )
 
 
+class Trainer:
+    """Trains restarts of one experiment one after another, with programs compiled once."""
+
+    def __init__(self, experiment: Experiment):
+        """Raises ValueError where one restart does not fit into this machine's memory."""
+        self.experiment = experiment
+        self._programs: Programs | None = None
+        _check_room(experiment, workers=1)
+
+    def lives(self, number: int, out: str | Path, *, patience: float = 0.0) -> Iterator[Restart]:
+        """A restart as its checkpoint in the folder `out` has it, then again after every epoch.
+
+        Args:
+            patience: seconds to wait for another process that trains in `out`.
+
+        Raises:
+            ValueError, OSError: as `train` does.
+        """
+        out, precision = Path(out), self.experiment.recipe.precision
+        with _claim(out, self.experiment, patience):
+            with scope(precision):
+                life = Restart(self.experiment, number, checkpoint_path(out, number))
+            yield life
+            while not life.finished:
+                # The scope holds for this thread, so it must not stay open over a yield.
+                with scope(precision):
+                    if self._programs is None:
+                        self._programs = life.compile()
+                    life.advance(self._programs)
+                yield life
+
+
 def load_experiment(out: str | Path) -> Experiment:
     """The experiment that was trained into this folder.
 
@@ -154,7 +188,7 @@ def _check_room(experiment: Experiment, workers: int) -> None:
 
 
 @contextmanager
-def _claim(out: Path, experiment: Experiment) -> Generator[None]:
+def _claim(out: Path, experiment: Experiment, patience: float = 0.0) -> Generator[None]:
     """Makes the folder this experiment's and this process' own while it trains."""
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file; give a folder that does not exist or is empty.")
@@ -169,13 +203,22 @@ def _claim(out: Path, experiment: Experiment) -> Generator[None]:
     out.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(out, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ValueError(f"Another process is training in {out}.") from error
+        _lock(descriptor, out, patience)
         checkpoints.remove_partial(out)
         text = json.dumps(experiment.to_json(), indent=1) + "\n"
         checkpoints.write_bytes(out / EXPERIMENT_FILE, text.encode())
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, out: Path, patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError as error:
+            if time.monotonic() >= deadline:
+                raise ValueError(f"Another process is training in {out}.") from error
+        time.sleep(0.1)

@@ -1,0 +1,364 @@
+"""The ledger: every run of a study, with its curve and its scores, in one SQLite file.
+
+One process writes, the driver; anyone may read meanwhile (WAL).
+"""
+
+import json
+import sqlite3
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from memrnn.studies._study import Pack, Study, freeze_text
+from memrnn.training import Epoch, Progress
+
+FORMAT = "1"
+LEDGER_FILE = "ledger.db"
+PATIENCE = 30.0
+"""Seconds to wait for a lock that another process holds on the ledger."""
+
+Status = Literal["planned", "running", "done", "diverged", "failed"]
+STATUSES: tuple[Status, ...] = ("planned", "running", "done", "diverged", "failed")
+FINAL: tuple[Status, ...] = ("done", "diverged")
+
+_TEST = "precision TEXT, low INTEGER, high INTEGER, strings_per_length INTEGER"
+_BIN = (
+    "language TEXT, train_low INTEGER, train_high INTEGER, "
+    "low INTEGER, high INTEGER, strings_per_length INTEGER"
+)
+_SCORES = (
+    "strings INTEGER, perplexity REAL, accuracy REAL, determined_accuracy REAL, "
+    "exact_strings REAL, skill REAL, doubtful_strings INTEGER"
+)
+_SCHEMA = f"""
+CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE runs (
+  id TEXT PRIMARY KEY,
+  position INTEGER,              -- in the study; NULL: no longer part of it
+  language TEXT NOT NULL, model TEXT NOT NULL, freeze TEXT NOT NULL,
+  restart INTEGER NOT NULL, seed INTEGER NOT NULL,
+  configuration TEXT NOT NULL,   -- the experiment, JSON
+  folder TEXT NOT NULL,          -- of its checkpoint, from the study's folder
+  pack INTEGER,
+  status TEXT NOT NULL CHECK (status IN {STATUSES}),
+  reason TEXT,                   -- why it failed
+  attempts INTEGER NOT NULL DEFAULT 0,
+  engine TEXT, worker TEXT, device TEXT, versions TEXT,
+  learning_rate REAL, valid_bound REAL, valid_perplexity REAL,
+  epochs INTEGER NOT NULL DEFAULT 0, best_epoch INTEGER, doubtful INTEGER,
+  seconds REAL NOT NULL DEFAULT 0, began TEXT, ended TEXT
+);
+CREATE TABLE epochs (
+  run TEXT, epoch INTEGER, train_perplexity REAL, validation_perplexity REAL,
+  learning_rate REAL, doubtful INTEGER,
+  PRIMARY KEY (run, epoch)
+) WITHOUT ROWID;
+CREATE TABLE bin_scores (
+  run TEXT, {_TEST}, {_SCORES},
+  PRIMARY KEY (run, precision, low, high, strings_per_length)
+) WITHOUT ROWID;
+CREATE TABLE length_scores (
+  run TEXT, {_TEST}, length INTEGER, {_SCORES},
+  PRIMARY KEY (run, precision, low, high, strings_per_length, length)
+) WITHOUT ROWID;
+CREATE TABLE bin_bounds (      -- floors and ceiling, on the same strings
+  {_BIN}, predictor TEXT, accuracy REAL, perplexity REAL,
+  PRIMARY KEY (language, train_low, train_high, low, high, strings_per_length, predictor)
+) WITHOUT ROWID;
+CREATE TABLE length_bounds (
+  {_BIN}, length INTEGER, predictor TEXT, accuracy REAL, perplexity REAL,
+  PRIMARY KEY (language, train_low, train_high, low, high, strings_per_length, length, predictor)
+) WITHOUT ROWID;
+CREATE TABLE sessions (
+  number INTEGER PRIMARY KEY, engine TEXT, workers INTEGER, host TEXT, versions TEXT,
+  began TEXT, ended TEXT, outcome TEXT
+);
+"""
+
+TABLES = (
+    "runs", "epochs", "bin_scores", "length_scores", "bin_bounds", "length_bounds", "sessions"
+)  # fmt: skip
+CEILING = "ceiling"
+
+
+class LedgerError(ValueError):
+    """The ledger cannot be used; the message says why and what to do."""
+
+
+class Ledger:
+    """An open ledger. `with ledger.writing():` makes several changes one."""
+
+    def __init__(self, folder: str | Path, *, create: bool = False):
+        """Opens the ledger of a study's folder.
+
+        Raises:
+            LedgerError: if there is none, or it is damaged, locked, or of another version.
+        """
+        self.path = Path(folder) / LEDGER_FILE
+        if not create and not self.path.is_file():
+            raise LedgerError(f"{folder} holds no study: there is no {LEDGER_FILE} in it.")
+        with self._explained():
+            self._database = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
+            self._database.row_factory = sqlite3.Row
+            self._prepare(create)
+
+    def _prepare(self, create: bool) -> None:
+        found = self._database.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
+        known = self._database.execute(
+            "SELECT count(*) FROM sqlite_master WHERE name = 'facts'"
+        ).fetchone()[0]
+        if create:
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = NORMAL")
+            if not known:
+                self._database.executescript(
+                    f"BEGIN IMMEDIATE;{_SCHEMA}"
+                    f"INSERT INTO facts VALUES ('format', '{FORMAT}');COMMIT;"
+                )
+                return
+        if not known or self.fact("format") != FORMAT:
+            raise LedgerError(f"{self.path} is not a ledger of this version of memrnn.")
+
+    def close(self) -> None:
+        self._database.close()
+
+    def __enter__(self) -> "Ledger":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def writing(self) -> Generator[None]:
+        """Changes inside are written together or not at all."""
+        with self._explained():
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
+
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """What a query finds."""
+        with self._explained():
+            return [dict(row) for row in self._database.execute(query, values)]
+
+    def fact(self, key: str) -> str | None:
+        found = self.rows("SELECT value FROM facts WHERE key = ?", [key])
+        return found[0]["value"] if found else None
+
+    def study(self) -> Study:
+        """The study as it was last run.
+
+        Raises:
+            LedgerError: if none was planned.
+        """
+        text = self.fact("study")
+        if text is None:
+            raise LedgerError(f"{self.path} holds no study yet.")
+        return Study.from_json(json.loads(text))
+
+    def plan(self, study: Study, packs: Sequence[Pack]) -> None:
+        """Writes the study and its runs; what is known about a run stays.
+
+        A run that is not in the study any more keeps its rows, without a position.
+        """
+        self._put("facts", {"key": "study", "value": json.dumps(study.to_json())})
+        self._database.execute("UPDATE runs SET position = NULL, pack = NULL")
+        position = 0
+        for number, pack in enumerate(packs):
+            for run in pack:
+                cell = run.experiment
+                self._database.execute(
+                    "INSERT INTO runs (id, language, model, freeze, restart, seed, configuration, "
+                    "folder, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'planned') "
+                    "ON CONFLICT (id) DO NOTHING",
+                    [
+                        run.id, cell.language, cell.model, freeze_text(cell.freeze), run.restart,
+                        cell.restart_seed(run.restart), json.dumps(cell.to_json()), run.folder,
+                    ],
+                )  # fmt: skip
+                self._database.execute(
+                    "UPDATE runs SET position = ?, pack = ? WHERE id = ?",
+                    [position, number, run.id],
+                )
+                position += 1
+        # Whatever ran when the last driver ended runs no longer; and new bins want new tests.
+        self._database.execute("UPDATE runs SET status = 'planned' WHERE status = 'running'")
+        for run in self.untested(study):
+            self._database.execute("UPDATE runs SET status = 'planned' WHERE id = ?", [run])
+
+    def untested(self, study: Study) -> list[str]:
+        """Finished runs of which a score is missing that the study asks for."""
+        wanted = len(study.bins) * len(study.precisions)
+        asked = " OR ".join("(low = ? AND high = ?)" for _ in study.bins)
+        precisions = ", ".join("?" for _ in study.precisions)
+        counted = (
+            f"SELECT count(*) FROM bin_scores WHERE run = runs.id AND ({asked}) "
+            f"AND precision IN ({precisions}) AND strings_per_length = ?"
+        )
+        return [
+            row["id"]
+            for row in self.rows(
+                f"SELECT id FROM runs WHERE position IS NOT NULL AND status IN {FINAL} "
+                f"AND ({counted}) < ?",
+                [*(edge for edges in study.bins for edge in edges), *study.precisions,
+                 study.strings_per_length, wanted],
+            )
+        ]  # fmt: skip
+
+    def begin(self, run: str, progress: Progress, engine: str, worker: str) -> None:
+        """A worker has taken a run up, from its checkpoint if there is one."""
+        self._database.execute(
+            "UPDATE runs SET status = 'running', reason = NULL, attempts = attempts + 1, "
+            "engine = ?, worker = ?, began = coalesce(began, ?), ended = NULL WHERE id = ?",
+            [engine, worker, now(), run],
+        )
+        self._progress(run, progress, enumerate(progress.curve, 1))
+
+    def advance(self, run: str, progress: Progress) -> None:
+        """A run has finished an epoch."""
+        last = progress.epochs
+        self._progress(run, progress, [(last, progress.curve[-1])] if last else [])
+
+    def finish(
+        self,
+        run: str,
+        progress: Progress,
+        scores: Mapping[str, Sequence[Mapping[str, Any]]],
+        strings_per_length: int,
+        about: Mapping[str, Any],
+    ) -> None:
+        """A run is trained and tested.
+
+        Args:
+            scores: for each precision, its bins as `memrnn.test` reports them.
+            about: `device` and `versions`, of the worker.
+        """
+        self._progress(run, progress, enumerate(progress.curve, 1))
+        self._database.execute(
+            "UPDATE runs SET status = ?, reason = NULL, device = ?, versions = ?, ended = ? "
+            "WHERE id = ?",
+            [progress.status, about["device"], json.dumps(about["versions"]), now(), run],
+        )
+        for precision, bins in scores.items():
+            for one in bins:
+                self._score(run, precision, one, strings_per_length)
+
+    def fail(self, run: str, reason: str) -> None:
+        self._database.execute(
+            "UPDATE runs SET status = 'failed', reason = ?, ended = ? WHERE id = ?",
+            [reason, now(), run],
+        )
+
+    def release(self, runs: Iterable[str]) -> None:
+        """Runs whose worker is gone; they wait for another one."""
+        for run in runs:
+            self._database.execute(
+                "UPDATE runs SET status = 'planned' WHERE id = ? AND status = 'running'", [run]
+            )
+
+    def retry(self) -> int:
+        """Failed runs of the study are planned again; their number."""
+        return self._database.execute(
+            "UPDATE runs SET status = 'planned', reason = NULL, seconds = 0 "
+            "WHERE status = 'failed' AND position IS NOT NULL"
+        ).rowcount
+
+    def spend(self, run: str, seconds: float) -> None:
+        """Adds to the time that a run has taken, over all attempts."""
+        self._database.execute("UPDATE runs SET seconds = seconds + ? WHERE id = ?", [seconds, run])
+
+    def open_session(self, engine: str, workers: int, host: str, versions: Any) -> int:
+        cursor = self._database.execute(
+            "INSERT INTO sessions (engine, workers, host, versions, began) VALUES (?, ?, ?, ?, ?)",
+            [engine, workers, host, json.dumps(versions), now()],
+        )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def close_session(self, number: int, outcome: str) -> None:
+        self._database.execute(
+            "UPDATE sessions SET ended = ?, outcome = ? WHERE number = ?", [now(), outcome, number]
+        )
+
+    def _progress(self, run: str, progress: Progress, epochs: Iterable[tuple[int, Epoch]]) -> None:
+        for number, epoch in epochs:
+            self._put("epochs", {"run": run, "epoch": number} | asdict(epoch))
+        best = progress.schedule.best
+        self._database.execute(
+            "UPDATE runs SET learning_rate = ?, valid_bound = ?, valid_perplexity = ?, "
+            "epochs = ?, best_epoch = ?, doubtful = ? WHERE id = ?",
+            [
+                progress.curve[0].learning_rate if progress.curve else progress.schedule.rate,
+                progress.bound, best if best < float("inf") else None,
+                progress.epochs, progress.best_epoch, progress.doubtful, run,
+            ],
+        )  # fmt: skip
+
+    def _score(
+        self, run: str, precision: str, scores: Mapping[str, Any], strings_per_length: int
+    ) -> None:
+        low, high = scores["lengths"]
+        about = self.rows("SELECT language, configuration FROM runs WHERE id = ?", [run])[0]
+        train_low, train_high = json.loads(about["configuration"])["recipe"]["lengths"]
+        test = {"low": low, "high": high, "strings_per_length": strings_per_length}
+        of_run = {"run": run, "precision": precision} | test
+        of_bin = {
+            "language": about["language"], "train_low": train_low, "train_high": train_high
+        } | test  # fmt: skip
+        self._put("bin_scores", of_run | _numbers(scores))
+        self._put_bounds("bin_bounds", of_bin, scores)
+        for one in scores["per_length"]:
+            length = {"length": one["length"]}
+            self._put("length_scores", of_run | length | _numbers(one))
+            self._put_bounds("length_bounds", of_bin | length, one)
+
+    def _put_bounds(self, table: str, of_bin: dict[str, Any], scores: Mapping[str, Any]) -> None:
+        for predictor, bound in [(CEILING, scores["ceiling"]), *scores["floors"].items()]:
+            self._put(table, of_bin | {"predictor": predictor} | bound)
+
+    def _put(self, table: str, row: Mapping[str, Any]) -> None:
+        columns, marks = ", ".join(row), ", ".join("?" for _ in row)
+        self._database.execute(
+            f"INSERT OR REPLACE INTO {table} ({columns}) VALUES ({marks})", list(row.values())
+        )
+
+    @contextmanager
+    def _explained(self) -> Generator[None]:
+        """Turns SQLite's errors into sentences that say what to do."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            text = str(error)
+            if "locked" in text or "busy" in text:
+                raise LedgerError(
+                    f"{self.path} is locked by another program for more than {PATIENCE:.0f} "
+                    "seconds; close that and repeat the command. Nothing is lost."
+                ) from error
+            if "full" in text:
+                raise OSError(28, f"Could not write {self.path}: the disk is full.") from error
+            raise LedgerError(f"{self.path} cannot be used: {text}.") from error
+        except sqlite3.DatabaseError as error:
+            raise LedgerError(
+                f"{self.path} is damaged ({error}). Move it away and repeat `memrnn study run`: "
+                "what was trained is taken from its checkpoints."
+            ) from error
+
+
+def now() -> str:
+    """The time, in UTC, as the ledger writes it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _numbers(scores: Mapping[str, Any]) -> dict[str, Any]:
+    names = [part.split()[0] for part in _SCORES.split(", ")]
+    return {name: scores[name] for name in names}
