@@ -1,10 +1,14 @@
 """Studies: a declared grid, the ledger of its runs, and the engines that run it."""
 
+from memrnn.studies._driver import is_running as is_running
+from memrnn.studies._driver import run_study as run_study
+from memrnn.studies._engine import Engine as Engine
 from memrnn.studies._ledger import FINAL as FINAL
 from memrnn.studies._ledger import STATUSES as STATUSES
 from memrnn.studies._ledger import TABLES as TABLES
 from memrnn.studies._ledger import Ledger as Ledger
 from memrnn.studies._ledger import LedgerError as LedgerError
+from memrnn.studies._local import LocalEngine as LocalEngine
 from memrnn.studies._results import Cell as Cell
 from memrnn.studies._results import RunRecord as RunRecord
 from memrnn.studies._results import StudyResults as StudyResults

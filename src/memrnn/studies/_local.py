@@ -1,0 +1,172 @@
+"""The local engine: spawned processes on this machine, one job each at a time.
+
+Each process computes on one thread (`NPROC`), so that processes do not fight for cores, and a run
+ends in the same bits however many there are.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from memrnn.studies._engine import Ended, Lost, Message
+from memrnn.studies._job import Job, run_job
+
+ONE_THREAD = {"NPROC": "1"}
+"""What makes XLA compute on one thread; it must be set before JAX starts."""
+
+_SPAWN = multiprocessing.get_context("spawn")
+_SHARE = 0.5
+"""A worker that fills more than this share of its part of the machine's memory is replaced when
+its job is over: compiled programs pile up in a process."""
+
+
+class _Worker:
+    def __init__(self) -> None:
+        ours, theirs = _SPAWN.Pipe()
+        self.process = _SPAWN.Process(target=serve, args=(theirs,), daemon=True)
+        before = {name: os.environ.get(name) for name in ONE_THREAD}
+        os.environ.update(ONE_THREAD)
+        try:
+            self.process.start()
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+        theirs.close()
+        self.connection = ours
+        self.job: int | None = None
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
+
+
+class LocalEngine:
+    """Spawned processes on this machine."""
+
+    name = "local"
+
+    def __init__(self, workers: int | None = None):
+        """By default one worker a core."""
+        if workers is not None and workers < 1:
+            raise ValueError(f"workers is {workers}, but must be at least 1.")
+        self.workers = workers or len(os.sched_getaffinity(0))
+        self._memory = _memory() / self.workers * _SHARE
+        self._workers: list[_Worker] = []
+        self._deaths = _kills_for_memory()
+
+    def start(self, job: Job) -> None:
+        worker = next((one for one in self._workers if one.job is None), None)
+        if worker is None:
+            worker = _Worker()
+            self._workers.append(worker)
+        worker.job = job.number
+        # A worker that died while it was idle is found by the next poll.
+        with suppress(OSError):
+            worker.connection.send(job)
+
+    def poll(self, seconds: float) -> Sequence[Message]:
+        busy = [worker for worker in self._workers if worker.job is not None]
+        ready = set(wait([worker.connection for worker in busy], seconds))
+        messages: list[Message] = []
+        for worker in busy:
+            if worker.connection in ready:
+                messages += self._read(worker)
+        return messages
+
+    def cancel(self, job: int) -> None:
+        for worker in [worker for worker in self._workers if worker.job == job]:
+            self._drop(worker)
+
+    def close(self) -> None:
+        for worker in list(self._workers):
+            self._drop(worker)
+
+    def _read(self, worker: _Worker) -> list[Message]:
+        """All that a worker has sent; the end of its pipe means that it is gone."""
+        assert worker.job is not None
+        messages: list[Message] = []
+        try:
+            while worker.connection.poll():
+                event = worker.connection.recv()
+                messages.append((worker.job, event))
+                if isinstance(event, Ended):
+                    worker.job = None
+                    if _resident(worker.process.pid) > self._memory:
+                        self._drop(worker)
+                    break
+        except (EOFError, OSError):
+            worker.process.join()
+            messages.append((worker.job, self._obituary(worker.process.exitcode)))
+            self._drop(worker)
+        return messages
+
+    def _drop(self, worker: _Worker) -> None:
+        self._workers.remove(worker)
+        worker.kill()
+
+    def _obituary(self, code: int | None) -> Lost:
+        deaths, self._deaths = self._deaths, _kills_for_memory()
+        if code is not None and code < 0:
+            name = signal.Signals(-code).name
+            if code == -signal.SIGKILL and self._deaths > deaths:
+                return Lost("the system had no memory left and killed the worker", "memory")
+            killed = -code in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+            return Lost(f"its worker was ended by {name}", "killed" if killed else "crashed")
+        return Lost(f"its worker ended with status {code}", "crashed")
+
+
+def serve(connection: Connection) -> None:
+    """The life of a worker process: it takes jobs until its driver is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver ends its workers itself
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    while True:
+        try:
+            job = connection.recv()
+            for event in run_job(job):
+                connection.send(event)
+            connection.send(Ended())
+        except (EOFError, OSError):
+            return
+
+
+def _follow_parent() -> None:
+    """Ends this process when its driver is gone, even in the middle of an epoch."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
+
+
+def _memory() -> float:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _resident(process: int | None) -> float:
+    """Bytes of memory that a process holds; 0 where the system does not tell."""
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _kills_for_memory() -> int:
+    """How many processes the system has killed so far because memory was short."""
+    counts: list[Any] = []
+    for path in ("/proc/vmstat", "/sys/fs/cgroup/memory.events"):
+        try:
+            lines = Path(path).read_text().splitlines()
+        except OSError:
+            continue
+        counts += [int(line.split()[1]) for line in lines if line.startswith("oom_kill ")]
+    return sum(counts)
