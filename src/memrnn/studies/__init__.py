@@ -3,6 +3,8 @@
 from memrnn.studies._driver import is_running as is_running
 from memrnn.studies._driver import run_study as run_study
 from memrnn.studies._engine import Engine as Engine
+from memrnn.studies._export import FORMATS as FORMATS
+from memrnn.studies._export import export as export
 from memrnn.studies._ledger import FINAL as FINAL
 from memrnn.studies._ledger import STATUSES as STATUSES
 from memrnn.studies._ledger import TABLES as TABLES
@@ -13,6 +15,8 @@ from memrnn.studies._results import Cell as Cell
 from memrnn.studies._results import RunRecord as RunRecord
 from memrnn.studies._results import StudyResults as StudyResults
 from memrnn.studies._results import load_results as load_results
+from memrnn.studies._status import StudyStatus as StudyStatus
+from memrnn.studies._status import study_status as study_status
 from memrnn.studies._study import PlannedRun as PlannedRun
 from memrnn.studies._study import Study as Study
 from memrnn.studies._study import freeze_text as freeze_text

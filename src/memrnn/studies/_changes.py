@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 from memrnn.studies._job import versions
 from memrnn.studies._ledger import Ledger
@@ -54,8 +55,7 @@ def check_changes(ledger: Ledger, study: Study, packs: Sequence[Pack]) -> list[s
     return sentences
 
 
-def _fixed(study: Study) -> dict[str, object]:
+def _fixed(study: Study) -> dict[str, Any]:
     """What must not change, flat."""
-    return {"seed": study.seed} | {
-        f"recipe.{name}": value for name, value in asdict(study.recipe).items()
-    }
+    recipe = {f"recipe.{name}": value for name, value in asdict(study.recipe).items()}
+    return {"seed": study.seed, **recipe}

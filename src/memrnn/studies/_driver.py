@@ -68,7 +68,7 @@ def run_study(
             ledger is damaged or locked.
         OSError: if the disk is full.
     """
-    out = Path(out)
+    out = Path(out).resolve()  # workers may have another working directory
     packs = plan(study)
     with _claim(out), Ledger(out, create=True) as ledger:
         for sentence in check_changes(ledger, study, packs):

@@ -93,12 +93,13 @@ class LocalEngine:
 
     def _read(self, worker: _Worker) -> list[Message]:
         """All that a worker has sent; the end of its pipe means that it is gone."""
-        assert worker.job is not None
+        job = worker.job
+        assert job is not None
         messages: list[Message] = []
         try:
             while worker.connection.poll():
                 event = worker.connection.recv()
-                messages.append((worker.job, event))
+                messages.append((job, event))
                 if isinstance(event, Ended):
                     worker.job = None
                     if _resident(worker.process.pid) > self._memory:
@@ -106,7 +107,7 @@ class LocalEngine:
                     break
         except (EOFError, OSError):
             worker.process.join()
-            messages.append((worker.job, self._obituary(worker.process.exitcode)))
+            messages.append((job, self._obituary(worker.process.exitcode)))
             self._drop(worker)
         return messages
 

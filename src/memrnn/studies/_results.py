@@ -169,7 +169,7 @@ def _restart(run: RunRecord) -> int:
     return run.restart
 
 
-def _scores(ledger: Ledger, study: Study) -> dict[str, dict[tuple[str, Bin], Scores]]:
+def _scores(ledger: Ledger, study: Study) -> Mapping[str, Mapping[tuple[str, Bin], Scores]]:
     """The scores of every run by precision and bin, with bounds and lengths, of this study."""
     of_bin = "language, low, high"
     chosen = (
