@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from memrnn.studies._job import Event, Job
 
@@ -29,6 +29,7 @@ Message = tuple[int, Event | Ended | Lost]
 """The number of a job, and what happened to it. `Ended` or `Lost` is a job's last message."""
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Runs jobs on workers. It knows nothing of the study and never writes to the ledger."""
 

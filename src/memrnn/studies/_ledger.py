@@ -109,19 +109,17 @@ class Ledger:
         found = self._database.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise sqlite3.DatabaseError(found)
-        known = self._database.execute(
-            "SELECT count(*) FROM sqlite_master WHERE name = 'facts'"
-        ).fetchone()[0]
-        if create:
+        names = {row[0] for row in self._database.execute("SELECT name FROM sqlite_master")}
+        if create and not names:
             self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = NORMAL")
-            if not known:
-                self._database.executescript(
-                    f"BEGIN IMMEDIATE;{_SCHEMA}"
-                    f"INSERT INTO facts VALUES ('format', '{FORMAT}');COMMIT;"
-                )
-                return
-        if not known or self.fact("format") != FORMAT:
+            self._database.executescript(
+                f"BEGIN IMMEDIATE;{_SCHEMA}INSERT INTO facts VALUES ('format', '{FORMAT}');COMMIT;"
+            )
+        # A crash of the machine may lose the last transactions, but never damages the file.
+        self._database.execute("PRAGMA synchronous = NORMAL")
+        if create and not names:
+            return
+        if "facts" not in names or self.fact("format") != FORMAT:
             raise LedgerError(f"{self.path} is not a ledger of this version of memrnn.")
 
     def close(self) -> None:

@@ -191,15 +191,18 @@ def _scores(ledger: Ledger, study: Study) -> Mapping[str, Mapping[tuple[str, Bin
         "SELECT runs.language, {0}.* FROM {0} JOIN runs ON runs.id = {0}.run "
         f"WHERE runs.position IS NOT NULL AND strings_per_length = {study.strings_per_length}"
     )
+    asked = {(precision, edges) for precision in study.precisions for edges in study.bins}
     for row in ledger.rows(query.format("bin_scores")):
         run, precision, place = _place(row)
-        found[run][precision, place[1:]] = (
-            {"lengths": list(place[1:])} | row | bounds[place] | {"per_length": []}
-        )
+        if (precision, place[1:]) in asked:
+            found[run][precision, place[1:]] = (
+                {"lengths": list(place[1:])} | row | bounds[place] | {"per_length": []}
+            )
     for row in ledger.rows(query.format("length_scores") + " ORDER BY length"):
         run, precision, place = _place(row)
-        entries = found[run][precision, place[1:]]["per_length"]
-        entries.append(row | bounds[*place, row["length"]])
+        if (precision, place[1:]) in asked:
+            entries = found[run][precision, place[1:]]["per_length"]
+            entries.append(row | bounds[*place, row["length"]])
     return found
 
 

@@ -1,0 +1,52 @@
+"""An engine in this very process that does what a script says: to test the driver alone."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+
+from memrnn.studies._engine import Ended, Lost, Message
+from memrnn.studies._job import Event, Job, run_job
+
+Script = Callable[[Job], Iterator[Event | Lost]]
+
+
+class ScriptedEngine:
+    """Runs `script` for each job, by default the real thing; one message of each job a poll."""
+
+    name = "scripted"
+
+    def __init__(self, script: Script = run_job, workers: int = 2):
+        self.workers = workers
+        self.script = script
+        self.running: dict[int, Iterator[Event | Lost]] = {}
+        self.jobs: list[tuple[Job, int]] = []
+        self.cancelled: list[int] = []
+        self.closed = False
+
+    def start(self, job: Job) -> None:
+        self.jobs.append((job, len(self.running)))
+        assert len(self.running) < self.workers
+        self.running[job.number] = iter(self.script(job))
+
+    def poll(self, seconds: float) -> Sequence[Message]:
+        messages: deque[Message] = deque()
+        for number, events in list(self.running.items()):
+            event = next(events, Ended())
+            messages.append((number, event))
+            if isinstance(event, Ended | Lost):
+                self._drop(number)
+        return list(messages)
+
+    def cancel(self, job: int) -> None:
+        self.cancelled.append(job)
+        self._drop(job)
+
+    def close(self) -> None:
+        for job in list(self.running):
+            self._drop(job)
+        self.closed = True
+
+    def _drop(self, job: int) -> None:
+        """As a process that ends: what it holds is let go."""
+        events = self.running.pop(job, None)
+        if isinstance(events, Generator):
+            events.close()

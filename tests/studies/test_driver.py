@@ -1,0 +1,271 @@
+"""The driver alone, with an engine that does what the test says."""
+
+import sqlite3
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from scripted_engine import ScriptedEngine
+from small_studies import content, small_study
+
+from memrnn.studies import LedgerError, load_results, plan, run_study
+from memrnn.studies import _driver as driver_module
+from memrnn.studies._engine import Lost
+from memrnn.studies._job import Failed, run_job
+
+KILLED = Lost("its worker was ended by SIGKILL", "killed")
+CRASHED = Lost("its worker was ended by SIGSEGV", "crashed")
+NO_MEMORY = Lost("the system had no memory left", "memory")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("undisturbed")
+    assert run_study(small_study(), out, ScriptedEngine()) == {"done": 4}
+    return out
+
+
+def test_everything_is_recorded(undisturbed: Path) -> None:
+    results = load_results(undisturbed)
+    assert [cell.model for cell in results.cells] == ["jm-3", "lstm-4"]
+    for run in results.runs:
+        assert (run.status, run.epochs, len(run.curve)) == ("done", 3, 3)
+        assert run.scores.keys() == {("float32", (3, 9)), ("float32", (12, 18))}
+        for scores in run.scores.values():
+            assert scores["floors"]
+            assert scores["ceiling"]["accuracy"] <= 1
+            assert [one["length"] for one in scores["per_length"]]
+        assert run.versions["source"]
+        assert run.device
+        assert run.seconds > 0
+        assert (undisturbed / run.folder).is_dir()
+
+
+def test_scores_in_the_ledger_are_those_of_memrnn_test(undisturbed: Path) -> None:
+    from memrnn import load_run, test
+
+    results = load_results(undisturbed)
+    cell = results.cells[0]
+    expected = [
+        test(load_run(undisturbed / run.folder), [(3, 9), (12, 18)], strings_per_length=2)["runs"]
+        for run in cell.runs
+    ]
+    found = cell.result(results.study, "float32")
+    assert found is not None
+    assert found["runs"] == [one for runs in expected for one in runs]
+
+
+def test_running_twice_runs_nothing(undisturbed: Path) -> None:
+    before, engine = content(undisturbed), ScriptedEngine()
+    assert run_study(small_study(), undisturbed, engine) == {"done": 4}
+    assert engine.jobs == []
+    assert content(undisturbed) == before
+
+
+def test_lost_workers_lose_nothing(tmp_path: Path, undisturbed: Path) -> None:
+    deaths: Counter[int] = Counter()
+
+    def script(job):
+        for number, event in enumerate(run_job(job)):
+            deaths[len(job.runs)] += 1
+            if number == deaths[len(job.runs)] % 3 and deaths[len(job.runs)] < 12:
+                yield KILLED
+                return
+            yield event
+
+    engine = ScriptedEngine(script)
+    assert run_study(small_study(), tmp_path, engine) == {"done": 4}
+    assert len(engine.jobs) > 4
+    assert content(tmp_path) == content(undisturbed)
+
+
+@pytest.mark.parametrize(("loss", "most"), [(KILLED, "MOST_KILLED"), (CRASHED, "MOST_CRASHED")])
+def test_a_run_whose_workers_always_die_fails(tmp_path: Path, loss: Lost, most: str) -> None:
+    def script(job):
+        if job.experiment["model"] == "jm-3" and job.runs[0][1] == 1:
+            yield loss
+        else:
+            yield from run_job(job)
+
+    engine = ScriptedEngine(script)
+    assert run_study(small_study(), tmp_path, engine) == {"done": 3, "failed": 1}
+    times = getattr(driver_module, most)
+    reason = load_results(tmp_path).cells[0].runs[1].reason
+    assert reason == f"{loss.reason}, {times} times without an epoch in between"
+    assert len(engine.jobs) == 3 + times
+    # What failed stays so, until it is asked for.
+    assert run_study(small_study(), tmp_path, ScriptedEngine()) == {"done": 3, "failed": 1}
+    assert run_study(small_study(), tmp_path, ScriptedEngine(), retry=True) == {"done": 4}
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_pack_out_of_memory_is_split_and_then_runs_alone(
+    tmp_path: Path, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memrnn.studies._study.LEAST_PACKS", 1)
+    study = small_study(restarts=8, models=["lstm-4"], recipe={"epochs": 1})
+
+    def script(job):
+        beside = len(engine.running) > 1
+        if len(job.runs) > 1 or (beside and job.runs[0][1] == 6):
+            yield Failed(job.runs[0][0], "Out of memory.", "memory") if told else NO_MEMORY
+        else:
+            yield from run_job(job)
+
+    engine = ScriptedEngine(script)
+    assert run_study(study, tmp_path, engine) == {"done": 8}
+    sizes = Counter(len(job.runs) for job, _ in engine.jobs)
+    assert (sizes[8], sizes[4], sizes[2]) == (1, 2, 4)
+    assert sizes[1] >= 8
+    alone = [beside for job, beside in engine.jobs if [run[1] for run in job.runs] == [6]]
+    assert alone[-1] == 0
+
+
+def test_what_does_not_fit_even_alone_fails(tmp_path: Path) -> None:
+    def script(job):
+        if job.runs[0][1] == 1 and job.experiment["model"] == "jm-3":
+            yield NO_MEMORY
+        else:
+            yield from run_job(job)
+
+    assert run_study(small_study(), tmp_path, ScriptedEngine(script)) == {"done": 3, "failed": 1}
+    assert load_results(tmp_path).cells[0].runs[1].reason == (
+        "out of memory, even with nothing else running"
+    )
+
+
+def test_a_run_that_never_ends_is_ended(tmp_path: Path) -> None:
+    class Hanging(ScriptedEngine):
+        """Tells nothing of one run, for ever."""
+
+        def poll(self, seconds):
+            hung = {job.number for job, _ in self.jobs if job.runs[0][2].endswith(run.folder)}
+            kept = {number: self.running.pop(number) for number in hung & self.running.keys()}
+            messages = super().poll(seconds)
+            self.running |= kept
+            return messages
+
+    study = small_study(time_limit=6)
+    run, engine = plan(study)[0][0], Hanging()
+    assert run_study(study, tmp_path, engine) == {"done": 3, "failed": 1}
+    failed = load_results(tmp_path).cells[0].runs[0]
+    assert failed.reason == "not done after the time limit of 6 s"
+    assert 6 <= failed.seconds < 20
+    assert len(engine.cancelled) == 1
+
+
+def test_a_fault_of_one_run_is_its_own(tmp_path: Path) -> None:
+    study = small_study()
+    broken = tmp_path / "broken"
+    run_study(study, broken, ScriptedEngine())
+    run = load_results(broken).cells[1].runs[0]
+    (checkpoint,) = (broken / run.folder).glob("*.safetensors")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-9])
+    (broken / "ledger.db").unlink()
+    assert run_study(study, broken, ScriptedEngine()) == {"done": 3, "failed": 1}
+    failed = load_results(broken).cells[1].runs[0]
+    assert failed.reason is not None
+    assert "damaged" in failed.reason
+    # A ledger that is lost is made again from the checkpoints: nothing was trained anew.
+    assert load_results(broken).cells[0].runs[0].epochs == 3
+
+
+def test_a_full_disk_stops_the_study_and_loses_nothing(tmp_path: Path, undisturbed: Path) -> None:
+    def script(job):
+        for number, event in enumerate(run_job(job)):
+            if number == 2:
+                yield Failed(job.runs[0][0], "Could not write x: the disk is full.", "disk")
+                return
+            yield event
+
+    engine = ScriptedEngine(script)
+    with pytest.raises(OSError, match="the disk is full"):
+        run_study(small_study(), tmp_path, engine)
+    assert engine.closed
+    results = load_results(tmp_path)
+    assert {run.status for run in results.runs} == {"planned"}
+    assert results.sessions[-1]["outcome"] == "stopped: Could not write x: the disk is full."
+    assert run_study(small_study(), tmp_path, ScriptedEngine()) == {"done": 4}
+    assert content(tmp_path) == content(undisturbed)
+
+
+def test_a_study_that_grows_is_added_to(tmp_path: Path) -> None:
+    notices: list[str] = []
+    run_study(small_study(models=["lstm-4"]), tmp_path, ScriptedEngine(), notice=notices.append)
+    assert notices == []
+    grown = small_study(bins=[[3, 9], [12, 21]], precisions=["float32", "float64"])
+    assert run_study(grown, tmp_path, ScriptedEngine(), notice=notices.append) == {"done": 4}
+    assert "grown by 2 runs" in notices[0]
+    assert "other tests" in notices[1]
+    results = load_results(tmp_path)
+    assert all(len(run.scores) == 4 for run in results.runs)
+    assert {run.epochs for run in results.runs} == {3}
+    # What has left the study stays in the ledger, but in no result.
+    run_study(small_study(models=["jm-3"]), tmp_path, ScriptedEngine(), notice=notices.append)
+    assert "2 runs of the ledger are not in the study any more" in notices[2]
+    assert len(load_results(tmp_path).runs) == 2
+    assert len(content(tmp_path)["runs"]) == 4
+
+
+def test_another_recipe_is_another_study(undisturbed: Path) -> None:
+    before = content(undisturbed)
+    with pytest.raises(ValueError, match=r"recipe\.epochs is 3 in its ledger and 9 now"):
+        run_study(small_study(recipe={"epochs": 9}), undisturbed, ScriptedEngine())
+    with pytest.raises(ValueError, match="seed is 0 in its ledger and 4 now"):
+        run_study(small_study(seed=4), undisturbed, ScriptedEngine())
+    assert content(undisturbed) == before
+
+
+def test_folders_that_are_not_ours_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    with pytest.raises(ValueError, match="not empty and holds no study"):
+        run_study(small_study(), tmp_path, ScriptedEngine())
+    with pytest.raises(ValueError, match="is a file"):
+        run_study(small_study(), tmp_path / "mine", ScriptedEngine())
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_two_drivers_do_not_meet(tmp_path: Path) -> None:
+    def script(job):
+        with pytest.raises(ValueError, match="Another process is running the study"):
+            run_study(small_study(), tmp_path, ScriptedEngine())
+        yield from run_job(job)
+
+    assert run_study(small_study(), tmp_path, ScriptedEngine(script)) == {"done": 4}
+
+
+def test_a_locked_ledger_is_one_sentence(
+    undisturbed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memrnn.studies._ledger.PATIENCE", 0.2)
+    other = sqlite3.connect(undisturbed / "ledger.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        with pytest.raises(LedgerError, match="is locked by another program"):
+            run_study(small_study(), undisturbed, ScriptedEngine())
+        assert load_results(undisturbed).runs, "reading goes on"
+    finally:
+        other.close()
+
+
+@pytest.mark.parametrize("damage", ["all", "middle", "not a ledger"])
+def test_a_damaged_ledger_is_one_sentence(tmp_path: Path, damage: str) -> None:
+    run_study(small_study(models=["lstm-4"], restarts=1), tmp_path, ScriptedEngine())
+    path = tmp_path / "ledger.db"
+    content = bytearray(path.read_bytes())
+    if damage == "not a ledger":
+        path.unlink()
+        other = sqlite3.connect(path)
+        other.execute("CREATE TABLE x (y)")
+        other.close()
+    else:
+        content[0 if damage == "all" else 4096 : 20_000] = b"\xa5" * (
+            20_000 - (0 if damage == "all" else 4096)
+        )
+        path.write_bytes(content)
+    for action in (
+        lambda: run_study(small_study(), tmp_path, ScriptedEngine()),
+        lambda: load_results(tmp_path),
+    ):
+        with pytest.raises(LedgerError, match=r"damaged|not a ledger of this version"):
+            action()
