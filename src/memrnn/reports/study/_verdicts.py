@@ -1,0 +1,166 @@
+"""How a claim is judged: thresholds, and the rules that turn intervals into verdicts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from memrnn.reports._summary import lengths_label
+from memrnn.reports.study._resampling import Estimate
+from memrnn.reports.study._scores import TRIVIAL, View, standing
+from memrnn.studies import Cell
+
+KEPT = 0.9
+"""The share of their score that the paper says nets with a frozen part keep."""
+
+LOST = 0.6
+"""The share that it says fully trained nets lose at most."""
+
+ABOUT = 0.05
+"""How far from a stated share still counts as about that share."""
+
+SMALLEST_KEPT = 0.05
+"""The smallest difference in retention or in skill that counts as one; the paper claims 0.5."""
+
+SMALLEST_GAIN = 0.02
+"""The smallest difference in accuracy that counts as one: twice what its two digits can hide."""
+
+SMALLEST_SPREAD = 0.1
+"""By what share of itself a spread must shrink to count as smaller."""
+
+COVERAGE = 0.5
+"""The share of the planned runs that must be finished."""
+
+MOST_FAILED = 0.1
+"""The share of the planned runs that may have failed."""
+
+LEAST_RESTARTS = 3
+"""Restart numbers that must be finished in some cell."""
+
+LEAST_VALUES = 5
+"""Values, cells times restarts, that must be there over all cells."""
+
+TRAP_SHARE = 0.5
+"""The share of supporting cells that may be no better than the floor."""
+
+Verdict = Literal["supported", "not supported", "undecided"]
+UNDECIDED: Verdict = "undecided"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One number that speaks for or against a claim.
+
+    Attributes:
+        estimate: here; None if this study cannot tell.
+        published: the same from the paper's tables; None if they cannot tell.
+        remark: what the published number is of.
+        kind: how it is written: `share`, `difference`, `nats` or `perplexity`.
+    """
+
+    name: str
+    estimate: Estimate | None
+    published: float | None
+    remark: str = ""
+    kind: str = "share"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the paper, and what this study has to say about it.
+
+    Attributes:
+        key: a letter to name it by.
+        source: where the paper says it.
+        rule: when it is supported and when not, in words.
+        why: one sentence.
+        notes: what else one should know.
+    """
+
+    key: str
+    claim: str
+    source: str
+    rule: str
+    measured: tuple[Measured, ...]
+    verdict: Verdict
+    why: str
+    notes: tuple[str, ...] = field(default=())
+
+
+def at_least(estimate: Estimate | None, threshold: float) -> Verdict:
+    """Supported if the whole interval is at least the threshold, not if all of it is below."""
+    if estimate is None or estimate.interval is None:
+        return "undecided"
+    if estimate.interval.low >= threshold:
+        return "supported"
+    return "not supported" if estimate.interval.high < threshold else "undecided"
+
+
+def gain(estimate: Estimate | None, smallest: float) -> Verdict:
+    """Supported if the interval is above 0 and the estimate not too small to count.
+
+    Not supported if the whole interval is below the smallest difference that counts.
+    """
+    if estimate is None or estimate.interval is None:
+        return "undecided"
+    if estimate.interval.high < smallest:
+        return "not supported"
+    above = estimate.interval.low > 0 and estimate.value >= smallest
+    return "supported" if above else "undecided"
+
+
+def both(verdicts: Sequence[Verdict]) -> Verdict:
+    """Supported only if all are; not supported as soon as one is not."""
+    if "not supported" in verdicts:
+        return "not supported"
+    return "undecided" if "undecided" in verdicts else "supported"
+
+
+def obstacle(view: View, cells: Sequence[Cell], values: int) -> str | None:
+    """Why nothing can be said yet about some cells, as a sentence; None if something can."""
+    study = view.results.study
+    if not cells:
+        return "The study has no such cells."
+    if not view.reaches_beyond:
+        return (
+            f"No test is longer than the training lengths, {study.recipe.lengths[0]} to "
+            f"{study.recipe.lengths[1]}, beside one that is not."
+        )
+    runs = [run for cell in cells for run in cell.runs]
+    failed = sum(run.status == "failed" for run in runs)
+    finished = [run for run in runs if run.finished]
+    if failed > MOST_FAILED * len(runs):
+        return (
+            f"{failed} of {len(runs)} runs failed, and no more than {MOST_FAILED:.0%} may be left "
+            "out."
+        )
+    if len(finished) < COVERAGE * len(runs):
+        return (
+            f"Only {len(finished)} of {len(runs)} runs are finished; it takes "
+            f"{COVERAGE:.0%} of them."
+        )
+    restarts = len({run.restart for run in finished})
+    if restarts < LEAST_RESTARTS or values < LEAST_VALUES:
+        return (
+            f"There are {restarts} restarts and {values} values; it takes {LEAST_RESTARTS} and "
+            f"{LEAST_VALUES}."
+        )
+    return None
+
+
+def trap(view: View, supporting: Sequence[Cell], edges: tuple[int, int]) -> tuple[bool, str]:
+    """Whether most of the supporting cells are no better than the floor, and how many in words."""
+    found = [standing(view, cell, edges) for cell in supporting]
+    equal, trivial = found.count("floor"), sum(one in TRIVIAL for one in found)
+    if not found:
+        return False, ""
+    text = (
+        f"{trivial} of the {len(found)} cells that speak for it are no better than the floor on "
+        f"{lengths_label(edges)}"
+    )
+    if equal and equal < trivial:
+        text += f" ({equal} of them the floor’s equal, the others below it)"
+    elif equal:
+        text += " (the floor’s equal)"
+    elif trivial:
+        text += " (below it)"
+    return trivial > TRAP_SHARE * len(found), text
