@@ -148,11 +148,11 @@ def _follow_parent() -> None:
     os._exit(1)
 
 
-def _memory() -> float:
+def _memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _resident(process: int | None) -> float:
+def _resident(process: int | None) -> int:
     """Bytes of memory that a process holds; 0 where the system does not tell."""
     try:
         pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])

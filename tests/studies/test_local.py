@@ -1,0 +1,138 @@
+"""The local engine with real processes, killed at any moment."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from small_studies import content, small_study
+
+from memrnn.studies import LocalEngine, load_results, run_study
+
+FILE = """
+languages = ["count-3"]
+models = ["jm-3", "lstm-4"]
+restarts = {restarts}
+bins = [[3, 9], [12, 18]]
+strings_per_length = 2
+
+[recipe]
+lengths = [3, 12]
+batch_size = 4
+batches = 5
+validation_batches = 2
+epochs = {epochs}
+stop_patience = {epochs}
+"""
+
+
+def start(file: Path, out: Path) -> subprocess.Popen:
+    """The command line's driver, as a user starts it."""
+    command = [sys.executable, "-m", "memrnn.cli", "study", "run", str(file), "--out", str(out)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def workers_of(driver: subprocess.Popen) -> list[int]:
+    """The driver's worker processes."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            line = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if parent == driver.pid and b"spawn_main" in line:
+            found.append(int(folder.name))
+    return found
+
+
+def kill_and_finish(file: Path, out: Path, kills: int, seed: int) -> tuple[int, int]:
+    """Kills driver and workers at random moments, starts drivers anew; how many of each."""
+    rng = random.Random(seed)
+    of_drivers = of_workers = 0
+    driver = start(file, out)
+    while of_drivers + of_workers < kills:
+        try:
+            driver.wait(timeout=rng.uniform(0.3, 9))
+            assert driver.returncode == 0, driver.stdout and driver.stdout.read().decode()
+            break
+        except subprocess.TimeoutExpired:
+            pass
+        workers = workers_of(driver)
+        if workers and rng.random() < 0.6:
+            os.kill(rng.choice(workers), signal.SIGKILL)
+            of_workers += 1
+        else:
+            driver.kill()
+            driver.wait()
+            of_drivers += 1
+            driver = start(file, out)
+    output, _ = driver.communicate(timeout=600)
+    assert driver.returncode == 0, output.decode()
+    return of_drivers, of_workers
+
+
+def check_survival(tmp_path: Path, restarts: int, epochs: int, kills: int) -> tuple[int, int]:
+    file = tmp_path / "study.toml"
+    file.write_text(FILE.format(restarts=restarts, epochs=epochs))
+    calm, rough = tmp_path / "calm", tmp_path / "rough"
+    assert start(file, calm).wait(timeout=900) == 0
+    killed = kill_and_finish(file, rough, kills, seed=kills)
+    assert content(rough) == content(calm)
+    runs = load_results(rough).runs
+    assert {run.status for run in runs} == {"done"}
+    assert len(runs) == 2 * restarts
+    return killed
+
+
+def test_killed_a_few_times(tmp_path: Path) -> None:
+    drivers, workers = check_survival(tmp_path, restarts=2, epochs=40, kills=4)
+    assert drivers + workers >= 2
+
+
+@pytest.mark.slow
+def test_killed_fifty_times(tmp_path: Path) -> None:
+    drivers, workers = check_survival(tmp_path, restarts=8, epochs=400, kills=50)
+    assert drivers + workers == 50
+    assert drivers >= 10
+    assert workers >= 10
+
+
+def test_how_many_workers_there_are_changes_no_bit(tmp_path: Path) -> None:
+    for workers in (1, 3):
+        assert run_study(small_study(), tmp_path / str(workers), LocalEngine(workers)) == {"done": 4}
+    assert content(tmp_path / "1") == content(tmp_path / "3")
+
+
+def test_a_worker_that_hangs_is_ended(tmp_path: Path) -> None:
+    # The file is imported by the driver, too, which must not hang.
+    (tmp_path / "mine.py").write_text(
+        "import multiprocessing, time\n"
+        "if multiprocessing.parent_process() is not None:\n"
+        "    time.sleep(3600)\n"
+    )
+    study = small_study(
+        imports=[str(tmp_path / "mine.py")], models=["lstm-4"], restarts=1, time_limit=5
+    )
+    began = time.monotonic()
+    assert run_study(study, tmp_path / "out", LocalEngine(1)) == {"failed": 1}
+    assert time.monotonic() - began < 30
+    assert load_results(tmp_path / "out").runs[0].reason == (
+        "not done after the time limit of 5 s"
+    )
+
+
+def test_a_worker_that_crashes_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import multiprocessing, os, signal\n"
+        "if multiprocessing.parent_process() is not None:\n"
+        "    os.kill(os.getpid(), signal.SIGSEGV)\n"
+    )
+    study = small_study(imports=[str(tmp_path / "mine.py")], models=["lstm-4"], restarts=1)
+    assert run_study(study, tmp_path / "out", LocalEngine(1)) == {"failed": 1}
+    reason = load_results(tmp_path / "out").runs[0].reason
+    assert reason == "its worker was ended by SIGSEGV, 3 times without an epoch in between"
