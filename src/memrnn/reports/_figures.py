@@ -14,6 +14,7 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -29,7 +30,7 @@ SCORES = {
 }
 """The scores that can be drawn, with the label of their axis."""
 
-_STYLES: dict[str, tuple[str, Any, float]] = {
+STYLES: dict[str, tuple[str, Any, float]] = {
     "nothing": ("#0072B2", "-", 2.4),
     "memory": ("#E69F00", (0, (4, 2)), 1.5),
     "controller": ("#B03A8C", (0, (1, 1.2)), 2.2),
@@ -38,10 +39,15 @@ _STYLES: dict[str, tuple[str, Any, float]] = {
 """Colour (told apart by the colour-blind), dash (told apart in grey) and width by what is frozen.
 A memory line is thin and dashed so that what it hides shows through."""
 
-_SPARE: tuple[str, Any, float] = ("#56B4E9", (0, (8, 3)), 1.5)
+SPARE: tuple[str, Any, float] = ("#56B4E9", (0, (8, 3)), 1.5)
 _LOG_FROM = 12
 """Ratio of longest to shortest test length from which the axis of lengths is logarithmic."""
-_SETTINGS: dict[Any, Any] = {"svg.hashsalt": "memrnn", "svg.fonttype": "none", "font.size": 9.0}
+_SETTINGS: dict[Any, Any] = {
+    "svg.hashsalt": "memrnn",
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,
+    "font.size": 9.0,
+}
 # rc_context changes global settings for a while, so one figure is written at a time.
 _LOCK = threading.Lock()
 
@@ -101,20 +107,32 @@ def svg(figure: Figure, title: str) -> str:
     return buffer.getvalue()
 
 
-def save_figure(figure: Figure, path: Path, title: str) -> tuple[Path, Path]:
-    """Writes `path` with the suffixes .svg and .png.
+def save_figure(
+    figure: Figure, path: Path, title: str, formats: Sequence[str] = ("svg", "png")
+) -> tuple[Path, ...]:
+    """Writes `path` with a suffix for each format: svg, png or pdf.
 
     Raises:
         OSError: naming the file that could not be written.
     """
-    paths = path.with_suffix(".svg"), path.with_suffix(".png")
-    write_bytes(paths[0], svg(figure, title).encode())
+    paths: list[Path] = []
+    for suffix in formats:
+        content = svg(figure, title).encode() if suffix == "svg" else _bytes(figure, suffix, title)
+        paths.append(path.with_name(f"{path.name}.{suffix}"))
+        write_bytes(paths[-1], content)
+    return tuple(paths)
+
+
+def _bytes(figure: Figure, suffix: str, title: str) -> bytes:
+    """The figure as PNG or PDF; equal figures give equal bytes."""
+    canvas = {"png": FigureCanvasAgg, "pdf": FigureCanvasPdf}[suffix]
+    absent = ("Software",) if suffix == "png" else ("CreationDate", "Creator", "Producer")
     with _LOCK, matplotlib.rc_context(_SETTINGS):
-        FigureCanvasAgg(figure)
+        canvas(figure)
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=160, metadata={"Title": title, "Software": None})
-    write_bytes(paths[1], buffer.getvalue())
-    return paths
+        metadata = {"Title": title} | dict.fromkeys(absent)
+        figure.savefig(buffer, format=suffix, dpi=160, metadata=metadata)
+    return buffer.getvalue()
 
 
 Panel = dict[str, Result]
@@ -143,7 +161,7 @@ def _draw_panel(
     if training_lengths:
         axis.axvspan(*training_lengths, color="0.9", linewidth=0, zorder=0)
     for frozen, result in panel.items():
-        color, dash, width = _STYLES.get(frozen, _SPARE)
+        color, dash, width = STYLES.get(frozen, SPARE)
         curves = [_curve(run, score) for run in result["runs"]]
         lengths = sorted(curves[0])
         if not lengths:
@@ -207,7 +225,7 @@ def _add_legend(
 ) -> None:
     handles: list[Any] = []
     for frozen in dict.fromkeys(frozen for panel in panels.values() for frozen in panel):
-        color, dash, width = _STYLES.get(frozen, _SPARE)
+        color, dash, width = STYLES.get(frozen, SPARE)
         handles.append(
             Line2D([], [], color=color, linestyle=dash, linewidth=width, label=f"{frozen} frozen")
         )

@@ -3,13 +3,9 @@
 import dataclasses
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from memrnn.checkpoints import write_bytes
 from memrnn.reports import _format as form
@@ -18,6 +14,7 @@ from memrnn.reports._figures import draw, save_figure, svg
 from memrnn.reports._findings import find
 from memrnn.reports._provenance import Provenance
 from memrnn.reports._summary import Result, summarize
+from memrnn.reports._templates import inline, template
 
 _CAPTIONS = {
     "accuracy": (
@@ -90,23 +87,10 @@ def render_page(
     Raises:
         ValueError: if there is no result, or two results of one experiment.
     """
-    environment = Environment(
-        loader=PackageLoader("memrnn.reports", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "share": form.share,
-        "skill": form.skill,
-        "perplexity": form.perplexity,
-        "listed": form.listed,
-    }
     summaries = [summarize(result) for result in results]
     languages = list(dict.fromkeys(summary.language for summary in summaries))
     pairs = list(zip(summaries, results, strict=True))
-    return environment.get_template("report.html.j2").render(
+    return template("report.html.j2").render(
         title=title,
         summaries=summaries,
         restarts=form.counted([summary.restarts for summary in summaries]),
@@ -133,7 +117,7 @@ def _figures(
     for score in _drawable(results):
         title, explanation = _CAPTIONS[score]
         drawings = {
-            name: _inline(
+            name: inline(
                 svg(
                     draw(results, score, training_lengths=training_lengths, columns=columns), title
                 ),
@@ -154,28 +138,6 @@ def _drawable(results: Sequence[Result]) -> list[str]:
         for scores in result["runs"][0]["bins"]
     )
     return ["accuracy", "determined_accuracy"] if determined else ["accuracy"]
-
-
-def _inline(text: str, prefix: str, title: str, description: str) -> Markup:
-    """An SVG drawing as part of a page: no ids or styles in common with the rest of it."""
-    drawing = text[text.index("<svg") :]
-    drawing = re.sub(r"\s*<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
-    drawing = re.sub(r"\s*<title>.*?</title>", "", drawing, count=1, flags=re.DOTALL)
-    drawing = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', drawing)
-    drawing = re.sub(r'="#([^"]+)"', rf'="#{prefix}-\1"', drawing)
-    drawing = drawing.replace("url(#", f"url(#{prefix}-")
-    drawing = re.sub(r"\*\{(stroke-linejoin[^}]*)\}", rf"#{prefix} *{{\1}}", drawing)
-    # Without its size in points the style sheet makes the drawing as wide as its column.
-    drawing = re.sub(r' (?:width|height)="[^"]*pt"', "", drawing, count=2)
-    names = Markup('<title id="{0}-title">{1}</title><desc id="{0}-desc">{2}</desc>').format(
-        prefix, title, description
-    )
-    head, tail = drawing.split(">", 1)
-    labels = (
-        f' id="{prefix}" role="img" aria-labelledby="{prefix}-title" '
-        f'aria-describedby="{prefix}-desc">'
-    )
-    return Markup(head + labels + str(names) + tail)
 
 
 def _finite(value: Any) -> Any:
