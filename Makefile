@@ -84,7 +84,7 @@ bench: $(INSTALLED) ## how to run the benchmarks
 
 lock: $(INSTALLED) ## choose all versions anew, one of each package for every Python
 	$(BIN)/python $(PIP) install uv
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra ray --group dev --universal --python-version 3.11 \
 	  --fork-strategy fewest --upgrade --generate-hashes --no-header --no-annotate \
 	  --no-emit-find-links --no-emit-index-url --quiet --output-file requirements.lock
 

@@ -92,11 +92,10 @@ def run_job(job: Job) -> Iterator[Event]:
     """
     use_compile_cache()
     import_all(job.imports)
-    trainer = None
     for run, number, folder in job.runs:
         try:
             # Made here, so that what is wrong with the cell is told of each of its runs.
-            trainer = trainer or Trainer(Experiment.from_json(job.experiment))
+            trainer = _trainer(Experiment.from_json(job.experiment))
             yield from _train_and_test(job, trainer, run, number, folder)
         except Exception as error:
             fault = _fault(error)
@@ -125,7 +124,13 @@ def _train_and_test(
     yield Finished(run, life.progress, scores, about_worker())
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=4)
+def _trainer(experiment: Experiment) -> Trainer:
+    """The programs of the last cells, for the packs of a small grid come back to them."""
+    return Trainer(experiment)
+
+
+@functools.lru_cache(maxsize=8)
 def _test_sets(
     language: str, training: Bin, bins: tuple[Bin, ...], strings_per_length: int
 ) -> list[TestSet]:

@@ -1,0 +1,237 @@
+"""The Ray engine: the same processes as the local engine's, on all machines of a Ray cluster.
+
+A job is a Ray task that holds one CPU of the cluster and streams back what happens. The task does
+not compute: it gives the job to a worker process of its own, as the local engine does. So a run
+ends in the same bits on either engine, and the task sees how its worker ended, which Ray itself
+does not tell. Whatever ends the task ends the worker.
+"""
+
+import importlib
+import os
+import socket
+import sys
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from memrnn.studies._engine import Ended, Lost, Message
+from memrnn.studies._job import Event, Job
+from memrnn.studies._local import LocalEngine
+
+MISSING = (
+    "The ray engine needs Ray, which is not installed here; install it with "
+    "pip install 'memrnn[ray]'."
+)
+OBJECT_STORE = 100_000_000
+"""Bytes of shared memory for a cluster that the engine starts: messages are a few kilobytes."""
+
+FRESH = 1.0
+"""Seconds for which the number of the cluster's CPUs is taken as known."""
+
+PASSED_ON = ("MEMRNN_", "JAX_", "XLA_")
+"""Beginnings of the environment variables that workers take from the driver."""
+
+_CONNECT_SECONDS = 10.0
+
+
+class RayEngine:
+    """Worker processes on a Ray cluster, one for each of its CPUs.
+
+    Every node needs the same memrnn, and must see the study's folder, and files that the study
+    imports, under the same path: a file system that all nodes share. A node may join or leave at
+    any time; what it ran goes on elsewhere from its last epoch. The machine of the driver must be
+    a node itself, and if that node or the cluster's head dies, the driver ends with it; the same
+    command then continues the study.
+    """
+
+    name = "ray"
+
+    def __init__(self, workers: int | None = None, address: str | None = None):
+        """Connects to a cluster, or starts one on this machine.
+
+        Args:
+            workers: how many jobs may run at a time; None for one on each CPU of the cluster.
+            address: `host:port` of the cluster's head, or `auto` for the one that runs on this
+                machine. By default `$RAY_ADDRESS`; without that, a cluster is started on this
+                machine and ends with the engine.
+
+        Raises:
+            ValueError: if Ray is not installed, or there is no cluster at the address.
+        """
+        if workers is not None and workers < 1:
+            raise ValueError(f"workers is {workers}, but must be at least 1.")
+        self._most = workers
+        self._ray = _import_ray()
+        # Whoever has connected before us disconnects, too.
+        self._ours = not self._ray.is_initialized()
+        if self._ours:
+            _connect(self._ray, address or os.environ.get("RAY_ADDRESS") or "local", workers)
+        self._task = self._ray.remote(
+            num_cpus=1, max_retries=0, num_returns="streaming", scheduling_strategy="SPREAD"
+        )(serve_job)
+        self._running: dict[int, Any] = {}
+        self._cpus = 0
+        self._counted = -FRESH
+
+    @property
+    def workers(self) -> int:
+        """CPUs of the cluster now, at most as many as were asked for.
+
+        At least 1: on a cluster without CPUs a job waits, which is how Ray learns that it should
+        add a node.
+        """
+        if time.monotonic() - self._counted >= FRESH:
+            self._cpus = int(self._ray.cluster_resources().get("CPU", 0))
+            self._counted = time.monotonic()
+        return max(1, min(self._cpus, self._most or self._cpus))
+
+    def start(self, job: Job) -> None:
+        environment = {
+            name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)
+        }
+        self._running[job.number] = self._task.remote(job, environment)
+
+    def poll(self, seconds: float) -> Sequence[Message]:
+        if not self._running:
+            time.sleep(seconds)
+            return []
+        messages: list[Message] = []
+        ready = self._ready(self._running, 1, seconds)
+        while ready:
+            messages += [(job, self._next(job)) for job in ready]
+            # A job that has more to tell tells it now, but none is waited for.
+            more = [job for job in ready if job in self._running]
+            ready = self._ready(more, len(more), 0) if more else []
+        return messages
+
+    def cancel(self, job: int) -> None:
+        stream = self._running.pop(job, None)
+        if stream is not None:
+            self._ray.cancel(stream, force=True)
+
+    def close(self) -> None:
+        for job in list(self._running):
+            self.cancel(job)
+        if self._ours:
+            self._ours = False
+            self._ray.shutdown()
+
+    def _ready(self, jobs: Sequence[int] | Mapping[int, Any], least: int, seconds: float) -> Any:
+        """Which of these jobs have something to tell, once so many have or time is over."""
+        streams = {self._running[job]: job for job in jobs}
+        ready, _ = self._ray.wait(list(streams), num_returns=least, timeout=seconds)
+        return [streams[stream] for stream in ready]
+
+    def _next(self, job: int) -> Event | Ended | Lost:
+        """What a job has to tell next; the last message takes it off the list."""
+        message: Event | Ended | Lost
+        try:
+            message = self._ray.get(next(self._running[job]))
+        except StopIteration:
+            message = Lost("its Ray task ended early", "crashed")
+        except self._ray.exceptions.RayError as error:
+            message = self._obituary(error)
+        if isinstance(message, Ended | Lost):
+            del self._running[job]
+        return message
+
+    def _obituary(self, error: Exception) -> Lost:
+        kinds = self._ray.exceptions
+        match error:
+            case kinds.OutOfMemoryError():
+                return Lost("its node had no memory left and Ray ended its worker", "memory")
+            case kinds.NodeDiedError() | kinds.ObjectLostError():
+                return Lost("its node has left the cluster", "killed")
+            case kinds.WorkerCrashedError() | kinds.TaskCancelledError():
+                # A task only waits, so it does not fall over by itself.
+                return Lost("its Ray task was ended from outside", "killed")
+            case _:
+                text = str(getattr(error, "cause", None) or error).strip()
+                return Lost(f"its Ray task failed: {text.splitlines()[-1][:500]}", "crashed")
+
+
+_engine: LocalEngine | None = None
+"""The engine of a Ray task's process, whose worker takes one job after another."""
+
+
+def serve_job(job: Job, environment: Mapping[str, str]) -> Iterator[Event | Ended | Lost]:
+    """The Ray task: a worker's messages, of which the last is `Ended` or `Lost`."""
+    global _engine
+    os.environ.update(environment)
+    engine = _engine = _engine or LocalEngine()
+    engine.start(job)
+    ended = False
+    try:
+        while not ended:
+            for _, message in engine.poll(1.0):
+                ended = isinstance(message, Ended | Lost)
+                yield message
+    finally:
+        if not ended:
+            engine.close()
+
+
+def _import_ray() -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        return importlib.import_module("ray")
+    except ImportError as error:
+        raise ValueError(MISSING) from error
+
+
+def _connect(ray: Any, address: str, workers: int | None) -> None:
+    """Joins the cluster, or starts one if the address is `local`, without a word."""
+    if address == "local":
+        options: dict[str, Any] = {
+            "num_cpus": workers or len(os.sched_getaffinity(0)),
+            "object_store_memory": OBJECT_STORE,
+            "include_dashboard": False,
+        }
+        if sys.platform == "linux":
+            # Ray takes 127.0.0.1 for "find the address that others see".
+            options["_node_ip_address"] = "127.0.0.2"
+    else:
+        options = {}
+        _check_reachable(address)
+    try:
+        with _quiet(ray):
+            ray.init(address, logging_level="ERROR", log_to_driver=False, **options)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        text = " ".join(str(error).split()).rstrip(".")
+        raise ValueError(f"Could not join the Ray cluster at {address}: {text}.") from error
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself tries for minutes."""
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdecimal():
+        raise ValueError(
+            f"{address!r} is no address of a Ray cluster: give host:port of its head, or auto."
+        )
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS):
+            pass
+    except (OSError, OverflowError) as error:
+        raise ValueError(f"There is no Ray cluster at {address}: {error}.") from error
+
+
+@contextmanager
+def _quiet(ray: Any) -> Generator[None]:
+    """Keeps Ray from printing, while the driver is connected, what befalls the cluster's nodes.
+
+    `log_to_driver` is about the output of tasks alone. Within this scope one attempt to connect
+    takes 40 seconds, and there is only one.
+    """
+    worker = ray._private.worker
+    listen, tries = worker.listen_error_messages, os.environ.get("RAY_gcs_server_port_wait_time_s")
+    worker.listen_error_messages = lambda *_: None
+    os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "1")
+    try:
+        yield
+    finally:
+        worker.listen_error_messages = listen
+        if tries is None:
+            del os.environ["RAY_gcs_server_port_wait_time_s"]
