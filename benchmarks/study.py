@@ -3,13 +3,16 @@
     python benchmarks/study.py gain       # 40 equal runs: one process after another, and `local`
     python benchmarks/study.py overhead   # 200 runs of one epoch: the study, and the runs alone
 
-Both figures are ratios of two things in one run. `gain`: 40 restarts of jm-10 on count-3, 3 epochs each,
-trained by `memrnn.train(workers=1)` and tested by `memrnn.test` in one process; then the same as a
-study with the local engine, one worker a core. Each starts with a compile cache that holds its programs.
+Both figures are ratios of two things in one run.
 
-`overhead`: two languages, lstm and jm-10, 50 restarts of one epoch of the paper's recipe, as a study with
-one worker and an empty compile cache. What the runs alone take is the time of their epochs, checkpoints
-and tests in one process where all is compiled, measured on the first 5 restarts of each cell.
+`gain`: 40 restarts of jm-10 on count-3, 3 epochs each, trained by `memrnn.train(workers=1)` and
+tested by `memrnn.test` in one process; then the same as a study with the local engine, one worker
+a core. Each starts with a compile cache that holds its programs.
+
+`overhead`: two languages, lstm and jm-10, 50 restarts of one epoch of the paper's recipe, as a
+study with one worker and an empty compile cache. What the runs alone take is the time of their
+epochs, checkpoints and tests in one process where all is compiled, measured on 5 restarts of each
+cell.
 """
 
 import os

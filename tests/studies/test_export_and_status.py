@@ -101,7 +101,8 @@ def test_the_time_left_is_that_of_the_runs_that_wait(folder: Path, tmp_path: Pat
             "UPDATE runs SET status = 'planned', seconds = 10 WHERE status = 'failed'"
         )
         ledger._database.execute(
-            "UPDATE runs SET status = 'running', seconds = 70 WHERE model = 'lstm-4' AND restart = 1"
+            "UPDATE runs SET status = 'running', seconds = 70 "
+            "WHERE model = 'lstm-4' AND restart = 1"
         )
     status = study_status(tmp_path)
     # 40 - 10 of jm-3 and 100 - 70 of lstm-4, on two workers.

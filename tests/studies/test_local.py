@@ -104,7 +104,8 @@ def test_killed_fifty_times(tmp_path: Path) -> None:
 
 def test_how_many_workers_there_are_changes_no_bit(tmp_path: Path) -> None:
     for workers in (1, 3):
-        assert run_study(small_study(), tmp_path / str(workers), LocalEngine(workers)) == {"done": 4}
+        counts = run_study(small_study(), tmp_path / str(workers), LocalEngine(workers))
+        assert counts == {"done": 4}
     assert content(tmp_path / "1") == content(tmp_path / "3")
 
 
@@ -121,9 +122,7 @@ def test_a_worker_that_hangs_is_ended(tmp_path: Path) -> None:
     began = time.monotonic()
     assert run_study(study, tmp_path / "out", LocalEngine(1)) == {"failed": 1}
     assert time.monotonic() - began < 30
-    assert load_results(tmp_path / "out").runs[0].reason == (
-        "not done after the time limit of 5 s"
-    )
+    assert load_results(tmp_path / "out").runs[0].reason == ("not done after the time limit of 5 s")
 
 
 def test_a_worker_that_crashes_is_told_of(tmp_path: Path) -> None:
