@@ -11,6 +11,7 @@ from memrnn.studies._ledger import TABLES as TABLES
 from memrnn.studies._ledger import Ledger as Ledger
 from memrnn.studies._ledger import LedgerError as LedgerError
 from memrnn.studies._local import LocalEngine as LocalEngine
+from memrnn.studies._ray import RayEngine as RayEngine
 from memrnn.studies._results import Cell as Cell
 from memrnn.studies._results import RunRecord as RunRecord
 from memrnn.studies._results import StudyResults as StudyResults

@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from memrnn.studies._engine import Ended, Lost, Message
@@ -32,7 +32,8 @@ FRESH = 1.0
 PASSED_ON = ("MEMRNN_", "JAX_", "XLA_")
 """Beginnings of the environment variables that workers take from the driver."""
 
-_CONNECT_SECONDS = 10.0
+CONNECT_SECONDS = 10.0
+"""How long to wait for the head of a cluster to answer."""
 
 
 class RayEngine:
@@ -131,24 +132,10 @@ class RayEngine:
         except StopIteration:
             message = Lost("its Ray task ended early", "crashed")
         except self._ray.exceptions.RayError as error:
-            message = self._obituary(error)
+            message = obituary(self._ray.exceptions, error)
         if isinstance(message, Ended | Lost):
             del self._running[job]
         return message
-
-    def _obituary(self, error: Exception) -> Lost:
-        kinds = self._ray.exceptions
-        match error:
-            case kinds.OutOfMemoryError():
-                return Lost("its node had no memory left and Ray ended its worker", "memory")
-            case kinds.NodeDiedError() | kinds.ObjectLostError():
-                return Lost("its node has left the cluster", "killed")
-            case kinds.WorkerCrashedError() | kinds.TaskCancelledError():
-                # A task only waits, so it does not fall over by itself.
-                return Lost("its Ray task was ended from outside", "killed")
-            case _:
-                text = str(getattr(error, "cause", None) or error).strip()
-                return Lost(f"its Ray task failed: {text.splitlines()[-1][:500]}", "crashed")
 
 
 _engine: LocalEngine | None = None
@@ -172,6 +159,21 @@ def serve_job(job: Job, environment: Mapping[str, str]) -> Iterator[Event | Ende
             engine.close()
 
 
+def obituary(kinds: Any, error: Exception) -> Lost:
+    """What an error of Ray says about a job; `kinds` is `ray.exceptions`."""
+    match error:
+        case kinds.OutOfMemoryError():
+            return Lost("its node had no memory left and Ray ended its worker", "memory")
+        case kinds.NodeDiedError() | kinds.ObjectLostError():
+            return Lost("its node has left the cluster", "killed")
+        case kinds.WorkerCrashedError() | kinds.TaskCancelledError():
+            # A task only waits: it does not fall over by itself.
+            return Lost("its Ray task was ended from outside", "killed")
+        case _:
+            text = str(getattr(error, "cause", None) or error).strip() or type(error).__name__
+            return Lost(f"its Ray task failed: {text.splitlines()[-1][:500]}", "crashed")
+
+
 def _import_ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
@@ -182,56 +184,54 @@ def _import_ray() -> Any:
 
 def _connect(ray: Any, address: str, workers: int | None) -> None:
     """Joins the cluster, or starts one if the address is `local`, without a word."""
+    options: dict[str, Any] = {}
     if address == "local":
-        options: dict[str, Any] = {
+        options = {
             "num_cpus": workers or len(os.sched_getaffinity(0)),
             "object_store_memory": OBJECT_STORE,
             "include_dashboard": False,
         }
         if sys.platform == "linux":
-            # Ray takes 127.0.0.1 for "find the address that others see".
+            # Ray takes 127.0.0.1 for "the address by which others see this machine".
             options["_node_ip_address"] = "127.0.0.2"
-    else:
-        options = {}
-        _check_reachable(address)
     try:
-        with _quiet(ray):
+        if address != "local":
+            _check_reachable(ray, address)
+        with _silence(ray):
             ray.init(address, logging_level="ERROR", log_to_driver=False, **options)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         text = " ".join(str(error).split()).rstrip(".")
-        raise ValueError(f"Could not join the Ray cluster at {address}: {text}.") from error
+        raise ValueError(f"Could not join a Ray cluster at {address}: {text}.") from error
 
 
-def _check_reachable(address: str) -> None:
-    """Ray itself tries for minutes."""
-    if address == "auto":
-        return
-    host, _, port = address.rpartition(":")
-    if not host or "/" in host or not port.isdecimal():
-        raise ValueError(
-            f"{address!r} is no address of a Ray cluster: give host:port of its head, or auto."
-        )
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS):
-            pass
-    except (OSError, OverflowError) as error:
-        raise ValueError(f"There is no Ray cluster at {address}: {error}.") from error
+def _check_reachable(ray: Any, address: str) -> None:
+    """Raises what is wrong with an address; Ray itself tries for minutes.
+
+    Raises:
+        OSError: if nobody listens there.
+        ValueError: if it is no address.
+    """
+    if "://" in address:
+        raise ValueError("give host:port of the cluster's head, or auto")
+    # What Ray will try: `auto` is looked up, and this machine's own name is replaced.
+    found = ray._private.services.canonicalize_bootstrap_address_or_die(address)
+    host, _, port = found.rpartition(":")
+    if not port.isdecimal() or int(port) > 65535:
+        raise ValueError("give host:port of the cluster's head, or auto")
+    with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS):
+        pass
 
 
 @contextmanager
-def _quiet(ray: Any) -> Generator[None]:
-    """Keeps Ray from printing, while the driver is connected, what befalls the cluster's nodes.
+def _silence(ray: Any) -> Generator[None]:
+    """Keeps Ray from printing whatever befalls the cluster, as long as the driver is connected.
 
-    `log_to_driver` is about the output of tasks alone. Within this scope one attempt to connect
-    takes 40 seconds, and there is only one.
+    `log_to_driver` is about the output of tasks alone.
     """
     worker = ray._private.worker
-    listen, tries = worker.listen_error_messages, os.environ.get("RAY_gcs_server_port_wait_time_s")
+    listen = worker.listen_error_messages
     worker.listen_error_messages = lambda *_: None
-    os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "1")
     try:
         yield
     finally:
         worker.listen_error_messages = listen
-        if tries is None:
-            del os.environ["RAY_gcs_server_port_wait_time_s"]
