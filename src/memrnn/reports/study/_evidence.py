@@ -10,6 +10,7 @@ from memrnn.reports.study import _paper_claims as paper
 from memrnn.reports.study import _resampling as resampling
 from memrnn.reports.study import _verdicts as rules
 from memrnn.reports.study._comparisons import paired_cells
+from memrnn.reports.study._published import published
 from memrnn.reports.study._resampling import Estimate
 from memrnn.reports.study._scores import Measure, View, matrix
 from memrnn.reports.study._verdicts import UNDECIDED, Verdict
@@ -112,5 +113,5 @@ def published_floor(view: View, freeze: tuple[str, ...]) -> list[str]:
         return []
     return [
         f"Of the {known} published cells whose floor is known here, {trivial} are no better than "
-        f"the floor on {lengths_label(view.last)}."
+        f"the floor on {lengths_label(published().bins[-1])}."
     ]

@@ -1,0 +1,87 @@
+"""Where a study's numbers come from: versions, machines, time, and the study file."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from memrnn.studies import StudyResults
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a reader needs to repeat a study.
+
+    Attributes:
+        versions: what runs were made with, each with their number, most frequent first.
+        devices: likewise.
+        seeds: of the restarts, in their order.
+        core_hours: time of all workers together, that of failed runs included.
+        wall_hours: of all sessions that have ended.
+        open_sessions: sessions of which the end is not known: running now, or killed.
+        hosts: machines of the drivers.
+        file: the study file.
+        commands: that make the results and this page.
+    """
+
+    versions: tuple[tuple[str, int], ...]
+    devices: tuple[tuple[str, int], ...]
+    seeds: tuple[int, ...]
+    core_hours: float
+    wall_hours: float
+    open_sessions: int
+    sessions: int
+    hosts: tuple[str, ...]
+    file: str
+    commands: tuple[str, ...]
+
+
+def origin(results: StudyResults, folder: Path) -> Origin:
+    """Sums up where the results in a study's folder come from."""
+    finished = [run for run in results.runs if run.finished]
+    versions = Counter(
+        ", ".join(f"{name} {version}" for name, version in run.versions.items()) or "unknown"
+        for run in finished
+    )
+    devices = Counter(run.device or "unknown" for run in finished)
+    spans = [
+        datetime.fromisoformat(session["ended"]) - datetime.fromisoformat(session["began"])
+        for session in results.sessions
+        if session["ended"]
+    ]
+    seeds = {run.restart: run.seed for run in results.runs}
+    return Origin(
+        versions=tuple(versions.most_common()),
+        devices=tuple(devices.most_common()),
+        seeds=tuple(seeds[number] for number in sorted(seeds)),
+        core_hours=sum(run.seconds for run in results.runs) / 3600,
+        wall_hours=sum(span.total_seconds() for span in spans) / 3600,
+        open_sessions=len(results.sessions) - len(spans),
+        sessions=len(results.sessions),
+        hosts=tuple(dict.fromkeys(session["host"] or "unknown" for session in results.sessions)),
+        file=to_toml(results.study.to_json()),
+        commands=(
+            f"memrnn study run study.toml --out {folder}",
+            f"memrnn study report {folder}",
+        ),
+    )
+
+
+def to_toml(values: dict[str, Any]) -> str:
+    """A study's JSON as the TOML of a study file; what is null is left out.
+
+    JSON's strings, numbers and arrays are TOML's too, as long as nothing but ASCII is escaped.
+    """
+    plain = {name: value for name, value in values.items() if not isinstance(value, dict)}
+    lines = [_line(name, value) for name, value in plain.items() if value is not None]
+    for name, table in values.items():
+        if isinstance(table, dict):
+            lines += ["", f"[{name}]"]
+            lines += [_line(key, value) for key, value in table.items() if value is not None]
+    return "\n".join(lines) + "\n"
+
+
+def _line(name: str, value: Any) -> str:
+    return f"{name} = {json.dumps(value, ensure_ascii=False)}"
