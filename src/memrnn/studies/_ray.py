@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, no_type_check
 
 from memrnn.studies._engine import Ended, Lost, Message
 from memrnn.studies._job import Event, Job
@@ -64,13 +64,13 @@ class RayEngine:
             raise ValueError(f"workers is {workers}, but must be at least 1.")
         self._most = workers
         self._ray = _import_ray()
+        self._task = self._ray.remote(
+            num_cpus=1, max_retries=0, num_returns="streaming", scheduling_strategy="SPREAD"
+        )(serve_job)
         # Whoever has connected before us disconnects, too.
         self._ours = not self._ray.is_initialized()
         if self._ours:
             _connect(self._ray, address or os.environ.get("RAY_ADDRESS") or "local", workers)
-        self._task = self._ray.remote(
-            num_cpus=1, max_retries=0, num_returns="streaming", scheduling_strategy="SPREAD"
-        )(serve_job)
         self._running: dict[int, Any] = {}
         self._cpus = 0
         self._counted = -FRESH
@@ -82,7 +82,7 @@ class RayEngine:
         At least 1: on a cluster without CPUs a job waits, which is how Ray learns that it should
         add a node.
         """
-        if time.monotonic() - self._counted >= FRESH:
+        if time.monotonic() - self._counted >= FRESH and self._ray.is_initialized():
             self._cpus = int(self._ray.cluster_resources().get("CPU", 0))
             self._counted = time.monotonic()
         return max(1, min(self._cpus, self._most or self._cpus))
@@ -97,13 +97,14 @@ class RayEngine:
         if not self._running:
             time.sleep(seconds)
             return []
+        deadline = time.monotonic() + seconds
         messages: list[Message] = []
-        ready = self._ready(self._running, 1, seconds)
+        ready = self._ready(list(self._running), 1, seconds)
         while ready:
             messages += [(job, self._next(job)) for job in ready]
-            # A job that has more to tell tells it now, but none is waited for.
+            # Who has more to tell tells it now, but is not waited for, and cannot go on for ever.
             more = [job for job in ready if job in self._running]
-            ready = self._ready(more, len(more), 0) if more else []
+            ready = self._ready(more, len(more), 0.0) if time.monotonic() < deadline else []
         return messages
 
     def cancel(self, job: int) -> None:
@@ -118,8 +119,10 @@ class RayEngine:
             self._ours = False
             self._ray.shutdown()
 
-    def _ready(self, jobs: Sequence[int] | Mapping[int, Any], least: int, seconds: float) -> Any:
+    def _ready(self, jobs: list[int], least: int, seconds: float) -> list[int]:
         """Which of these jobs have something to tell, once so many have or time is over."""
+        if not jobs:
+            return []
         streams = {self._running[job]: job for job in jobs}
         ready, _ = self._ray.wait(list(streams), num_returns=least, timeout=seconds)
         return [streams[stream] for stream in ready]
@@ -142,6 +145,7 @@ _engine: LocalEngine | None = None
 """The engine of a Ray task's process, whose worker takes one job after another."""
 
 
+@no_type_check  # Ray wants a generator itself, not one within what checks its types in our tests
 def serve_job(job: Job, environment: Mapping[str, str]) -> Iterator[Event | Ended | Lost]:
     """The Ray task: a worker's messages, of which the last is `Ended` or `Lost`."""
     global _engine

@@ -1,0 +1,284 @@
+"""The Ray engine, on a cluster of three nodes on the loopback interface."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_studies import content, small_study
+
+from memrnn.studies import Ledger, LocalEngine, PlannedRun, RayEngine, Study, plan, run_study
+from memrnn.studies._engine import Ended, Lost, Message
+from memrnn.studies._job import Began, Failed, Finished, Job
+from memrnn.studies._ray import MISSING, obituary
+
+HOST = "127.0.0.2"
+"""Loopback, too; Ray takes 127.0.0.1 for "the address by which others see this machine"."""
+
+STORE = 80_000_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def surroundings() -> Generator[None]:
+    """Ray asks nobody, tells nobody, and keeps its files to itself."""
+    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # paths of sockets must be short
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        patch.setenv("RAY_TMPDIR", folder)
+        patch.delenv("RAY_ADDRESS", raising=False)
+        yield
+    shutil.rmtree(folder)
+
+
+class Cluster:
+    """A head without CPUs and worker nodes with one each: real processes, which can be killed."""
+
+    def __init__(self) -> None:
+        from ray.cluster_utils import Cluster as RayCluster
+
+        self.processes: list[Any] = []
+        self.cluster = RayCluster(
+            initialize_head=True,
+            head_node_args={
+                "num_cpus": 0,
+                "node_ip_address": HOST,
+                "object_store_memory": STORE,
+                "include_dashboard": False,
+                # Whether a node is alive is asked more often than every few seconds.
+                "_system_config": {"health_check_period_ms": 500},
+            },
+        )
+        self.nodes = [self.add_node() for _ in range(2)]
+
+    @property
+    def address(self) -> str:
+        return self.cluster.address
+
+    def add_node(self) -> Any:
+        return self.cluster.add_node(
+            num_cpus=1, node_ip_address=HOST, object_store_memory=STORE, include_dashboard=False
+        )
+
+    def kill_node(self, number: int) -> None:
+        """As if it had been cut off: nobody says goodbye."""
+        [raylet] = self.nodes[number].all_processes["raylet"]
+        raylet.process.send_signal(signal.SIGKILL)
+        raylet.process.wait()
+
+    def close(self) -> None:
+        import ray
+
+        ray.shutdown()
+        self.cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def cluster(surroundings: None) -> Generator[Cluster]:
+    pytest.importorskip("ray")
+    cluster = Cluster()
+    try:
+        yield cluster
+    finally:
+        cluster.close()
+
+
+class Heard:
+    """An engine of which a test hears all messages."""
+
+    name = "ray"
+
+    def __init__(self, engine: RayEngine):
+        self.engine = engine
+        self.start, self.cancel, self.close = engine.start, engine.cancel, engine.close
+        self.messages: list[Message] = []
+
+    @property
+    def workers(self) -> int:
+        return self.engine.workers
+
+    def poll(self, seconds: float) -> Sequence[Message]:
+        messages = self.engine.poll(seconds)
+        self.messages += messages
+        return messages
+
+    def of(self, kind: type) -> list[Any]:
+        return [message for _, message in self.messages if isinstance(message, kind)]
+
+
+def long_study(epochs: int = 60, **changes: Any) -> Study:
+    """Runs that take a second or more."""
+    return small_study(
+        languages=["count-3", "marked-copy"],
+        recipe={"epochs": epochs, "stop_patience": epochs},
+        **changes,
+    )
+
+
+def worker_of(out: Path, run: PlannedRun) -> int:
+    """The process that computes a run."""
+    with Ledger(out) as ledger:
+        [row] = ledger.rows("SELECT worker FROM runs WHERE id = ?", [run.id])
+    return int(row["worker"].rpartition(":")[2])
+
+
+def parent_of(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_nothing_is_lost_or_doubled_when_workers_and_a_node_die(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    study = long_study()
+    engine = Heard(RayEngine(address=cluster.address))
+    assert engine.workers == 2
+    raylet = cluster.nodes[0].all_processes["raylet"][0].process.pid
+    victims: dict[str, str] = {}
+
+    def kill(run: PlannedRun, status: str) -> None:
+        """One death for each of three runs, as soon as it runs."""
+        if status != "running" or run.id in victims or len(victims) == 3:
+            return
+        worker = worker_of(tmp_path / "ray", run)
+        task = parent_of(worker)
+        if "worker" not in victims.values():
+            victims[run.id] = "worker"
+            os.kill(worker, signal.SIGKILL)
+        elif "task" not in victims.values():
+            victims[run.id] = "task"
+            os.kill(task, signal.SIGKILL)
+        elif parent_of(task) == raylet:
+            victims[run.id] = "node"
+            cluster.kill_node(0)
+
+    assert run_study(study, tmp_path / "ray", engine, listener=kill) == {"done": 8}
+    assert set(victims.values()) == {"worker", "task", "node"}
+    assert {lost.fault for lost in engine.of(Lost)} == {"killed"}
+    assert len(engine.of(Lost)) >= 3
+    # Nothing is doubled, and what was interrupted was taken up again.
+    finished = Counter(message.run for message in engine.of(Finished))
+    assert finished == {run.id: 1 for pack in plan(study) for run in pack}
+    began = Counter(message.run for message in engine.of(Began))
+    assert all(began[run] >= 2 for run in victims)
+    last: set[int] = set()
+    for number, message in engine.messages:
+        assert number not in last
+        if isinstance(message, Ended | Lost):
+            last.add(number)
+
+    assert run_study(study, tmp_path / "local", LocalEngine(2)) == {"done": 8}
+    assert content(tmp_path / "ray") == content(tmp_path / "local")
+
+
+def jobs_of(study: Study, out: Path) -> list[Job]:
+    return [
+        Job(
+            number,
+            run.experiment.to_json(),
+            ((run.id, run.restart, str(out / run.folder)),),
+            study.bins,
+            study.precisions,
+            study.strings_per_length,
+        )
+        for number, run in enumerate(run for pack in plan(study) for run in pack)
+    ]
+
+
+def until(engine: Heard, found: Callable[[], Any], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not found():
+        assert time.monotonic() < deadline
+        engine.poll(0.1)
+
+
+def test_a_node_that_joins_counts_and_a_cancelled_job_is_silent(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    engine = Heard(RayEngine(address=cluster.address))
+    try:
+        before = engine.workers
+        cluster.nodes.append(cluster.add_node())
+        until(engine, lambda: engine.workers == before + 1)
+        assert RayEngine(1).workers == 1  # of the same connection
+
+        endless, other, *_ = jobs_of(long_study(10**6), tmp_path)
+        engine.start(endless)
+        until(engine, lambda: engine.of(Began))
+        worker = int(engine.of(Began)[0].worker.rpartition(":")[2])
+        engine.cancel(endless.number)
+        heard = len(engine.messages)
+        engine.start(Job(**vars(other) | {"experiment": {"language": "none"}}))
+        until(engine, lambda: engine.of(Ended))
+        assert {number for number, _ in engine.messages[heard:]} == {other.number}
+        assert isinstance(engine.messages[heard][1], Failed)  # a run's fault is not its worker's
+        until(engine, lambda: not Path(f"/proc/{worker}/cwd").exists())
+        assert {number for number, _ in engine.messages[heard:]} == {other.number}
+    finally:
+        engine.close()
+
+
+def test_a_cluster_of_ones_own_and_the_time_limit(surroundings: None, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    import ray
+
+    study = long_study(restarts=1, time_limit=1.0)
+    engine = RayEngine(3)
+    assert engine.workers == 3
+    assert run_study(study, tmp_path, engine) == {"failed": 4}
+    with Ledger(tmp_path) as ledger:
+        reasons = {row["reason"] for row in ledger.rows("SELECT reason FROM runs")}
+    assert reasons == {"not done after the time limit of 1 s"}
+    assert not ray.is_initialized()
+
+
+def test_what_the_errors_of_ray_say() -> None:
+    ray = pytest.importorskip("ray")
+    kinds = ray.exceptions
+    assert obituary(kinds, kinds.OutOfMemoryError("much text")).fault == "memory"
+    assert obituary(kinds, kinds.NodeDiedError("much text")).fault == "killed"
+    assert obituary(kinds, kinds.ObjectLostError("00", None, "")).fault == "killed"
+    assert obituary(kinds, kinds.WorkerCrashedError()).fault == "killed"
+    assert obituary(kinds, kinds.TaskCancelledError()).fault == "killed"
+    no_module = ModuleNotFoundError("No module named 'memrnn'")
+    lost = obituary(kinds, kinds.RayTaskError("serve_job", "much\ntext", no_module))
+    assert lost == Lost("its Ray task failed: No module named 'memrnn'", "crashed")
+
+
+def test_without_ray_one_sentence_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ValueError, match=r"pip install 'memrnn\[ray\]'") as caught:
+        RayEngine()
+    assert str(caught.value) == MISSING
+
+
+def test_memrnn_does_not_import_ray() -> None:
+    code = "import sys, memrnn.studies, memrnn.cli; sys.exit('ray' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("nonsense", "Invalid address"),
+        ("ray://127.0.0.1:10001", "give host:port"),
+        ("127.0.0.2:99999", "give host:port"),
+        ("127.0.0.2:1", "refused"),
+    ],
+)
+def test_addresses_without_a_cluster(surroundings: None, address: str, reason: str) -> None:
+    pytest.importorskip("ray")
+    with pytest.raises(ValueError, match=f"at {address}: .*{reason}"):
+        RayEngine(address=address)
+
+
+def test_workers_must_be_positive() -> None:
+    with pytest.raises(ValueError, match="workers is 0, but must be at least 1"):
+        RayEngine(0)
