@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -18,6 +18,7 @@ import numpy as np
 import tyro
 from rich.console import Console
 from rich.table import Table
+from tyro.extras import SubcommandApp
 
 import memrnn
 from memrnn.cache import use_compile_cache
@@ -37,6 +38,7 @@ from memrnn.models import GRAMMAR, get_model, model_names
 from memrnn.parts import parameter_count
 from memrnn.precision import check_precision
 from memrnn.reports import result_table
+from memrnn.study_commands import STUDY_COMMANDS, StudyFailedError, reproduce_command
 from memrnn.training import Run, Trained, load_run, train
 
 WRONG, FAILED, STOPPED = 2, 1, 130
@@ -214,7 +216,7 @@ def explain_command(
     Console().print(explanation_table(explanation, language.symbols, title, notes))
 
 
-COMMANDS: dict[str, Callable[..., None]] = {
+COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "demo": demo_command,
     "languages": languages_command,
     "models": models_command,
@@ -222,6 +224,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "train": train_command,
     "test": test_command,
     "explain": explain_command,
+    "study": STUDY_COMMANDS,
+    "reproduce": reproduce_command,
 }
 
 
@@ -237,6 +241,8 @@ def main(arguments: list[str] | None = None) -> None:
         call()
     except KeyboardInterrupt:
         _stop(STOPPED, "Stopped; the same command continues where it was.")
+    except StudyFailedError as error:
+        _stop(FAILED, str(error))
     except BrokenPipeError:
         # The reader (head, less) has seen enough; Python would complain when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -270,11 +276,17 @@ def _parse(arguments: list[str]) -> Callable[[], None]:
 
         return remember
 
+    def app(commands: Mapping[str, Any]) -> SubcommandApp:
+        group = SubcommandApp()
+        for name, command in commands.items():
+            nested = isinstance(command, dict)
+            group.command(app(command) if nested else later(command), name=name)
+        return group
+
     complaints = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaints):
-            tyro.extras.subcommand_cli_from_dict(
-                {name: later(command) for name, command in COMMANDS.items()},
+            app(COMMANDS).cli(
                 prog="memrnn",
                 description=memrnn.__doc__,
                 args=arguments,

@@ -1,0 +1,257 @@
+"""The commands about studies: `memrnn study ...` and `memrnn reproduce`."""
+
+import json as json_module
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from memrnn.parts import freeze_label
+from memrnn.reports.study import write_study_report
+from memrnn.studies import (
+    FORMATS,
+    Engine,
+    LocalEngine,
+    PlannedRun,
+    RayEngine,
+    Study,
+    StudyStatus,
+    export,
+    load_study,
+    plan,
+    run_study,
+    study_status,
+)
+
+EngineName = Literal["local", "ray"]
+_FAULTS_SHOWN = 10
+
+
+class StudyFailedError(Exception):
+    """A study ended, and some of its runs failed; the message says which and why."""
+
+
+def run_command(
+    file: tyro.conf.Positional[str],
+    out: Path,
+    engine: EngineName = "local",
+    workers: int | None = None,
+    address: str | None = None,
+    retry: bool = False,
+) -> None:
+    """Runs a study, or what is left of it; stop it whenever you like, it continues.
+
+    Args:
+        file: a study file (TOML), or the name of one that ships: smoke, paper-small, paper.
+        out: folder for the ledger and the checkpoints; the same folder continues.
+        engine: local (processes on this machine) or ray (a Ray cluster that shares this folder).
+        workers: runs at a time; by default one a core.
+        address: of the Ray cluster; by default $RAY_ADDRESS, else one is started here.
+        retry: run also what has failed before.
+    """
+    study = load_study(file)
+    _run(study, out, engine, workers, address, retry)
+    Console(stderr=True).print(f"next: memrnn study report {out}", highlight=False)
+
+
+def status_command(directory: tyro.conf.Positional[Path], json: bool = False) -> None:
+    """Shows how far a study is, how fast, and when it will be done.
+
+    Args:
+        directory: folder that `memrnn study run --out` filled.
+        json: print JSON instead of a table.
+    """
+    status = study_status(directory)
+    if json:
+        print(json_module.dumps(status.to_json(), indent=1, allow_nan=False))
+        return
+    console = Console()
+    console.print(_status_table(status))
+    for line in status_lines(status):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def report_command(directory: tyro.conf.Positional[Path], out: Path | None = None) -> None:
+    """Writes the report of a study: one page, figures, tables, and the paper's claims.
+
+    Args:
+        directory: folder that `memrnn study run --out` filled; also while the study runs.
+        out: folder for the report; by default `report` in the study's folder.
+    """
+    print(write_study_report(directory, out))
+
+
+def export_command(
+    directory: tyro.conf.Positional[Path],
+    out: Path | None = None,
+    formats: Annotated[tuple[str, ...], tyro.conf.arg(name="format")] = FORMATS,
+) -> None:
+    """Writes the ledger's tables as Parquet and CSV files.
+
+    Args:
+        directory: folder that `memrnn study run --out` filled.
+        out: folder for the files; by default `export` in the study's folder.
+        formats: parquet, csv or both.
+    """
+    for path in export(directory, out or directory / "export", formats):
+        print(path)
+
+
+def reproduce_command(
+    preset: Literal["small", "paper", "smoke"] = "small",
+    out: Path | None = None,
+    engine: EngineName = "local",
+    workers: int | None = None,
+    address: str | None = None,
+) -> None:
+    """Runs the paper's grid, or a part of it, and writes the report: one command for all.
+
+    Args:
+        preset: small (an evening on 2 cores), paper (all 1,400 runs) or smoke (2 minutes).
+        out: folder for all that is made; by default `reproduce-PRESET`. The same continues.
+        engine: local or ray, as in `memrnn study run`.
+        workers: runs at a time; by default one a core.
+        address: of the Ray cluster.
+    """
+    study = load_study("paper-small" if preset == "small" else preset)
+    folder = out or Path(f"reproduce-{preset}")
+    _run(study, folder, engine, workers, address, retry=False)
+    print(write_study_report(folder))
+
+
+STUDY_COMMANDS = {
+    "run": run_command,
+    "status": status_command,
+    "report": report_command,
+    "export": export_command,
+}
+
+
+def status_lines(status: StudyStatus) -> list[str]:
+    """What a study's status says in sentences, each within 80 columns where it can."""
+    counts = status.counts
+    total = sum(counts.values())
+    finished = counts["done"] + counts["diverged"]
+    lines = [
+        f"{finished} of {total} runs finished, {counts['diverged']} of them diverged; "
+        f"{counts['running']} running, {counts['planned']} planned, {counts['failed']} failed.",
+        f"{status.epochs} epochs in {_duration(status.core_seconds)} of workers' time.",
+    ]
+    if status.runs_per_hour is not None:
+        lines.append(
+            f"{status.runs_per_hour:.1f} runs an hour on {status.workers} workers "
+            f"({status.engine})"
+            + (f"; about {_duration(status.seconds_left or 0)} left." if status.seconds_left else ".")
+        )
+    lines.append(
+        "It is running now." if status.driver else "It is not running; the same command continues."
+        if finished + counts["failed"] < total
+        else "It is complete."
+    )
+    if status.left_behind:
+        lines.append(f"{status.left_behind} further runs in the ledger left the study.")
+    for fault in status.faults[:_FAULTS_SHOWN]:
+        lines.append(
+            f"failed: {fault.language} {fault.model} freeze={fault.freeze} restart "
+            f"{fault.restart}: {fault.reason}"
+        )
+    if len(status.faults) > _FAULTS_SHOWN:
+        lines.append(f"... and {len(status.faults) - _FAULTS_SHOWN} more; see --json.")
+    return lines
+
+
+def _run(
+    study: Study,
+    out: Path,
+    engine: EngineName,
+    workers: int | None,
+    address: str | None,
+    retry: bool,
+) -> None:
+    console = Console(stderr=True)
+    if address is not None and engine != "ray":
+        raise ValueError("--address is of a Ray cluster; it needs --engine ray.")
+    # Before an engine starts processes, so that a wrong folder costs nothing.
+    total = sum(map(len, plan(study)))
+    chosen: Engine = RayEngine(workers, address) if engine == "ray" else LocalEngine(workers)
+    with _Display(total, console) as display:
+        counts = run_study(
+            study,
+            out,
+            chosen,
+            retry=retry,
+            listener=display,
+            notice=lambda sentence: console.print(sentence, highlight=False),
+        )
+    console.print(
+        f"{counts.get('done', 0) + counts.get('diverged', 0)} of {total} runs finished, "
+        f"{counts.get('diverged', 0)} of them diverged, {counts.get('failed', 0)} failed.",
+        highlight=False,
+    )
+    if counts.get("failed"):
+        fault = study_status(out).faults[0]
+        raise StudyFailedError(
+            f"{counts['failed']} of {total} runs failed, for instance {fault.language} "
+            f"{fault.model} freeze={fault.freeze} restart {fault.restart}: {fault.reason}. "
+            f"See memrnn study status {out}; --retry runs them again."
+        )
+
+
+class _Display:
+    """A line for each finished run, and in a terminal a bar for all."""
+
+    def __init__(self, total: int, console: Console):
+        self._console, self._finished = console, 0
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("runs, this time", total=total)
+
+    def __enter__(self) -> "_Display":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, run: PlannedRun, status: str) -> None:
+        if status == "running":
+            return
+        self._bar.advance(self._task)
+        cell = run.experiment
+        self._console.print(
+            f"{status:8} {cell.language}  {cell.model}  {freeze_label(cell.freeze)}  "
+            f"restart {run.restart}",
+            highlight=False,
+            markup=False,
+        )
+
+
+def _status_table(status: StudyStatus) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("language")
+    table.add_column("model")
+    for name in status.counts:
+        table.add_column(name, justify="right")
+    for one in status.progress:
+        table.add_row(one.language, one.model, *_counts(one.counts.values()))
+    return table
+
+
+def _counts(numbers: Any) -> Sequence[str]:
+    return [str(number or "·") for number in numbers]
+
+
+def _duration(seconds: float) -> str:
+    hours, rest = divmod(round(seconds / 60), 60)
+    return f"{hours} h {rest:02d} min" if hours else f"{rest} min" if rest else f"{seconds:.0f} s"
