@@ -29,6 +29,19 @@ def skill(value: float | None) -> str:
     return "0.00" if text == "-0.00" else text
 
 
+def signed(value: float | None) -> str:
+    """A difference: +0.031, −0.002, and 0.000 for what rounds to nothing."""
+    if value is None:
+        return MISSING
+    text = f"{value:+.3f}"
+    return "0.000" if text in ("+0.000", "-0.000") else text.replace("-", "−")
+
+
+def per_cent(share: float) -> str:
+    """A share in whole per cent: 90 %."""
+    return f"{100 * share:.0f} %"
+
+
 def perplexity(value: float | None) -> str:
     """A perplexity in at most 7 characters: 1.043, 512.3, 1.2e+07, inf."""
     if value is None or not math.isfinite(value):

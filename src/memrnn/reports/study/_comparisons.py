@@ -46,8 +46,8 @@ class Comparison:
 
 
 RETENTION = "retention"
-SKILL = "skill in the last bin"
-GAIN = "accuracy above the floor in the last bin"
+SKILL = "skill"
+GAIN = "above floor"
 
 
 def compare(view: View) -> list[Comparison]:

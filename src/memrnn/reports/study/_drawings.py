@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -32,18 +32,31 @@ class Drawing:
     wide: Callable[[], Figure]
     narrow: Callable[[], Figure]
 
+    @cached_property
+    def figure(self) -> Figure:
+        """The figure for files and wide windows, drawn once."""
+        return self.wide()
+
+    @cached_property
+    def svg(self) -> str:
+        """The same as SVG text."""
+        text = svg(self.figure, self.title)
+        # Everything has its place now; to find it again for the next format takes seconds.
+        self.figure.set_layout_engine("none")
+        return text
+
     def on_page(self) -> dict[str, Any]:
         """Both drawings as markup, with what is said about them."""
         return {
             "title": self.title,
             "explanation": self.explanation,
-            "wide": self._inline("wide", self.wide()),
-            "narrow": self._inline("narrow", self.narrow()),
+            "wide": self._inline("wide", self.svg),
+            "narrow": self._inline("narrow", svg(self.narrow(), self.title)),
         }
 
-    def _inline(self, name: str, figure: Figure) -> Any:
-        prefix = f"{slug(self.stem)}-{name}".replace(".", "_")
-        return inline(svg(figure, self.title), prefix, self.title, self.explanation)
+    def _inline(self, name: str, text: str) -> Any:
+        prefix = f"{self.stem}-{name}".replace(".", "_")
+        return inline(text, prefix, self.title, self.explanation)
 
 
 def drawings(view: View) -> Iterator[Drawing]:
@@ -70,8 +83,9 @@ def drawings(view: View) -> Iterator[Drawing]:
         "validation",
         "validation",
         "Validation cross-entropy above the exact bound, every restart",
-        "Linear up to 0.01, logarithmic from there. The floor is what the symbol before tells. "
-        f"{infinite} finished restarts never had a finite one and are not shown.",
+        "Linear up to 0.01, logarithmic from there. The floor is what the symbol before tells."
+        + f" {infinite} finished restarts never had a finite one and are not shown."
+        * (infinite > 0),
         partial(draw_validation, results),
         partial(draw_validation, results, columns=1),
     )

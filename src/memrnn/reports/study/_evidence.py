@@ -99,11 +99,12 @@ def place(estimate: Estimate | None, threshold: float, name: str) -> str:
 
 
 def signed(estimate: Estimate | None) -> str:
+    """A difference with its interval, for sentences."""
     if estimate is None:
         return form.MISSING
-    text = f"{estimate.value:+.3f}"
+    text = form.signed(estimate.value)
     if estimate.interval:
-        text += f" ({estimate.interval.low:+.3f} to {estimate.interval.high:+.3f})"
+        text += f" ({form.signed(estimate.interval.low)} to {form.signed(estimate.interval.high)})"
     return text
 
 

@@ -32,7 +32,9 @@ def write_study_report(folder: str | Path, out: str | Path | None = None) -> Pat
     for name in ("figures", "tables"):
         (out / name).mkdir(parents=True, exist_ok=True)
     for drawing in content.drawings:
-        save_figure(drawing.wide(), out / "figures" / drawing.stem, drawing.title, ("svg", "pdf"))
+        path = out / "figures" / drawing.stem
+        write_bytes(path.with_name(f"{path.name}.svg"), drawing.svg.encode())
+        save_figure(drawing.figure, path, drawing.title, ("pdf",))
     for table in content.tables:
         write_bytes(out / "tables" / f"{table.stem}.csv", to_csv(table).encode())
         write_bytes(out / "tables" / f"{table.stem}.tex", to_latex(table).encode())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from memrnn.reports import _format as form
 from memrnn.reports._findings import LEARNED, NEAR
 from memrnn.reports._summary import frozen_label, lengths_label
 from memrnn.reports._templates import template
@@ -178,16 +179,16 @@ def _rules(content: Content) -> list[str]:
         "number share a seed in all cells. That makes them wide rather than narrow.",
         "A claim is supported, or not, by where its interval lies; the rule stands under each. "
         "If the interval tells neither, it is undecided.",
-        f"It is undecided, too, if fewer than {rules.COVERAGE:.0%} of the runs that it is about "
-        f"are finished, more than {rules.MOST_FAILED:.0%} of them failed, fewer than "
-        f"{rules.LEAST_RESTARTS} restarts or {rules.LEAST_VALUES} values are there, or no test "
+        f"It is undecided, too, if fewer than {form.per_cent(rules.COVERAGE)} of the runs that it "
+        f"is about are finished, more than {form.per_cent(rules.MOST_FAILED)} of them failed, "
+        f"fewer than {rules.LEAST_RESTARTS} restarts or {rules.LEAST_VALUES} values are there, or no test "
         "is longer than the training lengths. Diverged restarts count with their best epoch; "
         "runs that failed have no score and are left out, up to that share.",
         f"A cell whose accuracy lies within {NEAR} of the best floor, with all its interval, is "
         "called the floor’s equal: a trivial predictor scores the same on the same strings. One "
         "that lies below that is below the floor. Neither is support, and if more than "
-        f"{rules.TRAP_SHARE:.0%} of the cells that speak for a claim are such, it is not "
-        "supported.",
+        f"{form.per_cent(rules.TRAP_SHARE)} of the cells that speak for a claim are such, it is "
+        "not supported.",
     ]
     if without:
         found.append(" ".join(same_experiment(content.view, without)))
@@ -199,18 +200,24 @@ def _comparing(content: Content) -> list[str]:
     if not content.compared:
         return ["The study has no network with memory both with and without a frozen part."]
     found = [
-        "Mean difference by restart number, with its bootstrap interval over pairs. The p-value is "
-        "that of the sign-flip permutation test, two-sided; Holm’s correction is over all "
-        f"{tested} comparisons that were tested. With fewer than {LEAST_PAIRS} pairs none is: then "
-        "a cell alone decides nothing, and only the claims above, over all cells, may.",
+        "Mean difference by restart number, with its bootstrap interval over pairs. Retention is "
+        "accuracy in the last bin over accuracy in the first; skill is that of the last bin, cut "
+        "off at −1 and 1; above floor is what the accuracy in the last bin is above the best "
+        "trivial predictor’s, 0 where it is not.",
+        "The p-value is that of the sign-flip permutation test, two-sided, of comparisons with at "
+        f"least {LEAST_PAIRS} pairs. With fewer a cell alone decides nothing, and only the claims "
+        "above, over all cells, may.",
     ]
     if tested:
         found.append(
-            f"A difference is called one up to a p of {ALPHA} after Holm. Of n pairs the smallest "
-            "p there can be is 2 to the power 1 − n, so that among "
-            f"{tested} comparisons one alone can stand out only with {restarts_needed(tested)} "
-            f"restarts or more; this study plans {content.view.results.study.restarts}."
+            f"Holm’s correction is over all {tested} comparisons that were tested; up to {ALPHA} "
+            "after it a difference is called one. Of n pairs the smallest p there can be is 2 to "
+            f"the power 1 − n, so that among {tested} comparisons one alone can stand out only "
+            f"with {restarts_needed(tested)} restarts or more; this study plans "
+            f"{content.view.results.study.restarts}."
         )
+    else:
+        found.append("None of the comparisons below has so many pairs.")
     verdicts = Counter(one.verdict for one in content.compared)
     found.append(
         f"{verdicts['higher']} are higher with a part frozen, {verdicts['lower']} lower, "

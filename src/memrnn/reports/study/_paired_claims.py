@@ -97,7 +97,7 @@ def beats(view: View) -> Claim:
     if plain:
         notes.append(
             f"Without regard for the floor the difference is {signed(plain)} here and "
-            f"{paper.gain_regardless(CONTROLLER):+.3f} in the paper’s tables."
+            f"{form.signed(paper.gain_regardless(CONTROLLER))} in the paper’s tables."
         )
     notes += published_floor(view, CONTROLLER)
     bounds = paper.last_bounds(view)
@@ -154,9 +154,9 @@ def converges(view: View) -> Claim:
         "abstract; conclusion",
         "The spread of a cell is the interquartile range over restarts of validation "
         "cross-entropy above its bound, nats per symbol. Supported if with memory frozen it is "
-        f"smaller by at least {rules.SMALLEST_SPREAD:.0%} of what it is with nothing frozen, the "
-        "interval of the difference is beyond 0, and no more restarts diverge; not supported if "
-        "the whole interval falls short of that, if certainly more diverge, or if most cells "
+        f"smaller by at least {form.per_cent(rules.SMALLEST_SPREAD)} of what it is with nothing "
+        "frozen, the interval of the difference is beyond 0, and no more restarts diverge; not "
+        "supported if the whole interval falls short of that, if certainly more diverge, or if most cells "
         f"whose spread shrinks are no better than the floor on {lengths_label(view.first)}.",
         (
             Measured("difference in spread", change, None, "one net a cell is published", "nats"),

@@ -21,7 +21,7 @@ PERPLEXITY_DIFFERS = 0.02
 _LAST_BIT = 1e-9
 """So that a difference of exactly the threshold is not marked for its last bit."""
 
-_NAMES = ("published", "here", "difference")
+_NAMES = ("paper", "here", "diff.")
 
 
 def published_tables(view: View) -> list[Table]:
@@ -63,8 +63,8 @@ def deviations(study: Study) -> list[str]:
     if study.restarts != paper.restarts:
         found.append(
             f"The best is that of {study.restarts} restarts and not of {paper.restarts}: "
-            f"{'fewer' if study.restarts < paper.restarts else 'more'} draws, "
-            f"{'lower' if study.restarts < paper.restarts else 'higher'} best."
+            f"of {'fewer' if study.restarts < paper.restarts else 'more'} draws the best is likely "
+            f"{'worse' if study.restarts < paper.restarts else 'better'}."
         )
     return found
 
@@ -93,7 +93,7 @@ def _validation_table(view: View, freeze: tuple[str, ...]) -> Table:
 
 
 def _perplexity_table(view: View, freeze: tuple[str, ...]) -> Table:
-    names = (*_NAMES, "floor", "ceiling")
+    names = (*_NAMES, "floor", "ceil.")
     columns = [Column(name, lengths_label(edges)) for edges in _bins(view) for name in names]
     rows: list[tuple[Entry, ...]] = []
     for language, model, theirs, ours in _rows(view, freeze):
@@ -118,7 +118,7 @@ def _perplexity_table(view: View, freeze: tuple[str, ...]) -> Table:
 
 
 def _accuracy_table(view: View, freeze: tuple[str, ...]) -> Table:
-    names = (*_NAMES, "floor", "ceiling")
+    names = (*_NAMES, "floor", "ceil.")
     columns = [Column(name, lengths_label(edges)) for edges in _bins(view) for name in names]
     rows: list[tuple[Entry, ...]] = []
     for language, model, theirs, ours in _rows(view, freeze):
@@ -227,13 +227,13 @@ def _their_number(
     if edges is not None and edges not in paper.bins:
         return Entry("other bin", None, "missing")
     known = model in paper.models and language in paper.languages
-    return Entry("not legible" if known else "not in the paper", None, "missing")
+    return Entry("not legible" if known else "not in paper", None, "missing")
 
 
 def _missing(cell: Cell | None, view: View | None = None, edges: Bin | None = None) -> Entry:
     """Why there is no figure of ours."""
     if cell is None:
-        return Entry("not in the study", None, "missing")
+        return Entry("not in study", None, "missing")
     if view is not None and edges not in view.results.study.bins:
         return Entry("not tested", None, "missing")
     found = {run.status for run in cell.runs}
@@ -263,7 +263,7 @@ def _difference(theirs: float | None, ours: float | None) -> Entry:
         return Entry(form.MISSING)
     change = ours - theirs
     mark = "differs" if abs(change) > ACCURACY_DIFFERS + _LAST_BIT else ""
-    return Entry(f"{change:+.3f}".replace("-", "−"), change, mark)
+    return Entry(form.signed(change), change, mark)
 
 
 def _restarts(cell: Cell | None) -> Entry:

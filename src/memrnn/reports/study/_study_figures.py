@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
@@ -21,6 +22,15 @@ from memrnn.studies import Cell, StudyResults
 _HERE, _THEIRS, _GREY = "#0072B2", "#D55E00", "0.45"
 _ROW = 0.17
 """Inches that a row of a dot plot is high."""
+
+_POINTS: dict[str, dict[str, Any]] = {
+    "all": {
+        "marker": "o", "color": _HERE, "markersize": 3.4, "alpha": 0.35, "markeredgewidth": 0,
+    },
+    "best": {"marker": "o", "color": _HERE, "markersize": 4},
+    "theirs": {"marker": "D", "color": _THEIRS, "markersize": 4.6, "fillstyle": "none"},
+}  # fmt: skip
+"""The marks of a dot plot, those in front last."""
 
 _LINEAR = 0.01
 """Nats up to which the axis of validation scores is linear; from there it is logarithmic."""
@@ -59,8 +69,11 @@ def draw_accuracies(view: View, freeze: tuple[str, ...], *, columns: int | None 
 
 
 def _draw_bin(axis: Axes, view: View, cells: Sequence[Cell], edges: tuple[int, int]) -> None:
-    row, places, labels = 0.0, [], []
-    language = None
+    # Points of one kind are one line, so that drawing stays fast with hundreds of them.
+    points: dict[str, list[tuple[float, float]]] = {name: [] for name in ("theirs", "all", "best")}
+    bounds: dict[str, list[tuple[float, float]]] = {name: [] for name in ("floor", "ceiling")}
+    row, language = 0.0, None
+    rows: list[float] = []
     for cell in cells:
         if cell.language != language:
             language = cell.language
@@ -70,11 +83,30 @@ def _draw_bin(axis: Axes, view: View, cells: Sequence[Cell], edges: tuple[int, i
                 parse_math=False,
             )  # fmt: skip
             row += 1.25
-        _draw_cell(axis, view, cell, edges, row)
-        places.append(row)
-        labels.append(cell.model)
+        known = published().find(cell.language, cell.model, cell.freeze)
+        theirs = _published_accuracy(known, edges)
+        if theirs is not None:
+            points["theirs"].append((theirs, row))
+        best = cell.best
+        if best is None:
+            failed = {run.status for run in cell.runs} == {"failed"}
+            axis.text(0.01, row, "failed" if failed else "not run", fontsize=6.5, color=_GREY,
+                      va="center", style="italic")  # fmt: skip
+        else:
+            points["all"] += [(view.accuracy(run, edges), row) for run in cell.finished]
+            points["best"].append((view.accuracy(best, edges), row))
+            bounds["floor"].append((view.floor(best, edges), row))
+            ceiling = best.scores[view.precision, edges]["ceiling"]["accuracy"]
+            bounds["ceiling"].append((ceiling, row))
+        rows.append(row)
         row += 1
-    axis.set_yticks(places, labels, fontsize=7.5, parse_math=False)
+    for name, color in (("floor", _GREY), ("ceiling", "black")):
+        segments = [[(x, y - 0.46), (x, y + 0.46)] for x, y in bounds[name]]
+        axis.add_collection(LineCollection(segments, colors=color, linewidths=1.2, zorder=2))
+    for name, style in _POINTS.items():
+        x, y = zip(*points[name], strict=True) if points[name] else ((), ())
+        axis.plot(x, y, linestyle="none", zorder=3, **style)
+    axis.set_yticks(rows, [cell.model for cell in cells], fontsize=7.5, parse_math=False)
     axis.set_ylim(row - 0.4, -0.6)
     axis.set_xlim(0, 1.03)
     axis.grid(axis="x", color="0.88", linewidth=0.6, zorder=0)
@@ -83,43 +115,22 @@ def _draw_bin(axis: Axes, view: View, cells: Sequence[Cell], edges: tuple[int, i
     axis.spines[["top", "right", "left"]].set_visible(False)
 
 
-def _draw_cell(axis: Axes, view: View, cell: Cell, edges: tuple[int, int], row: float) -> None:
-    theirs = _published_accuracy(published().find(cell.language, cell.model, cell.freeze), edges)
-    if theirs is not None:
-        axis.plot(theirs, row, "D", color=_THEIRS, markersize=4.6, fillstyle="none", zorder=5)
-    best = cell.best
-    if best is None:
-        statuses = {run.status for run in cell.runs}
-        reason = "failed" if statuses == {"failed"} else "not run"
-        axis.text(0.01, row, reason, fontsize=6.5, color=_GREY, va="center", style="italic")
-        return
-    scores = best.scores[view.precision, edges]
-    ceiling, floor = scores["ceiling"]["accuracy"], view.floor(best, edges)
-    for bound, color in ((floor, _GREY), (ceiling, "black")):
-        axis.plot([bound, bound], [row - 0.46, row + 0.46], color=color, linewidth=1.2, zorder=2)
-    values = [view.accuracy(run, edges) for run in cell.finished]
-    axis.plot(
-        values, [row] * len(values), "o", color=_HERE, markersize=3.4, alpha=0.35,
-        markeredgewidth=0, zorder=3,
-    )  # fmt: skip
-    axis.plot(scores["accuracy"], row, "o", color=_HERE, markersize=4, zorder=4)
-
-
 def _published_accuracy(cell: PublishedCell | None, edges: tuple[int, int]) -> float | None:
     bins = published().bins
     return cell.accuracies[bins.index(edges)] if cell and edges in bins else None
 
 
 def _legend() -> list[Any]:
-    def line(label: str, **style: Any) -> Line2D:
-        return Line2D([], [], linestyle="none", label=label, **style)
-
+    names = {
+        "theirs": "published",
+        "best": "here, chosen by validation",
+        "all": "here, each restart",
+    }
+    bound: dict[str, Any] = {"marker": "|", "markersize": 8, "markeredgewidth": 1.2}
     return [
-        line("published", marker="D", color=_THEIRS, markersize=4.6, fillstyle="none"),
-        line("here, chosen by validation", marker="o", color=_HERE, markersize=4),
-        line("here, every restart", marker="o", color=_HERE, alpha=0.35, markersize=3.4),
-        line("floor", marker="|", color=_GREY, markersize=8, markeredgewidth=1.2),
-        line("ceiling", marker="|", color="black", markersize=8, markeredgewidth=1.2),
+        *(Line2D([], [], linestyle="none", label=names[n], **_POINTS[n]) for n in names),
+        Line2D([], [], linestyle="none", color=_GREY, label="floor", **bound),
+        Line2D([], [], linestyle="none", color="black", label="ceiling", **bound),
     ]
 
 
@@ -166,7 +177,7 @@ def _draw_language(
         x = left + 0.72 * (modes.index(cell.freeze) + 0.5) / len(modes)
         color = STYLES.get(frozen_label(cell.freeze), SPARE)[0]
         values = [run.difference for run in cell.finished if math.isfinite(run.difference)]
-        axis.plot([x] * len(values), values, "o", color=color, markersize=3, alpha=0.55,
+        axis.plot([x] * len(values), values, "o", color=color, markersize=4.2, alpha=0.55,
                   markeredgewidth=0, zorder=3)  # fmt: skip
         theirs = published().find(language, cell.model, cell.freeze)
         bounds = [run.valid_bound for run in cell.finished if run.valid_bound]

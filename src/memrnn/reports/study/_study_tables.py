@@ -23,8 +23,8 @@ def _statistics_table(found: Sequence[CellStatistics], language: str) -> Table:
     several = len({one.precision for one in found}) > 1
     names = ["model", "frozen", *(["precision"] if several else []), "lengths"]
     numbers = [
-        "finished", "median", "from", "to", "middle mean", "solved", "best", "floor", "ceiling",
-        "skill", "diverged", "failed",
+        "finished", "median", "from", "to", "IQM", "solved", "best", "skill", "floor", "ceiling",
+        "diverged", "failed",
     ]  # fmt: skip
     columns = [Column(name, numeric=False) for name in names]
     columns += [Column(name) for name in numbers] + [Column("stands", numeric=False)]
@@ -44,10 +44,10 @@ def _statistics_table(found: Sequence[CellStatistics], language: str) -> Table:
                 _share(interval and interval.high),
                 _share(one.middle),
                 _none() if share is None else _of(one.solved, one.ended),
-                _share(one.best, "differs"),
+                _share(one.best),
+                Entry(form.skill(one.skill), one.skill),
                 _share(one.floor),
                 _share(one.ceiling),
-                Entry(form.skill(one.skill), one.skill),
                 _count(one.diverged),
                 _count(one.failed),
                 Entry(STANDINGS[one.standing], STANDINGS[one.standing], _standing_mark(one)),
@@ -184,13 +184,11 @@ def _written(value: float | None, kind: str) -> Entry:
 
 def written(value: float | None, kind: str) -> str:
     """A number of a claim: shares and perplexities plain, differences with their sign."""
-    if value is None:
-        return form.MISSING
-    if kind == "share":
+    if value is not None and kind == "share":
         return form.share(value)
-    if kind == "perplexity":
+    if value is not None and kind == "perplexity":
         return f"{value:.1f}"
-    return f"{value:+.3f}".replace("-", "−")
+    return form.signed(value)
 
 
 def _probability(value: float | None) -> Entry:
@@ -199,8 +197,8 @@ def _probability(value: float | None) -> Entry:
     return Entry("<0.001" if value < 0.001 else f"{value:.3f}", value)
 
 
-def _share(value: float | None, mark: str = "") -> Entry:
-    return Entry(form.share(value), value, mark if value is not None else "")
+def _share(value: float | None) -> Entry:
+    return Entry(form.share(value), value)
 
 
 def _of(part: int, whole: int) -> Entry:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from memrnn.reports import _format as form
 from memrnn.reports._summary import lengths_label
 from memrnn.reports.study._resampling import Estimate
 from memrnn.reports.study._scores import TRIVIAL, View, standing
@@ -130,13 +131,13 @@ def obstacle(view: View, cells: Sequence[Cell], values: int) -> str | None:
     finished = [run for run in runs if run.finished]
     if failed > MOST_FAILED * len(runs):
         return (
-            f"{failed} of {len(runs)} runs failed, and no more than {MOST_FAILED:.0%} may be left "
-            "out."
+            f"{failed} of {len(runs)} runs failed, and no more than {form.per_cent(MOST_FAILED)} "
+            "may be left out."
         )
     if len(finished) < COVERAGE * len(runs):
         return (
             f"Only {len(finished)} of {len(runs)} runs are finished; it takes "
-            f"{COVERAGE:.0%} of them."
+            f"{form.per_cent(COVERAGE)} of them."
         )
     restarts = len({run.restart for run in finished})
     if restarts < LEAST_RESTARTS or values < LEAST_VALUES:
