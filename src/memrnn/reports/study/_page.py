@@ -123,6 +123,7 @@ def render(content: Content) -> str:
             "accuracy": ACCURACY_DIFFERS,
             "perplexity": PERPLEXITY_DIFFERS,
             "learned": LEARNED,
+            "near": NEAR,
         },
         deviations=deviations(study),
         published=content.published,
@@ -181,9 +182,9 @@ def _rules(content: Content) -> list[str]:
         "If the interval tells neither, it is undecided.",
         f"It is undecided, too, if fewer than {form.per_cent(rules.COVERAGE)} of the runs that it "
         f"is about are finished, more than {form.per_cent(rules.MOST_FAILED)} of them failed, "
-        f"fewer than {rules.LEAST_RESTARTS} restarts or {rules.LEAST_VALUES} values are there, or no test "
-        "is longer than the training lengths. Diverged restarts count with their best epoch; "
-        "runs that failed have no score and are left out, up to that share.",
+        f"fewer than {rules.LEAST_RESTARTS} restarts or {rules.LEAST_VALUES} values are there, or "
+        "no test is longer than the training lengths. Diverged restarts count with their best "
+        "epoch; runs that failed have no score and are left out, up to that share.",
         f"A cell whose accuracy lies within {NEAR} of the best floor, with all its interval, is "
         "called the floor’s equal: a trivial predictor scores the same on the same strings. One "
         "that lies below that is below the floor. Neither is support, and if more than "
@@ -203,7 +204,8 @@ def _comparing(content: Content) -> list[str]:
         "Mean difference by restart number, with its bootstrap interval over pairs. Retention is "
         "accuracy in the last bin over accuracy in the first; skill is that of the last bin, cut "
         "off at −1 and 1; above floor is what the accuracy in the last bin is above the best "
-        "trivial predictor’s, 0 where it is not.",
+        "trivial predictor’s, 0 where it is not. Stands: where the cell with a frozen part stands "
+        "to the floor in the last bin.",
         "The p-value is that of the sign-flip permutation test, two-sided, of comparisons with at "
         f"least {LEAST_PAIRS} pairs. With fewer a cell alone decides nothing, and only the claims "
         "above, over all cells, may.",

@@ -156,8 +156,9 @@ def converges(view: View) -> Claim:
         "cross-entropy above its bound, nats per symbol. Supported if with memory frozen it is "
         f"smaller by at least {form.per_cent(rules.SMALLEST_SPREAD)} of what it is with nothing "
         "frozen, the interval of the difference is beyond 0, and no more restarts diverge; not "
-        "supported if the whole interval falls short of that, if certainly more diverge, or if most cells "
-        f"whose spread shrinks are no better than the floor on {lengths_label(view.first)}.",
+        "supported if the whole interval falls short of that, if certainly more diverge, or if "
+        f"most cells whose spread shrinks are no better than the floor on "
+        f"{lengths_label(view.first)}.",
         (
             Measured("difference in spread", change, None, "one net a cell is published", "nats"),
             Measured("difference in share diverged", diverged, None, "", "difference"),

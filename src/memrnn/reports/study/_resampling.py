@@ -12,7 +12,7 @@ SEED = 0
 LEVEL = 0.95
 
 Statistic = Callable[[np.ndarray], np.ndarray]
-"""From an array of (..., values) to (...)."""
+"""From an array of (..., values) to (...), which has at least one axis."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def bootstrap(values: Sequence[float] | np.ndarray, statistic: Statistic) -> Est
     Of n values no interval of their median covers more than 1 - 2^(1 - n): 0.75 for 3.
     """
     array = np.asarray(values, float)
-    value = float(statistic(array))
+    value = float(statistic(array[None])[0])
     if len(array) < 2:
         return Estimate(value, None)
     return Estimate(value, percentiles(statistic(array[_draws(len(array))])))

@@ -128,14 +128,8 @@ def standing(view: View, cell: Cell, edges: Bin) -> str | None:
     return "open"
 
 
-STANDINGS = {
-    "above": "above the floor",
-    "floor": "the floor’s equal",
-    "below": "below the floor",
-    "open": "not told apart from the floor",
-    None: "no run finished",
-}
-"""Standings in words."""
+STANDINGS = {"above": "above", "floor": "equal", "below": "below", "open": "open", None: "–"}
+"""Standings as tables write them."""
 
 TRIVIAL = ("floor", "below")
 """The standings in which a net is no better than a trivial predictor."""

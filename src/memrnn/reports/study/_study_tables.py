@@ -193,7 +193,7 @@ def written(value: float | None, kind: str) -> str:
 
 def _probability(value: float | None) -> Entry:
     if value is None:
-        return Entry("not tested", None, "missing")
+        return _none()
     return Entry("<0.001" if value < 0.001 else f"{value:.3f}", value)
 
 
