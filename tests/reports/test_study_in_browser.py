@@ -1,0 +1,171 @@
+"""The page of a study in a real browser: it sorts, shows its figures, and asks for nothing."""
+
+import os
+import shutil
+from unittest import mock
+
+import pytest
+
+from memrnn.reports.study import _files as files
+from memrnn.reports.study import write_study_report
+from reports.study_synthetic import make_study
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        reason = f"There is no browser; install one of {', '.join(NAMES)}."
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    """The report of a made-up study with the longest names that there are."""
+
+    def made(language, model, freeze, restart):
+        if (model, freeze) == ("jm-10", "controller"):
+            return {"status": "failed", "reason": "a rather long reason, " * 8}
+        return (0.8 + 0.02 * restart, 0.7, 0.6 + 0.03 * len(freeze) / 17)
+
+    languages = ["count-3", "unmarked-copy-different-alphabets"]
+    results = make_study(made, languages=languages, restarts=3)
+    folder = tmp_path_factory.mktemp("study")
+    with mock.patch.object(files, "load_results", return_value=results):
+        return write_study_report(folder, folder / "report").as_uri()
+
+
+class Visit:
+    """A page that was opened, with every request and every complaint of the browser."""
+
+    def __init__(self, browser, url, width, **options):
+        self.requests, self.complaints = [], []
+        self.page = browser.new_page(viewport={"width": width, "height": 900}, **options)
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(url)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.page.close()
+
+    def column(self, table, number):
+        return self.page.eval_on_selector_all(
+            f"{table} tbody tr", f"rows => rows.map(row => row.cells[{number}].dataset.value)"
+        )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1280])
+def test_the_page_fits_and_shows_its_figures(browser, url, width, scheme):
+    with Visit(browser, url, width, color_scheme=scheme) as visit:
+        wide = visit.page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width
+        boxes = [
+            figure.locator("svg:visible").evaluate_all(
+                "all => all.map(one => [one.getBoundingClientRect().width,"
+                " one.getBoundingClientRect().height])"
+            )
+            for figure in visit.page.locator("figure").all()
+        ]
+        assert len(boxes) == 4 + 1 + 2
+        # Of the two drawings of each figure one shows, as wide as there is room.
+        for ((across, down),) in boxes:
+            assert 0.6 * width < across <= width and down > 100
+        assert visit.page.title() and visit.page.locator(".claims > li").count() == 8
+
+
+def test_nothing_is_asked_for_and_nothing_goes_wrong(browser, url):
+    with Visit(browser, url, 1280) as visit:
+        visit.page.locator("thead th button").first.click()
+        visit.page.wait_for_load_state("networkidle")
+        assert visit.requests == [url]
+        assert visit.complaints == []
+
+
+TABLE = "table[data-sortable]:has(caption:text-matches('^count-3'))"
+
+
+def numbers(values):
+    return [float(value) for value in values if value]
+
+
+def texts(table):
+    return {
+        tuple(row.locator("th, td").all_inner_texts()) for row in table.locator("tbody tr").all()
+    }
+
+
+def test_headings_sort_by_click(browser, url):
+    with Visit(browser, url, 1280) as visit:
+        table = visit.page.locator(TABLE)
+        visit.page.evaluate(
+            "document.querySelectorAll('caption').forEach(one => {"
+            " if (one.textContent.startsWith('count-3')) one.closest('table').id = 'chosen'; })"
+        )
+        headings = table.locator("thead th")
+        median = headings.filter(has_text="median")
+        place = headings.all_inner_texts().index(median.inner_text())
+        before = visit.column("#chosen", place)
+        assert median.get_attribute("aria-sort") is None
+        for order, reverse in (("descending", True), ("ascending", False), ("descending", True)):
+            median.get_by_role("button").click()
+            after = visit.column("#chosen", place)
+            assert median.get_attribute("aria-sort") == order
+            assert numbers(after) == sorted(numbers(before), reverse=reverse)
+            assert sorted(after) == sorted(before)
+            missing = before.count("")
+            assert after[len(after) - missing :] == [""] * missing
+        assert numbers(before) != sorted(numbers(before), reverse=True)
+        # Rows move as a whole: another column follows its own.
+        rows = texts(table)
+        model = headings.filter(has_text="model")
+        model.get_by_role("button").click()
+        assert model.get_attribute("aria-sort") == "ascending"
+        assert median.get_attribute("aria-sort") is None
+        names = visit.column("#chosen", 0)
+        assert names == sorted(names) and len(set(names)) == 2
+        assert rows == texts(table)
+
+
+def test_headings_sort_by_keyboard(browser, url):
+    with Visit(browser, url, 1280) as visit:
+        table = visit.page.locator("table[data-sortable]").first
+        first, second = table.locator("thead th button").all()[:2]
+        first.focus()
+        visit.page.keyboard.press("Enter")
+        heading = table.locator("thead th").nth(0)
+        assert heading.get_attribute("aria-sort") == "ascending"
+        visit.page.keyboard.press("Space")
+        assert heading.get_attribute("aria-sort") == "descending"
+        visit.page.keyboard.press("Tab")
+        assert second.evaluate("one => one === document.activeElement")
+
+
+def test_without_javascript_everything_is_there(browser, url):
+    with Visit(browser, url, 1280) as visit:
+        with_it = visit.page.locator("td").all_inner_texts()
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(url)
+    assert page.locator("td").all_inner_texts() == with_it
+    assert page.locator("thead th button").count() == 0
+    assert page.locator("thead th", has_text="median").first.is_visible()
+    context.close()

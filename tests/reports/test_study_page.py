@@ -1,0 +1,220 @@
+"""The report of a study as a whole: page, files, and one study that was really run."""
+
+import csv
+import itertools
+import re
+import tomllib
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from memrnn.languages import Law, get_language
+from memrnn.predictors import Bigram, score
+from memrnn.reports.study import View, write_study_report
+from memrnn.reports.study._origin import origin, to_toml
+from memrnn.reports.study._page import gather, render
+from memrnn.reports.study._study_figures import draw_accuracies, draw_validation, floor_above_bound
+from memrnn.studies import Ledger, Study, plan
+from memrnn.studies._job import Advanced, Began, Failed, Finished, Job, run_job
+from reports.study_synthetic import CEILING, FLOOR, VERSIONS, make_study
+from reports.test_page import Page
+
+NOWHERE = Path("/nowhere/smoke")
+"""A page is made of results and a name; nothing is read or written there."""
+
+SMALL = {"languages": ["count-3"], "restarts": 3}
+
+
+def made(language, model, freeze, restart):
+    if (model, freeze, restart) == ("jm-10", "controller", 2):
+        return {"status": "failed", "reason": "<b>out of memory & more</b>"}
+    if freeze == "controller+memory":
+        return {"status": "planned"}
+    return {
+        "accuracies": (0.8 + 0.01 * restart, 0.7, 0.61 if freeze == "none" else 0.65),
+        "seconds": 1800.0,
+        "versions": VERSIONS if restart else VERSIONS | {"source": "another"},
+    }
+
+
+@pytest.fixture(scope="module")
+def results():
+    return make_study(made, **SMALL)
+
+
+@pytest.fixture(scope="module")
+def page(results):
+    return render(gather(results, NOWHERE))
+
+
+def test_the_page_is_well_formed_and_loads_nothing(page):
+    parsed = Page(page)
+    assert not {"link", "iframe", "img", "object", "embed"} & set(parsed.tags)
+    loads = [
+        a for a in parsed.attributes if a[1] in ("src", "href", "xlink:href", "srcset", "data")
+    ]
+    assert all(value.startswith("#") for _, _, value in loads)
+    assert "@import" not in page and not re.search(r"url\((?!#)", page)
+    ids = [value for _, name, value in parsed.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    references = {value[1:] for _, _, value in loads} | set(re.findall(r"url\(#([^)]+)\)", page))
+    for name in ("aria-labelledby", "aria-describedby"):
+        references |= {value for _, attribute, value in parsed.attributes if attribute == name}
+    assert references <= set(ids)
+
+
+def test_the_page_can_be_read_without_seeing_it(page):
+    parsed = Page(page)
+    headings = [tag for tag in parsed.tags if re.fullmatch("h[1-6]", tag)]
+    assert headings[0] == "h1" and headings.count("h1") == 1
+    assert all(int(b[1]) - int(a[1]) <= 1 for a, b in itertools.pairwise(headings))
+    headers = [a for a in parsed.attributes if a[0] == "th" and a[1] == "scope"]
+    assert len(headers) == parsed.tags.count("th")
+    drawings = parsed.tags.count("svg")
+    assert drawings == 2 * (4 + 1 + 1)
+    assert parsed.attributes.count(("svg", "role", "img")) == drawings
+
+
+def test_the_page_says_what_is_missing_and_what_differs(page):
+    assert "17 of 24 runs are finished" in page  # 6 are planned, 1 failed
+    assert "2 different sets of versions" in page
+    assert "&lt;b&gt;out of memory &amp; more&lt;/b&gt;" in page
+    assert "lstm has no memory" in page
+    assert "In 0 of 3 pairs" in page  # the made-up scores differ
+    assert "8.5 hours of all workers" in page
+
+
+def test_equal_results_give_equal_pages(page):
+    assert render(gather(make_study(made, **SMALL), NOWHERE)) == page
+
+
+def test_nothing_run_yet_is_a_report_too():
+    empty = make_study(lambda *name: {"status": "planned"}, **SMALL)
+    text = render(gather(empty, NOWHERE))
+    Page(text)
+    assert "0 of 24 runs are finished" in text
+    assert "No restart is finished yet" in text
+
+
+def test_hostile_names_do_no_harm(tmp_path):
+    hostile = tmp_path / "<script>alert(1)</script>"
+    text = render(gather(make_study(made, **SMALL), hostile))
+    assert "<script>alert" not in text
+    assert Page(text).tags.count("script") == 1
+
+
+def test_where_numbers_come_from(results, tmp_path):
+    found = origin(results, tmp_path)
+    assert [runs for _, runs in found.versions] == [11, 6]
+    assert found.seeds == (1000, 1001, 1002)
+    assert found.core_hours == pytest.approx(17 * 0.5)
+    assert found.wall_hours == pytest.approx(3.5)
+    assert (found.sessions, found.open_sessions) == (1, 0)
+    assert Study.from_json(tomllib.loads(found.file)) == results.study
+
+
+def test_study_files_survive_hostile_text_and_missing_values():
+    values = {"a": ['x"\\\n', "ü"], "b": None, "c": 1e-5, "recipe": {"d": [1, 2], "e": None}}
+    assert tomllib.loads(to_toml(values)) == {
+        "a": ['x"\\\n', "ü"], "c": 1e-5, "recipe": {"d": [1, 2]},
+    }  # fmt: skip
+
+
+def test_dot_plots_show_floor_ceiling_published_and_all_restarts(results):
+    figure = draw_accuracies(View(results, "float32"), ())
+    assert len(figure.axes) == 3
+    axis = figure.axes[0]
+    everyone, best, theirs = (list(line.get_xdata()) for line in axis.get_lines())
+    assert everyone == pytest.approx([0.8, 0.81, 0.82] * 2)
+    assert best == pytest.approx([0.8, 0.8])
+    assert theirs == [0.98, 0.99]  # lstm and jm-10 on count-3
+    ends = [
+        {point[0] for segment in collection.get_segments() for point in segment}
+        for collection in axis.collections
+    ]
+    assert ends == [{FLOOR}, {CEILING}]
+    with pytest.raises(ValueError, match="no cell with classifier frozen"):
+        draw_accuracies(View(results, "float32"), ("classifier",))
+
+
+def test_the_floor_of_validation_is_the_bigram_predictors():
+    law = Law(get_language("marked-copy"), 40, 80)
+    results = make_study(lambda *name: (0.9, 0.8, 0.7))
+    strings = law.sample_each_length(200, np.random.default_rng(0))
+    # The law draws lengths uniformly, so every length counts with as many strings.
+    sampled = np.log(score(Bigram(law), strings).perplexity) - np.log(1.25)
+    assert floor_above_bound(results, "marked-copy") == pytest.approx(sampled, abs=2e-3)
+    axis = draw_validation(results).axes[1]
+    assert floor_above_bound(results, "marked-copy") in [
+        line.get_ydata()[0] for line in axis.get_lines()
+    ]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A study that was really run: two cells, with one run left out and one failed."""
+    folder = tmp_path_factory.mktemp("study")
+    study = Study.from_json(
+        {
+            "languages": ["count-3"],
+            "models": ["jm-3"],
+            "freezes": ["none", "memory"],
+            "restarts": 3,
+            "bins": [[3, 12], [15, 30]],
+            "recipe": {"lengths": [3, 12], "epochs": 2, "batches": 5, "validation_batches": 2},
+        }
+    )
+    with Ledger(folder, create=True) as ledger:
+        packs = plan(study)
+        with ledger.writing():
+            ledger.plan(study, packs)
+            ledger.open_session("local", 1, "host", VERSIONS)
+        runs = [run for pack in packs for run in pack]
+        for run in runs[:-2]:
+            cell = run.experiment.to_json()
+            job = Job(0, cell, ((run.id, run.restart, str(folder / run.folder)),), study.bins,
+                      study.precisions, study.strings_per_length)  # fmt: skip
+            for event in run_job(job):
+                assert not isinstance(event, Failed)
+                with ledger.writing():
+                    if isinstance(event, Began):
+                        ledger.begin(event.run, event.progress, "local", event.worker)
+                    elif isinstance(event, Advanced):
+                        ledger.advance(event.run, event.progress)
+                    elif isinstance(event, Finished):
+                        ledger.finish(event.run, event.progress, event.scores,
+                                      study.strings_per_length, event.about)  # fmt: skip
+        with ledger.writing():
+            ledger.fail(runs[-1].id, "a reason")
+    return folder
+
+
+def test_a_report_is_written_whole_from_a_ledger(folder, tmp_path):
+    assert write_study_report(folder) == folder / "report" / "index.html"
+    path = write_study_report(folder, tmp_path / "elsewhere")
+    Page(path.read_text())
+    figures = {p.name for p in (path.parent / "figures").iterdir()}
+    stems = {"accuracy_nothing", "accuracy_memory", "validation", "lengths_count-3"}
+    assert figures == {f"{stem}.{suffix}" for stem in stems for suffix in ("svg", "pdf")}
+    for stem in stems:
+        ElementTree.parse(path.parent / "figures" / f"{stem}.svg")
+        assert (path.parent / "figures" / f"{stem}.pdf").read_bytes().startswith(b"%PDF")
+    tables = {p.name for p in (path.parent / "tables").iterdir()}
+    assert {name[:-4] for name in tables if name.endswith(".csv")} == {
+        name[:-4] for name in tables if name.endswith(".tex")
+    }
+    with (path.parent / "tables" / "claims.csv").open() as file:
+        claims = list(csv.DictReader(file))
+    assert {row["key"] for row in claims} == set("abcdefgh")
+    assert {row["verdict"] for row in claims} <= {"supported", "not supported", "undecided"}
+    # The same bytes for the same ledger, wherever they are written.
+    for file in (*(path.parent / "tables").iterdir(), *(path.parent / "figures").iterdir()):
+        assert file.read_bytes() == (folder / "report" / file.parent.name / file.name).read_bytes()
+
+
+def test_a_folder_without_a_study_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="holds no study"):
+        write_study_report(tmp_path)
+    assert list(tmp_path.iterdir()) == []
