@@ -61,8 +61,12 @@ def kill_and_finish(file: Path, out: Path, kills: int, seed: int) -> tuple[int, 
     of_drivers = of_workers = 0
     driver = start(file, out)
     while of_drivers + of_workers < kills:
+        # Mostly when there is something to kill, but sometimes in the middle of a start.
+        deadline = time.monotonic() + (60 if rng.random() < 0.85 else 0)
+        while time.monotonic() < deadline and driver.poll() is None and not workers_of(driver):
+            time.sleep(0.05)
         try:
-            driver.wait(timeout=rng.uniform(0.3, 9))
+            driver.wait(timeout=rng.uniform(0.1, 8))
             break
         except subprocess.TimeoutExpired:
             pass
