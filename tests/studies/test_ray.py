@@ -42,14 +42,13 @@ def surroundings() -> Generator[None]:
 class Cluster:
     """A head without CPUs and worker nodes with one each: real processes, which can be killed."""
 
-    def __init__(self) -> None:
+    def __init__(self, head_cpus: int = 0, nodes: int = 2) -> None:
         from ray.cluster_utils import Cluster as RayCluster
 
-        self.processes: list[Any] = []
         self.cluster = RayCluster(
             initialize_head=True,
             head_node_args={
-                "num_cpus": 0,
+                "num_cpus": head_cpus,
                 "node_ip_address": HOST,
                 "object_store_memory": STORE,
                 "include_dashboard": False,
@@ -57,22 +56,28 @@ class Cluster:
                 "_system_config": {"health_check_period_ms": 500},
             },
         )
-        self.nodes = [self.add_node() for _ in range(2)]
+        for _ in range(nodes):
+            self.add_node()
 
     @property
     def address(self) -> str:
         return self.cluster.address
 
-    def add_node(self) -> Any:
-        return self.cluster.add_node(
+    def add_node(self) -> None:
+        self.cluster.add_node(
             num_cpus=1, node_ip_address=HOST, object_store_memory=STORE, include_dashboard=False
         )
 
-    def kill_node(self, number: int) -> None:
+    def kill_node(self, raylet: int) -> None:
         """As if it had been cut off: nobody says goodbye."""
-        [raylet] = self.nodes[number].all_processes["raylet"]
-        raylet.process.send_signal(signal.SIGKILL)
-        raylet.process.wait()
+        [process] = [
+            process.process
+            for node in self.cluster.list_all_nodes()
+            for process in node.all_processes["raylet"]
+            if process.process.pid == raylet
+        ]
+        process.send_signal(signal.SIGKILL)
+        process.wait()
 
     def close(self) -> None:
         import ray
@@ -116,11 +121,7 @@ class Heard:
 
 def long_study(epochs: int = 60, **changes: Any) -> Study:
     """Runs that take a second or more."""
-    return small_study(
-        languages=["count-3", "marked-copy"],
-        recipe={"epochs": epochs, "stop_patience": epochs},
-        **changes,
-    )
+    return small_study(recipe={"epochs": epochs, "stop_patience": epochs}, **changes)
 
 
 def worker_of(out: Path, run: PlannedRun) -> int:
@@ -140,7 +141,6 @@ def test_nothing_is_lost_or_doubled_when_workers_and_a_node_die(
     study = long_study()
     engine = Heard(RayEngine(address=cluster.address))
     assert engine.workers == 2
-    raylet = cluster.nodes[0].all_processes["raylet"][0].process.pid
     victims: dict[str, str] = {}
 
     def kill(run: PlannedRun, status: str) -> None:
@@ -148,19 +148,17 @@ def test_nothing_is_lost_or_doubled_when_workers_and_a_node_die(
         if status != "running" or run.id in victims or len(victims) == 3:
             return
         worker = worker_of(tmp_path / "ray", run)
-        task = parent_of(worker)
-        if "worker" not in victims.values():
-            victims[run.id] = "worker"
-            os.kill(worker, signal.SIGKILL)
-        elif "task" not in victims.values():
-            victims[run.id] = "task"
-            os.kill(task, signal.SIGKILL)
-        elif parent_of(task) == raylet:
-            victims[run.id] = "node"
-            cluster.kill_node(0)
+        victims[run.id] = ("worker", "task", "node")[len(victims)]
+        match victims[run.id]:
+            case "worker":
+                os.kill(worker, signal.SIGKILL)
+            case "task":
+                os.kill(parent_of(worker), signal.SIGKILL)
+            case _:
+                cluster.kill_node(parent_of(parent_of(worker)))
 
-    assert run_study(study, tmp_path / "ray", engine, listener=kill) == {"done": 8}
-    assert set(victims.values()) == {"worker", "task", "node"}
+    assert run_study(study, tmp_path / "ray", engine, listener=kill) == {"done": 4}
+    assert list(victims.values()) == ["worker", "task", "node"]
     assert {lost.fault for lost in engine.of(Lost)} == {"killed"}
     assert len(engine.of(Lost)) >= 3
     # Nothing is doubled, and what was interrupted was taken up again.
@@ -174,7 +172,7 @@ def test_nothing_is_lost_or_doubled_when_workers_and_a_node_die(
         if isinstance(message, Ended | Lost):
             last.add(number)
 
-    assert run_study(study, tmp_path / "local", LocalEngine(2)) == {"done": 8}
+    assert run_study(study, tmp_path / "local", LocalEngine(2)) == {"done": 4}
     assert content(tmp_path / "ray") == content(tmp_path / "local")
 
 
@@ -192,7 +190,7 @@ def jobs_of(study: Study, out: Path) -> list[Job]:
     ]
 
 
-def until(engine: Heard, found: Callable[[], Any], seconds: float = 60) -> None:
+def until(engine: Heard, found: Callable[[], Any], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not found():
         assert time.monotonic() < deadline
@@ -205,7 +203,7 @@ def test_a_node_that_joins_counts_and_a_cancelled_job_is_silent(
     engine = Heard(RayEngine(address=cluster.address))
     try:
         before = engine.workers
-        cluster.nodes.append(cluster.add_node())
+        cluster.add_node()
         until(engine, lambda: engine.workers == before + 1)
         assert RayEngine(1).workers == 1  # of the same connection
 
@@ -229,7 +227,7 @@ def test_a_cluster_of_ones_own_and_the_time_limit(surroundings: None, tmp_path: 
     pytest.importorskip("ray")
     import ray
 
-    study = long_study(restarts=1, time_limit=1.0)
+    study = long_study(time_limit=1.0)
     engine = RayEngine(3)
     assert engine.workers == 3
     assert run_study(study, tmp_path, engine) == {"failed": 4}
@@ -237,6 +235,24 @@ def test_a_cluster_of_ones_own_and_the_time_limit(surroundings: None, tmp_path: 
         reasons = {row["reason"] for row in ledger.rows("SELECT reason FROM runs")}
     assert reasons == {"not done after the time limit of 1 s"}
     assert not ray.is_initialized()
+
+
+@pytest.mark.slow
+def test_a_driver_whose_own_node_dies_says_so_and_another_continues(
+    surroundings: None, tmp_path: Path
+) -> None:
+    pytest.importorskip("ray")
+    cluster = Cluster(head_cpus=1, nodes=0)
+
+    def kill(run: PlannedRun, status: str) -> None:
+        cluster.kill_node(parent_of(parent_of(worker_of(tmp_path, run))))
+
+    try:
+        with pytest.raises(ConnectionError, match="repeat the command"):
+            run_study(long_study(), tmp_path, RayEngine(address=cluster.address), listener=kill)
+    finally:
+        cluster.close()
+    assert run_study(long_study(), tmp_path, LocalEngine(2)) == {"done": 4}
 
 
 def test_what_the_errors_of_ray_say() -> None:

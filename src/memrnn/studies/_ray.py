@@ -23,6 +23,10 @@ MISSING = (
     "The ray engine needs Ray, which is not installed here; install it with "
     "pip install 'memrnn[ray]'."
 )
+CUT_OFF = (
+    "The Ray node on this machine has died, so that the driver is cut off from the cluster; start "
+    "the node and repeat the command, and the study goes on."
+)
 OBJECT_STORE = 100_000_000
 """Bytes of shared memory for a cluster that the engine starts: messages are a few kilobytes."""
 
@@ -128,12 +132,18 @@ class RayEngine:
         return [streams[stream] for stream in ready]
 
     def _next(self, job: int) -> Event | Ended | Lost:
-        """What a job has to tell next; the last message takes it off the list."""
+        """What a job has to tell next; the last message takes it off the list.
+
+        Raises:
+            ConnectionError: if the driver's own node is gone: no job could run any more.
+        """
         message: Event | Ended | Lost
         try:
             message = self._ray.get(next(self._running[job]))
         except StopIteration:
             message = Lost("its Ray task ended early", "crashed")
+        except self._ray.exceptions.LocalRayletDiedError as error:
+            raise ConnectionError(CUT_OFF) from error
         except self._ray.exceptions.RayError as error:
             message = obituary(self._ray.exceptions, error)
         if isinstance(message, Ended | Lost):
