@@ -6,6 +6,7 @@ import pytest
 from memrnn.reports.study import View, compare, judge, published
 from memrnn.reports.study import _paper_claims as paper
 from memrnn.reports.study._comparisons import restarts_needed
+from memrnn.reports.study._same import same_experiment
 from memrnn.reports.study._scores import standing
 from reports.study_synthetic import CEILING, FLOOR, make_study
 
@@ -189,6 +190,23 @@ def test_diverged_restarts_stay_in_every_mean():
 
     found = claims_of(View(make_study(made), "float32"))
     assert found["b"].measured[0].estimate.value == pytest.approx((5 * 0.83 / 0.85 + 0.1) / 6)
+
+
+def test_a_net_far_below_the_floor_does_not_outweigh_all_others():
+    view = view_of(HOLDS | {"none": (0.8, 0.5, 0.01), "memory": FLAT}, wiggle=0.0)
+    change = claims_of(view)["d"].measured[1].estimate
+    # The skill of 0.01 is (0.01 - 0.6) / 0.3, nearly -2, and counts -1.
+    assert change.value == pytest.approx((0.83 - FLOOR) / (CEILING - FLOOR) + 1)
+
+
+def test_a_network_without_memory_is_the_same_experiment_twice():
+    text = " ".join(same_experiment(view_of(HOLDS | {"memory": FALLEN}), ["lstm"]))
+    assert "lstm has no memory" in text and "In 18 of 18 pairs" in text
+    other = " ".join(same_experiment(view_of(HOLDS), ["lstm", "gru"]))
+    assert "lstm and gru have no memory" in other and "In 0 of 18 pairs" in other
+    # Whatever such a network does, no claim is about it.
+    with_memory = view_of(HOLDS, models=["jm-10"])
+    assert [c.measured for c in judge(view_of(HOLDS))] == [c.measured for c in judge(with_memory)]
 
 
 def test_pairs_are_compared_by_restart_and_corrected_together():

@@ -153,7 +153,8 @@ def converges(view: View) -> Claim:
         "Freezing the memory leads to more robust convergence.",
         "abstract; conclusion",
         "The spread of a cell is the interquartile range over restarts of validation "
-        "cross-entropy above its bound, nats per symbol. Supported if with memory frozen it is "
+        "cross-entropy above its bound, nats per symbol; a restart that never had a finite one "
+        "counts among those that diverge only. Supported if with memory frozen it is "
         f"smaller by at least {form.per_cent(rules.SMALLEST_SPREAD)} of what it is with nothing "
         "frozen, the interval of the difference is beyond 0, and no more restarts diverge; not "
         "supported if the whole interval falls short of that, if certainly more diverge, or if "
