@@ -214,7 +214,7 @@ def _connect(ray: Any, address: str, workers: int | None) -> None:
         with _silence(ray):
             ray.init(address, logging_level="ERROR", log_to_driver=False, **options)
     except (OSError, RuntimeError, ValueError) as error:
-        text = " ".join(str(error).split()).rstrip(".")
+        text = " ".join(str(getattr(error, "strerror", None) or error).split()).rstrip(".")
         raise ValueError(f"Could not join a Ray cluster at {address}: {text}.") from error
 
 
