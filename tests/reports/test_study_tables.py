@@ -128,6 +128,21 @@ def test_other_bins_stand_alone():
     assert row_of(table, "count-3", "elman")["40–100 paper"].text == "not in paper"
 
 
+def test_after_training_on_other_lengths_no_difference_is_given():
+    table = tables_of(one_cell(recipe={"lengths": [20, 40]}))["published_accuracy_nothing"]
+    row = row_of(table, "count-3", "jm-10")
+    assert row["40–100 paper"].value == 0.99 and row["40–100 here"].value == 0.85
+    assert row["40–100 diff."] == Entry("–")
+
+
+def test_statistics_are_files_with_plain_values():
+    (table,) = statistics_tables(statistics(one_cell(bins=[[100, 200], [40, 100], [40, 90]])))
+    rows = list(csv.DictReader(io.StringIO(to_csv(table))))
+    assert (rows[0]["lengths"], rows[0]["finished"], rows[0]["solved"]) == ("100–200", "5", "2")
+    order = sorted(table.rows, key=lambda row: row[2].sort)
+    assert [row[2].text for row in order] == ["40–90", "40–100", "100–200"]
+
+
 def test_a_study_says_in_what_it_is_not_the_papers():
     paper = make_study(lambda *name: (0.9, 0.8, 0.7), restarts=10)
     assert deviations(paper.study) == []

@@ -82,7 +82,7 @@ def _validation_table(view: View, freeze: tuple[str, ...]) -> Table:
                 text(model),
                 _their_number(theirs and theirs.valid_perplexity, model, language),
                 Entry(form.perplexity(value), value) if best else missing,
-                _ratio(theirs and theirs.valid_perplexity, value if best else None),
+                _ratio(theirs and theirs.valid_perplexity, value if best else None, view),
                 Entry(form.perplexity(best.valid_bound), best.valid_bound)
                 if best
                 else Entry(form.MISSING),
@@ -105,7 +105,7 @@ def _perplexity_table(view: View, freeze: tuple[str, ...]) -> Table:
             entries += [
                 _their_number(known, model, language, edges),
                 Entry(form.perplexity(value), value) if scores else _missing(ours, view, edges),
-                _ratio(known, value),
+                _ratio(known, value, view),
             ]
             if scores:
                 floor = min(_infinite(one["perplexity"]) for one in scores["floors"].values())
@@ -130,7 +130,7 @@ def _accuracy_table(view: View, freeze: tuple[str, ...]) -> Table:
             entries += [
                 _their_number(known, model, language, edges),
                 Entry(form.share(value), value) if scores else _missing(ours, view, edges),
-                _difference(known, value),
+                _difference(known, value, view),
             ]
             if scores:
                 floor, ceiling = best_floor(scores["floors"])[1], scores["ceiling"]["accuracy"]
@@ -242,9 +242,14 @@ def _missing(cell: Cell | None, view: View | None = None, edges: Bin | None = No
     return Entry("running" if "running" in found else "not run", None, "missing")
 
 
-def _ratio(theirs: float | None, ours: float | None) -> Entry:
+def _comparable(view: View) -> bool:
+    """Whether a difference to the paper means anything: only after training on its lengths."""
+    return view.results.study.recipe.lengths == published().lengths
+
+
+def _ratio(theirs: float | None, ours: float | None, view: View) -> Entry:
     """How much larger ours is, in per cent of theirs."""
-    if theirs is None or ours is None:
+    if theirs is None or ours is None or not _comparable(view):
         return Entry(form.MISSING)
     share = ours / theirs - 1
     mark = "differs" if abs(share) > PERPLEXITY_DIFFERS + _LAST_BIT else ""
@@ -258,8 +263,8 @@ def _percent(share: float) -> str:
     return written.replace("-", "−") if share < 0 else written
 
 
-def _difference(theirs: float | None, ours: float | None) -> Entry:
-    if theirs is None or ours is None:
+def _difference(theirs: float | None, ours: float | None, view: View) -> Entry:
+    if theirs is None or ours is None or not _comparable(view):
         return Entry(form.MISSING)
     change = ours - theirs
     mark = "differs" if abs(change) > ACCURACY_DIFFERS + _LAST_BIT else ""

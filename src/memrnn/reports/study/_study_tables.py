@@ -37,7 +37,7 @@ def _statistics_table(found: Sequence[CellStatistics], language: str) -> Table:
                 text(one.model),
                 text(frozen_label(one.freeze)),
                 *([text(one.precision)] if several else []),
-                Entry(lengths_label(one.lengths), one.lengths[0] * 1_000_000 + one.lengths[1]),
+                _lengths(one.lengths),
                 _of(one.finished, one.planned),
                 _share(one.median and one.median.value),
                 _share(interval and interval.low),
@@ -202,7 +202,13 @@ def _share(value: float | None) -> Entry:
 
 
 def _of(part: int, whole: int) -> Entry:
-    return Entry(f"{part} of {whole}", part / whole if whole else None)
+    return Entry(f"{part} of {whole}", part, order=part / whole if whole else None)
+
+
+def _lengths(edges: tuple[int, int]) -> Entry:
+    """A bin; bins sort by where they begin, then by where they end."""
+    label = lengths_label(edges)
+    return Entry(label, label, order=edges[0] + edges[1] / (edges[1] + 1))
 
 
 def _count(number: int) -> Entry:

@@ -32,13 +32,20 @@ class Entry:
 
     Attributes:
         text: as people read it.
-        value: for CSV files and sorting.
+        value: for CSV files, and for sorting unless there is an `order`.
         mark: `differs`, `missing`, `good` or `bad`, or nothing.
     """
 
     text: str
     value: Value = None
     mark: str = ""
+    order: float | None = None
+
+    @property
+    def sort(self) -> Value:
+        """What the page sorts by; empty if there is nothing."""
+        key = self.value if self.order is None else self.order
+        return "" if key is None else key
 
 
 @dataclass(frozen=True)
