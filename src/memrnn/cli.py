@@ -252,7 +252,7 @@ def main(arguments: list[str] | None = None) -> None:
         _stop(WRONG, str(error))
     except OSError as error:
         _stop(
-            FAILED if error.errno == errno.ENOSPC else WRONG,
+            FAILED if isinstance(error, ConnectionError) or error.errno == errno.ENOSPC else WRONG,
             error.args[-1] if error.args else str(error),
         )
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
@@ -279,8 +279,10 @@ def _parse(arguments: list[str]) -> Callable[[], None]:
     def app(commands: Mapping[str, Any]) -> SubcommandApp:
         group = SubcommandApp()
         for name, command in commands.items():
-            nested = isinstance(command, dict)
-            group.command(app(command) if nested else later(command), name=name)
+            if isinstance(command, dict):
+                group.command(app(command), name=name)
+            else:
+                group.command(later(command), name=name)
         return group
 
     complaints = io.StringIO()

@@ -141,13 +141,15 @@ def status_lines(status: StudyStatus) -> list[str]:
         f"{status.epochs} epochs in {_duration(status.core_seconds)} of workers' time.",
     ]
     if status.runs_per_hour is not None:
+        left = f"; about {_duration(status.seconds_left)} left" if status.seconds_left else ""
         lines.append(
             f"{status.runs_per_hour:.1f} runs an hour on {status.workers} workers "
-            f"({status.engine})"
-            + (f"; about {_duration(status.seconds_left or 0)} left." if status.seconds_left else ".")
+            f"({status.engine}){left}."
         )
     lines.append(
-        "It is running now." if status.driver else "It is not running; the same command continues."
+        "It is running now."
+        if status.driver
+        else "It is not running; the same command continues."
         if finished + counts["failed"] < total
         else "It is complete."
     )

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 
-from memrnn.studies._engine import Ended, Lost, Message
+from memrnn.studies._engine import Ended, Lost, Message, Taken
 from memrnn.studies._job import Event, Job, run_job
 
 Script = Callable[[Job], Iterator[Event | Lost]]
@@ -18,17 +18,20 @@ class ScriptedEngine:
         self.workers = workers
         self.script = script
         self.running: dict[int, Iterator[Event | Lost]] = {}
+        self.taken: list[int] = []
         self.jobs: list[tuple[Job, int]] = []
         self.cancelled: list[int] = []
         self.closed = False
 
     def start(self, job: Job) -> None:
         self.jobs.append((job, len(self.running)))
+        self.taken.append(job.number)
         assert len(self.running) < self.workers
         self.running[job.number] = iter(self.script(job))
 
     def poll(self, seconds: float) -> Sequence[Message]:
-        messages: deque[Message] = deque()
+        messages: deque[Message] = deque((number, Taken()) for number in self.taken)
+        self.taken.clear()
         for number, events in list(self.running.items()):
             event = next(events, Ended())
             messages.append((number, event))

@@ -1,6 +1,7 @@
 """The driver alone, with an engine that does what the test says."""
 
 import sqlite3
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -119,6 +120,39 @@ def test_a_pack_out_of_memory_is_split_and_then_runs_alone(
     assert sizes[1] >= 8
     alone = [beside for job, beside in engine.jobs if [run[1] for run in job.runs] == [6]]
     assert alone[-1] == 0
+
+
+def test_messages_after_the_end_of_a_job_are_ignored(tmp_path: Path) -> None:
+    """A worker that is out of memory says so, ends its job, and both are read at once."""
+    short = {"left": 2}
+
+    class Eager(ScriptedEngine):
+        def poll(self, seconds):
+            return [message for _ in range(3) for message in super(Eager, self).poll(seconds)]
+
+    def script(job):
+        if short["left"]:
+            short["left"] -= 1
+            yield Failed(job.runs[0][0], "Out of memory.", "memory")
+        else:
+            yield from run_job(job)
+
+    assert run_study(small_study(), tmp_path, Eager(script)) == {"done": 4}
+    assert short["left"] == 0
+
+
+def test_waiting_for_a_worker_costs_no_time(tmp_path: Path) -> None:
+    class Busy(ScriptedEngine):
+        """A cluster on which every job waits for two seconds."""
+
+        def poll(self, seconds):
+            if self.taken:
+                time.sleep(2)
+            return super().poll(seconds)
+
+    run_study(small_study(models=["lstm-4"], restarts=1), tmp_path / "warm", ScriptedEngine())
+    study = small_study(models=["lstm-4"], time_limit=2)
+    assert run_study(study, tmp_path / "out", Busy(workers=1)) == {"done": 2}
 
 
 def test_what_does_not_fit_even_alone_fails(tmp_path: Path) -> None:

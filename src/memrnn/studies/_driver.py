@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memrnn.studies._changes import check_changes
-from memrnn.studies._engine import Ended, Engine, Lost
-from memrnn.studies._job import Advanced, Began, Event, Failed, Finished, Job, versions
+from memrnn.studies._engine import Ended, Engine, Lost, Taken, Told
+from memrnn.studies._job import Advanced, Began, Failed, Finished, Job, versions
 from memrnn.studies._ledger import LEDGER_FILE, Ledger
 from memrnn.studies._study import PlannedRun, Study, plan
 
@@ -34,12 +34,12 @@ class _Task:
 
     Attributes:
         alone: nothing else may run meanwhile, since memory was short.
-        since: when the last message of the worker came.
+        since: when the last message of the worker came; None while there is no worker.
     """
 
     runs: deque[PlannedRun]
     alone: bool = False
-    since: float = 0.0
+    since: float | None = None
 
 
 def run_study(
@@ -133,7 +133,9 @@ class _Driver:
                 # All that has come is written as one transaction: a long queue costs no more.
                 with self.ledger.writing():
                     for number, message in messages:
-                        changed += self._take(number, message)
+                        # An earlier message of the same lot may have ended the job.
+                        if number in self.active:
+                            changed += self._take(number, message)
             changed += self._check_time()
             for run, status in changed:
                 self.listener(run, status)
@@ -151,7 +153,6 @@ class _Driver:
             task = self.waiting.popleft()
             self.started += 1
             self.active[self.started] = task
-            task.since = time.monotonic()
             self.engine.start(
                 Job(
                     self.started,
@@ -164,13 +165,16 @@ class _Driver:
                 )
             )
 
-    def _take(self, number: int, message: Event | Ended | Lost) -> list[tuple[PlannedRun, str]]:
+    def _take(self, number: int, message: Told) -> list[tuple[PlannedRun, str]]:
         """Writes what a message says, and what follows from it."""
         task = self.active[number]
         run = task.runs[0] if task.runs else None
         if run is not None:
             self._spend(task, run)
         match message:
+            case Taken():
+                task.since = time.monotonic()
+                return []
             case Ended():
                 self._end(number)
                 return []
@@ -215,6 +219,7 @@ class _Driver:
     def _end(self, number: int) -> None:
         """A job is over; what it has not done waits for another worker."""
         task = self.active.pop(number)
+        task.since = None
         if task.runs:
             self.ledger.release(run.id for run in task.runs)
             self.waiting.appendleft(task)
@@ -248,6 +253,8 @@ class _Driver:
         return [(run, "failed")]
 
     def _spend(self, task: _Task, run: PlannedRun) -> None:
+        if task.since is None:
+            return
         moment = time.monotonic()
         self.ledger.spend(run.id, moment - task.since)
         self.spent[run.id] += moment - task.since
@@ -259,8 +266,10 @@ class _Driver:
         if limit is None:
             return []
         for number, task in list(self.active.items()):
-            run = task.runs[0] if task.runs else None
-            if run and self.spent[run.id] + time.monotonic() - task.since > limit:
+            if not task.runs or task.since is None:
+                continue
+            run = task.runs[0]
+            if self.spent[run.id] + time.monotonic() - task.since > limit:
                 self.engine.cancel(number)
                 with self.ledger.writing():
                     self._spend(task, run)

@@ -8,6 +8,11 @@ from memrnn.studies._job import Event, Job
 
 
 @dataclass(frozen=True)
+class Taken:
+    """A worker has a job: its first message. Until then it waited, which costs the run no time."""
+
+
+@dataclass(frozen=True)
 class Ended:
     """A worker has told all of its job and is free."""
 
@@ -25,7 +30,8 @@ class Lost:
     fault: Literal["memory", "killed", "crashed"]
 
 
-Message = tuple[int, Event | Ended | Lost]
+Told = Event | Taken | Ended | Lost
+Message = tuple[int, Told]
 """The number of a job, and what happened to it. `Ended` or `Lost` is a job's last message."""
 
 

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from memrnn.studies._engine import Ended, Lost, Message
+from memrnn.studies._engine import Ended, Lost, Message, Taken
 from memrnn.studies._job import Job, run_job
 
 ONE_THREAD = {"NPROC": "1"}
@@ -59,9 +59,10 @@ class LocalEngine:
         """By default one worker a core."""
         if workers is not None and workers < 1:
             raise ValueError(f"workers is {workers}, but must be at least 1.")
-        self.workers = workers or len(os.sched_getaffinity(0))
+        self.workers = workers or cores()
         self._memory = _memory() / self.workers * _SHARE
         self._workers: list[_Worker] = []
+        self._taken: list[int] = []
         self._deaths = _kills_for_memory()
 
     def start(self, job: Job) -> None:
@@ -70,20 +71,23 @@ class LocalEngine:
             worker = _Worker()
             self._workers.append(worker)
         worker.job = job.number
+        self._taken.append(job.number)
         # A worker that died while it was idle is found by the next poll.
         with suppress(OSError):
             worker.connection.send(job)
 
     def poll(self, seconds: float) -> Sequence[Message]:
+        messages: list[Message] = [(job, Taken()) for job in self._taken]
+        self._taken.clear()
         busy = [worker for worker in self._workers if worker.job is not None]
-        ready = set(wait([worker.connection for worker in busy], seconds))
-        messages: list[Message] = []
+        ready = set(wait([worker.connection for worker in busy], 0 if messages else seconds))
         for worker in busy:
             if worker.connection in ready:
                 messages += self._read(worker)
         return messages
 
     def cancel(self, job: int) -> None:
+        self._taken = [taken for taken in self._taken if taken != job]
         for worker in [worker for worker in self._workers if worker.job == job]:
             self._drop(worker)
 
@@ -146,6 +150,13 @@ def _follow_parent() -> None:
     assert parent is not None
     wait([parent.sentinel])
     os._exit(1)
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _memory() -> int:

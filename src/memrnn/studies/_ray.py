@@ -15,9 +15,9 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, no_type_check
 
-from memrnn.studies._engine import Ended, Lost, Message
-from memrnn.studies._job import Event, Job
-from memrnn.studies._local import LocalEngine
+from memrnn.studies._engine import Ended, Lost, Message, Told
+from memrnn.studies._job import Job
+from memrnn.studies._local import LocalEngine, cores
 
 MISSING = (
     "The ray engine needs Ray, which is not installed here; install it with "
@@ -131,13 +131,13 @@ class RayEngine:
         ready, _ = self._ray.wait(list(streams), num_returns=least, timeout=seconds)
         return [streams[stream] for stream in ready]
 
-    def _next(self, job: int) -> Event | Ended | Lost:
+    def _next(self, job: int) -> Told:
         """What a job has to tell next; the last message takes it off the list.
 
         Raises:
             ConnectionError: if the driver's own node is gone: no job could run any more.
         """
-        message: Event | Ended | Lost
+        message: Told
         try:
             message = self._ray.get(next(self._running[job]))
         except StopIteration:
@@ -156,7 +156,7 @@ _engine: LocalEngine | None = None
 
 
 @no_type_check  # Ray wants a generator itself, not one within what checks its types in our tests
-def serve_job(job: Job, environment: Mapping[str, str]) -> Iterator[Event | Ended | Lost]:
+def serve_job(job: Job, environment: Mapping[str, str]) -> Iterator[Told]:
     """The Ray task: a worker's messages, of which the last is `Ended` or `Lost`."""
     global _engine
     os.environ.update(environment)
@@ -201,7 +201,7 @@ def _connect(ray: Any, address: str, workers: int | None) -> None:
     options: dict[str, Any] = {}
     if address == "local":
         options = {
-            "num_cpus": workers or len(os.sched_getaffinity(0)),
+            "num_cpus": workers or cores(),
             "object_store_memory": OBJECT_STORE,
             "include_dashboard": False,
         }
