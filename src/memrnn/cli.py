@@ -282,7 +282,7 @@ def _parse(arguments: list[str]) -> Callable[[], None]:
             if isinstance(command, dict):
                 group.command(app(command), name=name)
             else:
-                group.command(later(command), name=name)
+                group.command(name=name)(later(command))
         return group
 
     complaints = io.StringIO()
