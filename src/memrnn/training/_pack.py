@@ -124,8 +124,9 @@ class Trainer:
         self._programs: Programs | None = None
         _check_room(experiment, workers=1)
 
-    def lives(self, number: int, out: str | Path, *, patience: float = 0.0) -> Iterator[Restart]:
-        """A restart as its checkpoint in the folder `out` has it, then again after every epoch.
+    @contextmanager
+    def claim(self, number: int, out: str | Path, *, patience: float = 0.0) -> Generator[Restart]:
+        """A restart as its checkpoint in the folder `out` has it; the folder is ours meanwhile.
 
         Args:
             patience: seconds to wait for another process that trains in `out`.
@@ -133,14 +134,19 @@ class Trainer:
         Raises:
             ValueError, OSError: as `train` does.
         """
-        out, precision = Path(out), self.experiment.recipe.precision
+        out = Path(out)
         with _claim(out, self.experiment, patience):
-            with scope(precision):
+            # The scope holds for this thread, so it must not stay open over a yield.
+            with scope(self.experiment.recipe.precision):
                 life = Restart(self.experiment, number, checkpoint_path(out, number))
             yield life
+
+    def lives(self, number: int, out: str | Path, *, patience: float = 0.0) -> Iterator[Restart]:
+        """A restart as `claim` gives it, then again after every epoch."""
+        with self.claim(number, out, patience=patience) as life:
+            yield life
             while not life.finished:
-                # The scope holds for this thread, so it must not stay open over a yield.
-                with scope(precision):
+                with scope(self.experiment.recipe.precision):
                     if self._programs is None:
                         self._programs = life.compile()
                     life.advance(self._programs)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.stages import Compiled
 from jaxtyping import Array, Float, Int
 
 from memrnn.network import Network, losses, mark
@@ -32,8 +33,8 @@ class Programs(NamedTuple):
             which rounding may have lost what matters.
     """
 
-    epoch: Callable[..., tuple[Learner, Array, Array]]
-    validate: Callable[..., tuple[Array, Array]]
+    epoch: Compiled
+    validate: Compiled
 
 
 def optimizer(clip: float) -> Any:
@@ -118,15 +119,27 @@ def compile_programs(
     *,
     clip: float,
     buckets: Sequence[int],
+    places: int | None = None,
 ) -> Programs:
-    """Compiles both programs for the shapes of these arguments."""
-    order, rate = training.lengths, np.zeros((), eqx.combine(learner.trained, frozen).dtype)
-    epoch_program = jax.jit(functools.partial(epoch, clip=clip, buckets=tuple(buckets)))
+    """Compiles both programs for the shapes of these arguments.
+
+    Args:
+        places: None for programs of one restart; else they are for so many, which lie on a new
+            first axis of every argument and every result.
+    """
+    rate = np.zeros((), eqx.combine(learner.trained, frozen).dtype)
+    # On that axis a switch becomes a choice between the results of all its branches.
+    buckets = tuple(buckets if places is None else buckets[-1:])
+    one_epoch, one_validation = functools.partial(epoch, clip=clip, buckets=buckets), validate
+    arguments: Any = (learner, frozen, training.tokens, training.lengths, training.lengths, rate)
+    tested: Any = (learner.trained, frozen, validation.tokens, validation.lengths)
+    if places is not None:
+        one_epoch, one_validation = jax.vmap(one_epoch), jax.vmap(one_validation)
+        arguments, tested = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct((places, *leaf.shape), leaf.dtype),
+            (arguments, tested),
+        )
     return Programs(
-        epoch_program.lower(
-            learner, frozen, training.tokens, training.lengths, order, rate
-        ).compile(),
-        jax.jit(validate)
-        .lower(learner.trained, frozen, validation.tokens, validation.lengths)
-        .compile(),
+        jax.jit(one_epoch).lower(*arguments).compile(),
+        jax.jit(one_validation).lower(*tested).compile(),
     )

@@ -5,12 +5,13 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float, Int
 
 from memrnn import checkpoints
 from memrnn.experiment import Experiment
@@ -85,6 +86,24 @@ class Progress:
         )
 
 
+class Outcome(NamedTuple):
+    """What an epoch has come to, before the restart takes it over.
+
+    Attributes:
+        learner: after the epoch.
+        train_nats: of all training strings; nan where nothing is trained.
+        finite: whether all parameters are.
+        nats: of each validation string.
+        doubtful: number of validation strings of which rounding may have lost what matters.
+    """
+
+    learner: Learner
+    train_nats: float
+    finite: bool
+    nats: Float[np.ndarray, "batches batch"]
+    doubtful: int
+
+
 class Restart:
     """The state of one restart in training; `advance` runs one epoch and saves it."""
 
@@ -127,7 +146,7 @@ class Restart:
             progress.status == "diverged"
             or progress.epochs >= recipe.epochs
             or progress.schedule.stale >= recipe.stop_patience
-            or (progress.epochs > 0 and not jax.tree.leaves(self.learner.trained))
+            or (progress.epochs > 0 and not self.trains)
         )
 
     def compile(self) -> Programs:
@@ -142,32 +161,48 @@ class Restart:
             buckets=padded_lengths(self.experiment.law),
         )
 
+    @property
+    def trains(self) -> bool:
+        """Whether there is anything to train: not with every part frozen."""
+        return bool(jax.tree.leaves(self.learner.trained))
+
+    def next_epoch(self) -> tuple[Int[np.ndarray, " batches"], Float[np.ndarray, ""]]:
+        """The order of the batches in the next epoch, and its learning rate."""
+        recipe, progress = self.experiment.recipe, self.progress
+        order = epoch_order(recipe.batches, progress.seed, progress.epochs)
+        return order, np.asarray(progress.schedule.rate, jnp.dtype(recipe.precision))
+
     def advance(self, programs: Programs) -> None:
         """One epoch: shuffle, train, validate, schedule, save."""
-        recipe, progress = self.experiment.recipe, self.progress
+        self.record(self._compute(programs))
+
+    def _compute(self, programs: Programs) -> Outcome:
         train, validation = self.batches["train"], self.batches["validation"]
-        dtype = jnp.dtype(recipe.precision)
-        train_nats, finite = math.nan, True
-        if jax.tree.leaves(self.learner.trained):
-            order = epoch_order(recipe.batches, progress.seed, progress.epochs)
-            rate = np.asarray(progress.schedule.rate, dtype)
-            self.learner, nats, all_finite = programs.epoch(
-                self.learner, self.frozen, train.tokens, train.lengths, order, rate
+        learner, train_nats, finite = self.learner, math.nan, True
+        if self.trains:
+            learner, nats, all_finite = programs.epoch(
+                learner, self.frozen, train.tokens, train.lengths, *self.next_epoch()
             )
             train_nats, finite = float(nats), bool(all_finite)
-        strings, doubtful = programs.validate(
-            self.learner.trained, self.frozen, validation.tokens, validation.lengths
+        nats, doubtful = programs.validate(
+            learner.trained, self.frozen, validation.tokens, validation.lengths
         )
-        mean = float(np.sum(np.asarray(strings, np.float64))) / validation.symbols
-        perplexity = _perplexity(mean)
-        train_perplexity = _perplexity(train_nats / train.symbols)
-        epoch = Epoch(train_perplexity, perplexity, progress.schedule.rate, int(doubtful))
-        schedule = progress.schedule.after(perplexity, recipe)
+        return Outcome(learner, train_nats, finite, np.asarray(nats), int(doubtful))
+
+    def record(self, outcome: Outcome) -> None:
+        """Takes over what an epoch has come to: the schedule's next state, the checkpoint."""
+        progress, batches = self.progress, self.batches
+        self.learner = outcome.learner
+        nats = float(np.sum(np.asarray(outcome.nats, np.float64)))
+        perplexity = _perplexity(nats / batches["validation"].symbols)
+        train_perplexity = _perplexity(outcome.train_nats / batches["train"].symbols)
+        epoch = Epoch(train_perplexity, perplexity, progress.schedule.rate, outcome.doubtful)
+        schedule = progress.schedule.after(perplexity, self.experiment.recipe)
         improved = schedule.stale == 0
         self.progress = dataclasses.replace(
             progress,
             schedule=schedule,
-            status="running" if finite and math.isfinite(perplexity) else "diverged",
+            status="running" if outcome.finite and math.isfinite(perplexity) else "diverged",
             best_epoch=progress.epochs + 1 if improved else progress.best_epoch,
             curve=(*progress.curve, epoch),
         )

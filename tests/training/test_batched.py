@@ -1,0 +1,235 @@
+"""Restarts on a batch axis against the same restarts alone."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import jax
+import numpy as np
+import pytest
+
+from memrnn import checkpoints
+from memrnn.experiment import Experiment, Recipe
+from memrnn.parts import PARTS
+from memrnn.precision import scope
+from memrnn.training import Pack, Restart, load_run, train
+from memrnn.training._batched import (
+    RESERVE,
+    bytes_needed,
+    compile_together,
+    measure_places,
+    next_places,
+    restarts_that_fit,
+)
+from memrnn.training._programs import Programs
+
+TINY = Recipe(
+    lengths=(3, 9),
+    batch_size=4,
+    batches=6,
+    validation_batches=5,
+    epochs=2,
+    learning_rate=(1e-2, 3e-2),
+    precision="float64",
+)
+TOLERANCE = {"rtol": 1e-9, "atol": 1e-12}
+
+
+def tiny(model: str = "jm-3", freeze: tuple[str, ...] = (), **changes: object) -> Experiment:
+    return Experiment("marked-copy", model, freeze, dataclasses.replace(TINY, **changes))  # type: ignore[arg-type]
+
+
+def restarts(experiment: Experiment, folder: Path, count: int = 3) -> list[Restart]:
+    """As `train` would lay them out."""
+    folder.mkdir(exist_ok=True)
+    with scope(experiment.recipe.precision):
+        return [
+            Restart(experiment, number, folder / f"restart-{number:03d}.safetensors")
+            for number in range(count)
+        ]
+
+
+def train_together(
+    experiment: Experiment,
+    lives: Sequence[Restart],
+    epochs: int = 1000,
+    pack: Pack | None = None,
+) -> None:
+    """Trains restarts to their end, or for some epochs."""
+    pack = pack or Pack(experiment)
+    for _ in range(epochs):
+        alive = [life for life in lives if not life.finished]
+        if not alive:
+            return
+        for life, outcome in zip(alive, pack.compute(alive), strict=True):
+            life.record(outcome)
+
+
+def agree(folder: Path, expected: Path, count: int = 3) -> None:
+    """All that checkpoints hold agrees: parameters, moments, the best network, the curve."""
+    for number in range(count):
+        name = f"restart-{number:03d}.safetensors"
+        (ours, record), (theirs, known) = (
+            checkpoints.load(one / name) for one in (folder, expected)
+        )
+        assert ours.keys() == theirs.keys()
+        for key in ours:
+            np.testing.assert_allclose(ours[key], theirs[key], **TOLERANCE, err_msg=key)
+        progress, other = record["progress"], known["progress"]
+        for key in ("seed", "status", "best_epoch"):
+            assert progress[key] == other[key]
+        assert len(progress["curve"]) == len(other["curve"])
+        for one, two in zip(progress["curve"], other["curve"], strict=True):
+            assert one == pytest.approx(two, rel=1e-9, nan_ok=True)
+
+
+FREEZES = [(), *((part,) for part in PARTS), ("controller", "memory"), PARTS]
+CASES = [("jm-3", freeze) for freeze in FREEZES] + [
+    # Without those that freeze the same in every model.
+    (model, freeze)
+    for model in ("lstm", "rns-2-2", "strat-3")
+    for freeze in ((), ("controller",), ("memory",), PARTS)
+]
+
+
+@pytest.mark.parametrize(("model", "freeze"), CASES, ids=str)
+def test_a_pack_is_its_restarts_alone(model: str, freeze: tuple[str, ...], tmp_path: Path) -> None:
+    # Alone, the first is padded to one of two lengths; in a pack, to the longer one.
+    longest = 30 if (model, freeze) == CASES[0] else 9
+    experiment = tiny(model, freeze, lengths=(3, longest))
+    train(experiment, tmp_path / "alone", restarts=3, workers=1)
+    lives = restarts(experiment, tmp_path / "pack")
+    starts = [jax.device_get(life.network) for life in lives]
+    train_together(experiment, lives)
+    agree(tmp_path / "pack", tmp_path / "alone")
+    for life, start in zip(lives, starts, strict=True):
+        assert life.progress.epochs == (1 if freeze == PARTS else 2)
+        for part in freeze:
+            before, after = (jax.tree.leaves(getattr(one, part)) for one in (start, life.network))
+            assert all(map(np.array_equal, before, after))
+
+
+def test_groups_of_strings_run_in_packs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a cache that holds two strings, a loop over groups lies under the batch axis."""
+    experiment = tiny("rns-2-2", batches=2, epochs=1)
+    memory = experiment.definition.build(symbols=3, seed=0).memory
+    monkeypatch.setattr("memrnn.groups.CACHE", 2 * sum(memory.footprint(8)))
+    train(experiment, tmp_path / "alone", restarts=2, workers=1)
+    train_together(experiment, restarts(experiment, tmp_path / "pack", 2))
+    agree(tmp_path / "pack", tmp_path / "alone", 2)
+
+
+SMALL = tiny(epochs=4)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four restarts that never met."""
+    folder = tmp_path_factory.mktemp("runs") / "alone"
+    train(SMALL, folder, restarts=4, workers=1)
+    return folder
+
+
+def reschedule(path: Path, **schedule: float) -> None:
+    """Writes something else into the schedule of a checkpoint."""
+    arrays, record = checkpoints.load(path)
+    record["progress"]["schedule"] |= schedule
+    checkpoints.save(path, arrays, record)
+
+
+def test_who_ends_or_diverges_leaves_the_others_as_they_were(
+    alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of four diverges, two stop early, and the pack shrinks to one place."""
+    sizes: list[int] = []
+
+    def compile_and_note(experiment: Experiment, places: int) -> Programs:
+        sizes.append(places)
+        return compile_together(experiment, places)
+
+    monkeypatch.setattr("memrnn.training._batched.compile_together", compile_and_note)
+    train_together(SMALL, restarts(SMALL, tmp_path, 4), epochs=1)
+    reschedule(tmp_path / "restart-001.safetensors", rate=1e200)
+    reschedule(tmp_path / "restart-002.safetensors", stale=9, best=1e-9)
+    reschedule(tmp_path / "restart-003.safetensors", stale=8, best=1e-9)
+    lives = restarts(SMALL, tmp_path, 4)
+    train_together(SMALL, lives)
+    assert sizes == [4, 4, 2, 1]
+    assert [life.progress.status for life in lives] == ["done", "diverged", "done", "done"]
+    assert [life.progress.epochs for life in lives] == [4, 2, 2, 3]
+    agree(tmp_path, alone, 1)
+    for number in (2, 3):
+        curve = lives[number].progress.curve
+        expected = load_run(alone).restarts[number].progress.curve[: len(curve)]
+        assert [one.validation_perplexity for one in curve] == pytest.approx(
+            [one.validation_perplexity for one in expected], rel=1e-9
+        )
+
+
+def test_begun_together_continued_alone_and_together(alone: Path, tmp_path: Path) -> None:
+    """The last pack has restarts that are an epoch ahead of the others."""
+    train_together(SMALL, restarts(SMALL, tmp_path, 4), epochs=1)
+    first, second, *_ = restarts(SMALL, tmp_path, 4)
+    with scope("float64"):
+        programs = first.compile()
+        first.advance(programs)
+        second.advance(programs)
+    lives = restarts(SMALL, tmp_path, 4)
+    assert [life.progress.epochs for life in lives] == [2, 2, 1, 1]
+    train_together(SMALL, lives)
+    agree(tmp_path, alone, 4)
+
+
+def test_restarts_take_the_places_of_others(alone: Path, tmp_path: Path) -> None:
+    lives = restarts(SMALL, tmp_path, 4)
+    pack = Pack(SMALL)
+    for turn in ((0, 1), (0, 2), (2, 3), (3, 1)) * 2:
+        train_together(SMALL, [lives[number] for number in turn], epochs=1, pack=pack)
+    assert pack.places == 2
+    agree(tmp_path, alone, 4)
+
+
+@pytest.mark.parametrize(
+    ("places", "lives", "expected"),
+    [
+        (0, 10, 10),
+        (10, 9, 10),
+        (10, 6, 10),
+        (10, 5, 5),
+        (10, 2, 2),
+        (7, 1, 1),
+        (1, 1, 1),
+        (2, 5, 5),
+    ],
+)
+def test_empty_places_cost_less_than_living_ones(places: int, lives: int, expected: int) -> None:
+    assert next_places(places, lives) == expected
+    assert lives <= expected < 2 * lives
+
+
+def test_how_many_restarts_fit() -> None:
+    assert restarts_that_fit(one=300, two=400, free=1000, reserve=0.0) == 8
+    assert restarts_that_fit(one=300, two=400, free=1000, reserve=0.2) == 6
+    assert restarts_that_fit(one=300, two=400, free=1249, reserve=0.2) == 7
+    assert restarts_that_fit(one=300, two=400, free=10, reserve=0.2) == 1
+
+
+@pytest.mark.parametrize("model", ["jm-3", "lstm", "rns-2-2"])
+def test_memory_grows_linearly_with_the_pack(model: str) -> None:
+    experiment = tiny(model, precision="float32")
+    one, two, many = (bytes_needed(compile_together(experiment, n)) for n in (1, 2, 6))
+    assert many == pytest.approx(one + 5 * (two - one), rel=0.2)
+
+
+def test_places_are_measured_where_a_device_tells_of_its_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    experiment = tiny(precision="float32")
+    assert measure_places(experiment) is None
+    one, two = (bytes_needed(compile_together(experiment, n)) for n in (1, 2))
+    used, free = 1 << 20, (one + 6.5 * (two - one)) / (1 - RESERVE)
+    stats = {"bytes_limit": used + round(free), "bytes_in_use": used}
+    device = SimpleNamespace(memory_stats=lambda: stats)
+    monkeypatch.setattr(jax, "devices", lambda: [device])
+    assert measure_places(experiment) == 7
