@@ -13,9 +13,9 @@ from rich.table import Table
 from memrnn.parts import freeze_label
 from memrnn.studies import (
     FORMATS,
+    Change,
     Engine,
     LocalEngine,
-    PlannedRun,
     RayEngine,
     Study,
     StudyStatus,
@@ -232,16 +232,17 @@ class _Display:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def __call__(self, run: PlannedRun, status: str) -> None:
-        if status == "running":
+    def __call__(self, change: Change) -> None:
+        if change.status == "running":
             return
         self._bar.advance(self._task)
-        cell = run.experiment
+        cell = change.run.experiment
         self._console.print(
-            f"{status:8} {cell.language}  {cell.model}  {freeze_label(cell.freeze)}  "
-            f"restart {run.restart}",
+            f"{change.status:8} {cell.language}  {cell.model}  {freeze_label(cell.freeze)}  "
+            f"restart {change.run.restart}\n         {change.detail}",
             highlight=False,
             markup=False,
+            soft_wrap=True,
         )
 
 

@@ -14,8 +14,9 @@ class ScriptedEngine:
 
     name = "scripted"
 
-    def __init__(self, script: Script = run_job, workers: int = 2):
+    def __init__(self, script: Script = run_job, workers: int = 2, runs_in_a_job: int = 1):
         self.workers = workers
+        self.runs_in_a_job = runs_in_a_job
         self.script = script
         self.running: dict[int, Iterator[Event | Lost]] = {}
         self.taken: list[int] = []

@@ -1,5 +1,6 @@
 """The driver alone, with an engine that does what the test says."""
 
+import itertools
 import sqlite3
 import time
 from collections import Counter
@@ -97,6 +98,58 @@ def test_a_run_whose_workers_always_die_fails(tmp_path: Path, loss: Lost, most: 
     # What failed stays so, until it is asked for.
     assert run_study(small_study(), tmp_path, ScriptedEngine()) == {"done": 3, "failed": 1}
     assert run_study(small_study(), tmp_path, ScriptedEngine(), retry=True) == {"done": 4}
+
+
+def together(job):
+    """As a worker on a GPU does it."""
+    return run_job(job, together=2)
+
+
+def test_runs_side_by_side_are_recorded_as_their_own(tmp_path: Path, undisturbed: Path) -> None:
+    engine = ScriptedEngine(together, workers=1, runs_in_a_job=2)
+    assert run_study(small_study(), tmp_path, engine) == {"done": 4}
+    assert [len(job.runs) for job, _ in engine.jobs] == [2, 2]
+    known = {run.folder: run for run in load_results(undisturbed).runs}
+    for run in load_results(tmp_path).runs:
+        perplexities = [
+            [epoch["validation_perplexity"] for epoch in one.curve]
+            for one in (run, known[run.folder])
+        ]
+        assert perplexities[0] == pytest.approx(perplexities[1], rel=1e-3)
+        assert run.seconds > 0
+
+
+@pytest.mark.parametrize("loss", [KILLED, CRASHED, NO_MEMORY])
+def test_a_lost_pack_loses_nothing(tmp_path: Path, loss: Lost) -> None:
+    """Whoever might be at fault is looked for in halves; a kill is nobody's fault."""
+    lost: list[int] = []
+
+    def script(job):
+        for number, event in enumerate(together(job)):
+            if number == 5 and not lost:
+                lost.append(job.number)
+                yield loss
+                return
+            yield event
+
+    engine = ScriptedEngine(script, workers=1, runs_in_a_job=4)
+    assert run_study(small_study(models=["lstm-4"], restarts=4), tmp_path, engine) == {"done": 4}
+    sizes = [len(job.runs) for job, _ in engine.jobs]
+    assert sizes == ([4, 4] if loss is KILLED else [4, 2, 2])
+
+
+def test_one_of_a_pack_that_fells_its_worker_fails_alone(tmp_path: Path) -> None:
+    def script(job):
+        if any(number == 2 for _, number, _ in job.runs):
+            yield from itertools.islice(together(job), len(job.runs))
+            yield CRASHED
+        else:
+            yield from together(job)
+
+    engine = ScriptedEngine(script, workers=1, runs_in_a_job=4)
+    study = small_study(models=["lstm-4"], restarts=4)
+    assert run_study(study, tmp_path, engine) == {"done": 3, "failed": 1}
+    assert load_results(tmp_path).cells[0].runs[2].status == "failed"
 
 
 @pytest.mark.parametrize("told", [True, False])

@@ -12,6 +12,7 @@ import pytest
 from small_studies import content, small_study
 
 from memrnn.studies import LocalEngine, load_results, run_study
+from memrnn.studies._local import gpus
 
 FILE = """
 languages = ["count-3"]
@@ -142,3 +143,20 @@ def test_a_worker_that_crashes_is_told_of(tmp_path: Path) -> None:
     assert run_study(study, tmp_path / "out", LocalEngine(1)) == {"failed": 1}
     reason = load_results(tmp_path / "out").runs[0].reason
     assert reason == "its worker was ended by SIGSEGV, 3 times without an epoch in between"
+
+
+def test_gpus_are_used_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_plugin(name: str) -> bool:
+        return name == "jax_cuda12_plugin"
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    monkeypatch.delenv("JAX_PLATFORMS", raising=False)
+    assert gpus() == [], "JAX is not made for them here"
+    monkeypatch.setattr("importlib.util.find_spec", with_plugin)
+    assert gpus() == ["2", "5"]
+    assert [LocalEngine(workers).workers for workers in (None, 1, 9)] == [2, 1, 2]
+    assert LocalEngine().runs_in_a_job > 100
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    assert gpus() == []
+    assert LocalEngine(9).workers == 9
+    assert LocalEngine().runs_in_a_job == 1

@@ -15,10 +15,23 @@ from typing import Any
 import pytest
 from small_studies import content, small_study
 
-from memrnn.studies import Ledger, LocalEngine, PlannedRun, RayEngine, Study, plan, run_study
+from memrnn.studies import (
+    Change,
+    Ledger,
+    LocalEngine,
+    PlannedRun,
+    RayEngine,
+    Study,
+    plan,
+    run_study,
+)
 from memrnn.studies._engine import Ended, Lost, Message
 from memrnn.studies._job import Began, Failed, Finished, Job
 from memrnn.studies._ray import MISSING, obituary
+
+# Ray forks to start its processes, and JAX, which other tests of this process have used, warns of
+# forks that do not become another program at once, as these do.
+pytestmark = pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning")
 
 HOST = "127.0.0.2"
 """Loopback, too; Ray takes 127.0.0.1 for "the address by which others see this machine"."""
@@ -143,8 +156,9 @@ def test_nothing_is_lost_or_doubled_when_workers_and_a_node_die(
     assert engine.workers == 2
     victims: dict[str, str] = {}
 
-    def kill(run: PlannedRun, status: str) -> None:
+    def kill(change: Change) -> None:
         """One death for each of three runs, as soon as it runs."""
+        run, status, _ = change
         if status != "running" or run.id in victims or len(victims) == 3:
             return
         worker = worker_of(tmp_path / "ray", run)
@@ -244,8 +258,8 @@ def test_a_driver_whose_own_node_dies_says_so_and_another_continues(
     pytest.importorskip("ray")
     cluster = Cluster(head_cpus=1, nodes=0)
 
-    def kill(run: PlannedRun, status: str) -> None:
-        cluster.kill_node(parent_of(parent_of(worker_of(tmp_path, run))))
+    def kill(change: Change) -> None:
+        cluster.kill_node(parent_of(parent_of(worker_of(tmp_path, change.run))))
 
     try:
         with pytest.raises(ConnectionError, match="repeat the command"):

@@ -1,5 +1,6 @@
 """Studies: a declared grid, the ledger of its runs, and the engines that run it."""
 
+from memrnn.studies._driver import Change as Change
 from memrnn.studies._driver import is_running as is_running
 from memrnn.studies._driver import run_study as run_study
 from memrnn.studies._engine import Engine as Engine

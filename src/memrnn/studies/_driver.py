@@ -7,8 +7,9 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from memrnn.studies._changes import check_changes
 from memrnn.studies._engine import Ended, Engine, Lost, Taken, Told
@@ -24,8 +25,17 @@ MOST_CRASHED = 3
 
 POLL_SECONDS = 0.5
 
-Listener = Callable[[PlannedRun, str], None]
-"""Called with a run and its new status, from the thread that runs the study."""
+
+class Change(NamedTuple):
+    """A run has a new status; the detail says why, or what has come out."""
+
+    run: PlannedRun
+    status: str
+    detail: str = ""
+
+
+Listener = Callable[[Change], None]
+"""Called after a change is in the ledger, from the thread that runs the study."""
 
 
 @dataclass
@@ -34,12 +44,32 @@ class _Task:
 
     Attributes:
         alone: nothing else may run meanwhile, since memory was short.
+        halved: no other runs may join, since memory was short or a worker fell over.
         since: when the last message of the worker came; None while there is no worker.
+        begun: the runs that the worker has taken up, by id; on a GPU several train at a time.
     """
 
     runs: deque[PlannedRun]
     alone: bool = False
+    halved: bool = False
     since: float | None = None
+    begun: dict[str, PlannedRun] = field(default_factory=dict)
+
+    @property
+    def held(self) -> list[PlannedRun]:
+        """The runs that the worker is at: those it has taken up, else the one that is next."""
+        return list(self.begun.values()) or list(self.runs)[:1]
+
+    def begin(self, run: str) -> PlannedRun:
+        """The run of this id, which the worker has taken up."""
+        self.begun[run] = next(one for one in self.runs if one.id == run)
+        return self.begun[run]
+
+    def leave(self, run: str) -> PlannedRun:
+        """The run of this id, which is over."""
+        found = self.begin(run)
+        self.runs.remove(found)
+        return self.begun.pop(run)
 
 
 def run_study(
@@ -128,7 +158,7 @@ class _Driver:
         while self.waiting or self.active:
             self._start()
             messages = self.engine.poll(POLL_SECONDS)
-            changed: list[tuple[PlannedRun, str]] = []
+            changed: list[Change] = []
             if messages:
                 # All that has come is written as one transaction: a long queue costs no more.
                 with self.ledger.writing():
@@ -137,8 +167,8 @@ class _Driver:
                         if number in self.active:
                             changed += self._take(number, message)
             changed += self._check_time()
-            for run, status in changed:
-                self.listener(run, status)
+            for change in changed:
+                self.listener(change)
 
     def _start(self) -> None:
         while self.waiting and len(self.active) < self.engine.workers:
@@ -151,6 +181,7 @@ class _Driver:
                 if self.active:
                     return
             task = self.waiting.popleft()
+            self._join(task)
             self.started += 1
             self.active[self.started] = task
             self.engine.start(
@@ -165,12 +196,21 @@ class _Driver:
                 )
             )
 
-    def _take(self, number: int, message: Told) -> list[tuple[PlannedRun, str]]:
+    def _join(self, task: _Task) -> None:
+        """Adds waiting runs of the same cell, as many as the engine wants in a job."""
+        for other in list(self.waiting):
+            if len(task.runs) >= self.engine.runs_in_a_job or task.alone or task.halved:
+                return
+            if not (other.alone or other.halved) and (
+                other.runs[0].experiment == task.runs[0].experiment
+            ):
+                self.waiting.remove(other)
+                task.runs += other.runs
+
+    def _take(self, number: int, message: Told) -> list[Change]:
         """Writes what a message says, and what follows from it."""
         task = self.active[number]
-        run = task.runs[0] if task.runs else None
-        if run is not None:
-            self._spend(task, run)
+        self._spend(task)
         match message:
             case Taken():
                 task.since = time.monotonic()
@@ -179,32 +219,28 @@ class _Driver:
                 self._end(number)
                 return []
             case Lost(reason, fault):
+                held = task.held
                 self._end(number)
-                if run is None:
+                if not held:
                     return []
-                return (
-                    self._out_of_memory(task)
-                    if fault == "memory"
-                    else self._lost(
-                        task, reason, MOST_KILLED if fault == "killed" else MOST_CRASHED
-                    )
-                )
-            case Began(_, progress, worker):
-                assert run is not None
-                self.ledger.begin(run.id, progress, self.engine.name, worker)
-                return [(run, "running")]
-            case Advanced(_, progress):
-                assert run is not None
-                self.deaths[run.id] = 0
-                self.ledger.advance(run.id, progress)
+                if fault == "memory":
+                    return self._out_of_memory(task)
+                return self._lost(task, held, reason, fault)
+            case Began(run, progress, worker):
+                self.ledger.begin(run, progress, self.engine.name, worker)
+                return [Change(task.begin(run), "running")]
+            case Advanced(run, progress):
+                self.deaths[run] = 0
+                self.ledger.advance(run, progress)
                 return []
-            case Finished(_, progress, scores, about):
-                assert run is not None
-                task.runs.popleft()
-                self.ledger.finish(run.id, progress, scores, self.study.strings_per_length, about)
-                return [(run, progress.status)]
-            case Failed(_, reason, fault):
-                assert run is not None
+            case Finished(run, progress, scores, about):
+                self.ledger.finish(run, progress, scores, self.study.strings_per_length, about)
+                detail = (
+                    f"{progress.epochs} epochs, perplexity {progress.schedule.best:.4f}, "
+                    f"bound {progress.bound:.4f}"
+                )
+                return [Change(task.leave(run), progress.status, detail)]
+            case Failed(run, reason, fault):
                 if fault == "disk":
                     raise OSError(28, reason)
                 if fault == "memory":
@@ -212,69 +248,85 @@ class _Driver:
                     self.engine.cancel(number)
                     self._end(number)
                     return self._out_of_memory(task)
-                task.runs.popleft()
-                self.ledger.fail(run.id, reason)
-                return [(run, "failed")]
+                self.ledger.fail(run, reason)
+                return [Change(task.leave(run), "failed", reason)]
 
     def _end(self, number: int) -> None:
         """A job is over; what it has not done waits for another worker."""
         task = self.active.pop(number)
         task.since = None
+        task.begun.clear()
         if task.runs:
             self.ledger.release(run.id for run in task.runs)
             self.waiting.appendleft(task)
 
-    def _lost(self, task: _Task, reason: str, most: int) -> list[tuple[PlannedRun, str]]:
-        run = task.runs[0]
-        self.deaths[run.id] += 1
-        if self.deaths[run.id] < most:
+    def _lost(self, task: _Task, held: list[PlannedRun], reason: str, fault: str) -> list[Change]:
+        if fault == "crashed" and len(held) > 1:
+            # One of them may be at fault, but nothing tells which.
+            self._halve(task)
             return []
-        return self._give_up(task, f"{reason}, {most} times without an epoch in between")
+        most = MOST_KILLED if fault == "killed" else MOST_CRASHED
+        self.deaths.update(run.id for run in held)
+        failed = [run for run in held if self.deaths[run.id] >= most]
+        return self._give_up(task, failed, f"{reason}, {most} times without an epoch in between")
 
-    def _out_of_memory(self, task: _Task) -> list[tuple[PlannedRun, str]]:
+    def _out_of_memory(self, task: _Task) -> list[Change]:
         """Tries again with half of the pack, then with one run and nothing beside it."""
         if task.alone:
-            return self._give_up(task, "out of memory, even with nothing else running")
+            reason = "out of memory, even with nothing else running"
+            return self._give_up(task, list(task.runs), reason)
         if len(task.runs) == 1:
             task.alone = True
-            return []
-        half = len(task.runs) // 2
-        self.waiting.remove(task)
-        runs = list(task.runs)
-        self.waiting.extendleft([_Task(deque(runs[half:])), _Task(deque(runs[:half]))])
+        else:
+            self._halve(task)
         return []
 
-    def _give_up(self, task: _Task, reason: str) -> list[tuple[PlannedRun, str]]:
-        """The first run of a waiting task has failed; the others go on waiting."""
-        run = task.runs.popleft()
-        self.ledger.fail(run.id, reason)
+    def _halve(self, task: _Task) -> None:
+        """Makes two of a waiting task."""
+        half, runs = len(task.runs) // 2, list(task.runs)
+        self.waiting.remove(task)
+        halves = runs[half:], runs[:half]
+        self.waiting.extendleft(_Task(deque(some), halved=True) for some in halves)
+
+    def _give_up(self, task: _Task, failed: list[PlannedRun], reason: str) -> list[Change]:
+        """Runs of a waiting task have failed; the others go on waiting."""
+        for run in failed:
+            task.runs.remove(run)
+            self.ledger.fail(run.id, reason)
         if not task.runs:
             self.waiting.remove(task)
-        return [(run, "failed")]
+        return [Change(run, "failed", reason) for run in failed]
 
-    def _spend(self, task: _Task, run: PlannedRun) -> None:
-        if task.since is None:
+    def _spend(self, task: _Task) -> None:
+        """Shares the time since the last message among the runs that the worker is at."""
+        held = task.held
+        if task.since is None or not held:
             return
         moment = time.monotonic()
-        self.ledger.spend(run.id, moment - task.since)
-        self.spent[run.id] += moment - task.since
+        for run in held:
+            self.ledger.spend(run.id, (moment - task.since) / len(held))
+            self.spent[run.id] += (moment - task.since) / len(held)
         task.since = moment
 
-    def _check_time(self) -> list[tuple[PlannedRun, str]]:
+    def _check_time(self) -> list[Change]:
         """Ends every run that has taken longer than the study allows."""
         limit, late = self.study.time_limit, []
         if limit is None:
             return []
         for number, task in list(self.active.items()):
-            if not task.runs or task.since is None:
+            held = task.held
+            if task.since is None or not held:
                 continue
-            run = task.runs[0]
-            if self.spent[run.id] + time.monotonic() - task.since > limit:
+            share = (time.monotonic() - task.since) / len(held)
+            over = [run for run in held if self.spent[run.id] + share > limit]
+            if over:
                 self.engine.cancel(number)
                 with self.ledger.writing():
-                    self._spend(task, run)
+                    self._spend(task)
                     self._end(number)
-                    late += self._give_up(task, f"not done after the time limit of {limit:g} s")
+                    late += self._give_up(
+                        task, over, f"not done after the time limit of {limit:g} s"
+                    )
         return late
 
 

@@ -42,6 +42,15 @@ class Engine(Protocol):
     name: str
 
     @property
+    def runs_in_a_job(self) -> int:
+        """How many runs of a cell a job should hold, if so many wait.
+
+        1 where a worker trains them one after another; on a GPU, which trains many at a time, at
+        least as many as its memory holds.
+        """
+        ...
+
+    @property
     def workers(self) -> int:
         """Jobs that can run at a time, now."""
         ...

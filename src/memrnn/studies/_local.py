@@ -1,9 +1,10 @@
 """The local engine: spawned processes on this machine, one job each at a time.
 
 Each process computes on one thread (`NPROC`), so that processes do not fight for cores, and a run
-ends in the same bits however many there are.
+ends in the same bits however many there are. Where JAX can use GPUs there is one process a GPU.
 """
 
+import importlib.util
 import multiprocessing
 import os
 import signal
@@ -21,17 +22,22 @@ ONE_THREAD = {"NPROC": "1"}
 """What makes XLA compute on one thread; it must be set before JAX starts."""
 
 _SPAWN = multiprocessing.get_context("spawn")
+MANY = 1000
+"""Runs in a job for a GPU: more than its memory holds, so that it is never short of them."""
+
 _SHARE = 0.5
 """A worker that fills more than this share of its part of the machine's memory is replaced when
 its job is over: compiled programs pile up in a process."""
 
 
 class _Worker:
-    def __init__(self) -> None:
+    def __init__(self, gpu: str | None) -> None:
         ours, theirs = _SPAWN.Pipe()
+        self.gpu = gpu
         self.process = _SPAWN.Process(target=serve, args=(theirs,), daemon=True)
-        before = {name: os.environ.get(name) for name in ONE_THREAD}
-        os.environ.update(ONE_THREAD)
+        environment = ONE_THREAD if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
+        before = {name: os.environ.get(name) for name in environment}
+        os.environ.update(environment)
         try:
             self.process.start()
         finally:
@@ -56,10 +62,14 @@ class LocalEngine:
     name = "local"
 
     def __init__(self, workers: int | None = None):
-        """By default one worker a core."""
+        """By default one worker a GPU, or a core where there is none; of GPUs never more."""
         if workers is not None and workers < 1:
             raise ValueError(f"workers is {workers}, but must be at least 1.")
+        self._gpus = gpus()
+        self.runs_in_a_job = MANY if self._gpus else 1
         self.workers = workers or cores()
+        if self._gpus:
+            self.workers = min(workers or len(self._gpus), len(self._gpus))
         self._memory = _memory() / self.workers * _SHARE
         self._workers: list[_Worker] = []
         self._taken: list[int] = []
@@ -68,7 +78,8 @@ class LocalEngine:
     def start(self, job: Job) -> None:
         worker = next((one for one in self._workers if one.job is None), None)
         if worker is None:
-            worker = _Worker()
+            taken = [one.gpu for one in self._workers]
+            worker = _Worker(next((gpu for gpu in self._gpus if gpu not in taken), None))
             self._workers.append(worker)
         worker.job = job.number
         self._taken.append(job.number)
@@ -157,6 +168,17 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def gpus() -> list[str]:
+    """The GPUs that workers may use, as CUDA names them; none if JAX is not made for them."""
+    plugin = any(importlib.util.find_spec(f"jax_cuda{major}_plugin") for major in (12, 13))
+    if not plugin or os.environ.get("JAX_PLATFORMS") == "cpu":
+        return []
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [name.strip() for name in visible.split(",") if name.strip()]
+    return [str(number) for number, _ in enumerate(Path("/proc/driver/nvidia/gpus").glob("*"))]
 
 
 def _memory() -> int:

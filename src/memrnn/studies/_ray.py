@@ -43,14 +43,15 @@ CONNECT_SECONDS = 10.0
 class RayEngine:
     """Worker processes on a Ray cluster, one for each of its CPUs.
 
-    Every node needs the same memrnn, and must see the study's folder, and files that the study
-    imports, under the same path: a file system that all nodes share. A node may join or leave at
-    any time; what it ran goes on elsewhere from its last epoch. The machine of the driver must be
-    a node itself, and if that node or the cluster's head dies, the driver ends with it; the same
-    command then continues the study.
+    Workers use CPUs only. Every node needs the same memrnn, and must see the study's folder, and
+    files that the study imports, under the same path: a file system that all nodes share. A node
+    may join or leave at any time; what it ran goes on elsewhere from its last epoch. The machine of
+    the driver must be a node itself, and if that node or the cluster's head dies, the driver ends
+    with it; the same command then continues the study.
     """
 
     name = "ray"
+    runs_in_a_job = 1
 
     def __init__(self, workers: int | None = None, address: str | None = None):
         """Connects to a cluster, or starts one on this machine.
@@ -95,6 +96,8 @@ class RayEngine:
         environment = {
             name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)
         }
+        # A task asks for no GPU, so several would share one.
+        environment["JAX_PLATFORMS"] = "cpu"
         self._running[job.number] = self._task.remote(job, environment)
 
     def poll(self, seconds: float) -> Sequence[Message]:
