@@ -12,7 +12,7 @@ from small_studies import small_study
 from memrnn.studies import _job as job_module
 from memrnn.studies import plan
 from memrnn.studies._job import Advanced, Began, Event, Failed, Finished, Job, run_job
-from memrnn.training import Pack, Restart
+from memrnn.training import Outcome, Pack, Restart
 
 STUDY = small_study(
     models=["jm-3"], restarts=5, recipe={"precision": "float64"}, precisions=["float64"]
@@ -139,6 +139,25 @@ def test_an_error_of_the_program_is_that_of_all_in_it(
     monkeypatch.setattr(Pack, "compute", fail)
     told = by_run(run_job(job, together=2))
     assert [[type(one) for one in told[run]] for run, _, _ in job.runs] == [[Began, Failed]] * 5
+
+
+def test_what_does_not_fit_trains_by_halves(
+    expected: dict[str, list[Event]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    compute = Pack.compute
+
+    def narrow(pack: Pack, lives: list[Restart]) -> list[Outcome]:
+        sizes.append(len(lives))
+        if len(lives) > 2:
+            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate.")
+        return compute(pack, lives)
+
+    monkeypatch.setattr(Pack, "compute", narrow)
+    told = by_run(run_job(job_in(tmp_path), together=4))
+    assert sizes == [4, 2, 2, 2, 2, 2, 2, 1, 1, 1]
+    for run, known in expected.items():
+        assert [type(one) for one in told[run]] == [type(one) for one in known]
 
 
 def test_without_memory_the_job_ends_and_lets_go(

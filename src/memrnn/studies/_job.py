@@ -142,7 +142,10 @@ class _Training(NamedTuple):
 
 
 def _side_by_side(job: Job, together: int | None) -> Generator[Event]:
-    """Trains so many runs at a time; when one ends, the next takes its place."""
+    """Trains so many runs at a time; when one ends, the next takes its place.
+
+    Where memory does not hold them after all, they train by halves.
+    """
     waiting, training = deque(job.runs), list[_Training]()
 
     def begin(run: str, number: int, folder: str) -> Generator[Event]:
@@ -152,10 +155,21 @@ def _side_by_side(job: Job, together: int | None) -> Generator[Event]:
         yield _began(run, life)
 
     def advance() -> Generator[Event]:
-        outcomes = pack.compute([one.life for one in training])
-        for one, outcome in zip(tuple(training), outcomes, strict=True):
-            if not (yield from _guarded([one.run], record(one, outcome))):
-                leave(one)
+        nonlocal together
+        ahead = list(training)
+        while ahead:
+            some = ahead[:together]
+            try:
+                outcomes = pack.compute([one.life for one in some])
+            except Exception as error:
+                if len(some) == 1 or _fault(error) != "memory":
+                    raise
+                together = len(some) // 2
+                continue
+            del ahead[: len(some)]
+            for one, outcome in zip(some, outcomes, strict=True):
+                if not (yield from _guarded([one.run], record(one, outcome))):
+                    leave(one)
 
     def record(one: _Training, outcome: Outcome) -> Generator[Event]:
         one.life.record(outcome)
