@@ -1,14 +1,11 @@
 """Studies: a declared grid, the ledger of its runs, and the engines that run it."""
 
 from memrnn.studies._driver import Change as Change
-from memrnn.studies._driver import is_running as is_running
 from memrnn.studies._driver import run_study as run_study
 from memrnn.studies._engine import Engine as Engine
 from memrnn.studies._export import FORMATS as FORMATS
 from memrnn.studies._export import export as export
-from memrnn.studies._ledger import FINAL as FINAL
-from memrnn.studies._ledger import STATUSES as STATUSES
-from memrnn.studies._ledger import TABLES as TABLES
+from memrnn.studies._folder import is_running as is_running
 from memrnn.studies._ledger import Ledger as Ledger
 from memrnn.studies._ledger import LedgerError as LedgerError
 from memrnn.studies._local import LocalEngine as LocalEngine
@@ -17,6 +14,9 @@ from memrnn.studies._results import Cell as Cell
 from memrnn.studies._results import RunRecord as RunRecord
 from memrnn.studies._results import StudyResults as StudyResults
 from memrnn.studies._results import load_results as load_results
+from memrnn.studies._schema import FINAL as FINAL
+from memrnn.studies._schema import STATUSES as STATUSES
+from memrnn.studies._schema import TABLES as TABLES
 from memrnn.studies._status import StudyStatus as StudyStatus
 from memrnn.studies._status import study_status as study_status
 from memrnn.studies._study import PlannedRun as PlannedRun

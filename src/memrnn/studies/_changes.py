@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from memrnn.studies._job import versions
+from memrnn.studies._about import versions
 from memrnn.studies._ledger import Ledger
 from memrnn.studies._study import Pack, Study
 

@@ -1,20 +1,19 @@
 """The driver: gives the runs of a study to an engine and writes what comes back to the ledger."""
 
-import fcntl
-import os
 import platform
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from memrnn.studies._about import versions
 from memrnn.studies._changes import check_changes
 from memrnn.studies._engine import Ended, Engine, Lost, Taken, Told
-from memrnn.studies._job import Advanced, Began, Failed, Finished, Job, versions
-from memrnn.studies._ledger import LEDGER_FILE, Ledger
+from memrnn.studies._folder import claim
+from memrnn.studies._job import Advanced, Began, Failed, Finished, Job
+from memrnn.studies._ledger import Ledger
 from memrnn.studies._study import PlannedRun, Study, plan
 
 MOST_KILLED = 50
@@ -100,7 +99,7 @@ def run_study(
     """
     out = Path(out).resolve()  # workers may have another working directory
     packs = plan(study)
-    with _claim(out), Ledger(out, create=True) as ledger:
+    with claim(out), Ledger(out, create=True) as ledger:
         for sentence in check_changes(ledger, study, packs):
             if notice:
                 notice(sentence)
@@ -328,35 +327,3 @@ class _Driver:
                         task, over, f"not done after the time limit of {limit:g} s"
                     )
         return late
-
-
-@contextmanager
-def _claim(out: Path) -> Generator[None]:
-    """Makes the folder this study's and this process' own while it runs."""
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file; give a folder that does not exist or is empty.")
-    ours = (out / LEDGER_FILE).exists() or (out / "runs").is_dir()
-    if out.exists() and any(out.iterdir()) and not ours:
-        raise ValueError(f"{out} is not empty and holds no study; give another folder.")
-    out.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(out, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ValueError(f"Another process is running the study in {out}.") from error
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def is_running(out: str | Path) -> bool:
-    """Whether a process runs the study in this folder now."""
-    descriptor = os.open(out, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False

@@ -11,7 +11,8 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from memrnn.checkpoints import write_bytes
-from memrnn.studies._ledger import TABLES, Ledger
+from memrnn.studies._ledger import Ledger
+from memrnn.studies._schema import TABLES
 
 FORMATS = ("parquet", "csv")
 

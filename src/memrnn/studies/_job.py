@@ -3,8 +3,6 @@
 import contextlib
 import errno
 import functools
-import hashlib
-import importlib.metadata
 import os
 import platform
 import traceback
@@ -20,6 +18,7 @@ from memrnn.cache import use_compile_cache
 from memrnn.evaluation import Bin, TestSet, make_test_sets, test_restart
 from memrnn.experiment import Experiment
 from memrnn.languages import Law, get_language
+from memrnn.studies._about import about_worker
 from memrnn.studies._study import import_all
 from memrnn.training import (
     Outcome,
@@ -251,40 +250,6 @@ def _test_sets(
 ) -> list[TestSet]:
     """The test sets of a language, whose floors and ceiling take seconds to compute."""
     return make_test_sets(Law(get_language(language), *training), bins, strings_per_length)
-
-
-@functools.cache
-def about_worker() -> dict[str, Any]:
-    """On what, and with which versions, this process computes."""
-    device = jax.devices()[0]
-    cores = os.environ.get("NPROC") or os.cpu_count()
-    kind = f"{_processor()}, {cores} core" if device.platform == "cpu" else device.device_kind
-    return {"device": f"{device.platform}: {kind}", "versions": versions()}
-
-
-@functools.cache
-def versions() -> dict[str, str]:
-    """Versions of all that the numbers depend on; `source` is a digest of memrnn's own files."""
-    names = ("memrnn", "jax", "jaxlib", "equinox", "optax", "numpy")
-    digest = hashlib.sha256()
-    folder = Path(__file__).parents[1]
-    for path in sorted(folder.rglob("*.py")):
-        digest.update(f"{path.relative_to(folder)}".encode() + path.read_bytes())
-    return {
-        **{name: importlib.metadata.version(name) for name in names},
-        "python": platform.python_version(),
-        "source": digest.hexdigest()[:12],
-    }
-
-
-def _processor() -> str:
-    """The processor's name, where the system tells."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def _fault(error: Exception) -> Fault:

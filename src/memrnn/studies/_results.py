@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from memrnn.evaluation import Bin
-from memrnn.studies._ledger import CEILING, FINAL, Ledger, Status
+from memrnn.studies._ledger import Ledger
+from memrnn.studies._schema import CEILING, FINAL, Status
 from memrnn.studies._study import Study, parse_freeze
 
 Scores = Mapping[str, Any]

@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from memrnn.studies._driver import is_running
-from memrnn.studies._ledger import FINAL, STATUSES, Ledger
+from memrnn.studies._folder import is_running
+from memrnn.studies._ledger import Ledger
+from memrnn.studies._schema import FINAL, STATUSES
 
 
 @dataclass(frozen=True)

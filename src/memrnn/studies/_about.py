@@ -1,0 +1,45 @@
+"""On what, and with which versions, a process computes."""
+
+import functools
+import hashlib
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import jax
+
+
+@functools.cache
+def about_worker() -> dict[str, Any]:
+    """On what, and with which versions, this process computes."""
+    device = jax.devices()[0]
+    cores = os.environ.get("NPROC") or os.cpu_count()
+    kind = f"{_processor()}, {cores} core" if device.platform == "cpu" else device.device_kind
+    return {"device": f"{device.platform}: {kind}", "versions": versions()}
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Versions of all that the numbers depend on; `source` is a digest of memrnn's own files."""
+    names = ("memrnn", "jax", "jaxlib", "equinox", "optax", "numpy")
+    digest = hashlib.sha256()
+    folder = Path(__file__).parents[1]
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(f"{path.relative_to(folder)}".encode() + path.read_bytes())
+    return {
+        **{name: importlib.metadata.version(name) for name in names},
+        "python": platform.python_version(),
+        "source": digest.hexdigest()[:12],
+    }
+
+
+def _processor() -> str:
+    """The processor's name, where the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
