@@ -1,5 +1,6 @@
 """The driver: gives the runs of a study to an engine and writes what comes back to the ledger."""
 
+import errno
 import platform
 import time
 from collections import Counter, deque
@@ -241,7 +242,7 @@ class _Driver:
                 return [Change(task.leave(run), progress.status, detail)]
             case Failed(run, reason, fault):
                 if fault == "disk":
-                    raise OSError(28, reason)
+                    raise OSError(errno.ENOSPC, reason)
                 if fault == "memory":
                     # The worker ends the job after this; its runs are taken up anew.
                     self.engine.cancel(number)

@@ -3,6 +3,7 @@
 One process writes, the driver; anyone may read meanwhile (WAL).
 """
 
+import errno
 import json
 import sqlite3
 from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -201,12 +202,12 @@ class Ledger:
                 "UPDATE runs SET status = 'planned' WHERE id = ? AND status = 'running'", [run]
             )
 
-    def retry(self) -> int:
-        """Failed runs of the study are planned again; their number."""
-        return self._database.execute(
+    def retry(self) -> None:
+        """Failed runs of the study are planned again."""
+        self._database.execute(
             "UPDATE runs SET status = 'planned', reason = NULL, seconds = 0 "
             "WHERE status = 'failed' AND position IS NOT NULL"
-        ).rowcount
+        )
 
     def spend(self, run: str, seconds: float) -> None:
         """Adds to the time that a run has taken, over all attempts."""
@@ -280,7 +281,9 @@ class Ledger:
                     "seconds; close that and repeat the command. Nothing is lost."
                 ) from error
             if "full" in text:
-                raise OSError(28, f"Could not write {self.path}: the disk is full.") from error
+                raise OSError(
+                    errno.ENOSPC, f"Could not write {self.path}: the disk is full."
+                ) from error
             raise LedgerError(f"{self.path} cannot be used: {text}.") from error
         except sqlite3.DatabaseError as error:
             raise LedgerError(

@@ -67,9 +67,8 @@ class LocalEngine:
             raise ValueError(f"workers is {workers}, but must be at least 1.")
         self._gpus = gpus()
         self.runs_in_a_job = MANY if self._gpus else 1
-        self.workers = workers or cores()
-        if self._gpus:
-            self.workers = min(workers or len(self._gpus), len(self._gpus))
+        most = len(self._gpus)
+        self.workers = min(workers or most, most) if most else workers or cores()
         self._memory = _memory() / self.workers * _SHARE
         self._workers: list[_Worker] = []
         self._taken: list[int] = []
