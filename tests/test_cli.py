@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from command_line import run
 from memrnn import cli
 from memrnn.languages import get_language
 
@@ -13,16 +14,6 @@ QUICK = [
     *("--lengths", "3", "9", "--batch-size", "4", "--batches", "6"),
     *("--validation-batches", "5", "--epochs", "2", "--restarts", "2"),
 ]
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """Exit status, standard output, standard error."""
-    status = 0
-    try:
-        cli.main(list(arguments))
-    except SystemExit as exit:
-        status = int(exit.code or 0)
-    return status, *capsys.readouterr()
 
 
 def test_train_then_test(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

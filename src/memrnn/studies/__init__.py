@@ -5,7 +5,6 @@ from memrnn.studies._driver import run_study as run_study
 from memrnn.studies._engine import Engine as Engine
 from memrnn.studies._export import FORMATS as FORMATS
 from memrnn.studies._export import export as export
-from memrnn.studies._folder import is_running as is_running
 from memrnn.studies._ledger import Ledger as Ledger
 from memrnn.studies._ledger import LedgerError as LedgerError
 from memrnn.studies._local import LocalEngine as LocalEngine

@@ -1,12 +1,14 @@
 """A study's folder, which one process runs at a time."""
 
-import fcntl
-import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from memrnn.locks import hold
 from memrnn.studies._ledger import LEDGER_FILE
+
+PATIENCE = 1.0
+"""Seconds to wait for the folder: `study status` holds it for a moment when it looks."""
 
 
 @contextmanager
@@ -18,24 +20,5 @@ def claim(out: Path) -> Generator[None]:
     if out.exists() and any(out.iterdir()) and not ours:
         raise ValueError(f"{out} is not empty and holds no study; give another folder.")
     out.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(out, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ValueError(f"Another process is running the study in {out}.") from error
+    with hold(out, "running the study", PATIENCE):
         yield
-    finally:
-        os.close(descriptor)
-
-
-def is_running(out: str | Path) -> bool:
-    """Whether a process runs the study in this folder now."""
-    descriptor = os.open(out, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from memrnn.studies._folder import is_running
+from memrnn.locks import is_held
 from memrnn.studies._ledger import Ledger
 from memrnn.studies._schema import FINAL, STATUSES
 
@@ -75,7 +75,7 @@ def study_status(folder: str | Path) -> StudyStatus:
         )
         sessions = ledger.rows("SELECT * FROM sessions ORDER BY number")
         left = ledger.rows("SELECT count(*) AS runs FROM runs WHERE position IS NULL")[0]["runs"]
-    running = is_running(folder)
+    running = is_held(folder)
     counts: dict[str, int] = dict.fromkeys(STATUSES, 0)
     cells: dict[tuple[str, str], dict[str, int]] = {}
     for row in rows:

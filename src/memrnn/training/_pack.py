@@ -1,10 +1,8 @@
 """Trains the restarts of one experiment side by side, into one folder."""
 
-import fcntl
 import json
 import os
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ from pathlib import Path
 
 from memrnn import checkpoints
 from memrnn.experiment import Experiment
+from memrnn.locks import hold
 from memrnn.network import Network, check_room
 from memrnn.precision import cast, scope
 from memrnn.training._programs import Programs
@@ -207,24 +206,8 @@ def _claim(out: Path, experiment: Experiment, patience: float = 0.0) -> Generato
     elif out.exists() and any(not checkpoints.is_partial(path) for path in out.iterdir()):
         raise ValueError(f"{out} is not empty; give a folder that does not exist or is empty.")
     out.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(out, os.O_RDONLY)
-    try:
-        _lock(descriptor, out, patience)
+    with hold(out, "training", patience):
         checkpoints.remove_partial(out)
         text = json.dumps(experiment.to_json(), indent=1) + "\n"
         checkpoints.write_bytes(out / EXPERIMENT_FILE, text.encode())
         yield
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int, out: Path, patience: float) -> None:
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except OSError as error:
-            if time.monotonic() >= deadline:
-                raise ValueError(f"Another process is training in {out}.") from error
-        time.sleep(0.1)
