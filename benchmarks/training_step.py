@@ -22,7 +22,7 @@ import memrnn
 import torch_reference
 from memrnn.parts import partition
 from memrnn.training._data import Batches
-from memrnn.training._programs import compile_programs, new_learner
+from memrnn.training._programs import compile_programs, new_learner, read
 
 STEPS = 40
 BATCH = 10
@@ -38,12 +38,13 @@ def ours(model: str, length: int, steps: int = STEPS):
         rng.integers(0, 3, (steps, BATCH, length)).astype(np.int32),
         np.full(steps, length, np.int32),
     )
-    programs = compile_programs(learner, frozen, batches, batches, clip=5.0, buckets=[length])
+    strings = read(learner, frozen, batches)
+    programs = compile_programs(learner, frozen, strings, strings, clip=5.0, buckets=[length])
     order, rate = np.arange(steps, dtype=np.int32), np.float32(1e-3)
 
     def run() -> float:
         begin = time.perf_counter()
-        _, nats, _ = programs.epoch(learner, frozen, batches.tokens, batches.lengths, order, rate)
+        _, nats, _ = programs.epoch(learner, frozen, strings, order, rate)
         nats.block_until_ready()
         return (time.perf_counter() - begin) / steps
 

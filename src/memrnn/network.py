@@ -40,6 +40,18 @@ class Classifier(eqx.Module):
         return scores + jnp.broadcast_to(self.bias, scores.shape)
 
 
+class HiddenStates(NamedTuple):
+    """What the classifier reads of strings, time first: `hidden[t]` has seen t symbols.
+
+    Attributes:
+        hidden: the controller's hidden states, zeros before the first symbol.
+        doubt: the memory's `doubt` about each string.
+    """
+
+    hidden: Float[Array, "length_plus_1 batch hidden"]
+    doubt: Float[Array, " batch"]
+
+
 class Network(eqx.Module):
     """A language model over symbols 0 ... S-1; its predictions count end-of-string as symbol S.
 
@@ -72,15 +84,20 @@ class Network(eqx.Module):
         self, tokens: Int[Array, "batch length"]
     ) -> tuple[Array, Float[Array, " batch"]]:
         """The logits, and the memory's `doubt` about each string."""
+        states = self.hidden_states(tokens)
+        return self.classifier(states.hidden), states.doubt
+
+    def hidden_states(self, tokens: Int[Array, "batch length"]) -> HiddenStates:
+        """What the classifier reads of strings; no parameter of its own has a part in it."""
         inputs = self.embedding(tokens.T, self.dtype)
         batch = tokens.shape[0]
         start = jnp.zeros((1, batch, self.controller.hidden_size), self.dtype)
         if tokens.shape[1] == 0:
-            return self.classifier(start), jnp.zeros(batch, self.dtype)
+            return HiddenStates(start, jnp.zeros(batch, self.dtype))
         hidden, carried = unroll(self.controller, self.memory, inputs)
         doubt = self.memory.doubt(carried.memory)
         doubt = jnp.zeros(batch, self.dtype) if doubt is None else doubt
-        return self.classifier(jnp.concatenate([start, hidden])), doubt
+        return HiddenStates(jnp.concatenate([start, hidden]), doubt)
 
 
 DOUBTFUL = 1e-3
@@ -138,7 +155,17 @@ def mark(
         tokens: symbol ids; row b counts up to `lengths[b]`, the rest is padding.
         lengths: string lengths without end-of-string.
     """
-    logits, doubt = network.logits_and_doubt(tokens)
+    return mark_states(network.classifier, network.hidden_states(tokens), tokens, lengths)
+
+
+def mark_states(
+    classifier: Classifier,
+    states: HiddenStates,
+    tokens: Int[Array, "batch length"],
+    lengths: Int[Array, " batch"],
+) -> Marked:
+    """The same where the hidden states of the strings are at hand."""
+    logits = classifier(states.hidden)
     logits = logits.astype(jnp.float64 if logits.dtype == jnp.float64 else jnp.float32)
     end = logits.shape[-1] - 1
     lengths = lengths[None]
@@ -150,7 +177,7 @@ def mark(
     chosen = jax.nn.one_hot(targets, end + 1, dtype=logits.dtype)
     nats = jax.nn.logsumexp(logits, axis=-1) - jnp.sum(logits * chosen, axis=-1)
     right = jnp.argmax(logits, axis=-1).astype(targets.dtype) == targets
-    return Marked(jnp.where(counted, nats, 0), counted & right, doubt > DOUBTFUL)
+    return Marked(jnp.where(counted, nats, 0), counted & right, states.doubt > DOUBTFUL)
 
 
 def losses(

@@ -1,6 +1,7 @@
 """Number formats: which there are, and how a network is cast to one."""
 
 import contextlib
+from collections.abc import Generator
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -31,9 +32,18 @@ def check_training_precision(name: str) -> str:
     return name
 
 
-def scope(name: str) -> contextlib.AbstractContextManager:
-    """The context in which arrays of this format can exist: float64 must be switched on."""
-    return jax.enable_x64(check_precision(name) == "float64")
+@contextlib.contextmanager
+def scope(name: str) -> Generator[None]:
+    """The context in which to compute in this format.
+
+    float64 must be switched on, and GPUs must be told not to round the factors of float32
+    products to 10 bits (TF32).
+    """
+    with (
+        jax.enable_x64(check_precision(name) == "float64"),
+        jax.default_matmul_precision("highest"),
+    ):
+        yield
 
 
 def cast(tree: T, name: str) -> T:

@@ -14,6 +14,7 @@ from memrnn.evaluation import Marks, make_test_sets, mark, parse_bin, score, ski
 from memrnn.evaluation import test as evaluate
 from memrnn.experiment import Experiment, Recipe
 from memrnn.languages import Law, get_language
+from memrnn.languages._template_language import TemplateLanguage
 from memrnn.models import get_model
 from memrnn.padding import padded_lengths
 from memrnn.predictors import FLOORS
@@ -152,9 +153,19 @@ def test_test_strings_depend_on_the_bin_only() -> None:
 
 
 def test_padded_lengths() -> None:
-    law = Law(get_language("unmarked-copy"), 40, 80)
-    assert padded_lengths(law) == (52, 66, 80)
-    assert padded_lengths(Law(get_language("count-3"), 7, 20)) == (18,)
+    """They are the same for all languages, but those that no string needs are left out."""
+    known = get_language("count-3")
+    assert isinstance(known, TemplateLanguage)
+    for language in ("unmarked-copy", "count-3"):
+        assert padded_lengths(Law(get_language(language), 40, 80)) == (53, 66, 80)
+    assert padded_lengths(Law(known, 7, 20)) == (20,)
+
+    class Rare(TemplateLanguage):
+        def valid(self, length: int) -> bool:
+            return length in (41, 70)
+
+    rare = Rare(known.name, known.symbols, known.template)
+    assert padded_lengths(Law(rare, 40, 80)) == (53, 80)
 
 
 @pytest.mark.parametrize("text", ["40", "40-100", "a:b", "-1:4", "9:3", ""])

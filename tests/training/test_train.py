@@ -52,9 +52,10 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_an_epoch_equals_adam_in_numpy(tmp_path: Path) -> None:
+@pytest.mark.parametrize("freeze", [(), ("memory",), ("controller", "memory")], ids=str)
+def test_an_epoch_equals_adam_in_numpy(freeze: tuple[str, ...], tmp_path: Path) -> None:
     """Clipping by the global norm, bias-corrected moments, the loss of the recipe; in float64."""
-    experiment = tiny(precision="float64", clip=0.5)
+    experiment = tiny(precision="float64", freeze=freeze, clip=0.5)
     with scope("float64"):
         restart = Restart(experiment, 0, tmp_path / "checkpoint")
         batches, progress = restart.batches["train"], restart.progress
@@ -62,6 +63,10 @@ def test_an_epoch_equals_adam_in_numpy(tmp_path: Path) -> None:
         values = [np.asarray(value) for value in values]
         first = [np.zeros_like(value) for value in values]
         second = [np.zeros_like(value) for value in values]
+        trained = [
+            path[0].name not in freeze  # type: ignore[union-attr]
+            for path, _ in jax.tree.leaves_with_path(restart.network)
+        ]
         total = 0.0
         clipped = 0
         slope = eqx.filter_jit(
@@ -72,7 +77,7 @@ def test_an_epoch_equals_adam_in_numpy(tmp_path: Path) -> None:
             lengths = jnp.full(4, batches.lengths[batch])
             loss, gradient = slope(network, jnp.asarray(batches.tokens[batch]), lengths)
             total += 4 * float(loss)
-            gradients = leaves(gradient)
+            gradients = [g * on for g, on in zip(leaves(gradient), trained, strict=True)]
             norm = np.sqrt(sum(np.sum(g**2) for g in gradients))
             clipped += norm > 0.5
             gradients = [g * min(1.0, 0.5 / norm) for g in gradients]
@@ -88,6 +93,20 @@ def test_an_epoch_equals_adam_in_numpy(tmp_path: Path) -> None:
             np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-11)
     curve = restart.progress.curve[0]
     assert curve.train_perplexity == pytest.approx(np.exp(total / batches.symbols), rel=1e-9)
+
+
+@pytest.mark.parametrize("freeze", [("controller", "memory"), PARTS], ids=str)
+def test_states_too_large_to_keep_are_computed_anew(
+    freeze: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = tiny(precision="float64", freeze=freeze)
+    kept = train(experiment, tmp_path / "kept", restarts=1)
+    monkeypatch.setattr("memrnn.training._programs.MOST_KEPT", 0)
+    anew = train(experiment, tmp_path / "anew", restarts=1)
+    for one, two in zip(
+        kept.restarts[0].progress.curve, anew.restarts[0].progress.curve, strict=True
+    ):
+        assert one.validation_perplexity == pytest.approx(two.validation_perplexity, rel=1e-12)
 
 
 def test_restarts_do_not_depend_on_their_neighbours(unbroken: Path, tmp_path: Path) -> None:
@@ -186,7 +205,7 @@ def test_with_everything_frozen_the_random_start_is_scored(tmp_path: Path) -> No
 
 
 def test_frozen_parts_cost_no_gradient(tmp_path: Path) -> None:
-    """With controller and memory frozen no loop runs backward; the classifier needs none."""
+    """With controller and memory frozen no loop over time is left: their states are kept."""
 
     def loops(freeze: tuple[str, ...]) -> int:
         restart = Restart(tiny(freeze=freeze, lengths=(9, 9)), 0, tmp_path / "none")
@@ -195,7 +214,7 @@ def test_frozen_parts_cost_no_gradient(tmp_path: Path) -> None:
     trained, frozen = partition(tiny().definition.build(3, 0), ("memory",))
     assert not jax.tree.leaves(trained.memory) and jax.tree.leaves(frozen.memory)
     assert loops(()) == 3  # batches, forward in time, backward in time
-    assert loops(("controller", "memory")) == 2
+    assert loops(("controller", "memory")) == 1
 
 
 def test_a_diverging_restart_ends_alone(tmp_path: Path, unbroken: Path) -> None:

@@ -175,10 +175,7 @@ def _side_by_side(job: Job, together: int | None) -> Generator[Event]:
         yield Advanced(one.run, one.life.progress)
 
     def end(one: _Training) -> Generator[Event]:
-        # As in training: GPUs would round the factors of float32 products to 10 bits.
-        with jax.default_matmul_precision("highest"):
-            finished = _test(job, one.run, one.life)
-        yield finished
+        yield _test(job, one.run, one.life)
 
     def leave(one: _Training) -> None:
         training.remove(one)

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Array, Int
 
 from memrnn.experiment import Experiment
 from memrnn.network import Network
@@ -14,7 +13,14 @@ from memrnn.padding import padded_lengths
 from memrnn.parts import partition
 from memrnn.precision import cast, scope
 from memrnn.training._data import Batches
-from memrnn.training._programs import Learner, Programs, compile_programs, new_learner
+from memrnn.training._programs import (
+    Learner,
+    Programs,
+    Strings,
+    compile_programs,
+    new_learner,
+    read,
+)
 from memrnn.training._restart import Outcome, Restart
 
 RESERVE = 0.2
@@ -26,12 +32,12 @@ class _Fixed(NamedTuple):
 
     Attributes:
         frozen: the frozen parts.
-        train, validation: (places, batches, batch, longest) tokens, (places, batches) lengths.
+        train, validation: the strings.
     """
 
     frozen: Network
-    train: tuple[Int[Array, "places batches batch longest"], Int[Array, "places batches"]]
-    validation: tuple[Int[Array, "places batches batch longest"], Int[Array, "places batches"]]
+    train: Strings
+    validation: Strings
 
 
 class Pack:
@@ -61,9 +67,9 @@ class Pack:
             if seats[0].trains:
                 order, rate = _stack([life.next_epoch() for life in seats])
                 learner, train_nats, finite = programs.epoch(
-                    learner, fixed.frozen, *fixed.train, order, rate
+                    learner, fixed.frozen, fixed.train, order, rate
                 )
-            nats, doubtful = programs.validate(learner.trained, fixed.frozen, *fixed.validation)
+            nats, doubtful = programs.validate(learner.trained, fixed.frozen, fixed.validation)
             every = jax.device_get((learner, train_nats, finite, nats, doubtful))
             return [_outcome(every, place) for place in range(len(lives))]
 
@@ -71,12 +77,11 @@ class Pack:
         """What does not change of these restarts; moved to the device when other ones come."""
         if self._fixed is None or self._lives != seats:
             self.places, self._lives, self._fixed = len(seats), seats, None
-            train, validation = (
-                [(life.batches[kind].tokens, life.batches[kind].lengths) for life in seats]
-                for kind in ("train", "validation")
+            fixed = _Fixed(
+                _stack([life.frozen for life in seats]),
+                _stack([life.strings["train"] for life in seats]),
+                _stack([life.strings["validation"] for life in seats]),
             )
-            frozen = _stack([life.frozen for life in seats])
-            fixed = _Fixed(frozen, _stack(train), _stack(validation))
             self._fixed = _Fixed(*jax.device_put(fixed))
         return self._fixed
 
@@ -94,19 +99,20 @@ def compile_together(experiment: Experiment, places: int) -> Programs:
     """The programs that train so many restarts of an experiment at a time."""
     recipe, law = experiment.recipe, experiment.law
 
-    def shape(count: int) -> Batches:
-        tokens = np.zeros((count, recipe.batch_size, law.lengths[-1]), np.int32)
-        return Batches(tokens, np.zeros(count, np.int32))
+    def shape(learner: Learner, frozen: Network, count: int) -> Strings:
+        tokens = np.zeros((count, recipe.batch_size, padded_lengths(law)[-1]), np.int32)
+        batches = Batches(tokens, np.zeros(count, np.int32))
+        return jax.eval_shape(lambda: read(learner, frozen, batches))
 
-    # Unless told, GPUs round the factors of float32 products to 10 bits (TF32).
-    with scope(recipe.precision), jax.default_matmul_precision("highest"):
+    with scope(recipe.precision):
         network = experiment.definition.build(len(law.language.symbols), seed=0)
         trained, frozen = partition(cast(network, recipe.precision), experiment.freeze)
+        learner = new_learner(trained, recipe.clip)
         return compile_programs(
-            new_learner(trained, recipe.clip),
+            learner,
             frozen,
-            shape(recipe.batches),
-            shape(recipe.validation_batches),
+            shape(learner, frozen, recipe.batches),
+            shape(learner, frozen, recipe.validation_batches),
             clip=recipe.clip,
             buckets=padded_lengths(law),
             places=places,

@@ -8,6 +8,9 @@ from jaxtyping import Int
 
 from memrnn.experiment import Recipe
 from memrnn.languages import Law
+from memrnn.padding import padded_lengths
+
+Kind = Literal["train", "validation"]
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,10 @@ class Batches:
         return int(np.sum(self.lengths + 1)) * self.tokens.shape[1]
 
 
-def draw_batches(
-    law: Law, recipe: Recipe, seed: int
-) -> dict[Literal["train", "validation"], Batches]:
+def draw_batches(law: Law, recipe: Recipe, seed: int) -> dict[Kind, Batches]:
     """The training and validation batches of a restart, a pure function of its seed."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
-    longest = law.lengths[-1]
+    longest = padded_lengths(law)[-1]
 
     def draw(count: int) -> Batches:
         groups = law.sample_groups(count, recipe.batch_size, rng)

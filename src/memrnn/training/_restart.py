@@ -19,8 +19,15 @@ from memrnn.network import Network
 from memrnn.padding import padded_lengths
 from memrnn.parts import partition
 from memrnn.precision import cast
-from memrnn.training._data import Batches, draw_batches, draw_learning_rate, epoch_order
-from memrnn.training._programs import Learner, Programs, compile_programs, new_learner
+from memrnn.training._data import Batches, Kind, draw_batches, draw_learning_rate, epoch_order
+from memrnn.training._programs import (
+    Learner,
+    Programs,
+    Strings,
+    compile_programs,
+    new_learner,
+    read,
+)
 from memrnn.training._schedule import Schedule
 
 Status = Literal["running", "done", "diverged"]
@@ -128,11 +135,16 @@ class Restart:
             self.progress = Progress(seed, bound, Schedule(draw_learning_rate(recipe, seed)))
 
     @cached_property
-    def batches(self) -> dict[Literal["train", "validation"], Batches]:
+    def batches(self) -> dict[Kind, Batches]:
         """The restart's strings; drawn when they are needed, for loading needs none."""
         experiment = self.experiment
         seed = experiment.restart_seed(self.number)
         return draw_batches(experiment.law, experiment.recipe, seed)
+
+    @cached_property
+    def strings(self) -> dict[Kind, Strings]:
+        """The same as the programs read them."""
+        return {kind: read(self.learner, self.frozen, each) for kind, each in self.batches.items()}
 
     @property
     def network(self) -> Network:
@@ -151,13 +163,12 @@ class Restart:
 
     def compile(self) -> Programs:
         """The programs that train this restart and every other of its pack."""
-        recipe, batches = self.experiment.recipe, self.batches
         return compile_programs(
             self.learner,
             self.frozen,
-            batches["train"],
-            batches["validation"],
-            clip=recipe.clip,
+            self.strings["train"],
+            self.strings["validation"],
+            clip=self.experiment.recipe.clip,
             buckets=padded_lengths(self.experiment.law),
         )
 
@@ -177,16 +188,13 @@ class Restart:
         self.record(self._compute(programs))
 
     def _compute(self, programs: Programs) -> Outcome:
-        train, validation = self.batches["train"], self.batches["validation"]
         learner, train_nats, finite = self.learner, math.nan, True
         if self.trains:
             learner, nats, all_finite = programs.epoch(
-                learner, self.frozen, train.tokens, train.lengths, *self.next_epoch()
+                learner, self.frozen, self.strings["train"], *self.next_epoch()
             )
             train_nats, finite = float(nats), bool(all_finite)
-        nats, doubtful = programs.validate(
-            learner.trained, self.frozen, validation.tokens, validation.lengths
-        )
+        nats, doubtful = programs.validate(learner.trained, self.frozen, self.strings["validation"])
         return Outcome(learner, train_nats, finite, np.asarray(nats), int(doubtful))
 
     def record(self, outcome: Outcome) -> None:
