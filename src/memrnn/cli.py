@@ -253,7 +253,7 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         _stop(
             FAILED if isinstance(error, ConnectionError) or error.errno == errno.ENOSPC else WRONG,
-            error.args[-1] if error.args else str(error),
+            _sentence(error),
         )
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
         if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
@@ -263,6 +263,13 @@ def main(arguments: list[str] | None = None) -> None:
             "Out of memory. Checkpoints are whole; try fewer workers, a smaller batch or "
             "shorter strings.",
         )
+
+
+def _sentence(error: OSError) -> str:
+    """Our own sentences as they are; of the system's words also which file they are about."""
+    if error.filename is not None:
+        return f"{error.filename}: {error.strerror}."
+    return str(error.args[-1] if error.args else error)
 
 
 def _parse(arguments: list[str]) -> Callable[[], None]:

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from memrnn.parts import freeze_label
+from memrnn.reports._format import duration
 from memrnn.studies import (
     FORMATS,
     Change,
@@ -138,10 +139,10 @@ def status_lines(status: StudyStatus) -> list[str]:
     lines = [
         f"{finished} of {total} runs finished, {counts['diverged']} of them diverged; "
         f"{counts['running']} running, {counts['planned']} planned, {counts['failed']} failed.",
-        f"{status.epochs} epochs in {_duration(status.core_seconds)} of workers' time.",
+        f"{status.epochs} epochs in {duration(status.core_seconds)} of workers' time.",
     ]
     if status.runs_per_hour is not None:
-        left = f"; about {_duration(status.seconds_left)} left" if status.seconds_left else ""
+        left = f"; about {duration(status.seconds_left)} left" if status.seconds_left else ""
         lines.append(
             f"{status.runs_per_hour:.1f} runs an hour on {status.workers} workers "
             f"({status.engine}){left}."
@@ -259,8 +260,3 @@ def _status_table(status: StudyStatus) -> Table:
 
 def _counts(numbers: Any) -> Sequence[str]:
     return [str(number or "·") for number in numbers]
-
-
-def _duration(seconds: float) -> str:
-    hours, rest = divmod(round(seconds / 60), 60)
-    return f"{hours} h {rest:02d} min" if hours else f"{rest} min" if rest else f"{seconds:.0f} s"

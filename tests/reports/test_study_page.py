@@ -83,7 +83,7 @@ def test_the_page_says_what_is_missing_and_what_differs(page):
     assert "&lt;b&gt;out of memory &amp; more&lt;/b&gt;" in page
     assert "lstm has no memory" in page
     assert "In 0 of 3 pairs" in page  # the made-up scores differ
-    assert "8.5 hours of all workers" in page
+    assert "8 h 30 min of all workers" in page
 
 
 def test_equal_results_give_equal_pages(page):
@@ -109,8 +109,8 @@ def test_where_numbers_come_from(results, tmp_path):
     found = origin(results, tmp_path)
     assert [runs for _, runs in found.versions] == [11, 6]
     assert found.seeds == (1000, 1001, 1002)
-    assert found.core_hours == pytest.approx(17 * 0.5)
-    assert found.wall_hours == pytest.approx(3.5)
+    assert found.core_seconds == pytest.approx(17 * 1800)
+    assert found.wall_seconds == pytest.approx(3.5 * 3600)
     assert (found.sessions, found.open_sessions) == (1, 0)
     assert Study.from_json(tomllib.loads(found.file)) == results.study
 

@@ -22,6 +22,7 @@ def template(name: str) -> Template:
         "skill": form.skill,
         "perplexity": form.perplexity,
         "listed": form.listed,
+        "duration": form.duration,
     }
     return environment.get_template(name)
 

@@ -165,7 +165,7 @@ def load_study(path: str | Path) -> Study:
         OSError: if it cannot be read.
     """
     path = Path(path)
-    if not path.suffix and not path.exists():
+    if not path.suffix and not path.is_file():  # a folder can have a study's name
         path = shipped_study(str(path))
     try:
         values = tomllib.loads(path.read_text())

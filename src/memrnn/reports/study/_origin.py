@@ -18,8 +18,8 @@ class Origin:
         versions: what runs were made with, each with their number, most frequent first.
         devices: likewise.
         seeds: of the restarts, in their order.
-        core_hours: time of all workers together, that of failed runs included.
-        wall_hours: of all sessions that have ended.
+        core_seconds: time of all workers together, that of failed runs included.
+        wall_seconds: of all sessions that have ended.
         open_sessions: sessions of which the end is not known: running now, or killed.
         hosts: machines of the drivers.
         file: the study file.
@@ -29,8 +29,8 @@ class Origin:
     versions: tuple[tuple[str, int], ...]
     devices: tuple[tuple[str, int], ...]
     seeds: tuple[int, ...]
-    core_hours: float
-    wall_hours: float
+    core_seconds: float
+    wall_seconds: float
     open_sessions: int
     sessions: int
     hosts: tuple[str, ...]
@@ -56,8 +56,8 @@ def origin(results: StudyResults, folder: Path) -> Origin:
         versions=tuple(versions.most_common()),
         devices=tuple(devices.most_common()),
         seeds=tuple(seeds[number] for number in sorted(seeds)),
-        core_hours=sum(run.seconds for run in results.runs) / 3600,
-        wall_hours=sum(span.total_seconds() for span in spans) / 3600,
+        core_seconds=sum(run.seconds for run in results.runs),
+        wall_seconds=sum(span.total_seconds() for span in spans),
         open_sessions=len(results.sessions) - len(spans),
         sessions=len(results.sessions),
         hosts=tuple(dict.fromkeys(session["host"] or "unknown" for session in results.sessions)),
