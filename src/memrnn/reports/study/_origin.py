@@ -57,7 +57,7 @@ def origin(results: StudyResults, folder: Path) -> Origin:
         devices=tuple(devices.most_common()),
         seeds=tuple(seeds[number] for number in sorted(seeds)),
         core_seconds=sum(run.seconds for run in results.runs),
-        wall_seconds=sum(span.total_seconds() for span in spans),
+        wall_seconds=sum((span.total_seconds() for span in spans), 0.0),
         open_sessions=len(results.sessions) - len(spans),
         sessions=len(results.sessions),
         hosts=tuple(dict.fromkeys(session["host"] or "unknown" for session in results.sessions)),
