@@ -78,17 +78,10 @@ class Network(eqx.Module):
         Strings shorter than the longest are padded at the end with any symbol id; what follows a
         string's last symbol changes nothing before it.
         """
-        return self.logits_and_doubt(tokens)[0]
-
-    def logits_and_doubt(
-        self, tokens: Int[Array, "batch length"]
-    ) -> tuple[Array, Float[Array, " batch"]]:
-        """The logits, and the memory's `doubt` about each string."""
-        states = self.hidden_states(tokens)
-        return self.classifier(states.hidden), states.doubt
+        return self.classifier(self.hidden_states(tokens).hidden)
 
     def hidden_states(self, tokens: Int[Array, "batch length"]) -> HiddenStates:
-        """What the classifier reads of strings; no parameter of its own has a part in it."""
+        """What the classifier reads of strings, which does not depend on its own parameters."""
         inputs = self.embedding(tokens.T, self.dtype)
         batch = tokens.shape[0]
         start = jnp.zeros((1, batch, self.controller.hidden_size), self.dtype)

@@ -44,7 +44,8 @@ def test_run_status_export_report(file: Path, capsys: pytest.CaptureFixture[str]
     ("arguments", "complaint"),
     [
         (["run", "nothing", "--out", "OUT"], "There is no study file 'nothing'"),
-        (["run", "nothing.toml", "--out", "OUT"], "No such file"),
+        (["run", "FOLDER", "--out", "OUT"], "There is no study file"),
+        (["run", "nothing.toml", "--out", "OUT"], "nothing.toml: No such file"),
         (["run", "FILE"], "--out"),
         (["run", "FILE", "--out", "OUT", "--workers", "0"], "workers is 0"),
         (["run", "FILE", "--out", "OUT", "--engine", "slurm"], "local"),
@@ -62,7 +63,7 @@ def test_wrong_input_is_one_line_and_status_2(
     complaint: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    places = {"FILE": str(file), "OUT": str(tmp_path / "out")}
+    places = {"FILE": str(file), "OUT": str(tmp_path / "out"), "FOLDER": str(file.parent)}
     filled = [places.get(argument, argument) for argument in arguments]
     status, printed, told = run(capsys, "study", *filled)
     assert (status, printed) == (2, "")

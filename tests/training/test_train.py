@@ -109,6 +109,17 @@ def test_states_too_large_to_keep_are_computed_anew(
         assert one.validation_perplexity == pytest.approx(two.validation_perplexity, rel=1e-12)
 
 
+def test_a_restart_lets_go_of_its_strings_when_it_is_done(tmp_path: Path) -> None:
+    experiment = tiny(epochs=2)
+    with scope(experiment.recipe.precision):
+        restart = Restart(experiment, 0, tmp_path / "checkpoint")
+        programs = restart.compile()
+        restart.advance(programs)
+        assert "strings" in vars(restart)
+        restart.advance(programs)
+    assert restart.finished and "strings" not in vars(restart)
+
+
 def test_restarts_do_not_depend_on_their_neighbours(unbroken: Path, tmp_path: Path) -> None:
     train(tiny(), tmp_path / "alone", restarts=1, workers=1)
     assert files(tmp_path / "alone").items() <= files(unbroken).items()

@@ -99,20 +99,21 @@ def compile_together(experiment: Experiment, places: int) -> Programs:
     """The programs that train so many restarts of an experiment at a time."""
     recipe, law = experiment.recipe, experiment.law
 
-    def shape(learner: Learner, frozen: Network, count: int) -> Strings:
-        tokens = np.zeros((count, recipe.batch_size, padded_lengths(law)[-1]), np.int32)
-        batches = Batches(tokens, np.zeros(count, np.int32))
-        return jax.eval_shape(lambda: read(learner, frozen, batches))
-
     with scope(recipe.precision):
         network = experiment.definition.build(len(law.language.symbols), seed=0)
         trained, frozen = partition(cast(network, recipe.precision), experiment.freeze)
         learner = new_learner(trained, recipe.clip)
+
+        def shape(count: int) -> Strings:
+            tokens = np.zeros((count, recipe.batch_size, padded_lengths(law)[-1]), np.int32)
+            batches = Batches(tokens, np.zeros(count, np.int32))
+            return jax.eval_shape(lambda: read(learner, frozen, batches))
+
         return compile_programs(
             learner,
             frozen,
-            shape(learner, frozen, recipe.batches),
-            shape(learner, frozen, recipe.validation_batches),
+            shape(recipe.batches),
+            shape(recipe.validation_batches),
             clip=recipe.clip,
             buckets=padded_lengths(law),
             places=places,

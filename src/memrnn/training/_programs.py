@@ -12,7 +12,7 @@ import optax
 from jax.stages import Compiled
 from jaxtyping import Array, Float, Int
 
-from memrnn.network import HiddenStates, Marked, Network, mark, mark_states
+from memrnn.network import HiddenStates, Marked, Network, mark_states
 from memrnn.training._data import Batches
 
 
@@ -153,8 +153,7 @@ def validate(
 def _mark(network: Network, strings: Strings) -> Marked:
     """`mark` of one batch, from its hidden states if they are at hand."""
     tokens, lengths, states = strings
-    if states is None:
-        return mark(network, tokens, lengths)
+    states = states or network.hidden_states(tokens)
     return mark_states(network.classifier, states, tokens, lengths)
 
 

@@ -218,6 +218,9 @@ class Restart:
             self.best = self.network
         self._settle()
         self._save()
+        if self.finished:
+            # A pack lasts longer than its restarts, and hidden states can be large.
+            vars(self).pop("strings", None)
 
     def _save(self) -> None:
         arrays = {
