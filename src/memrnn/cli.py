@@ -7,9 +7,10 @@ import io
 import json
 import os
 import re
+import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -238,7 +239,8 @@ def main(arguments: list[str] | None = None) -> None:
     use_compile_cache()
     try:
         call = _parse(arguments)
-        call()
+        with _sigterm_interrupts():
+            call()
     except KeyboardInterrupt:
         _stop(STOPPED, "Stopped; the same command continues where it was.")
     except StudyFailedError as error:
@@ -263,6 +265,16 @@ def main(arguments: list[str] | None = None) -> None:
             "Out of memory. Checkpoints are whole; try fewer workers, a smaller batch or "
             "shorter strings.",
         )
+
+
+@contextlib.contextmanager
+def _sigterm_interrupts() -> Generator[None]:
+    """SIGTERM, by which clusters end a job, then stops as cleanly as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _sentence(error: OSError) -> str:

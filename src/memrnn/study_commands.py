@@ -42,6 +42,7 @@ def run_command(
     workers: int | None = None,
     address: str | None = None,
     retry: bool = False,
+    finished: tuple[Path, ...] = (),
 ) -> None:
     """Runs a study, or what is left of it; stop it whenever you like, it continues.
 
@@ -52,9 +53,10 @@ def run_command(
         workers: runs at a time; by default one a core.
         address: of the Ray cluster; by default $RAY_ADDRESS, else one is started here.
         retry: run also what has failed before.
+        finished: folders of `memrnn study export`, whose finished runs are not run again.
     """
     study = load_study(file)
-    _run(study, out, engine, workers, address, retry)
+    _run(study, out, engine, workers, address, retry, finished)
     Console(stderr=True).print(f"next: memrnn study report {out}", highlight=False)
 
 
@@ -119,7 +121,7 @@ def reproduce_command(
     """
     study = load_study("paper-small" if preset == "small" else preset)
     folder = out or Path(f"reproduce-{preset}")
-    _run(study, folder, engine, workers, address, retry=False)
+    _run(study, folder, engine, workers, address)
     print(_report(folder, None))
 
 
@@ -179,7 +181,8 @@ def _run(
     engine: EngineName,
     workers: int | None,
     address: str | None,
-    retry: bool,
+    retry: bool = False,
+    finished: Sequence[Path] = (),
 ) -> None:
     console = Console(stderr=True)
     if address is not None and engine != "ray":
@@ -193,6 +196,7 @@ def _run(
             out,
             chosen,
             retry=retry,
+            finished=finished,
             listener=display,
             notice=lambda sentence: console.print(sentence, highlight=False),
         )

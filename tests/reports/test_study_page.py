@@ -95,7 +95,7 @@ def test_nothing_run_yet_is_a_report_too():
     text = render(gather(empty, NOWHERE))
     Page(text)
     assert "0 of 24 runs are finished" in text
-    assert "No restart is finished yet" in text
+    assert "Of no finished restart scores by length are known" in text
 
 
 def test_hostile_names_do_no_harm(tmp_path):

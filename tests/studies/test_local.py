@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from small_studies import content, small_study
 
-from memrnn.studies import LocalEngine, load_results, run_study
+from memrnn.studies import LedgerError, LocalEngine, load_results, run_study
 from memrnn.studies._local import gpus
 
 FILE = """
@@ -103,6 +103,36 @@ def test_killed_a_few_times(tmp_path: Path) -> None:
     # Short waits and many epochs, so that a fast machine is not done before the first kill.
     drivers, workers = check_survival(tmp_path, restarts=1, epochs=300, kills=3, longest=3)
     assert drivers + workers >= 1
+
+
+def trains(out: Path) -> bool:
+    """Whether an epoch is done."""
+    try:
+        return any(run.epochs for run in load_results(out).runs)
+    except LedgerError:  # not there yet, or not planned yet
+        return False
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_driver_that_is_asked_to_stop_ends_its_session(tmp_path: Path, name: str) -> None:
+    file, out = tmp_path / "study.toml", tmp_path / "out"
+    file.write_text(FILE.format(restarts=1, epochs=100_000))
+    driver = start(file, out)
+    deadline = time.monotonic() + 120
+    while not trains(out):
+        assert time.monotonic() < deadline
+        assert driver.poll() is None, log_of(out).read_text()
+        time.sleep(0.1)
+    workers = workers_of(driver)
+    assert workers
+    driver.send_signal(getattr(signal, name))
+    assert driver.wait(timeout=30) == 130
+    assert log_of(out).read_text().endswith("Stopped; the same command continues where it was.\n")
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+    results = load_results(out)
+    assert {run.status for run in results.runs} == {"planned"}
+    (session,) = results.sessions
+    assert (session["outcome"], session["ended"] is None) == ("stopped", False)
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from memrnn.studies._about import versions
 from memrnn.studies._changes import check_changes
 from memrnn.studies._engine import Ended, Engine, Lost, Taken, Told
+from memrnn.studies._finished import read_finished
 from memrnn.studies._folder import claim
 from memrnn.studies._job import Advanced, Began, Failed, Finished, Job
 from memrnn.studies._ledger import Ledger
@@ -78,6 +79,7 @@ def run_study(
     engine: Engine,
     *,
     retry: bool = False,
+    finished: Sequence[str | Path] = (),
     listener: Listener | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> dict[str, int]:
@@ -88,23 +90,31 @@ def run_study(
 
     Args:
         retry: run also what has failed before.
-        notice: called with sentences about what differs from last time.
+        finished: folders that `export` wrote; runs that are finished there, and not here, are
+            taken from them instead of being run.
+        notice: called with sentences about what differs from last time, and what was taken.
 
     Returns:
         How many runs of the study have each status.
 
     Raises:
-        ValueError: if `out` holds something else, another process runs a study in it, or the
-            ledger is damaged or locked.
+        ValueError: if `out` holds something else, another process runs a study in it, the ledger
+            is damaged or locked, or one of `finished` is no export.
         OSError: if the disk is full.
     """
     out = Path(out).resolve()  # workers may have another working directory
     packs = plan(study)
+    notice = notice or (lambda _: None)
     with claim(out), Ledger(out, create=True) as ledger:
         for sentence in check_changes(ledger, study, packs):
-            if notice:
-                notice(sentence)
+            notice(sentence)
+        planned = {run.id for pack in packs for run in pack}
+        taken = [read_finished(ledger, folder, planned) for folder in finished]
         with ledger.writing():
+            for exported in taken:
+                new = exported.without(ledger.finished())
+                ledger.adopt(new.runs, new.tables)
+                notice(new.sentence())
             ledger.plan(study, packs)
             if retry:
                 ledger.retry()

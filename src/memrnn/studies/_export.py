@@ -2,9 +2,8 @@
 
 import io
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
@@ -25,7 +24,7 @@ def export(folder: str | Path, out: str | Path, formats: Iterable[str] = FORMATS
     """Writes every table of a study's ledger; runs that left the study are left out.
 
     The rows of a run's curve and scores begin with its language, model, frozen parts and number,
-    so that each file can be read alone. A value that does not exist or is not finite is null.
+    so that each file can be read alone. A value that does not exist is null.
 
     Returns:
         The files, in the order in which they were written.
@@ -50,10 +49,13 @@ def export(folder: str | Path, out: str | Path, formats: Iterable[str] = FORMATS
     return written
 
 
+def column_types(ledger: Ledger, name: str) -> dict[str, pa.DataType]:
+    """The columns of one of the ledger's tables."""
+    return {row["name"]: _TYPES[row["type"]] for row in ledger.rows(f"PRAGMA table_info({name})")}
+
+
 def _table(ledger: Ledger, name: str) -> pa.Table:
-    columns = {
-        row["name"]: _TYPES[row["type"]] for row in ledger.rows(f"PRAGMA table_info({name})")
-    }
+    columns = column_types(ledger, name)
     if name == "runs":
         rows = ledger.rows("SELECT * FROM runs WHERE position IS NOT NULL ORDER BY position")
     elif _OF_RUN in columns:
@@ -69,14 +71,7 @@ def _table(ledger: Ledger, name: str) -> pa.Table:
         columns = extra | columns
     else:
         rows = ledger.rows(f"SELECT * FROM {name}")
-    return pa.Table.from_pylist(_plain(rows), schema=pa.schema(list(columns.items())))
-
-
-def _plain(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    infinite = (float("inf"), float("-inf"))
-    return [
-        {name: None if value in infinite else value for name, value in row.items()} for row in rows
-    ]
+    return pa.Table.from_pylist(rows, schema=pa.schema(list(columns.items())))
 
 
 def _bytes(table: pa.Table, suffix: str) -> bytes:

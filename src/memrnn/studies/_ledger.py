@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from memrnn.studies._schema import CEILING, FINAL, FORMAT, SCHEMA, SCORES
+from memrnn.studies._schema import CEILING, FINAL, FORMAT, OF_RUNS, SCHEMA, SCORES
 from memrnn.studies._study import Pack, Study, freeze_text
 from memrnn.training import Epoch, Progress
 
@@ -131,6 +131,22 @@ class Ledger:
         self._database.execute("UPDATE runs SET status = 'planned' WHERE status = 'running'")
         for run in self.untested(study):
             self._database.execute("UPDATE runs SET status = 'planned' WHERE id = ?", [run])
+
+    def finished(self) -> set[str]:
+        """Ids of all finished runs, also of those that have left the study."""
+        return {row["id"] for row in self.rows(f"SELECT id FROM runs WHERE status IN {FINAL}")}
+
+    def adopt(
+        self, runs: Iterable[Mapping[str, Any]], tables: Mapping[str, Iterable[Mapping[str, Any]]]
+    ) -> None:
+        """Writes finished runs of another ledger, and their rows of the other tables."""
+        for row in runs:
+            for table in OF_RUNS:
+                self._database.execute(f"DELETE FROM {table} WHERE run = ?", [row["id"]])
+            self._put("runs", row)
+        for table, rows in tables.items():
+            for row in rows:
+                self._put(table, row)
 
     def untested(self, study: Study) -> list[str]:
         """Finished runs of which a score is missing that the study asks for."""

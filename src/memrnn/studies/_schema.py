@@ -65,4 +65,6 @@ CREATE TABLE sessions (
 TABLES = (
     "runs", "epochs", "bin_scores", "length_scores", "bin_bounds", "length_bounds", "sessions"
 )  # fmt: skip
+OF_RUNS = ("epochs", "bin_scores", "length_scores")
+OF_LANGUAGES = ("bin_bounds", "length_bounds")
 CEILING = "ceiling"

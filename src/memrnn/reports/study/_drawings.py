@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from memrnn.reports._figures import draw, svg
-from memrnn.reports._summary import frozen_label
+from memrnn.reports._summary import Result, frozen_label
 from memrnn.reports._templates import inline
 from memrnn.reports.study._published import MODES
 from memrnn.reports.study._scores import View
@@ -90,8 +90,10 @@ def drawings(view: View) -> Iterator[Drawing]:
         partial(draw_validation, results, columns=1),
     )
     finished = results.results(view.precision)
+    known = [shown for result in finished if (shown := _with_lengths(result))]
+    hidden = sum(len(one["runs"]) for one in finished) - sum(len(one["runs"]) for one in known)
     for language in results.study.languages:
-        chosen = [one for one in finished if one["runs"][0]["language"] == language]
+        chosen = [one for one in known if one["runs"][0]["language"] == language]
         if chosen:
             lengths = results.study.recipe.lengths
             yield Drawing(
@@ -99,7 +101,15 @@ def drawings(view: View) -> Iterator[Drawing]:
                 f"lengths_{slug(language)}",
                 f"{language}: accuracy by string length",
                 "Where a line runs on the floor, a network does no better than a trivial "
-                "predictor, however high the line is.",
+                "predictor, however high the line is."
+                + f" {hidden} finished runs of the study were taken from tables without scores "
+                "by length and are not shown." * (hidden > 0),
                 partial(draw, chosen, training_lengths=lengths),
                 partial(draw, chosen, training_lengths=lengths, columns=1),
             )
+
+
+def _with_lengths(result: Result) -> Result | None:
+    """The runs of a result of which scores by length are known; None if there is none."""
+    runs = [run for run in result["runs"] if all(one["per_length"] for one in run["bins"])]
+    return {**result, "runs": runs} if runs else None
