@@ -6,6 +6,7 @@ import pytest
 
 from memrnn.experiment import Experiment, Recipe
 from memrnn.reports import Provenance, compare_parameters, render_page, write_report
+from memrnn.reports._templates import inline
 from memrnn.training import train
 from reports.results_synthetic import make_result
 
@@ -140,3 +141,10 @@ def test_provenance_names_versions():
     provenance = Provenance.of_this_machine("memrnn test", 3, RECIPE)
     assert {"memrnn", "jax", "python"} <= set(provenance.versions)
     assert provenance.to_json()["recipe"]["lengths"] == (6, 12)
+
+
+def test_a_small_drawing_is_not_made_a_giant():
+    text = inline('<svg width="100pt" height="50pt"><g/></svg>', "one", "A title", "What it shows")
+    assert text.startswith('<svg id="one"')
+    assert 'style="max-width: 180px"' in text
+    assert "pt" not in text.partition("<title")[0]

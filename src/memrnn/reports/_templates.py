@@ -7,6 +7,9 @@ from markupsafe import Markup
 
 from memrnn.reports import _format as form
 
+LARGEST = 1.8
+"""Pixels that a point of a drawing becomes at most; in print it is 4/3."""
+
 
 def template(name: str) -> Template:
     """A template by its file name; it writes numbers as the terminal does."""
@@ -36,7 +39,9 @@ def inline(text: str, prefix: str, title: str, description: str) -> Markup:
     drawing = re.sub(r'="#([^"]+)"', rf'="#{prefix}-\1"', drawing)
     drawing = drawing.replace("url(#", f"url(#{prefix}-")
     drawing = re.sub(r"\*\{(stroke-linejoin[^}]*)\}", rf"#{prefix} *{{\1}}", drawing)
-    # Without its size in points the style sheet makes the drawing as wide as its column.
+    # Without its size in points the style sheet makes the drawing as wide as its column, but of a
+    # small one not a giant.
+    widest = round(LARGEST * float(re.findall(r' width="([\d.]+)pt"', drawing)[0]))
     drawing = re.sub(r' (?:width|height)="[^"]*pt"', "", drawing, count=2)
     names = Markup('<title id="{0}-title">{1}</title><desc id="{0}-desc">{2}</desc>').format(
         prefix, title, description
@@ -44,6 +49,6 @@ def inline(text: str, prefix: str, title: str, description: str) -> Markup:
     head, tail = drawing.split(">", 1)
     labels = (
         f' id="{prefix}" role="img" aria-labelledby="{prefix}-title" '
-        f'aria-describedby="{prefix}-desc">'
+        f'aria-describedby="{prefix}-desc" style="max-width: {widest}px">'
     )
     return Markup(head + labels + str(names) + tail)
