@@ -203,3 +203,12 @@ def test_hostile_text_is_escaped_for_latex():
     assert escape_latex("a\n%\\input{x}~^") == (
         r"a \%\textbackslash{}input\{x\}\textasciitilde{}\textasciicircum{}"
     )
+
+
+def test_sentences_are_broken_into_lines_in_latex():
+    columns = (Column("key", numeric=False), Column("claim", numeric=False), Column("n"))
+    rows = (
+        (text("a"), text("A sentence that is longer than a line of a paper holds."), text("1")),
+    )
+    assert r"\begin{tabular}{lp{0.2\textwidth}r}" in to_latex(Table("t", "", columns, rows))
+    assert r"\begin{tabular}{llr}" in to_latex(Table("t", "", columns, ()))

@@ -11,6 +11,9 @@ Value = float | int | str | None
 MOST_ROWS = 45
 """Rows from which a LaTeX table may break over pages."""
 
+LONGEST_LINE = 45
+"""Characters from which LaTeX breaks what a cell says."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -109,7 +112,8 @@ def to_latex(table: Table) -> str:
     """A booktabs table without a float around it; a long one is a longtable."""
     long = len(table.rows) > MOST_ROWS
     kind = "longtable" if long else "tabular"
-    shape = "".join("r" if column.numeric else "l" for column in table.columns)
+    columns = zip(*table.rows, strict=True) if table.rows else [()] * len(table.columns)
+    shape = "".join(map(_shape, table.columns, columns))
     lines = [
         f"% {escape_latex(table.caption)}",
         *(f"% {escape_latex(note)}" for note in table.notes),
@@ -130,6 +134,13 @@ def to_latex(table: Table) -> str:
             first = "" if place and table.heads > 1 else _latex(row[0])
             lines.append(_line([first, *map(_latex, row[1:])]))
     return "\n".join([*lines, "\\bottomrule", f"\\end{{{kind}}}", ""])
+
+
+def _shape(column: Column, entries: Sequence[Entry]) -> str:
+    """How LaTeX sets a column: sentences are broken into lines."""
+    if max((len(entry.text) for entry in entries), default=0) > LONGEST_LINE:
+        return r"p{0.2\textwidth}"
+    return "r" if column.numeric else "l"
 
 
 _SPECIAL = {
