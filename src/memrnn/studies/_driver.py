@@ -104,12 +104,12 @@ def run_study(
     """
     out = Path(out).resolve()  # workers may have another working directory
     packs = plan(study)
+    planned = {run.id for pack in packs for run in pack}
+    taken = [read_finished(folder, planned) for folder in finished]
     notice = notice or (lambda _: None)
     with claim(out), Ledger(out, create=True) as ledger:
         for sentence in check_changes(ledger, study, packs):
             notice(sentence)
-        planned = {run.id for pack in packs for run in pack}
-        taken = [read_finished(ledger, folder, planned) for folder in finished]
         with ledger.writing():
             for exported in taken:
                 new = exported.without(ledger.finished())

@@ -1,6 +1,8 @@
 """The ledger's tables as Parquet and CSV files."""
 
+import contextlib
 import io
+import sqlite3
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +13,7 @@ import pyarrow.parquet
 
 from memrnn.checkpoints import write_bytes
 from memrnn.studies._ledger import Ledger
-from memrnn.studies._schema import TABLES
+from memrnn.studies._schema import SCHEMA, TABLES
 
 FORMATS = ("parquet", "csv")
 
@@ -49,13 +51,16 @@ def export(folder: str | Path, out: str | Path, formats: Iterable[str] = FORMATS
     return written
 
 
-def column_types(ledger: Ledger, name: str) -> dict[str, pa.DataType]:
-    """The columns of one of the ledger's tables."""
-    return {row["name"]: _TYPES[row["type"]] for row in ledger.rows(f"PRAGMA table_info({name})")}
+def column_types(name: str) -> dict[str, pa.DataType]:
+    """The columns of one of a ledger's tables."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.executescript(SCHEMA)
+        columns = database.execute(f"SELECT name, type FROM pragma_table_info('{name}')")
+        return {column: _TYPES[kind] for column, kind in columns}
 
 
 def _table(ledger: Ledger, name: str) -> pa.Table:
-    columns = column_types(ledger, name)
+    columns = column_types(name)
     if name == "runs":
         rows = ledger.rows("SELECT * FROM runs WHERE position IS NOT NULL ORDER BY position")
     elif _OF_RUN in columns:

@@ -10,7 +10,6 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from memrnn.studies._export import FORMATS, column_types
-from memrnn.studies._ledger import Ledger
 from memrnn.studies._schema import FINAL, OF_LANGUAGES, OF_RUNS
 
 _BY_LENGTH = ("length_scores", "length_bounds")
@@ -44,16 +43,16 @@ class FinishedRuns:
         text = f"{len(self.runs)} finished runs are taken from {self.folder}"
         if self.others:
             text += f"; {self.others} more there are not of this study"
-        if self.runs and not self.tables["length_scores"]:
-            text += "; it has no scores by length, so figures by length do not show them"
+        by_length = {row["run"] for row in self.tables["length_scores"]}
+        if bare := sum(row["id"] not in by_length for row in self.runs):
+            text += f"; figures by length will lack {bare} of them, whose scores are not there"
         return f"{text}."
 
 
-def read_finished(ledger: Ledger, folder: str | Path, planned: Collection[str]) -> FinishedRuns:
+def read_finished(folder: str | Path, planned: Collection[str]) -> FinishedRuns:
     """Reads those of the planned runs that an export holds finished, done or diverged.
 
     Args:
-        ledger: any, which says what its tables look like.
         folder: as `export` wrote it, in either format; tables by length may be missing.
         planned: ids of the study's runs. An id is the hash of everything that a run's outcome
             depends on, so an equal id is an equal run.
@@ -63,9 +62,9 @@ def read_finished(ledger: Ledger, folder: str | Path, planned: Collection[str]) 
         OSError: if a file could not be read.
     """
     folder = Path(folder)
-    finished = [row for row in _read(ledger, folder, "runs") if row["status"] in FINAL]
+    finished = [row for row in _read(folder, "runs") if row["status"] in FINAL]
     runs = [row | {"position": None, "pack": None} for row in finished if row["id"] in planned]
-    tables = {name: _read(ledger, folder, name) for name in (*OF_RUNS, *OF_LANGUAGES)}
+    tables = {name: _read(folder, name) for name in (*OF_RUNS, *OF_LANGUAGES)}
     return FinishedRuns(folder, runs, len(finished) - len(runs), _belonging(runs, tables))
 
 
@@ -78,8 +77,8 @@ def _belonging(runs: Iterable[Row], tables: dict[str, list[Row]]) -> dict[str, l
     return of_runs | of_languages
 
 
-def _read(ledger: Ledger, folder: Path, name: str) -> list[Row]:
-    types = column_types(ledger, name)
+def _read(folder: Path, name: str) -> list[Row]:
+    types = column_types(name)
     paths = [path for suffix in FORMATS if (path := folder / f"{name}.{suffix}").is_file()]
     if not paths:
         if name in _BY_LENGTH:
