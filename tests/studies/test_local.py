@@ -117,15 +117,18 @@ def test_a_driver_that_is_asked_to_stop_ends_its_session(tmp_path: Path) -> None
     file, out = tmp_path / "study.toml", tmp_path / "out"
     file.write_text(FILE.format(restarts=1, epochs=100_000))
     driver = start(file, out)
-    deadline = time.monotonic() + 120
-    while not trains(out):
-        assert time.monotonic() < deadline
-        assert driver.poll() is None, log_of(out).read_text()
-        time.sleep(0.1)
-    workers = workers_of(driver)
-    assert workers
-    driver.terminate()
-    assert driver.wait(timeout=30) == 130
+    try:
+        deadline = time.monotonic() + 120
+        while not trains(out):
+            assert time.monotonic() < deadline
+            assert driver.poll() is None, log_of(out).read_text()
+            time.sleep(0.1)
+        workers = workers_of(driver)
+        assert workers
+        driver.terminate()
+        assert driver.wait(timeout=30) == 130
+    finally:
+        driver.kill()
     assert log_of(out).read_text().endswith("Stopped; the same command continues where it was.\n")
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
     results = load_results(out)

@@ -92,6 +92,15 @@ class Cluster:
         process.send_signal(signal.SIGKILL)
         process.wait()
 
+    @property
+    def living(self) -> int:
+        """Worker nodes that have not been killed, whatever the cluster knows by now."""
+        return sum(
+            process.process.poll() is None
+            for node in self.cluster.worker_nodes
+            for process in node.all_processes["raylet"]
+        )
+
     def close(self) -> None:
         import ray
 
@@ -152,7 +161,8 @@ def parent_of(process: int) -> int:
 def test_nothing_is_lost_or_doubled_when_workers_and_a_node_die(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    study = long_study()
+    # So long that a run cannot be done before its worker learns that its node is dead.
+    study = long_study(400)
     engine = Heard(RayEngine(address=cluster.address))
     assert engine.workers == 2
     victims: dict[str, str] = {}
@@ -217,6 +227,8 @@ def test_a_node_that_joins_counts_and_a_cancelled_job_is_silent(
 ) -> None:
     engine = Heard(RayEngine(address=cluster.address))
     try:
+        # The cluster may be slow to learn that another test has killed a node.
+        until(engine, lambda: engine.workers == cluster.living)
         before = engine.workers
         cluster.add_node()
         until(engine, lambda: engine.workers == before + 1)

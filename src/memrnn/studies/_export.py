@@ -13,12 +13,11 @@ import pyarrow.parquet
 
 from memrnn.checkpoints import write_bytes
 from memrnn.studies._ledger import Ledger
-from memrnn.studies._schema import SCHEMA, TABLES
+from memrnn.studies._schema import OF_RUNS, SCHEMA, TABLES
 
 FORMATS = ("parquet", "csv")
 
 _TYPES = {"INTEGER": pa.int64(), "REAL": pa.float64(), "TEXT": pa.string()}
-_OF_RUN = "run"
 _CELL = ("language", "model", "freeze", "restart")
 
 
@@ -63,7 +62,7 @@ def _table(ledger: Ledger, name: str) -> pa.Table:
     columns = column_types(name)
     if name == "runs":
         rows = ledger.rows("SELECT * FROM runs WHERE position IS NOT NULL ORDER BY position")
-    elif _OF_RUN in columns:
+    elif name in OF_RUNS:
         extra = {column: pa.int64() if column == "restart" else pa.string() for column in _CELL}
         names = ", ".join(f"runs.{column} AS {column}" for column in _CELL)
         key = ", ".join(

@@ -62,9 +62,7 @@ CREATE TABLE sessions (
 );
 """
 
-TABLES = (
-    "runs", "epochs", "bin_scores", "length_scores", "bin_bounds", "length_bounds", "sessions"
-)  # fmt: skip
 OF_RUNS = ("epochs", "bin_scores", "length_scores")
 OF_LANGUAGES = ("bin_bounds", "length_bounds")
+TABLES = ("runs", *OF_RUNS, *OF_LANGUAGES, "sessions")
 CEILING = "ceiling"
