@@ -210,5 +210,5 @@ def test_sentences_are_broken_into_lines_in_latex():
     rows = (
         (text("a"), text("A sentence that is longer than a line of a paper holds."), text("1")),
     )
-    assert r"\begin{tabular}{lp{0.2\textwidth}r}" in to_latex(Table("t", "", columns, rows))
+    assert r"\begin{longtable}{lp{0.2\textwidth}r}" in to_latex(Table("t", "", columns, rows))
     assert r"\begin{tabular}{llr}" in to_latex(Table("t", "", columns, ()))

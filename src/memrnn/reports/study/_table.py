@@ -109,11 +109,12 @@ def to_csv(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """A booktabs table without a float around it; a long one is a longtable."""
-    long = len(table.rows) > MOST_ROWS
-    kind = "longtable" if long else "tabular"
+    """A booktabs table without a float around it; one that may not fit a page is a longtable."""
     columns = zip(*table.rows, strict=True) if table.rows else [()] * len(table.columns)
-    shape = "".join(map(_shape, table.columns, columns))
+    shapes = list(map(_shape, table.columns, columns))
+    shape = "".join(shapes)
+    long = len(table.rows) > MOST_ROWS or _SENTENCES in shapes
+    kind = "longtable" if long else "tabular"
     lines = [
         f"% {escape_latex(table.caption)}",
         *(f"% {escape_latex(note)}" for note in table.notes),
@@ -136,10 +137,13 @@ def to_latex(table: Table) -> str:
     return "\n".join([*lines, "\\bottomrule", f"\\end{{{kind}}}", ""])
 
 
+_SENTENCES = r"p{0.2\textwidth}"
+
+
 def _shape(column: Column, entries: Sequence[Entry]) -> str:
     """How LaTeX sets a column: sentences are broken into lines."""
     if max((len(entry.text) for entry in entries), default=0) > LONGEST_LINE:
-        return r"p{0.2\textwidth}"
+        return _SENTENCES
     return "r" if column.numeric else "l"
 
 
