@@ -130,7 +130,8 @@ def test_wide_intervals_decide_nothing():
     [
         ({"freezes": ["none"]}, "no such cells"),
         ({"models": ["lstm"]}, "no such cells"),
-        ({"restarts": 2}, "There are 2 restarts"),
+        ({"restarts": 2}, "cells have 3 finished restarts"),
+        ({"restarts": 3, "languages": ["count-3"]}, "There are 3 values"),
         ({"bins": [[40, 50], [51, 60], [61, 80]]}, "No test is longer"),
     ],
 )
@@ -155,6 +156,21 @@ def test_missing_and_failed_runs_forbid_a_verdict(status, left, why):
     found = claims_of(View(make_study(made, languages=languages), "float32"))
     assert found["b"].verdict == "undecided" and why in found["b"].why
     assert found["g"].verdict == "supported"
+
+
+@pytest.mark.parametrize(("complete", "verdict"), [(1, "undecided"), (2, "supported")])
+def test_half_of_the_cells_need_three_restarts(complete, verdict):
+    languages = ["count-3", "marked-copy", "count-and-copy", "unmarked-copy"]
+
+    def made(language, model, freeze, restart):
+        if restart == 2 and language not in languages[:complete]:
+            return {"status": "planned"}
+        return HOLDS[freeze]
+
+    found = claims_of(View(make_study(made, languages=languages, restarts=3), "float32"))
+    assert found["b"].verdict == verdict
+    if verdict == "undecided":
+        assert "Only 1 of 4 cells have 3 finished restarts" in found["b"].why
 
 
 def converging(spread_whole, spread_frozen, diverged=()):

@@ -182,9 +182,10 @@ def _rules(content: Content) -> list[str]:
         "If the interval tells neither, it is undecided.",
         f"It is undecided, too, if fewer than {form.per_cent(rules.COVERAGE)} of the runs that it "
         f"is about are finished, more than {form.per_cent(rules.MOST_FAILED)} of them failed, "
-        f"fewer than {rules.LEAST_RESTARTS} restarts or {rules.LEAST_VALUES} values are there, or "
-        "no test is longer than the training lengths. Diverged restarts count with their best "
-        "epoch; runs that failed have no score and are left out, up to that share.",
+        f"fewer than {form.per_cent(rules.COVERAGE)} of its cells have {rules.LEAST_RESTARTS} "
+        f"finished restarts, fewer than {rules.LEAST_VALUES} values are there, or no test is "
+        "longer than the training lengths. Diverged restarts count with their best epoch; runs "
+        "that failed have no score and are left out, up to that share.",
         f"A cell whose accuracy lies within {NEAR} of the best floor, with all its interval, is "
         "called the floor’s equal: a trivial predictor scores the same on the same strings. One "
         "that lies below that is below the floor. Neither is support, and if more than "

@@ -29,13 +29,13 @@ SMALLEST_SPREAD = 0.1
 """By what share of itself a spread must shrink to count as smaller."""
 
 COVERAGE = 0.5
-"""The share of the planned runs that must be finished."""
+"""The share of the planned runs that must be finished, and of the cells with enough restarts."""
 
 MOST_FAILED = 0.1
 """The share of the planned runs that may have failed."""
 
 LEAST_RESTARTS = 3
-"""Restart numbers that must be finished in some cell."""
+"""Restarts that must be finished in a cell for it to have enough."""
 
 LEAST_VALUES = 5
 """Values, cells times restarts, that must be there over all cells."""
@@ -139,12 +139,14 @@ def obstacle(view: View, cells: Sequence[Cell], values: int) -> str | None:
             f"Only {len(finished)} of {len(runs)} runs are finished; it takes "
             f"{form.per_cent(COVERAGE)} of them."
         )
-    restarts = len({run.restart for run in finished})
-    if restarts < LEAST_RESTARTS or values < LEAST_VALUES:
+    enough = sum(sum(run.finished for run in cell.runs) >= LEAST_RESTARTS for cell in cells)
+    if enough < COVERAGE * len(cells):
         return (
-            f"There are {restarts} restarts and {values} values; it takes {LEAST_RESTARTS} and "
-            f"{LEAST_VALUES}."
+            f"Only {enough} of {len(cells)} cells have {LEAST_RESTARTS} finished restarts; it "
+            f"takes {form.per_cent(COVERAGE)} of them."
         )
+    if values < LEAST_VALUES:
+        return f"There are {values} values; it takes {LEAST_VALUES}."
     return None
 
 
