@@ -113,7 +113,7 @@ def reproduce_command(
     """Runs the paper's grid, or a part of it, and writes the report: one command for all.
 
     Args:
-        preset: small (336 runs, 6 hours), paper (all 1,400 runs) or smoke (24 runs, minutes).
+        preset: smoke (24 runs, minutes), small (336 runs, a long evening) or paper (all 1,400).
         out: folder for all that is made; by default `reproduce-PRESET`. The same continues.
         engine: local or ray, as in `memrnn study run`.
         workers: runs at a time; by default one a core.

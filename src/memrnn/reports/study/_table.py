@@ -14,6 +14,8 @@ MOST_ROWS = 45
 LONGEST_LINE = 45
 """Characters from which LaTeX breaks what a cell says."""
 
+_SENTENCES = r"p{0.2\textwidth}"
+
 
 @dataclass(frozen=True)
 class Column:
@@ -112,14 +114,13 @@ def to_latex(table: Table) -> str:
     """A booktabs table without a float around it; one that may not fit a page is a longtable."""
     columns = zip(*table.rows, strict=True) if table.rows else [()] * len(table.columns)
     shapes = list(map(_shape, table.columns, columns))
-    shape = "".join(shapes)
     long = len(table.rows) > MOST_ROWS or _SENTENCES in shapes
     kind = "longtable" if long else "tabular"
     lines = [
         f"% {escape_latex(table.caption)}",
         *(f"% {escape_latex(note)}" for note in table.notes),
         f"% needs \\usepackage{{booktabs{',longtable' if long else ''}}}",
-        f"\\begin{{{kind}}}{{{shape}}}",
+        f"\\begin{{{kind}}}{{{''.join(shapes)}}}",
         "\\toprule",
     ]
     if any(column.group for column in table.columns):
@@ -135,9 +136,6 @@ def to_latex(table: Table) -> str:
             first = "" if place and table.heads > 1 else _latex(row[0])
             lines.append(_line([first, *map(_latex, row[1:])]))
     return "\n".join([*lines, "\\bottomrule", f"\\end{{{kind}}}", ""])
-
-
-_SENTENCES = r"p{0.2\textwidth}"
 
 
 def _shape(column: Column, entries: Sequence[Entry]) -> str:
