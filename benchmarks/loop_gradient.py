@@ -83,7 +83,7 @@ def main() -> None:
 
     def timed(hidden: Callable) -> Callable[[], float]:
         def loss(network):
-            logits = network.classifier(hidden(network.controller, network.memory, inputs))
+            logits = network.output(hidden(network.controller, network.memory, inputs))
             return -jnp.sum(jax.nn.log_softmax(logits) * targets) / 10
 
         def step(network, _):

@@ -209,7 +209,7 @@ def losses(network: Network, string: Sequence[int]) -> list[float]:
     state = (np.zeros(controller.hidden_size),) * vectors
     nats = []
     for t, target in enumerate([*string, symbols]):
-        logits = raw(network.classifier.weight, network.classifier.bias, state[0])
+        logits = raw(network.output.weight, network.output.bias, state[0])
         nats.append(-math.log(softmax(logits)[target]))
         if t == len(string):
             break

@@ -18,10 +18,10 @@ QUICK = [
 
 def test_train_then_test(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = str(tmp_path / "run")
-    options = ("--language", "marked-copy", "--model", "jm-3", "--freeze", "memory", "classifier")
+    options = ("--language", "marked-copy", "--model", "jm-3", "--freeze", "memory", "output")
     status, printed, told = run(capsys, "train", *options, "--out", out, *QUICK)
     assert (status, printed) == (0, "")
-    assert "freeze=memory+classifier" in told
+    assert "freeze=memory+output" in told
     assert "exact lower bound" in told
     status, printed, _ = run(capsys, "test", out, "--bins", "11:13", "20:30", "--json")
     assert status == 0
@@ -72,7 +72,7 @@ TRAIN = ("train", "--language", "count-3", "--model", "lstm", "--out", "OUT")
 WRONG = {
     "unknown language": (("train", "--language", "x", *TRAIN[3:]), "choose one of count-3"),
     "unknown model": ((*TRAIN[:4], "jm-x", *TRAIN[5:]), "there are elman, gru or lstm"),
-    "unknown part": ((*TRAIN, "--freeze", "stack"), "embedding, controller, memory, classifier"),
+    "unknown part": ((*TRAIN, "--freeze", "stack"), "embedding, controller, memory, output"),
     "no valid length": ((*TRAIN, "--lengths", "43", "44"), "nearest valid lengths are 42 and 45"),
     "no restarts": ((*TRAIN, "--restarts", "0"), "restarts is 0, but must be at least 1"),
     "restart below 0": ((*TRAIN, "--only", "-1"), "numbers of restarts from 0"),

@@ -53,7 +53,7 @@ def test_registering_does_not_shadow() -> None:
 def test_parts_draw_from_streams_of_their_own() -> None:
     """The same seed gives the same controller beside another memory of the same reading."""
     plain, other = get_model("jm-3.3").build(3, seed=1), get_model("jm-6").build(3, seed=1)
-    for part in ("controller", "classifier"):
+    for part in ("controller", "output"):
         pairs = zip(*(jax.tree.leaves(getattr(n, part)) for n in (plain, other)), strict=True)
         assert all(np.array_equal(a, b) for a, b in pairs)
     first, second = (get_model("lstm").build(3, seed=seed) for seed in (1, 2))
@@ -66,8 +66,8 @@ def test_controllers_start_uniform_and_the_classifier_with_xavier(name: str) -> 
     for leaf in jax.tree.leaves(network.controller):
         assert 0.09 < np.abs(leaf).max() <= 0.1
     bound = np.sqrt(6 / (50 + 4))
-    assert 0.95 * bound < np.abs(network.classifier.weight).max() <= bound
-    assert not np.any(network.classifier.bias)
+    assert 0.95 * bound < np.abs(network.output.weight).max() <= bound
+    assert not np.any(network.output.bias)
 
 
 def test_partition_splits_by_part() -> None:

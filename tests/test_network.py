@@ -44,7 +44,7 @@ def golden_network(model: Model) -> Network:
         names += ["memory.weight_actions", "memory.bias_actions"]
         if model.memory != "nondeterministic" and model.options.get("sizes") != "hidden":
             names += ["memory.weight_push", "memory.bias_push"]
-    names += ["classifier.weight", "classifier.bias"]
+    names += ["output.weight", "output.bias"]
     for p, name in enumerate(names):
         get = operator.attrgetter(name)
         shape = get(network).shape
@@ -218,7 +218,7 @@ def test_gradient_equals_finite_differences_of_the_reference(model: Model) -> No
 
 def test_first_logits_are_the_bias() -> None:
     network = get_model("jm-10").build(symbols=3, seed=5)
-    network = eqx.tree_at(lambda n: n.classifier.bias, network, jnp.arange(4.0))
+    network = eqx.tree_at(lambda n: n.output.bias, network, jnp.arange(4.0))
     logits = network.logits(jnp.array([[0, 1, 2]], jnp.int32))
     np.testing.assert_array_equal(logits[0, 0], np.arange(4.0))
 

@@ -15,6 +15,8 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from memrnn.errors import MemrnnError
+
 T = TypeVar("T")
 
 FORMAT = 1
@@ -74,7 +76,7 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Reads what `save` wrote.
 
     Raises:
-        ValueError: if the file is not a checkpoint of memrnn, or damaged.
+        MemrnnError: if the file is not a checkpoint of memrnn, or damaged.
         OSError: if it cannot be read.
     """
     try:
@@ -82,18 +84,18 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             header = (file.metadata() or {}).get(_KEY)
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except safetensors.SafetensorError as error:
-        raise ValueError(f"{path} is damaged or no checkpoint: {error}.") from error
+        raise MemrnnError(f"{path} is damaged or no checkpoint: {error}.") from error
     if header is None:
-        raise ValueError(f"{path} is a safetensors file, but no checkpoint of memrnn.")
+        raise MemrnnError(f"{path} is a safetensors file, but no checkpoint of memrnn.")
     try:
         content = json.loads(header)
         version, digest, text = content["format"], content["digest"], content["record"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged: its header cannot be read.") from error
+        raise MemrnnError(f"{path} is damaged: its header cannot be read.") from error
     if version != FORMAT:
-        raise ValueError(f"{path} has format {version}, but this version reads format {FORMAT}.")
+        raise MemrnnError(f"{path} has format {version}, but this version reads format {FORMAT}.")
     if digest != _digest(arrays, text):
-        raise ValueError(f"{path} is damaged: its content does not match its digest.")
+        raise MemrnnError(f"{path} is damaged: its content does not match its digest.")
     return arrays, json.loads(text)
 
 
@@ -107,7 +109,7 @@ def restore(tree: T, prefix: str, arrays: Mapping[str, np.ndarray]) -> T:
     """A copy of `tree` with every array leaf replaced by the stored one of the same name.
 
     Raises:
-        ValueError: if one is missing or has another shape or type.
+        MemrnnError: if one is missing or has another shape or type.
     """
 
     def stored(path: Any, leaf: Any) -> Any:
@@ -117,7 +119,7 @@ def restore(tree: T, prefix: str, arrays: Mapping[str, np.ndarray]) -> T:
         found = arrays.get(name)
         if found is None or found.shape != leaf.shape or found.dtype != leaf.dtype:
             what = "is missing" if found is None else f"is {found.dtype}{list(found.shape)}"
-            raise ValueError(
+            raise MemrnnError(
                 f"The checkpoint belongs to another network: {name} {what}, "
                 f"but should be {leaf.dtype}{list(leaf.shape)}."
             )

@@ -9,7 +9,6 @@ import os
 import re
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -25,6 +24,7 @@ import memrnn
 from memrnn.cache import use_compile_cache
 from memrnn.demo import run_demo
 from memrnn.display import TrainingDisplay
+from memrnn.errors import MemrnnError
 from memrnn.evaluation import BINS, parse_bin, test
 from memrnn.experiment import Experiment, Recipe
 from memrnn.explain import (
@@ -106,7 +106,7 @@ def sample_command(language: str, length: int, count: int = 10, seed: int = 0) -
     """
     chosen = get_language(language)
     if count < 1 or seed < 0:
-        raise ValueError("count must be at least 1 and seed at least 0.")
+        raise MemrnnError("count must be at least 1 and seed at least 0.")
     for string in chosen.sample(length, count, np.random.default_rng(seed)):
         print(chosen.decode(string))
 
@@ -128,7 +128,7 @@ def train_command(
         language: name of the language, see `memrnn languages`.
         model: name of the model, see `memrnn models`.
         out: folder for the checkpoints.
-        freeze: parts that keep their random start: embedding, controller, memory, classifier.
+        freeze: parts that keep their random start: embedding, controller, memory, output.
         restarts: training runs, each with a seed of its own, numbered from 0.
         only: numbers of the restarts to train now, instead of all; others stay as they are.
         seed: from which every restart's own seed follows.
@@ -248,9 +248,7 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         # The reader (head, less) has seen enough; Python would complain when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except ValueError as error:
-        if not _ours(error):
-            raise
+    except MemrnnError as error:
         _stop(WRONG, str(error))
     except OSError as error:
         _stop(
@@ -327,12 +325,6 @@ def _one_line(text: str) -> str:
     return re.split(r"\s*For full helptext", words)[0] + "; see memrnn --help."
 
 
-def _ours(error: BaseException) -> bool:
-    """Whether this package raised it on purpose; anything else is a fault and keeps its trace."""
-    frames = list(traceback.walk_tb(error.__traceback__))
-    return frames[-1][0].f_globals.get("__name__", "").startswith("memrnn")
-
-
 def _stop(status: int, message: str) -> NoReturn:
     print(f"memrnn: {' '.join(message.split())}", file=sys.stderr)
     raise SystemExit(status)
@@ -350,7 +342,7 @@ def _choose(run: Run, number: int | None) -> Trained:
         return run.restarts[run.best]
     by_number = {trained.number: trained for trained in run.restarts}
     if number not in by_number:
-        raise ValueError(
+        raise MemrnnError(
             f"There is no restart {number}; there are {', '.join(map(str, by_number))}."
         )
     return by_number[number]

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from memrnn import reports
+from memrnn.errors import MemrnnError
 from memrnn.evaluation import Bin, test
 from memrnn.experiment import Experiment, Recipe
 from memrnn.reports import Equality, Provenance, Result
@@ -83,7 +84,7 @@ def run_demo(
         The path of the page.
 
     Raises:
-        ValueError: if `out` holds something else; nothing is written then.
+        MemrnnError: if `out` holds something else; nothing is written then.
         OSError: if a file could not be written.
     """
     out, settings = Path(out), settings or DemoSettings()
@@ -126,14 +127,14 @@ def _folder(out: Path, experiment: Experiment) -> Path:
 def _check_folder(out: Path, experiments: Sequence[Experiment]) -> None:
     """Refuses a folder that is not the demo's own before anything is written into it."""
     if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file; give a folder that does not exist or is empty.")
+        raise MemrnnError(f"{out} is a file; give a folder that does not exist or is empty.")
     if out.exists() and any(out.iterdir()) and not (out / RUNS).is_dir():
-        raise ValueError(f"{out} is not empty and holds no demo; give another folder.")
+        raise MemrnnError(f"{out} is not empty and holds no demo; give another folder.")
     for experiment in experiments:
         folder = _folder(out, experiment)
         known = (folder / "experiment.json").exists()
         if known and load_experiment(folder).identity() != experiment.identity():
-            raise ValueError(
+            raise MemrnnError(
                 f"{out} holds a demo with another seed or of another version; give another folder."
             )
 

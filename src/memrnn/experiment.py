@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from memrnn.errors import MemrnnError
 from memrnn.languages import Law, get_language
 from memrnn.models import Model, get_model
 from memrnn.parts import check_freeze, freeze_label
@@ -48,14 +49,14 @@ class Recipe:
     def __post_init__(self) -> None:
         for name in ("batch_size", "batches", "validation_batches", "epochs", "stop_patience"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, but must be at least 1.")
+                raise MemrnnError(f"{name} is {getattr(self, name)}, but must be at least 1.")
         low, high = self.learning_rate
         if not 0 < low <= high:
-            raise ValueError(
+            raise MemrnnError(
                 f"learning_rate is {low} to {high}, but must be two positive bounds in order."
             )
         if not (self.clip > 0 and 0 < self.decay <= 1 and self.decay_patience >= 0):
-            raise ValueError("clip must be positive, decay in (0, 1], decay_patience at least 0.")
+            raise MemrnnError("clip must be positive, decay in (0, 1], decay_patience at least 0.")
         check_training_precision(self.precision)
 
 
@@ -78,7 +79,7 @@ class Experiment:
 
     def __post_init__(self) -> None:
         if self.seed < 0:
-            raise ValueError(f"seed is {self.seed}, but must be at least 0.")
+            raise MemrnnError(f"seed is {self.seed}, but must be at least 0.")
         object.__setattr__(self, "freeze", check_freeze(self.freeze))
         _ = self.law, self.definition
 
@@ -113,7 +114,7 @@ class Experiment:
         """The experiment that `to_json` wrote.
 
         Raises:
-            ValueError: if its model now means another network than it did.
+            MemrnnError: if its model now means another network than it did.
         """
         recipe = dict(values["recipe"])
         for name in ("lengths", "learning_rate"):
@@ -126,7 +127,7 @@ class Experiment:
             values["seed"],
         )
         if json.loads(json.dumps(experiment.to_json())) != json.loads(json.dumps(values)):
-            raise ValueError(
+            raise MemrnnError(
                 f"The model {experiment.model!r} was registered differently when it was trained; "
                 "register it as it was."
             )

@@ -7,6 +7,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from memrnn.errors import MemrnnError
+
 
 @contextmanager
 def hold(folder: Path, work: str, patience: float = 0.0) -> Generator[None]:
@@ -17,14 +19,14 @@ def hold(folder: Path, work: str, patience: float = 0.0) -> Generator[None]:
         patience: seconds to wait for whoever holds it.
 
     Raises:
-        ValueError: if another process holds it.
+        MemrnnError: if another process holds it.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     deadline = time.monotonic() + patience
     try:
         while not _locked(descriptor, fcntl.LOCK_EX):
             if time.monotonic() >= deadline:
-                raise ValueError(f"Another process is {work} in {folder}.")
+                raise MemrnnError(f"Another process is {work} in {folder}.")
             time.sleep(0.1)
         yield
     finally:

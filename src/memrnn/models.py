@@ -9,8 +9,9 @@ import numpy as np
 
 from memrnn._init import SCALE
 from memrnn.controllers import CONTROLLERS
+from memrnn.errors import MemrnnError
 from memrnn.memories import MEMORIES, Memory
-from memrnn.network import Classifier, Network, OneHot
+from memrnn.network import Network, OneHot, OutputLayer
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ class Model:
             ("memory", self.memory, MEMORIES),
         ):
             if name not in known:
-                raise ValueError(f"There is no {what} {name!r}; there are {', '.join(known)}.")
+                raise MemrnnError(f"There is no {what} {name!r}; there are {', '.join(known)}.")
         if self.hidden_size < 1:
-            raise ValueError(f"hidden_size is {self.hidden_size}, but must be at least 1.")
+            raise MemrnnError(f"hidden_size is {self.hidden_size}, but must be at least 1.")
 
     def build(self, symbols: int, seed: int) -> Network:
         """A network with fresh parameters for an alphabet of `symbols` symbols.
@@ -53,8 +54,8 @@ class Model:
         controller = CONTROLLERS[self.controller](
             symbols + memory.reading_size, self.hidden_size, scale=SCALE, rng=streams[0]
         )
-        classifier = Classifier(self.hidden_size, symbols + 1, rng=streams[2])
-        return Network(OneHot(symbols), controller, memory, classifier)
+        output = OutputLayer(self.hidden_size, symbols + 1, rng=streams[2])
+        return Network(OneHot(symbols), controller, memory, output)
 
 
 _REGISTERED: dict[str, Model] = {}
@@ -132,14 +133,14 @@ GRAMMAR = (
 def register_memory(name: str, memory: type[Memory]) -> None:
     """Makes a memory of one's own known, so that models, checkpoints and commands can name it."""
     if name in MEMORIES and MEMORIES[name] is not memory:
-        raise ValueError(f"There is a memory {name!r} already; choose another name.")
+        raise MemrnnError(f"There is a memory {name!r} already; choose another name.")
     MEMORIES[name] = memory
 
 
 def register_model(name: str, model: Model) -> None:
     """Gives a model a name, for `get_model` and for the command line."""
     if name in PRESETS:
-        raise ValueError(f"{name!r} is a preset already; choose another name.")
+        raise MemrnnError(f"{name!r} is a preset already; choose another name.")
     _REGISTERED[name] = model
 
 
@@ -162,7 +163,7 @@ def get_model(name: str) -> Model:
             `lstm-256+rns-4-5:window=35`.
 
     Raises:
-        ValueError: for any other name.
+        MemrnnError: for any other name.
     """
     if name in _REGISTERED:
         return _REGISTERED[name]
@@ -189,9 +190,9 @@ def get_model(name: str) -> Model:
     return Model(controller["name"], _FAMILIES[family].memory, hidden_size, options)
 
 
-def _unknown(name: str) -> ValueError:
+def _unknown(name: str) -> MemrnnError:
     registered = f"; registered: {', '.join(_REGISTERED)}" if _REGISTERED else ""
-    return ValueError(
+    return MemrnnError(
         f"There is no model {name!r}; there are {GRAMMAR}{registered}. "
         "A model of your own must be registered first."
     )

@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from memrnn._init import xavier, zeros
 from memrnn.controllers import Controller
+from memrnn.errors import MemrnnError
 from memrnn.groups import group_size
 from memrnn.memories import Memory
 from memrnn.unroll import unroll
@@ -25,7 +26,7 @@ class OneHot(eqx.Module):
         return jax.nn.one_hot(tokens, self.size, dtype=dtype)
 
 
-class Classifier(eqx.Module):
+class OutputLayer(eqx.Module):
     """The output layer, `logits = W h + b`; W from Xavier's law, b = 0 at the start."""
 
     weight: Float[Array, "classes hidden"]
@@ -64,11 +65,11 @@ class Network(eqx.Module):
     embedding: OneHot
     controller: Controller
     memory: Memory
-    classifier: Classifier
+    output: OutputLayer
 
     @property
     def dtype(self) -> jnp.dtype:
-        return self.classifier.weight.dtype
+        return self.output.weight.dtype
 
     def logits(
         self, tokens: Int[Array, "batch length"]
@@ -78,7 +79,7 @@ class Network(eqx.Module):
         Strings shorter than the longest are padded at the end with any symbol id; what follows a
         string's last symbol changes nothing before it.
         """
-        return self.classifier(self.hidden_states(tokens).hidden)
+        return self.output(self.hidden_states(tokens).hidden)
 
     def hidden_states(self, tokens: Int[Array, "batch length"]) -> HiddenStates:
         """What the classifier reads of strings, which does not depend on its own parameters."""
@@ -103,7 +104,7 @@ def check_room(
     """Refuses what does not fit into this machine's memory.
 
     Raises:
-        ValueError: with the arithmetic.
+        MemrnnError: with the arithmetic.
     """
     updates = max(0, length - 1)
     working, kept = network.memory.footprint(updates, gradient=gradient)
@@ -114,7 +115,7 @@ def check_room(
         working_gb, kept_gb, need_gb, room_gb = (
             f"{n / 1e9:.3g} GB" for n in (working, kept, need, room)
         )
-        raise ValueError(
+        raise MemrnnError(
             f"Strings of length {length} do not fit: ({working_gb} a string x {size} at a time"
             + (f" + {kept_gb} a string x {strings} strings" if kept else "")
             + f") x {workers} workers = {need_gb}, but this machine has {room_gb}. Take shorter "
@@ -148,17 +149,17 @@ def mark(
         tokens: symbol ids; row b counts up to `lengths[b]`, the rest is padding.
         lengths: string lengths without end-of-string.
     """
-    return mark_states(network.classifier, network.hidden_states(tokens), tokens, lengths)
+    return mark_states(network.output, network.hidden_states(tokens), tokens, lengths)
 
 
 def mark_states(
-    classifier: Classifier,
+    output: OutputLayer,
     states: HiddenStates,
     tokens: Int[Array, "batch length"],
     lengths: Int[Array, " batch"],
 ) -> Marked:
     """The same where the hidden states of the strings are at hand."""
-    logits = classifier(states.hidden)
+    logits = output(states.hidden)
     logits = logits.astype(jnp.float64 if logits.dtype == jnp.float64 else jnp.float32)
     end = logits.shape[-1] - 1
     lengths = lengths[None]

@@ -8,20 +8,21 @@ from collections.abc import Iterable
 import equinox as eqx
 import jax
 
+from memrnn.errors import MemrnnError
 from memrnn.network import Network
 
-PARTS = ("embedding", "controller", "memory", "classifier")
+PARTS = ("embedding", "controller", "memory", "output")
 
 
 def check_freeze(freeze: Iterable[str]) -> tuple[str, ...]:
     """The parts to freeze, in the order of `PARTS`, each once.
 
     Raises:
-        ValueError: for a name that is not a part.
+        MemrnnError: for a name that is not a part.
     """
     names = set(freeze)
     if unknown := sorted(names - set(PARTS)):
-        raise ValueError(f"Cannot freeze {', '.join(unknown)}: the parts are {', '.join(PARTS)}.")
+        raise MemrnnError(f"Cannot freeze {', '.join(unknown)}: the parts are {', '.join(PARTS)}.")
     return tuple(part for part in PARTS if part in names)
 
 

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from memrnn.errors import MemrnnError
+
 T = TypeVar("T")
 
 PRECISIONS = ("float64", "float32", "bfloat16", "float16")
@@ -20,13 +22,13 @@ TRAINING_PRECISIONS = ("float64", "float32")
 
 def check_precision(name: str) -> str:
     if name not in PRECISIONS:
-        raise ValueError(f"There is no precision {name!r}; there are {', '.join(PRECISIONS)}.")
+        raise MemrnnError(f"There is no precision {name!r}; there are {', '.join(PRECISIONS)}.")
     return name
 
 
 def check_training_precision(name: str) -> str:
     if name not in TRAINING_PRECISIONS:
-        raise ValueError(
+        raise MemrnnError(
             f"Training in {name!r} is not offered; there are {', '.join(TRAINING_PRECISIONS)}."
         )
     return name

@@ -13,6 +13,7 @@ from typing import ClassVar, final
 import numpy as np
 from jaxtyping import Float, Float64, Integer
 
+from memrnn.errors import MemrnnError
 from memrnn.languages import Law
 
 _TIE = 1e-9
@@ -155,7 +156,7 @@ def score(predictor: Predictor, groups: Iterable[Integer[np.ndarray, "_ _"]]) ->
     """Scores a predictor on groups of strings, every symbol with the same weight.
 
     Raises:
-        ValueError: If there is no string.
+        MemrnnError: If there is no string.
     """
     points, nats, symbols = 0.0, 0.0, 0
     for strings in groups:
@@ -164,7 +165,7 @@ def score(predictor: Predictor, groups: Iterable[Integer[np.ndarray, "_ _"]]) ->
         nats += float(surprisals(probabilities, strings).sum())
         symbols += strings.shape[0] * (strings.shape[1] + 1)
     if not symbols:
-        raise ValueError("A score needs strings; give at least one.")
+        raise MemrnnError("A score needs strings; give at least one.")
     return Score(accuracy=points / symbols, perplexity=float(np.exp(nats / symbols)))
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from memrnn.errors import MemrnnError
 from memrnn.parts import freeze_label
 from memrnn.reports._format import duration
 from memrnn.studies import (
@@ -186,7 +187,7 @@ def _run(
 ) -> None:
     console = Console(stderr=True)
     if address is not None and engine != "ray":
-        raise ValueError("--address is of a Ray cluster; it needs --engine ray.")
+        raise MemrnnError("--address is of a Ray cluster; it needs --engine ray.")
     # Before an engine starts processes, so that a wrong folder costs nothing.
     total = sum(map(len, plan(study)))
     chosen: Engine = RayEngine(workers, address) if engine == "ray" else LocalEngine(workers)

@@ -135,8 +135,8 @@ def test_dot_plots_show_floor_ceiling_published_and_all_restarts(results):
         for collection in axis.collections
     ]
     assert ends == [{FLOOR}, {CEILING}]
-    with pytest.raises(ValueError, match="no cell with classifier frozen"):
-        draw_accuracies(View(results, "float32"), ("classifier",))
+    with pytest.raises(ValueError, match="no cell with output frozen"):
+        draw_accuracies(View(results, "float32"), ("output",))
 
 
 def test_the_floor_of_validation_is_the_bigram_predictors():

@@ -41,7 +41,7 @@ def test(
         What `memrnn test --json` prints, see `docs/scores.md`.
 
     Raises:
-        ValueError: for a bin without a valid length or an unknown precision.
+        MemrnnError: for a bin without a valid length or an unknown precision.
     """
     experiment = run.experiment
     precision = check_precision(precision or experiment.recipe.precision)
@@ -110,7 +110,7 @@ def test_restart(
     """One restart on test sets that are at hand: an entry of `runs` in what `test` returns.
 
     Raises:
-        ValueError: if the test needs more memory than there is.
+        MemrnnError: if the test needs more memory than there is.
     """
     longest = max(test_set.law.longest for test_set in test_sets)
     check_room(restart.network, BATCH, longest, gradient=False)

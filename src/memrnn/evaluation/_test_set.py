@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from memrnn.errors import MemrnnError
 from memrnn.languages import Law
 from memrnn.predictors import CEILING, FLOORS, Predictor, hits, surprisals
 
@@ -50,7 +51,7 @@ class TestSet:
 
     def __post_init__(self) -> None:
         if self.strings_per_length < 1:
-            raise ValueError(
+            raise MemrnnError(
                 f"strings_per_length is {self.strings_per_length}, but must be at least 1."
             )
 
@@ -89,13 +90,13 @@ def parse_bin(text: str) -> Bin:
     """`40:100` as (40, 100), both inclusive.
 
     Raises:
-        ValueError: if it is not two lengths in order.
+        MemrnnError: if it is not two lengths in order.
     """
     shortest, colon, longest = text.partition(":")
     if not (colon and shortest.isdecimal() and longest.isdecimal()):
-        raise ValueError(f"{text!r} is not a bin; write SHORTEST:LONGEST, for instance 40:100.")
+        raise MemrnnError(f"{text!r} is not a bin; write SHORTEST:LONGEST, for instance 40:100.")
     if int(shortest) > int(longest):
-        raise ValueError(f"The bin {text} is empty; the shorter length comes first.")
+        raise MemrnnError(f"The bin {text} is empty; the shorter length comes first.")
     return int(shortest), int(longest)
 
 
@@ -103,7 +104,7 @@ def make_test_sets(training: Law, bins: Sequence[Bin], strings_per_length: int) 
     """The test sets of some bins.
 
     Raises:
-        ValueError: if a bin holds no valid length.
+        MemrnnError: if a bin holds no valid length.
     """
     laws = [Law(training.language, *bounds) for bounds in bins]
     return [TestSet(law, training, strings_per_length) for law in laws]

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float64, Int
 
+from memrnn.errors import MemrnnError
 from memrnn.explain._traces import StackRun, Trace, trace
 from memrnn.network import Network
 from memrnn.precision import scope
@@ -81,17 +82,17 @@ def explain(network: Network, tokens: Sequence[int] | Int[np.ndarray, " length"]
             language.
 
     Raises:
-        ValueError: for a shorter string, an id that is no symbol's, or a memory without
+        MemrnnError: for a shorter string, an id that is no symbol's, or a memory without
             explanation (see `memrnn.explain.trace`).
     """
     ids, symbols = tuple(int(token) for token in tokens), network.embedding.size
     if len(ids) < 2:
-        raise ValueError(
+        raise MemrnnError(
             f"The string has length {len(ids)}, but a memory is updated between two symbols; "
             "give at least 2."
         )
     if not all(0 <= token < symbols for token in ids):
-        raise ValueError(f"Symbol ids must be from 0 to {symbols - 1}; the string is {list(ids)}.")
+        raise MemrnnError(f"Symbol ids must be from 0 to {symbols - 1}; the string is {list(ids)}.")
     with scope(network.dtype.name):
         hidden, logits = _follow(network, jnp.asarray(ids, jnp.int32))
         done = trace(network.memory, hidden[:-1])
@@ -106,7 +107,7 @@ def _follow(network: Network, tokens: Int[Array, " length"]) -> tuple[Array, Arr
     inputs = network.embedding(tokens[:, None], network.dtype)
     hidden, _ = unroll(network.controller, network.memory, inputs)
     hidden = jnp.concatenate([jnp.zeros_like(hidden[:1]), hidden])
-    return hidden[1:, 0], network.classifier(hidden)[:, 0]
+    return hidden[1:, 0], network.output(hidden)[:, 0]
 
 
 def _trace_to_json(trace: Trace) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from memrnn.checkpoints import write_bytes
+from memrnn.errors import MemrnnError
 from memrnn.explain._explain import Explanation
 from memrnn.explain._traces import SoftStack, StackRun
 from memrnn.reports import svg
@@ -42,10 +43,10 @@ def check_figure_path(path: Path) -> Path:
     """The path, if its suffix names a format that can be written.
 
     Raises:
-        ValueError: if not.
+        MemrnnError: if not.
     """
     if path.suffix not in SUFFIXES:
-        raise ValueError(
+        raise MemrnnError(
             f"{path} is no figure that can be written; its suffix must be .svg, .pdf or .png."
         )
     return path
@@ -91,7 +92,7 @@ def save_explanation(figure: Figure, path: Path, title: str) -> None:
     """Writes a figure in the format that the suffix of `path` names.
 
     Raises:
-        ValueError: for an unknown suffix.
+        MemrnnError: for an unknown suffix.
         OSError: naming the file that could not be written.
     """
     check_figure_path(path)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
+from memrnn.errors import MemrnnError
 from memrnn.memories import (
     BestRun,
     Memory,
@@ -75,13 +76,13 @@ def trace(memory: Memory, hidden: Float[Array, "updates hidden"]) -> Trace:
     `trace.register(MyMemory)` makes a memory of one's own known.
 
     Raises:
-        ValueError: for a memory that nobody registered.
+        MemrnnError: for a memory that nobody registered.
     """
     del hidden
     known = ", ".join(
         kind.__name__ for kind in trace.registry if kind not in (object, Memory, NoMemory)
     )
-    raise ValueError(
+    raise MemrnnError(
         f"A memory {type(memory).__name__} cannot be explained; known are {known}. "
         "Register a function for yours with memrnn.explain.trace.register."
     )
@@ -90,7 +91,7 @@ def trace(memory: Memory, hidden: Float[Array, "updates hidden"]) -> Trace:
 @trace.register
 def _(memory: NoMemory, hidden: Any) -> Trace:
     del memory, hidden
-    raise ValueError(
+    raise MemrnnError(
         "This network has no memory to explain; choose a model with one, such as jm-10."
     )
 

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float64, Int32, Integer
 
+from memrnn.errors import MemrnnError
+
 
 class Language(ABC):
     """A formal language with an exact law over its strings of each length.
@@ -47,7 +49,7 @@ class Language(ABC):
         """Draws independent strings from p(w | length).
 
         Raises:
-            ValueError: If the length is not valid.
+            MemrnnError: If the length is not valid.
         """
 
     @abstractmethod
@@ -61,7 +63,7 @@ class Language(ABC):
         """Entropy of p(w | length) in nats.
 
         Raises:
-            ValueError: If the length is not valid.
+            MemrnnError: If the length is not valid.
         """
 
     @abstractmethod
@@ -80,7 +82,7 @@ class Language(ABC):
             lengths: The lengths still possible before the first symbol, each valid.
 
         Raises:
-            ValueError: If a length is not valid.
+            MemrnnError: If a length is not valid.
         """
 
     @abstractmethod
@@ -101,7 +103,7 @@ class Language(ABC):
         entries sum to length + 1.
 
         Raises:
-            ValueError: If the length is not valid.
+            MemrnnError: If the length is not valid.
         """
 
     @property
@@ -121,13 +123,13 @@ class Language(ABC):
         """Turns text into symbol ids; the inverse of `decode`.
 
         Raises:
-            ValueError: If the text holds something that is not a symbol.
+            MemrnnError: If the text holds something that is not a symbol.
         """
         ids = {symbol: i for i, symbol in enumerate(self.symbols)}
         pieces = list(text) if self._single_characters else text.split()
         for piece in pieces:
             if piece not in ids:
-                raise ValueError(
+                raise MemrnnError(
                     f"{piece!r} is not a symbol of {self.name}; "
                     f"write its symbols {self._separator.join(self.symbols)!r} only."
                 )
@@ -137,11 +139,11 @@ class Language(ABC):
         """Turns symbol ids into text, with spaces only where a symbol has several characters.
 
         Raises:
-            ValueError: If an id is not that of a symbol; EOS is none.
+            MemrnnError: If an id is not that of a symbol; EOS is none.
         """
         for i in string:
             if not 0 <= i < self.eos:
-                raise ValueError(
+                raise MemrnnError(
                     f"{int(i)} is not a symbol id of {self.name}; use ids from 0 to {self.eos - 1}."
                 )
         return self._separator.join(self.symbols[i] for i in string)

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float64, Int32, Integer
 
+from memrnn.errors import MemrnnError
 from memrnn.languages._language import Language
 
 _SEARCH = 10_000
@@ -29,7 +30,7 @@ class Law:
         longest: The largest length; inclusive.
 
     Raises:
-        ValueError: If the range is not a range of lengths or holds no valid length.
+        MemrnnError: If the range is not a range of lengths or holds no valid length.
 
     Reference:
         DuSell & Chiang 2023 (arXiv 2210.01343), section 4.
@@ -41,12 +42,12 @@ class Law:
 
     def __post_init__(self) -> None:
         if not 0 <= self.shortest <= self.longest:
-            raise ValueError(
+            raise MemrnnError(
                 f"{self.shortest} to {self.longest} is not a range of lengths; "
                 "give 0 <= shortest <= longest."
             )
         if not self.lengths:
-            raise ValueError(
+            raise MemrnnError(
                 f"{self.language.name} has no string with a length from {self.shortest} to "
                 f"{self.longest}; {self._nearest_valid()}."
             )
@@ -110,7 +111,7 @@ class Law:
             The bound; inf if a string lies outside the law.
 
         Raises:
-            ValueError: If there is no string.
+            MemrnnError: If there is no string.
 
         Reference:
             DuSell & Chiang 2023 (arXiv 2210.01343), section 4.
@@ -121,7 +122,7 @@ class Law:
             nats -= float(np.sum(self.log_probabilities(strings) + price))
             symbols += strings.shape[0] * (strings.shape[1] + 1)
         if not symbols:
-            raise ValueError("A lower bound needs strings; give at least one.")
+            raise MemrnnError("A lower bound needs strings; give at least one.")
         return nats / symbols
 
     def lower_bound_perplexity(

@@ -10,7 +10,7 @@ def marked_reverse_and_copy(k: int = DEFAULT_WORD_SYMBOLS) -> Language:
     """marked-reverse-and-copy over k word symbols.
 
     Raises:
-        ValueError: If k < 1.
+        MemrnnError: If k < 1.
 
     Reference:
         DuSell & Chiang 2023 (arXiv 2210.01343), section 4, with k = 2.

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 
+from memrnn.errors import MemrnnError
 from memrnn.languages._language import Language
 
 _FACTORIES: dict[str, Callable[..., Language]] = {}
@@ -17,14 +18,14 @@ def register_language(name: str, factory: Callable[..., Language]) -> None:
             `name:k=5`.
 
     Raises:
-        ValueError: If the name is taken, empty, or holds a colon, comma or space.
+        MemrnnError: If the name is taken, empty, or holds a colon, comma or space.
     """
     if not name or any(character in name for character in ":, "):
-        raise ValueError(
+        raise MemrnnError(
             f"{name!r} cannot name a language; choose a name without colon, comma and space."
         )
     if name in _FACTORIES:
-        raise ValueError(f"There is a language named {name} already; choose another name.")
+        raise MemrnnError(f"There is a language named {name} already; choose another name.")
     _FACTORIES[name] = factory
 
 
@@ -42,11 +43,11 @@ def get_language(name: str) -> Language:
     ('0', '1', '2', '#')
 
     Raises:
-        ValueError: If there is no such language, or no such parameter or value.
+        MemrnnError: If there is no such language, or no such parameter or value.
     """
     base, colon, settings = name.partition(":")
     if base not in _FACTORIES:
-        raise ValueError(
+        raise MemrnnError(
             f"There is no language named {base!r}; choose one of {', '.join(_FACTORIES)}."
         )
     factory = _FACTORIES[base]
@@ -55,16 +56,16 @@ def get_language(name: str) -> Language:
         key, _, value = setting.partition("=")
         allowed = tuple(inspect.signature(factory).parameters)
         if key not in allowed or key in parameters:
-            raise ValueError(f"{setting!r} is not a parameter of {base}; {_usage(base, allowed)}.")
+            raise MemrnnError(f"{setting!r} is not a parameter of {base}; {_usage(base, allowed)}.")
         if not value.removeprefix("-").isdecimal():
-            raise ValueError(
+            raise MemrnnError(
                 f"The parameter {key} of {base} cannot be {value!r}; give a whole number."
             )
         parameters[key] = int(value)
     try:
         return factory(**parameters)
     except ValueError as error:
-        raise ValueError(f"There is no language {name}: {error}") from None
+        raise MemrnnError(f"There is no language {name}: {error}") from None
 
 
 def _usage(base: str, allowed: tuple[str, ...]) -> str:

@@ -20,6 +20,8 @@ from typing import final
 import numpy as np
 from jaxtyping import Int, Int32, Integer
 
+from memrnn.errors import MemrnnError
+
 _FIRST_STRETCH = 16
 _STRETCH_GROWTH = 4
 
@@ -59,7 +61,7 @@ class Template:
         word_symbols: k, the number of symbols of the word; 1 where there is no word.
 
     Raises:
-        ValueError: If the parts are not a template as above.
+        MemrnnError: If the parts are not a template as above.
     """
 
     parts: tuple[Word | Run | Mark, ...]
@@ -67,19 +69,19 @@ class Template:
 
     def __post_init__(self) -> None:
         if self.word_symbols < 1:
-            raise ValueError(f"A word needs symbols; give k >= 1 rather than {self.word_symbols}.")
+            raise MemrnnError(f"A word needs symbols; give k >= 1 rather than {self.word_symbols}.")
         words = [part for part in self.parts if isinstance(part, Word)]
         begins_well = self.parts[:1] == (Word(),) or (self.has_run_head and not words)
         if not begins_well:
-            raise ValueError(
+            raise MemrnnError(
                 "A template must begin with Word(), or with a Run if it has no Word at all."
             )
         if any(word.shift != 0 and word.shift < self.word_symbols for word in words):
-            raise ValueError(
+            raise MemrnnError(
                 f"A shift may not mix two alphabets; give 0 or at least k = {self.word_symbols}."
             )
         if self._used_symbols() != set(range(self.eos)):
-            raise ValueError(
+            raise MemrnnError(
                 f"The symbol ids of a template must be 0, 1, 2, ... without a gap; "
                 f"renumber {sorted(self._used_symbols())}."
             )

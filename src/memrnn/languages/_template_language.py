@@ -17,6 +17,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Bool, Float64, Int, Int32, Integer
 
+from memrnn.errors import MemrnnError
 from memrnn.languages._language import Language
 from memrnn.languages._template import Mark, Run, Template, Word
 
@@ -32,7 +33,7 @@ class TemplateLanguage(Language):
         template: The shape of the strings.
 
     Raises:
-        ValueError: If the template has another number of symbols.
+        MemrnnError: If the template has another number of symbols.
     """
 
     name: str
@@ -41,7 +42,7 @@ class TemplateLanguage(Language):
 
     def __post_init__(self) -> None:
         if len(self.symbols) != self.template.eos:
-            raise ValueError(
+            raise MemrnnError(
                 f"{self.name} names {len(self.symbols)} symbols; name the {self.template.eos} of "
                 "its template."
             )
@@ -79,7 +80,7 @@ class TemplateLanguage(Language):
         """Draws independent strings, uniform among those of the length.
 
         Raises:
-            ValueError: If the length is not valid.
+            MemrnnError: If the length is not valid.
         """
         shape = (count, self._repeats(length))
         words = rng.integers(self.template.word_symbols, size=shape, dtype=np.int32)
@@ -101,7 +102,7 @@ class TemplateLanguage(Language):
         """N log k, in nats.
 
         Raises:
-            ValueError: If the length is not valid.
+            MemrnnError: If the length is not valid.
         """
         return self._repeats(length) * math.log(self.template.word_symbols)
 
@@ -115,7 +116,7 @@ class TemplateLanguage(Language):
         smallest float64 reads 0. Uniform after a prefix of probability zero.
 
         Raises:
-            ValueError: If a length is not valid.
+            MemrnnError: If a length is not valid.
         """
         count, length = strings.shape
         candidates = sorted({self._repeats(n) for n in lengths})
@@ -173,7 +174,7 @@ class TemplateLanguage(Language):
         A pair of word symbols is uniform over k^2 pairs, or over k if both copy the same one.
 
         Raises:
-            ValueError: If the length is not valid.
+            MemrnnError: If the length is not valid.
         """
         source, offset = self.template.layout(self._repeats(length))
         source, offset = np.append(-1, source), np.append(self.eos, offset)
@@ -192,7 +193,7 @@ class TemplateLanguage(Language):
 
     def _repeats(self, length: int) -> int:
         if not self.valid(length):
-            raise ValueError(
+            raise MemrnnError(
                 f"{self.name} has no string of length {length}; "
                 f"its lengths are {self._describe_lengths()} with N >= 0."
             )

@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
+from memrnn.errors import MemrnnError
+
 _CELLS = 1 << 17
 """Numbers in a temporary array: a megabyte, so that it stays in a core's cache."""
 
@@ -81,7 +83,7 @@ def best_run(
             was pushed more than so many updates ago. None for no limit.
 
     Raises:
-        ValueError: if a weight is NaN or infinite, the window is not positive, or no run has a
+        MemrnnError: if a weight is NaN or infinite, the window is not positive, or no run has a
             positive weight.
 
     Source: DuSell & Chiang 2020 (arXiv 2010.04674), section 4; 2022 (arXiv 2109.01982), section 3;
@@ -92,7 +94,7 @@ def best_run(
     forward = _forward(_MAX, inside)
     weight = float(forward[-1].max())
     if weight == -np.inf:
-        raise ValueError("No run has a positive weight: every one meets a forbidden operation.")
+        raise MemrnnError("No run has a positive weight: every one meets a forbidden operation.")
     segments = _segments(inside, forward)
     return _replay(_actions(inside, segments, log_repl, log_pop), weight)
 
@@ -109,7 +111,7 @@ def forward_weights(
     exp(log α[t]) divided by its sum is the reading of the memory after t updates.
 
     Raises:
-        ValueError: if a weight is NaN or infinite, or the window is not positive.
+        MemrnnError: if a weight is NaN or infinite, or the window is not positive.
 
     Source: as for `best_run`.
     """
@@ -139,9 +141,9 @@ def _check(
     log_push: np.ndarray, log_repl: np.ndarray, log_pop: np.ndarray, window: int | None
 ) -> None:
     if window is not None and window < 1:
-        raise ValueError(f"window is {window}, but must be at least 1, or None.")
+        raise MemrnnError(f"window is {window}, but must be at least 1, or None.")
     if any(np.isnan(w).any() or np.isposinf(w).any() for w in (log_push, log_repl, log_pop)):
-        raise ValueError("The weights of a run must be numbers; some are NaN or infinite.")
+        raise MemrnnError("The weights of a run must be numbers; some are NaN or infinite.")
 
 
 class _Segment(NamedTuple):

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from memrnn._init import SCALE, uniform
+from memrnn.errors import MemrnnError
 from memrnn.memories._best_run import BestRun, best_run
 from memrnn.memories._inside import Stack
 from memrnn.memories._inside_back import InsideLoop
@@ -62,11 +63,11 @@ class Nondeterministic(Memory):
         """Draws all parameters from U(-0.1, 0.1), so that all runs weigh nearly the same.
 
         Raises:
-            ValueError: if `states`, `symbols` or `window` is less than 1.
+            MemrnnError: if `states`, `symbols` or `window` is less than 1.
         """
         for name, value in (("states", states), ("symbols", symbols), ("window", window)):
             if value is not None and value < 1:
-                raise ValueError(f"{name} is {value}, but must be at least 1.")
+                raise MemrnnError(f"{name} is {value}, but must be at least 1.")
         self.states, self.symbols, self.window = int(states), int(symbols), window
         cells = self.states * self.symbols
         rows = cells * (2 * cells + self.states)

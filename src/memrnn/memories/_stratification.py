@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from memrnn._init import xavier, zeros
+from memrnn.errors import MemrnnError
 from memrnn.memories._memory import Memory
 
 
@@ -62,7 +63,7 @@ class Stratification(Memory):
             size: length of the vectors.
         """
         if size < 1:
-            raise ValueError(f"The vectors' size is {size}, but must be at least 1.")
+            raise MemrnnError(f"The vectors' size is {size}, but must be at least 1.")
         self.weight_actions = xavier(rng, (2, hidden_size))
         self.bias_actions = zeros(2)
         self.weight_push = xavier(rng, (size, hidden_size), gain=5 / 3)

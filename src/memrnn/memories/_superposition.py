@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from memrnn._init import xavier, zeros
+from memrnn.errors import MemrnnError
 from memrnn.memories._memory import Memory
 
 
@@ -59,12 +60,12 @@ class Superposition(Memory):
         if not push_hidden and (
             isinstance(sizes, str) or not sizes or any(size < 1 for size in sizes)
         ):
-            raise ValueError(
+            raise MemrnnError(
                 f"A superposition memory cannot have stacks of sizes {sizes!r}; "
                 'give at least one length of 1 or more, or "hidden".'
             )
         if depth_limit is not None and depth_limit < 1:
-            raise ValueError(f"depth_limit is {depth_limit}, but must be at least 1, or None.")
+            raise MemrnnError(f"depth_limit is {depth_limit}, but must be at least 1, or None.")
         self.sizes = (hidden_size,) if push_hidden else tuple(int(size) for size in sizes)
         self.depth_limit = depth_limit
         stacks = len(self.sizes)

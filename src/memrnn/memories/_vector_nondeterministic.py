@@ -5,6 +5,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from memrnn._init import SCALE, uniform
+from memrnn.errors import MemrnnError
 from memrnn.memories._inside import Stack
 from memrnn.memories._nondeterministic import Nondeterministic
 
@@ -58,17 +59,17 @@ class VectorNondeterministic(Nondeterministic):
             size: the length m of the vectors.
 
         Raises:
-            ValueError: if a number is less than 1 or a word is not one of those above.
+            MemrnnError: if a number is less than 1 or a word is not one of those above.
         """
         super().__init__(hidden_size, states=states, symbols=symbols, window=window, rng=rng)
         if size < 1:
-            raise ValueError(f"size is {size}, but must be at least 1.")
+            raise MemrnnError(f"size is {size}, but must be at least 1.")
         for name, value, known in (
             ("bottom_vector", bottom_vector, BOTTOMS),
             ("bottom_scope", bottom_scope, SCOPES),
         ):
             if value not in known:
-                raise ValueError(f"{name} is {value!r}, but must be one of {', '.join(known)}.")
+                raise MemrnnError(f"{name} is {value!r}, but must be one of {', '.join(known)}.")
         self.weight_push = uniform(rng, (size, hidden_size), SCALE)
         self.bias_push = uniform(rng, (size,), SCALE)
         self.bottom = uniform(rng, (size,), SCALE) if bottom_vector == "learned" else None

@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from memrnn.errors import MemrnnError
 from memrnn.network import Network
 from memrnn.reports._summary import frozen_label
 from memrnn.training import Run
@@ -38,11 +39,13 @@ def compare_parameters(first: Run, second: Run, reason: str = "") -> Equality:
     """Compares the restarts of two runs of one language and model, each at its best epoch.
 
     Raises:
-        ValueError: if they are not of one language and model, or have no restart in common.
+        MemrnnError: if they are not of one language and model, or have no restart in common.
     """
     one, two = first.experiment, second.experiment
     if (one.language, one.model) != (two.language, two.model):
-        raise ValueError(f"{one.label} and {two.label} are different networks; nothing to compare.")
+        raise MemrnnError(
+            f"{one.label} and {two.label} are different networks; nothing to compare."
+        )
     others = {restart.number: restart.network for restart in second.restarts}
     pairs = [
         (restart.network, others[restart.number])
@@ -50,7 +53,7 @@ def compare_parameters(first: Run, second: Run, reason: str = "") -> Equality:
         if restart.number in others
     ]
     if not pairs:
-        raise ValueError(f"{one.label} and {two.label} have no restart of the same number.")
+        raise MemrnnError(f"{one.label} and {two.label} have no restart of the same number.")
     return Equality(
         language=one.language,
         model=one.model,

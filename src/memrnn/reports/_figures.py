@@ -22,6 +22,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
 
 from memrnn.checkpoints import write_bytes
+from memrnn.errors import MemrnnError
 from memrnn.reports._summary import Result, best_floor, frozen_label
 
 SCORES = {
@@ -70,10 +71,10 @@ def draw(
         columns: panels in a row; by default one row a language.
 
     Raises:
-        ValueError: for an unknown score, no result, or two results of one experiment.
+        MemrnnError: for an unknown score, no result, or two results of one experiment.
     """
     if score not in SCORES:
-        raise ValueError(f"{score!r} cannot be drawn; choose one of {', '.join(SCORES)}.")
+        raise MemrnnError(f"{score!r} cannot be drawn; choose one of {', '.join(SCORES)}.")
     panels = _panels(results)
     languages = list(dict.fromkeys(language for language, _ in panels))
     models = list(dict.fromkeys(model for _, model in panels))
@@ -140,14 +141,14 @@ Panel = dict[str, Result]
 
 def _panels(results: Sequence[Result]) -> dict[tuple[str, str], Panel]:
     if not results:
-        raise ValueError("There is no result to draw.")
+        raise MemrnnError("There is no result to draw.")
     panels: dict[tuple[str, str], Panel] = {}
     for result in results:
         first = result["runs"][0]
         panel = panels.setdefault((first["language"], first["model"]), {})
         frozen = frozen_label(first["freeze"])
         if frozen in panel:
-            raise ValueError(
+            raise MemrnnError(
                 f"Two results are {first['language']}, {first['model']}, {frozen} frozen; "
                 "draw one of them at a time."
             )

@@ -46,7 +46,7 @@ def write_report(
         The path of the page.
 
     Raises:
-        ValueError: if there is no result, or two results of one experiment.
+        MemrnnError: if there is no result, or two results of one experiment.
         OSError: naming a file that could not be written.
     """
     out = Path(out)
@@ -85,7 +85,7 @@ def render_page(
     It loads nothing from anywhere and runs no script.
 
     Raises:
-        ValueError: if there is no result, or two results of one experiment.
+        MemrnnError: if there is no result, or two results of one experiment.
     """
     summaries = [summarize(result) for result in results]
     languages = list(dict.fromkeys(summary.language for summary in summaries))

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from memrnn.errors import MemrnnError
+
 Result = Mapping[str, Any]
 """What `memrnn.evaluation.test` returns: one experiment with all its restarts."""
 
@@ -85,11 +87,11 @@ def summarize(result: Result) -> Summary:
     """Sums up an experiment; every restart counts, whatever became of it.
 
     Raises:
-        ValueError: if there is no restart in it.
+        MemrnnError: if there is no restart in it.
     """
     runs = result["runs"]
     if not runs:
-        raise ValueError("A result holds no restart, so there is nothing to report.")
+        raise MemrnnError("A result holds no restart, so there is nothing to report.")
     first = runs[0]
     return Summary(
         language=first["language"],

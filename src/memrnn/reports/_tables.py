@@ -7,6 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from memrnn.errors import MemrnnError
 from memrnn.reports import _format as form
 from memrnn.reports._summary import BinSummary, Result, Summary, summarize
 
@@ -64,13 +65,13 @@ def overview_table(results: Sequence[Result]) -> Group:
     ceiling.
 
     Raises:
-        ValueError: if there is no result, or their bins differ.
+        MemrnnError: if there is no result, or their bins differ.
     """
     summaries = [summarize(result) for result in results]
     if not summaries:
-        raise ValueError("There is no result to report.")
+        raise MemrnnError("There is no result to report.")
     if len({tuple(scores.lengths for scores in summary.bins) for summary in summaries}) > 1:
-        raise ValueError("The results were tested on different bins, so they need tables apart.")
+        raise MemrnnError("The results were tested on different bins, so they need tables apart.")
     bins = _shown(len(summaries[0].bins))
     widths = [
         max(len(text) for text in column)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from memrnn.errors import MemrnnError
 from memrnn.studies._about import versions
 from memrnn.studies._ledger import Ledger
 from memrnn.studies._study import Pack, Study
@@ -13,7 +14,7 @@ def check_changes(ledger: Ledger, study: Study, packs: Sequence[Pack]) -> list[s
     """Sentences about what the study adds and leaves out; nothing for a new one.
 
     Raises:
-        ValueError: if recipe or seed are others: then it is another study.
+        MemrnnError: if recipe or seed are others: then it is another study.
     """
     if ledger.fact("study") is None:
         return []
@@ -24,7 +25,7 @@ def check_changes(ledger: Ledger, study: Study, packs: Sequence[Pack]) -> list[s
         if theirs != ours
     ]
     if changed:
-        raise ValueError(
+        raise MemrnnError(
             f"{ledger.path.parent} holds a study with another recipe or seed: "
             f"{'; '.join(changed)}. Give another folder."
         )

@@ -98,7 +98,7 @@ def run_study(
         How many runs of the study have each status.
 
     Raises:
-        ValueError: if `out` holds something else, another process runs a study in it, the ledger
+        MemrnnError: if `out` holds something else, another process runs a study in it, the ledger
             is damaged or locked, or one of `finished` is no export.
         OSError: if the disk is full.
     """

@@ -12,6 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from memrnn.checkpoints import write_bytes
+from memrnn.errors import MemrnnError
 from memrnn.studies._ledger import Ledger
 from memrnn.studies._schema import OF_RUNS, SCHEMA, TABLES
 
@@ -31,12 +32,12 @@ def export(folder: str | Path, out: str | Path, formats: Iterable[str] = FORMATS
         The files, in the order in which they were written.
 
     Raises:
-        ValueError: if there is no study in `folder`, or a format is unknown.
+        MemrnnError: if there is no study in `folder`, or a format is unknown.
         OSError: if a file could not be written.
     """
     chosen = list(dict.fromkeys(formats))
     if unknown := [name for name in chosen if name not in FORMATS]:
-        raise ValueError(f"{unknown[0]!r} is not a format; choose of {', '.join(FORMATS)}.")
+        raise MemrnnError(f"{unknown[0]!r} is not a format; choose of {', '.join(FORMATS)}.")
     out = Path(out)
     with Ledger(folder) as ledger:
         tables = {name: _table(ledger, name) for name in TABLES}

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from memrnn.errors import MemrnnError
 from memrnn.studies._export import FORMATS, column_types
 from memrnn.studies._schema import FINAL, OF_LANGUAGES, OF_RUNS
 
@@ -58,7 +59,7 @@ def read_finished(folder: str | Path, planned: Collection[str]) -> FinishedRuns:
             depends on, so an equal id is an equal run.
 
     Raises:
-        ValueError: if a table is missing or is none that `export` wrote.
+        MemrnnError: if a table is missing or is none that `export` wrote.
         OSError: if a file could not be read.
     """
     folder = Path(folder)
@@ -83,7 +84,7 @@ def _read(folder: Path, name: str) -> list[Row]:
     if not paths:
         if name in _BY_LENGTH:
             return []
-        raise ValueError(
+        raise MemrnnError(
             f"{folder} holds no {name}.parquet or {name}.csv; give a folder that "
             "`memrnn study export` wrote."
         )
@@ -91,7 +92,7 @@ def _read(folder: Path, name: str) -> list[Row]:
         table = _table(paths[0], types)
         return table.select(list(types)).to_pylist()
     except (pa.ArrowException, KeyError) as error:
-        raise ValueError(
+        raise MemrnnError(
             f"{paths[0]} is no table of this version's `memrnn study export`: {error}."
         ) from error
 

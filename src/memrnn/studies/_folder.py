@@ -4,6 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from memrnn.errors import MemrnnError
 from memrnn.locks import hold
 from memrnn.studies._ledger import LEDGER_FILE
 
@@ -15,10 +16,10 @@ PATIENCE = 1.0
 def claim(out: Path) -> Generator[None]:
     """Makes the folder this study's and this process' own while it runs."""
     if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file; give a folder that does not exist or is empty.")
+        raise MemrnnError(f"{out} is a file; give a folder that does not exist or is empty.")
     ours = (out / LEDGER_FILE).exists() or (out / "runs").is_dir()
     if out.exists() and any(out.iterdir()) and not ours:
-        raise ValueError(f"{out} is not empty and holds no study; give another folder.")
+        raise MemrnnError(f"{out} is not empty and holds no study; give another folder.")
     out.mkdir(parents=True, exist_ok=True)
     with hold(out, "running the study", PATIENCE):
         yield

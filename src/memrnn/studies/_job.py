@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 
 from memrnn.cache import use_compile_cache
+from memrnn.errors import MemrnnError
 from memrnn.evaluation import Bin, TestSet, make_test_sets, test_restart
 from memrnn.experiment import Experiment
 from memrnn.languages import Law, get_language
@@ -261,7 +262,7 @@ def _reason(error: Exception) -> str:
     """One line: our own sentences as they are, anything else with its kind and place."""
     text = " ".join(str(error.args[-1] if isinstance(error, OSError) else error).split())
     frames = traceback.extract_tb(error.__traceback__)
-    if isinstance(error, ValueError | OSError) and text.endswith("."):
+    if isinstance(error, MemrnnError | OSError) and text.endswith("."):
         return text
     place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {text[:500]}{place}"

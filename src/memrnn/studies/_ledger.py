@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from memrnn.errors import MemrnnError
 from memrnn.studies._schema import CEILING, FINAL, FORMAT, OF_RUNS, SCHEMA, SCORES
 from memrnn.studies._study import Pack, Study, freeze_text
 from memrnn.training import Epoch, Progress
@@ -22,7 +23,7 @@ PATIENCE = 30.0
 """Seconds to wait for a lock that another process holds on the ledger."""
 
 
-class LedgerError(ValueError):
+class LedgerError(MemrnnError):
     """The ledger cannot be used; the message says why and what to do."""
 
 

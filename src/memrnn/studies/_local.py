@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from memrnn.errors import MemrnnError
 from memrnn.studies._engine import Ended, Lost, Message, Taken
 from memrnn.studies._job import Job, run_job
 
@@ -64,7 +65,7 @@ class LocalEngine:
     def __init__(self, workers: int | None = None):
         """By default one worker a GPU, or a core where there is none; of GPUs never more."""
         if workers is not None and workers < 1:
-            raise ValueError(f"workers is {workers}, but must be at least 1.")
+            raise MemrnnError(f"workers is {workers}, but must be at least 1.")
         self._gpus = gpus()
         self.runs_in_a_job = MANY if self._gpus else 1
         most = len(self._gpus)

@@ -15,6 +15,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, no_type_check
 
+from memrnn.errors import MemrnnError
 from memrnn.studies._engine import Ended, Lost, Message, Told
 from memrnn.studies._job import Job
 from memrnn.studies._local import LocalEngine, cores
@@ -63,10 +64,10 @@ class RayEngine:
                 machine and ends with the engine.
 
         Raises:
-            ValueError: if Ray is not installed, or there is no cluster at the address.
+            MemrnnError: if Ray is not installed, or there is no cluster at the address.
         """
         if workers is not None and workers < 1:
-            raise ValueError(f"workers is {workers}, but must be at least 1.")
+            raise MemrnnError(f"workers is {workers}, but must be at least 1.")
         self._most = workers
         self._ray = _import_ray()
         self._task = self._ray.remote(
@@ -196,7 +197,7 @@ def _import_ray() -> Any:
     try:
         return importlib.import_module("ray")
     except ImportError as error:
-        raise ValueError(MISSING) from error
+        raise MemrnnError(MISSING) from error
 
 
 def _connect(ray: Any, address: str, workers: int | None) -> None:
@@ -218,7 +219,7 @@ def _connect(ray: Any, address: str, workers: int | None) -> None:
             ray.init(address, logging_level="ERROR", log_to_driver=False, **options)
     except (OSError, RuntimeError, ValueError) as error:
         text = " ".join(str(getattr(error, "strerror", None) or error).split()).rstrip(".")
-        raise ValueError(f"Could not join a Ray cluster at {address}: {text}.") from error
+        raise MemrnnError(f"Could not join a Ray cluster at {address}: {text}.") from error
 
 
 def _check_reachable(ray: Any, address: str) -> None:
@@ -226,15 +227,15 @@ def _check_reachable(ray: Any, address: str) -> None:
 
     Raises:
         OSError: if nobody listens there.
-        ValueError: if it is no address.
+        MemrnnError: if it is no address.
     """
     if "://" in address:
-        raise ValueError("give host:port of the cluster's head, or auto")
+        raise MemrnnError("give host:port of the cluster's head, or auto")
     # What Ray will try: `auto` is looked up, and this machine's own name is replaced.
     found = ray._private.services.canonicalize_bootstrap_address_or_die(address)
     host, _, port = found.rpartition(":")
     if not port.isdecimal() or int(port) > 65535:
-        raise ValueError("give host:port of the cluster's head, or auto")
+        raise MemrnnError("give host:port of the cluster's head, or auto")
     with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS):
         pass
 

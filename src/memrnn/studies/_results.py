@@ -131,7 +131,7 @@ def load_results(folder: str | Path) -> StudyResults:
     """Reads the ledger in a study's folder, also while the study runs.
 
     Raises:
-        ValueError: if there is none, or it cannot be read.
+        MemrnnError: if there is none, or it cannot be read.
     """
     with Ledger(folder) as ledger:
         study = ledger.study()

@@ -66,7 +66,7 @@ def study_status(folder: str | Path) -> StudyStatus:
     and freezing mode, else of its model, else of all, less what it has taken already.
 
     Raises:
-        ValueError: if there is no study, or its ledger cannot be read.
+        MemrnnError: if there is no study, or its ledger cannot be read.
     """
     with Ledger(folder) as ledger:
         rows = ledger.rows(

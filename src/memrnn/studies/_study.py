@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from memrnn.errors import MemrnnError
 from memrnn.evaluation import BINS, Bin, make_test_sets
 from memrnn.experiment import Experiment, Recipe
 from memrnn.parts import check_freeze
@@ -64,21 +65,21 @@ class Study:
         for name in ("languages", "models", "freezes", "bins", "precisions"):
             values = getattr(self, name)
             if not values:
-                raise ValueError(f"{name} is empty, but must name at least one.")
+                raise MemrnnError(f"{name} is empty, but must name at least one.")
             if len(set(values)) < len(values):
-                raise ValueError(f"{name} names something twice: {', '.join(map(str, values))}.")
+                raise MemrnnError(f"{name} names something twice: {', '.join(map(str, values))}.")
         if self.restarts < 1:
-            raise ValueError(f"restarts is {self.restarts}, but must be at least 1.")
+            raise MemrnnError(f"restarts is {self.restarts}, but must be at least 1.")
         if self.time_limit is not None and self.time_limit <= 0:
-            raise ValueError(f"time_limit is {self.time_limit}, but must be positive.")
+            raise MemrnnError(f"time_limit is {self.time_limit}, but must be positive.")
         for precision in self.precisions:
             check_precision(precision)
         parsed = [parse_freeze(text) for text in self.freezes]
         if len(set(parsed)) < len(parsed):
-            raise ValueError(f"freezes names a mode twice: {', '.join(self.freezes)}.")
+            raise MemrnnError(f"freezes names a mode twice: {', '.join(self.freezes)}.")
         for low, high in self.bins:
             if low > high:
-                raise ValueError(f"The bin {low} to {high} is empty; the shorter length is first.")
+                raise MemrnnError(f"The bin {low} to {high} is empty; the shorter length is first.")
         for language in self.languages:
             law = Experiment(language, self.models[0], (), self.recipe, self.seed).law
             make_test_sets(law, self.bins, self.strings_per_length)
@@ -99,7 +100,7 @@ class Study:
         """The study that `to_json` wrote, or that a study file declares.
 
         Raises:
-            ValueError: for an unknown key, a value of the wrong kind, or one that is not allowed.
+            MemrnnError: for an unknown key, a value of the wrong kind, or one that is not allowed.
         """
         _check_keys(values, Study, "a study")
         _check_keys(values.get("recipe", {}), Recipe, "[recipe]")
@@ -108,7 +109,7 @@ class Study:
         except msgspec.ValidationError as error:
             said, _, where = str(error).partition(" - at `$.")
             # A sentence is one of ours and says what is wrong; msgspec's own need the place.
-            raise ValueError(said if said.endswith(".") else f"{said} in `{where}.") from error
+            raise MemrnnError(said if said.endswith(".") else f"{said} in `{where}.") from error
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def load_study(path: str | Path) -> Study:
     """Reads a study file, or a study that memrnn ships, by its name.
 
     Raises:
-        ValueError: if it is no study; the message says what is allowed.
+        MemrnnError: if it is no study; the message says what is allowed.
         OSError: if it cannot be read.
     """
     path = Path(path)
@@ -170,14 +171,14 @@ def load_study(path: str | Path) -> Study:
     try:
         values = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not TOML: {error}.") from error
+        raise MemrnnError(f"{path} is not TOML: {error}.") from error
     imports = values.get("imports", [])
     if isinstance(imports, list):
         values["imports"] = [_resolve(entry, path.parent) for entry in imports]
     try:
         return Study.from_json(values)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+    except MemrnnError as error:
+        raise MemrnnError(f"{path}: {error}") from error
 
 
 def shipped_studies() -> dict[str, Path]:
@@ -190,11 +191,11 @@ def shipped_study(name: str) -> Path:
     """The file of a shipped study.
 
     Raises:
-        ValueError: if there is none of this name.
+        MemrnnError: if there is none of this name.
     """
     known = shipped_studies()
     if name not in known:
-        raise ValueError(
+        raise MemrnnError(
             f"There is no study file {name!r}, and memrnn ships only {', '.join(known)}."
         )
     return known[name]
@@ -214,18 +215,18 @@ def import_all(imports: Sequence[str]) -> None:
     """Imports modules, and files by their path, once a process.
 
     Raises:
-        ValueError: if one does not exist.
+        MemrnnError: if one does not exist.
     """
     for entry in imports:
         if not entry.endswith(".py"):
             try:
                 importlib.import_module(entry)
             except ModuleNotFoundError as error:
-                raise ValueError(f"imports: there is no module {entry}: {error}.") from error
+                raise MemrnnError(f"imports: there is no module {entry}: {error}.") from error
             continue
         path = Path(entry).resolve()
         if not path.is_file():
-            raise ValueError(f"imports: there is no file {path}.")
+            raise MemrnnError(f"imports: there is no file {path}.")
         main = getattr(sys.modules["__main__"], "__file__", None)
         name = f"memrnn_import_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
         if name in sys.modules or (main is not None and Path(main).resolve() == path):
@@ -248,10 +249,10 @@ def _resolve(entry: Any, folder: Path) -> Any:
 
 def _check_keys(values: Any, kind: type, what: str) -> None:
     if not isinstance(values, dict):
-        raise ValueError(f"{what} must be a table of keys and values.")
+        raise MemrnnError(f"{what} must be a table of keys and values.")
     known = [one.name for one in dataclasses.fields(kind)]
     if unknown := [key for key in values if key not in known]:
-        raise ValueError(f"{what} has no key {unknown[0]!r}; its keys are {', '.join(known)}.")
+        raise MemrnnError(f"{what} has no key {unknown[0]!r}; its keys are {', '.join(known)}.")
     missing = [
         one.name
         for one in dataclasses.fields(kind)
@@ -260,4 +261,4 @@ def _check_keys(values: Any, kind: type, what: str) -> None:
         and one.name not in values
     ]
     if missing:
-        raise ValueError(f"{what} needs a value for {', '.join(missing)}.")
+        raise MemrnnError(f"{what} needs a value for {', '.join(missing)}.")

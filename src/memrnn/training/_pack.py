@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memrnn import checkpoints
+from memrnn.errors import MemrnnError
 from memrnn.experiment import Experiment
 from memrnn.locks import hold
 from memrnn.network import Network, check_room
@@ -70,14 +71,14 @@ def train(
             every epoch, from the thread that trains it.
 
     Raises:
-        ValueError: if `out` holds something else, or another process is training in it.
+        MemrnnError: if `out` holds something else, or another process is training in it.
         OSError: if a checkpoint could not be written.
     """
     if workers is not None and workers < 1:
-        raise ValueError(f"workers is {workers}, but must be at least 1.")
+        raise MemrnnError(f"workers is {workers}, but must be at least 1.")
     numbers = range(restarts) if isinstance(restarts, int) else sorted(set(restarts))
     if not numbers or numbers[0] < 0:
-        raise ValueError(
+        raise MemrnnError(
             f"restarts is {restarts}, but must be at least 1, or numbers of restarts from 0."
         )
     out = Path(out)
@@ -118,7 +119,7 @@ class Trainer:
     """Trains restarts of one experiment one after another, with programs compiled once."""
 
     def __init__(self, experiment: Experiment):
-        """Raises ValueError where one restart does not fit into this machine's memory."""
+        """Raises MemrnnError where one restart does not fit into this machine's memory."""
         self.experiment = experiment
         self._programs: Programs | None = None
         _check_room(experiment, workers=1)
@@ -131,7 +132,7 @@ class Trainer:
             patience: seconds to wait for another process that trains in `out`.
 
         Raises:
-            ValueError, OSError: as `train` does.
+            MemrnnError, OSError: as `train` does.
         """
         out = Path(out)
         with _claim(out, self.experiment, patience):
@@ -156,22 +157,22 @@ def load_experiment(out: str | Path) -> Experiment:
     """The experiment that was trained into this folder.
 
     Raises:
-        ValueError: if none was.
+        MemrnnError: if none was.
     """
     path = Path(out) / EXPERIMENT_FILE
     if not path.is_file():
-        raise ValueError(f"{out} holds no experiment: there is no {EXPERIMENT_FILE} in it.")
+        raise MemrnnError(f"{out} holds no experiment: there is no {EXPERIMENT_FILE} in it.")
     try:
         return Experiment.from_json(json.loads(path.read_text()))
     except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged or of another version: {error}.") from error
+        raise MemrnnError(f"{path} is damaged or of another version: {error}.") from error
 
 
 def load_run(out: str | Path) -> Run:
     """The experiment in this folder and its restarts so far, each at its best epoch.
 
     Raises:
-        ValueError: if there is none, or a checkpoint is damaged or belongs elsewhere.
+        MemrnnError: if there is none, or a checkpoint is damaged or belongs elsewhere.
     """
     out, experiment = Path(out), load_experiment(out)
     with scope(experiment.recipe.precision):
@@ -180,7 +181,7 @@ def load_run(out: str | Path) -> Run:
             life = Restart(experiment, int(path.stem.removeprefix("restart-")), path)
             restarts.append(Trained(life.number, life.progress, life.best))
     if not restarts:
-        raise ValueError(f"{out} holds no checkpoint yet; train for at least one epoch first.")
+        raise MemrnnError(f"{out} holds no checkpoint yet; train for at least one epoch first.")
     return Run(experiment, tuple(restarts))
 
 
@@ -196,15 +197,15 @@ def _check_room(experiment: Experiment, workers: int) -> None:
 def _claim(out: Path, experiment: Experiment, patience: float = 0.0) -> Generator[None]:
     """Makes the folder this experiment's and this process' own while it trains."""
     if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file; give a folder that does not exist or is empty.")
+        raise MemrnnError(f"{out} is a file; give a folder that does not exist or is empty.")
     if (out / EXPERIMENT_FILE).exists():
         if load_experiment(out).identity() != experiment.identity():
-            raise ValueError(
+            raise MemrnnError(
                 f"{out} holds another experiment; choose another folder, or repeat the command "
                 "that began it."
             )
     elif out.exists() and any(not checkpoints.is_partial(path) for path in out.iterdir()):
-        raise ValueError(f"{out} is not empty; give a folder that does not exist or is empty.")
+        raise MemrnnError(f"{out} is not empty; give a folder that does not exist or is empty.")
     out.mkdir(parents=True, exist_ok=True)
     with hold(out, "training", patience):
         checkpoints.remove_partial(out)

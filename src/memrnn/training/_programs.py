@@ -154,7 +154,7 @@ def _mark(network: Network, strings: Strings) -> Marked:
     """`mark` of one batch, from its hidden states if they are at hand."""
     tokens, lengths, states = strings
     states = states or network.hidden_states(tokens)
-    return mark_states(network.classifier, states, tokens, lengths)
+    return mark_states(network.output, states, tokens, lengths)
 
 
 def compile_programs(

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from memrnn import checkpoints
+from memrnn.errors import MemrnnError
 from memrnn.experiment import Experiment
 from memrnn.network import Network
 from memrnn.padding import padded_lengths
@@ -241,7 +242,7 @@ class Restart:
             self.experiment.identity(),
             self.number,
         ):
-            raise ValueError(f"{self.path} belongs to another experiment or restart.")
+            raise MemrnnError(f"{self.path} belongs to another experiment or restart.")
         self.progress = Progress.from_json(record["progress"])
         network = checkpoints.restore(self.network, "network", arrays)
         moments = checkpoints.restore(self.learner.moments, "moments", arrays)

@@ -22,7 +22,7 @@ def write_study_report(folder: str | Path, out: str | Path | None = None) -> Pat
         The path of the page.
 
     Raises:
-        ValueError: if there is no study in the folder, or it cannot be read.
+        MemrnnError: if there is no study in the folder, or it cannot be read.
         OSError: naming a file that could not be written.
     """
     folder = Path(folder)

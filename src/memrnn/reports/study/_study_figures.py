@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
+from memrnn.errors import MemrnnError
 from memrnn.languages import Law, get_language
 from memrnn.reports._figures import SPARE, STYLES
 from memrnn.reports._summary import frozen_label, lengths_label
@@ -43,11 +44,11 @@ def draw_accuracies(view: View, freeze: tuple[str, ...], *, columns: int | None 
     floor and ceiling.
 
     Raises:
-        ValueError: if the study has no such cell.
+        MemrnnError: if the study has no such cell.
     """
     cells = [cell for cell in view.results.cells if cell.freeze == freeze]
     if not cells:
-        raise ValueError(f"The study has no cell with {frozen_label(freeze)} frozen.")
+        raise MemrnnError(f"The study has no cell with {frozen_label(freeze)} frozen.")
     bins = view.results.study.bins
     across = columns or len(bins)
     down = -(-len(bins) // across)
