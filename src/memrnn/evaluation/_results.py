@@ -1,0 +1,108 @@
+"""Typed results: scores of restarts and references on evaluation sets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from memrnn.tasks import BAYES, Metric, TaskDescription, Totals, add
+
+
+@dataclass(frozen=True)
+class SetScores:
+    """What a network or a reference scores on one evaluation set.
+
+    Attributes:
+        groups: totals by group, in the set's order.
+    """
+
+    groups: Mapping[str, Totals]
+
+    @cached_property
+    def whole(self) -> Totals:
+        """Totals over all groups."""
+        return add(self.groups.values())
+
+    def value(self, metric: Metric) -> float | None:
+        """A metric over the whole set; None where it does not exist."""
+        total = self.whole.get(metric.name)
+        return None if total is None else metric.value(total)
+
+    def by_group(self, metric: Metric) -> dict[str, float]:
+        """A metric per group, without groups where it does not exist."""
+        values = {
+            group: metric.value(totals[metric.name])
+            for group, totals in self.groups.items()
+            if metric.name in totals
+        }
+        return {group: value for group, value in values.items() if value is not None}
+
+
+References = Mapping[str, SetScores]
+"""Scores of predictors that need no training, by their name, on one evaluation set."""
+
+
+@dataclass(frozen=True)
+class RunScores:
+    """One restart on evaluation sets.
+
+    Attributes:
+        status: done, diverged or running.
+        epochs: that it was trained for.
+        best_epoch: at which it was evaluated, from 1; 0 for its start.
+        learning_rate: of its first epoch; None if it has none.
+        selection: the best validation value of the task's selection metric.
+        reference: the same of the exact distribution on the same items; None if unknown.
+        excess: what the mean of the selection metric is above the reference's: what ranks
+            restarts, the smaller the better.
+        sets: scores by evaluation set.
+    """
+
+    restart: int
+    seed: int
+    status: str
+    epochs: int
+    best_epoch: int
+    learning_rate: float | None
+    selection: float
+    reference: float | None
+    excess: float
+    sets: Mapping[str, SetScores]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One cell, a task, a model and a freezing mode, with all its restarts, in one precision.
+
+    Attributes:
+        references: by evaluation set.
+    """
+
+    task: TaskDescription
+    model: str
+    freeze: tuple[str, ...]
+    precision: str
+    runs: tuple[RunScores, ...]
+    references: Mapping[str, References]
+
+    @property
+    def best(self) -> int:
+        """Index of the restart with the smallest excess; never chosen on an evaluation set."""
+        return min(range(len(self.runs)), key=lambda number: self.runs[number].excess)
+
+
+def best_baseline(references: References, metric: Metric) -> tuple[str, float] | None:
+    """Name and value of the best baseline; the first listed of equals, None without one."""
+    found: tuple[str, float] | None = None
+    for name, scores in references.items():
+        value = None if name == BAYES else scores.value(metric)
+        if value is not None and (found is None or metric.improves(value, found[1])):
+            found = name, value
+    return found
+
+
+def normalised(value: float, baseline: float, bayes: float) -> float | None:
+    """(value - baseline) / (bayes - baseline): 0 is trivial, 1 is all that can be known.
+
+    None where baseline and Bayes-optimal value are equal, so that there is nothing to learn.
+    """
+    return (value - baseline) / (bayes - baseline) if abs(bayes - baseline) > 1e-12 else None

@@ -1,0 +1,18 @@
+"""Tasks: what is learned and how it is scored. A new one is one file here and one line below."""
+
+from memrnn.tasks._metrics import Metric as Metric
+from memrnn.tasks._metrics import Scores as Scores
+from memrnn.tasks._metrics import Total as Total
+from memrnn.tasks._metrics import Totals as Totals
+from memrnn.tasks._metrics import add as add
+from memrnn.tasks._registry import make_task as make_task
+from memrnn.tasks._registry import register_task as register_task
+from memrnn.tasks._registry import task_class as task_class
+from memrnn.tasks._registry import task_names as task_names
+from memrnn.tasks._task import BAYES as BAYES
+from memrnn.tasks._task import Data as Data
+from memrnn.tasks._task import EvaluationSet as EvaluationSet
+from memrnn.tasks._task import Relation as Relation
+from memrnn.tasks._task import SetDescription as SetDescription
+from memrnn.tasks._task import Task as Task
+from memrnn.tasks._task import TaskDescription as TaskDescription

@@ -1,0 +1,77 @@
+"""Metrics: what scores mean, and how totals of them become one number."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from jaxtyping import Array
+
+Scores = Mapping[str, tuple[Array, Array]]
+"""Numerator and denominator per item, by the name of the metric; both of shape [items]."""
+
+
+class Total(NamedTuple):
+    """Sums over items, in float64.
+
+    Attributes:
+        numerator, denominator: the value of a metric is a function of their ratio.
+    """
+
+    numerator: float
+    denominator: float
+
+
+Totals = Mapping[str, Total]
+"""Totals by the name of the metric."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number of merit.
+
+    Attributes:
+        name: under which scores and tables have it.
+        goal: whether smaller (`min`) or larger (`max`) is better.
+        scale: `ratio` for numerator / denominator, `exp` for exp(numerator / denominator), as of
+            a perplexity, whose numerator counts nats.
+    """
+
+    name: str
+    goal: Literal["min", "max"]
+    scale: Literal["ratio", "exp"] = "ratio"
+
+    def mean(self, total: Total) -> float | None:
+        """Numerator / denominator; None where the denominator is 0."""
+        return total.numerator / total.denominator if total.denominator else None
+
+    def value(self, total: Total) -> float | None:
+        """The metric's value; None where the denominator is 0, infinite where exp overflows."""
+        mean = self.mean(total)
+        if mean is None or self.scale == "ratio":
+            return mean
+        return math.exp(mean) if not mean > 709 else math.inf
+
+    def improves(self, value: float, best: float, threshold: float = 0.0) -> bool:
+        """Whether a value is better than the best so far by more than a share of the latter.
+
+        A value that is not a number never is.
+        """
+        if self.goal == "min":
+            return value < best * (1 - threshold)
+        return value > best * (1 + threshold)
+
+    @property
+    def worst(self) -> float:
+        """Where the best so far begins: every finite value improves on it."""
+        return math.inf if self.goal == "min" else -math.inf
+
+
+def add(totals: Iterable[Totals]) -> dict[str, Total]:
+    """The sum of totals, metric by metric."""
+    found: dict[str, Total] = {}
+    for one in totals:
+        for name, (numerator, denominator) in one.items():
+            before = found.get(name, Total(0.0, 0.0))
+            found[name] = Total(before.numerator + numerator, before.denominator + denominator)
+    return found

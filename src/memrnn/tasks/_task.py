@@ -1,0 +1,228 @@
+"""The protocol of a task: all that training, evaluation, studies and reports know of it."""
+
+import abc
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from memrnn.errors import MemrnnError
+from memrnn.models import Model
+from memrnn.network import Network
+from memrnn.tasks._metrics import Metric, Scores
+
+BAYES = "bayes"
+"""The name of the Bayes-optimal predictor among references; every other one is a baseline."""
+
+Relation = Literal["within", "beyond", "across"]
+"""How an evaluation set lies to what was trained on: within it, beyond it, or partly both."""
+
+
+class Data(NamedTuple):
+    """What a run trains on, as arrays.
+
+    Attributes:
+        own: differs from run to run; where many runs share a program, it gets a run axis.
+        shared: the same for all runs of the task.
+    """
+
+    own: Any
+    shared: Any = ()
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """Items to score, cut into batches.
+
+    Attributes:
+        batches: what `Task.score` takes, one call each. Batches of equal shapes share a program.
+        items: per batch, the number of the item in each row; -1 for a row that only fills the
+            batch up, whose scores are dropped.
+        groups: per item, the name of its group: a length, a part of a file.
+        carries: whether the state that `score` returns goes into the next batch.
+        relation: how the set lies to what was trained on; None where nobody can say.
+    """
+
+    batches: Sequence[Any]
+    items: Sequence[Int[np.ndarray, " rows"]]
+    groups: Sequence[str]
+    carries: bool = False
+    relation: Relation | None = None
+
+
+class SetDescription(NamedTuple):
+    """An evaluation set as reports name it."""
+
+    name: str
+    relation: Relation | None
+
+
+@dataclass(frozen=True)
+class TaskDescription:
+    """What reports need of a task, as JSON can hold it, so that reading results imports nothing.
+
+    Attributes:
+        spec: `NAME:ARGUMENT`, as the command line takes it.
+        title: for tables and figures.
+        key: digest of everything that the task's numbers depend on.
+        metrics: every metric of its scores.
+        selection: the metric that schedules training and chooses the best epoch.
+        headline: the metric of tables and figures.
+        sets: its evaluation sets, in order.
+        group_axis: what groups are if they are numbers, as the label of an axis.
+        trained_groups: smallest and largest group trained on.
+    """
+
+    spec: str
+    title: str
+    key: str
+    metrics: tuple[Metric, ...]
+    selection: str
+    headline: str
+    sets: tuple[SetDescription, ...] = ()
+    group_axis: str | None = None
+    trained_groups: tuple[float, float] | None = None
+
+    def metric(self, name: str) -> Metric:
+        return next(metric for metric in self.metrics if metric.name == name)
+
+
+class Task(abc.ABC):
+    """A sequence task. A task is a frozen dataclass whose fields are its options.
+
+    The first field is the argument of `NAME:ARGUMENT`; every other one has a default. Fields
+    named in `evaluation_options` do not change what is trained.
+
+    Methods that take `network`, `carry` or `batch` are traced by JAX. None of them may close over
+    arrays that differ from one argument to another: runs whose shapes agree share a program.
+    """
+
+    name: ClassVar[str]
+    """Under which the task is registered."""
+    revision: ClassVar[int] = 1
+    """Grows when the same options mean something else."""
+    evaluation_options: ClassVar[tuple[str, ...]] = ()
+    metrics: ClassVar[tuple[Metric, ...]]
+    """Every metric of its scores."""
+    selection: ClassVar[Metric]
+    """Schedules training, stops it, chooses the best epoch and, less its reference, the best
+    restart."""
+    headline: ClassVar[Metric]
+    """What tables and figures show first."""
+    group_axis: ClassVar[str | None] = None
+    """What groups are if they are numbers: the label of an axis."""
+
+    @property
+    @abc.abstractmethod
+    def updates(self) -> int:
+        """Updates of the parameters per epoch."""
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Padded widths of batches, ascending; one branch of the epoch's program for each."""
+        return (0,)
+
+    @property
+    def title(self) -> str:
+        """For tables and figures."""
+        return self.spec
+
+    @property
+    def spec(self) -> str:
+        """`NAME:ARGUMENT`."""
+        argument = self.argument
+        return self.name if argument is None else f"{self.name}:{argument}"
+
+    @property
+    def trained_groups(self) -> tuple[float, float] | None:
+        """Smallest and largest group trained on, where groups are numbers."""
+        return None
+
+    @property
+    def argument(self) -> str | None:
+        """The first field's value."""
+        names = list(getattr(self, "__dataclass_fields__", {}))
+        return str(getattr(self, names[0])) if names else None
+
+    @abc.abstractmethod
+    def build(self, model: Model, seed: int) -> Network:
+        """A network with fresh parameters; embedding and output layer are the task's."""
+
+    @abc.abstractmethod
+    def data(self, seed: int) -> Data:
+        """What the run of this seed trains on, on the host."""
+
+    @abc.abstractmethod
+    def plan(self, seed: int, epoch: int) -> tuple[Any, Int[np.ndarray, " updates"]]:
+        """What each update of an epoch takes, leaves [updates, ...], and the number of its width.
+
+        A pure function of its arguments, on the host.
+        """
+
+    @abc.abstractmethod
+    def batch(self, data: Data, item: Any, width: int) -> Any:
+        """The batch of one update; traced, `width` is static."""
+
+    def carry(self, network: Network) -> Any:
+        """What is carried from one batch to the next, at the start of an epoch or a set."""
+        del network
+        return ()
+
+    @abc.abstractmethod
+    def loss(
+        self, network: Network, carry: Any, batch: Any, key: PRNGKeyArray
+    ) -> tuple[Float[Array, ""], tuple[Any, Scores]]:
+        """The loss of a batch, and the next carry with the scores of its items."""
+
+    @abc.abstractmethod
+    def score(self, network: Network, carry: Any, batch: Any) -> tuple[Any, Scores]:
+        """The next carry, and the scores of each item of a batch; nothing random."""
+
+    @abc.abstractmethod
+    def validation(self, seed: int) -> EvaluationSet:
+        """The validation set of the run of this seed."""
+
+    def validation_reference(self, seed: int) -> Scores:
+        """Scores of the exact distribution on the items of the validation set; may be empty.
+
+        Only `selection` is read. Restarts are ranked by what they are above it.
+        """
+        del seed
+        return {}
+
+    @abc.abstractmethod
+    def evaluation_sets(self) -> Mapping[str, EvaluationSet]:
+        """The test sets by name, the same for every run; drawn when they are read."""
+
+    def references(self, name: str) -> Mapping[str, Scores]:
+        """Scores of predictors that need no training on the items of an evaluation set.
+
+        The Bayes-optimal one is named `BAYES`, all others are baselines.
+        """
+        del name
+        return {}
+
+    def precompute(self, network: Network, tree: Any) -> Any:
+        """`Data.own` or a batch, with what does not depend on the output layer computed once.
+
+        Called where nothing but the output layer is trained.
+        """
+        del network
+        return tree
+
+    def check_memory(self, network: Network, workers: int) -> None:
+        """Raises a MemrnnError if training does not fit into this machine's memory."""
+        del network, workers
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """Names of the outputs, for `explain`."""
+        raise MemrnnError(f"The task {self.name} does not support `explain`.")
+
+    def encode(self, text: str) -> Int[np.ndarray, " length"]:
+        """A sequence of inputs from text, for `explain`."""
+        del text
+        raise MemrnnError(f"The task {self.name} does not support `explain`.")
+
