@@ -39,6 +39,7 @@ from memrnn.models import GRAMMAR, get_model, model_names
 from memrnn.parts import parameter_count
 from memrnn.precision import check_precision
 from memrnn.reports import result_table
+from memrnn.runtime import cores
 from memrnn.study_commands import STUDY_COMMANDS, StudyFailedError, reproduce_command
 from memrnn.training import Run, Trained, load_run, train
 
@@ -136,7 +137,7 @@ def train_command(
         recipe: everything about training that is not the network.
     """
     experiment = Experiment(language, model, freeze, recipe, seed)
-    workers = (os.cpu_count() or 1) if workers is None else workers
+    workers = cores() if workers is None else workers
     console = Console(stderr=True)
     with TrainingDisplay(experiment, len(set(only)) or restarts, workers, console) as display:
         run = train(experiment, out, only or restarts, workers=workers, listener=display)

@@ -1,7 +1,6 @@
 """The laboratory's main job in small: train, test beside floor and ceiling, report."""
 
 import itertools
-import os
 import threading
 import time
 from collections import defaultdict
@@ -18,6 +17,7 @@ from memrnn.errors import MemrnnError
 from memrnn.evaluation import Bin, test
 from memrnn.experiment import Experiment, Recipe
 from memrnn.reports import Equality, Provenance, Result
+from memrnn.runtime import cores
 from memrnn.training import Progress as Training
 from memrnn.training import Run, load_experiment, train
 
@@ -98,7 +98,7 @@ def run_demo(
         "Language, model, what is frozen, and the best restart's validation perplexity:",
         highlight=False,
     )
-    finished = _run_all(experiments, out, settings, workers or os.cpu_count() or 1, console)
+    finished = _run_all(experiments, out, settings, workers or cores(), console)
     results = [result for _, result in finished]
     equalities = _without_memory([run for run, _ in finished])
     console.print("Drawing and writing the report.", highlight=False)
