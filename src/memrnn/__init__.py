@@ -24,6 +24,7 @@ from memrnn.network import losses as losses
 from memrnn.parts import PARTS as PARTS
 from memrnn.parts import parameter_count as parameter_count
 from memrnn.parts import partition as partition
+from memrnn.runtime import settle_matplotlib
 from memrnn.training import Progress as Progress
 from memrnn.training import Run as Run
 from memrnn.training import load_run as load_run
@@ -31,3 +32,5 @@ from memrnn.training import train as train
 from memrnn.unroll import unroll as unroll
 
 __version__ = "0.1.0"
+
+settle_matplotlib()  # before anything that draws is imported

@@ -96,11 +96,11 @@ def test_real_failures_stay_errors(
     name: str, tmp_path: Path, inject: Inject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail_for_folders(monkeypatch, getattr(errno, name))
-    with pytest.raises(OSError, match="Could not write .*file") as caught:
+    with pytest.raises(OSError, match=r"Could not write .*file") as caught:
         checkpoints.write_bytes(tmp_path / "file", b"content")
     assert caught.value.errno == getattr(errno, name)
     inject(os, "fchmod", getattr(errno, name))
-    with pytest.raises(OSError, match="Could not write .*other"):
+    with pytest.raises(OSError, match=r"Could not write .*other"):
         checkpoints.write_bytes(tmp_path / "other", b"content")
     assert not (tmp_path / "other").exists()
 
