@@ -24,6 +24,7 @@ from memrnn.network import Network as Network
 from memrnn.parts import PARTS as PARTS
 from memrnn.parts import parameter_count as parameter_count
 from memrnn.parts import partition as partition
+from memrnn.runtime import settle_matplotlib
 from memrnn.tasks import Data as Data
 from memrnn.tasks import EvaluationSet as EvaluationSet
 from memrnn.tasks import Metric as Metric
@@ -39,3 +40,5 @@ from memrnn.training import train as train
 from memrnn.unroll import unroll as unroll
 
 __version__ = "0.1.0"
+
+settle_matplotlib()  # before anything that draws is imported

@@ -16,9 +16,10 @@ from contextlib import contextmanager
 from typing import Any, no_type_check
 
 from memrnn.errors import MemrnnError
+from memrnn.runtime import cores
 from memrnn.studies._engine import Ended, Lost, Message, Told
 from memrnn.studies._job import Job
-from memrnn.studies._local import LocalEngine, cores
+from memrnn.studies._local import LocalEngine
 
 MISSING = (
     "The ray engine needs Ray, which is not installed here; install it with "

@@ -169,7 +169,7 @@ def load_study(path: str | Path) -> Study:
     if not path.suffix and not path.is_file():  # a folder can have a study's name
         path = shipped_study(str(path))
     try:
-        values = tomllib.loads(path.read_text())
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise MemrnnError(f"{path} is not TOML: {error}.") from error
     imports = values.get("imports", [])

@@ -1,7 +1,6 @@
 """Trains the restarts of one experiment side by side, into one folder."""
 
 import json
-import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -15,6 +14,7 @@ from memrnn.experiment import Experiment
 from memrnn.locks import hold
 from memrnn.network import Network
 from memrnn.precision import cast, scope
+from memrnn.runtime import cores
 from memrnn.training._programs import Programs
 from memrnn.training._restart import Progress, Restart
 
@@ -82,7 +82,7 @@ def train(
             f"restarts is {restarts}, but must be at least 1, or numbers of restarts from 0."
         )
     out = Path(out)
-    workers = min(workers or os.cpu_count() or 1, len(numbers))
+    workers = min(workers or cores(), len(numbers))
     _check_memory(experiment, workers)
     stop = threading.Event()
     with _lock(out, experiment), scope(experiment.config.precision):
