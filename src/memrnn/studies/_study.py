@@ -2,11 +2,8 @@
 
 import dataclasses
 import hashlib
-import importlib
-import importlib.util
 import itertools
 import json
-import sys
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +15,7 @@ import msgspec
 from memrnn.errors import MemrnnError
 from memrnn.evaluation import BINS, Bin, make_test_sets
 from memrnn.experiment import Experiment, Recipe
+from memrnn.imports import import_files as import_all
 from memrnn.parts import check_freeze
 from memrnn.precision import check_precision
 
@@ -209,37 +207,6 @@ def parse_freeze(text: str) -> tuple[str, ...]:
 def freeze_text(freeze: Sequence[str]) -> str:
     """The parts as `parse_freeze` reads them."""
     return "+".join(freeze) or "none"
-
-
-def import_all(imports: Sequence[str]) -> None:
-    """Imports modules, and files by their path, once a process.
-
-    Raises:
-        MemrnnError: if one does not exist.
-    """
-    for entry in imports:
-        if not entry.endswith(".py"):
-            try:
-                importlib.import_module(entry)
-            except ModuleNotFoundError as error:
-                raise MemrnnError(f"imports: there is no module {entry}: {error}.") from error
-            continue
-        path = Path(entry).resolve()
-        if not path.is_file():
-            raise MemrnnError(f"imports: there is no file {path}.")
-        main = getattr(sys.modules["__main__"], "__file__", None)
-        name = f"memrnn_import_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
-        if name in sys.modules or (main is not None and Path(main).resolve() == path):
-            continue
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None  # of a file named *.py there always is
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[name]
-            raise
 
 
 def _resolve(entry: Any, folder: Path) -> Any:
