@@ -40,6 +40,7 @@ class Metric:
     name: str
     goal: Literal["min", "max"]
     scale: Literal["ratio", "exp"] = "ratio"
+    warning: str = ""
 
     def mean(self, total: Total) -> float | None:
         """Numerator / denominator; None where the denominator is 0."""

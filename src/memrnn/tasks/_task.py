@@ -8,10 +8,11 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from memrnn.digests import digest
 from memrnn.errors import MemrnnError
 from memrnn.models import Model
 from memrnn.network import Network
-from memrnn.options import digest, to_json
+from memrnn.options import to_json
 from memrnn.tasks._metrics import Metric, Scores
 
 BAYES = "bayes"
@@ -258,3 +259,8 @@ class Task(abc.ABC):
         """A sequence of inputs from text, for `explain`."""
         del text
         raise MemrnnError(f"The task {self.name} does not support `explain`.")
+
+    def remarks(self, text: str) -> Sequence[str]:
+        """What a reader of `explain` should know of this text."""
+        del text
+        return ()

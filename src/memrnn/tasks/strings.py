@@ -34,8 +34,17 @@ PERPLEXITY = Metric("perplexity", "min", "exp")
 ACCURACY = Metric("accuracy", "max")
 DETERMINED = Metric("determined_accuracy", "max")
 SEQUENCE = Metric("sequence_accuracy", "max")
-NOT_FINITE = Metric("not_finite", "min")
-UNDERFLOWED = Metric("underflow_flagged", "min")
+NOT_FINITE = Metric(
+    "not_finite",
+    "min",
+    warning="At so many symbols a logit is not finite; none of them counts as right.",
+)
+UNDERFLOWED = Metric(
+    "underflow_flagged",
+    "min",
+    warning="In so many strings a run of the stack that rounding has removed may matter to the "
+    "readings. Compare with --precision float64.",
+)
 
 
 class Batch(NamedTuple):
@@ -267,6 +276,11 @@ class Strings(Task):
         one_each = all(len(symbol) == 1 for symbol in language.symbols)
         # Spaces are welcome even where the language does without.
         return language.encode("".join(text.split()) if one_each else text)
+
+    def remarks(self, text: str) -> Sequence[str]:
+        language = self.law.language
+        known = language.contains(self.encode(text))
+        return () if known else (f"This is no string of {language.name}.",)
 
     def _relation(self, bounds: tuple[int, int]) -> Relation:
         longest = self.train_lengths[1]

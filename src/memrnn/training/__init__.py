@@ -6,6 +6,7 @@ from memrnn.training._restart import Epoch as Epoch
 from memrnn.training._restart import Outcome as Outcome
 from memrnn.training._restart import Progress as Progress
 from memrnn.training._restart import Restart as Restart
+from memrnn.training._train import EXPERIMENT_FILE as EXPERIMENT_FILE
 from memrnn.training._train import Listener as Listener
 from memrnn.training._train import Run as Run
 from memrnn.training._train import Trained as Trained

@@ -11,6 +11,7 @@ from pathlib import Path
 from memrnn import checkpoints
 from memrnn.errors import MemrnnError
 from memrnn.experiment import Experiment
+from memrnn.imports import copy_imports, import_files
 from memrnn.locks import hold
 from memrnn.network import Network
 from memrnn.precision import cast, scope
@@ -56,6 +57,7 @@ def train(
     restarts: int | Sequence[int] = 10,
     *,
     workers: int | None = None,
+    imports: Sequence[str] = (),
     listener: Listener | None = None,
 ) -> Run:
     """Trains restarts and leaves one checkpoint each in the folder `out`.
@@ -67,6 +69,8 @@ def train(
     Args:
         restarts: their number, for 0 ... `restarts` - 1; or which, one by one.
         workers: restarts that train at a time, each on one core; by default one a core.
+        imports: files or modules that register what the experiment names; the folder keeps a copy
+            of the files, so that it can be read wherever it is moved to.
         listener: called with a restart's number and progress when it is taken up and after
             every epoch, from the thread that trains it.
 
@@ -85,7 +89,7 @@ def train(
     workers = min(workers or cores(), len(numbers))
     _check_memory(experiment, workers)
     stop = threading.Event()
-    with _lock(out, experiment), scope(experiment.config.precision):
+    with _lock(out, experiment, imports=imports), scope(experiment.config.precision):
         found = [_open(experiment, number, out) for number in numbers]
         for restart in found:
             if listener:
@@ -161,6 +165,7 @@ def load_experiment(out: str | Path) -> Experiment:
     if not path.is_file():
         raise MemrnnError(f"{out} holds no experiment: there is no {EXPERIMENT_FILE} in it.")
     try:
+        import_files([_place(entry, Path(out)) for entry in _imports(Path(out))])
         return Experiment.from_json(json.loads(path.read_text()))
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise MemrnnError(f"{path} is damaged or of another version: {error}.") from error
@@ -183,6 +188,16 @@ def load_run(out: str | Path) -> Run:
     return Run(experiment, tuple(restarts))
 
 
+def _imports(out: Path) -> list[str]:
+    """What the experiment in a folder imports; files by their path in the folder."""
+    path = out / EXPERIMENT_FILE
+    return json.loads(path.read_text()).get("imports", []) if path.is_file() else []
+
+
+def _place(entry: str, out: Path) -> str:
+    return str(out / entry) if entry.endswith(".py") else entry
+
+
 def _open(experiment: Experiment, number: int, out: Path) -> Restart:
     restart = Restart(experiment, number, checkpoint_path(out, number))
     if restart.finished and restart.progress.epochs == 0:
@@ -198,7 +213,9 @@ def _check_memory(experiment: Experiment, workers: int) -> None:
 
 
 @contextmanager
-def _lock(out: Path, experiment: Experiment, timeout: float = 0.0) -> Generator[None]:
+def _lock(
+    out: Path, experiment: Experiment, timeout: float = 0.0, imports: Sequence[str] = ()
+) -> Generator[None]:
     """Makes the folder this experiment's, and this process' own while it trains."""
     if out.exists() and not out.is_dir():
         raise MemrnnError(f"{out} is a file; give a folder that does not exist or is empty.")
@@ -209,7 +226,8 @@ def _lock(out: Path, experiment: Experiment, timeout: float = 0.0) -> Generator[
     out.mkdir(parents=True, exist_ok=True)
     with hold(out, "training", timeout):
         checkpoints.remove_partial(out)
-        text = json.dumps(experiment.to_json(), indent=1) + "\n"
+        kept = copy_imports(imports, out) if imports else _imports(out)
+        text = json.dumps({"imports": list(kept)} | experiment.to_json(), indent=1) + "\n"
         checkpoints.write_bytes(out / EXPERIMENT_FILE, text.encode())
         yield
 
