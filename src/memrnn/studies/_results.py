@@ -173,7 +173,7 @@ def load_results(folder: str | Path) -> StudyResults:
             definition=json.loads(of_cell[0]["definition"]),
             freeze=parse_freeze(freeze),
             runs=tuple(
-                _record(row, curves[row["id"]], scores[row["id"]], study)
+                _record(row, tasks[key], curves[row["id"]], scores[row["id"]], study)
                 for row in sorted(of_cell, key=lambda row: row["restart"])
             ),
             references=references.get(key, {}),
@@ -185,18 +185,23 @@ def load_results(folder: str | Path) -> StudyResults:
 
 def _record(
     row: dict[str, Any],
+    task: TaskDescription,
     curve: tuple[CurvePoint, ...],
     scores: Mapping[str, Mapping[str, SetScores]],
     study: Study,
 ) -> RunRecord:
     names = set(RunRecord.__dataclass_fields__) & set(row)
-    finished = row["status"] in FINAL
+    shown = study.precisions if row["status"] in FINAL else ()
     return RunRecord(
         **{name: row[name] for name in names - {"excess", "versions"}},
         excess=math.inf if row["excess"] is None else row["excess"],
         versions=json.loads(row["versions"] or "{}"),
         curve=curve,
-        scores={one: scores[one] for one in study.precisions if finished and one in scores},
+        scores={
+            precision: {one.name: sets[one.name] for one in task.sets if one.name in sets}
+            for precision in shown
+            if (sets := scores.get(precision))
+        },
     )
 
 
@@ -248,7 +253,7 @@ def _references(ledger: Ledger) -> Mapping[str, Mapping[str, References]]:
         'SELECT task_key, "set", predictor, "group", metric, numerator, denominator '
         'FROM "references" WHERE task_key IN '
         "(SELECT task_key FROM runs WHERE position IS NOT NULL) "
-        'ORDER BY task_key, "set", predictor, place'
+        "ORDER BY rowid"
     ):
         of_set = found.setdefault(key, {}).setdefault(name, {})
         totals = of_set.setdefault(predictor, {}).setdefault(group, {})

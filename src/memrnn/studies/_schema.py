@@ -54,11 +54,11 @@ CREATE TABLE scores (
   metric TEXT, numerator REAL, denominator REAL,
   PRIMARY KEY (run, task_key, precision, "set", place, metric)
 ) WITHOUT ROWID;
-CREATE TABLE "references" (      -- predictors that need no training, on the same items
+CREATE TABLE "references" (      -- predictors that need no training, in their task's order
   task_key TEXT, "set" TEXT, predictor TEXT, place INTEGER, "group" TEXT,
   metric TEXT, numerator REAL, denominator REAL,
   PRIMARY KEY (task_key, "set", predictor, place, metric)
-) WITHOUT ROWID;
+);
 CREATE TABLE sessions (
   number INTEGER PRIMARY KEY, engine TEXT, workers INTEGER, host TEXT, versions TEXT,
   began TEXT, ended TEXT, outcome TEXT

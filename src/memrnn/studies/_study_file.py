@@ -1,0 +1,230 @@
+"""Study files: TOML, as users write it, and as memrnn ships it."""
+
+import dataclasses
+import importlib
+import importlib.util
+import sys
+import hashlib
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from memrnn.errors import MemrnnError
+from memrnn.experiment import TrainingConfig
+from memrnn.studies._study import Study
+from memrnn.tasks import task_names
+
+SHORT = {"languages": "strings"}
+"""Keys whose values are arguments of one task: `languages = ["L"]` is `tasks = ["strings:L"]`."""
+
+RENAMED = {
+    "freezes": "freeze",
+    "bins": "length_bins in [strings]",
+    "strings_per_length": "samples_per_length in [strings]",
+    "recipe": "[config], and what belongs to the task is in [strings]",
+}
+"""Keys of version 0.1."""
+
+RENAMED_CONFIG = {
+    "lengths": "train_lengths in [strings]",
+    "batch_size": "batch_size in [strings]",
+    "batches": "batches in [strings]",
+    "validation_batches": "validation_batches in [strings]",
+    "epochs": "max_epochs",
+    "clip": "max_grad_norm",
+    "decay": "lr_decay",
+    "decay_patience": "lr_patience",
+    "stop_patience": "early_stopping_patience",
+    "learning_rate": "learning_rate_range",
+}
+"""Keys of version 0.1's [recipe]."""
+
+
+def load_study(path: str | Path) -> Study:
+    """Reads a study file, or a study that memrnn ships, by its name.
+
+    What the file imports is imported. Entries of `imports` that end in .py are files, seen from
+    the study file's folder.
+
+    Raises:
+        MemrnnError: if it is no study; the message says what is allowed.
+        OSError: if it cannot be read.
+    """
+    path = Path(path)
+    if not path.suffix and not path.is_file():  # a folder can have a study's name
+        path = shipped_study(str(path))
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise MemrnnError(f"{path} is not TOML: {error}.") from error
+    try:
+        return parse_study(values, path.parent)
+    except MemrnnError as error:
+        raise MemrnnError(f"{path}: {error}") from error
+
+
+def parse_study(values: Mapping[str, Any], folder: str | Path = ".") -> Study:
+    """The study that a study file's keys and values declare.
+
+    Args:
+        folder: from which files in `imports` are seen.
+
+    Raises:
+        MemrnnError: for an unknown key, a value of the wrong kind, or one that is not allowed.
+    """
+    given = dict(values)
+    imports = given.get("imports", [])
+    if isinstance(imports, list):
+        given["imports"] = [_resolve(entry, Path(folder)) for entry in imports]
+        import_all([entry for entry in given["imports"] if isinstance(entry, str)])
+    tables = {name: given.pop(name) for name in task_names() if name in given}
+    _refuse_old(given)
+    for short, task in SHORT.items():
+        if short in given:
+            arguments = _strings(given.pop(short), short)
+            tasks = _strings(given.get("tasks", []), "tasks")
+            given["tasks"] = [*tasks, *(f"{task}:{argument}" for argument in arguments)]
+    _check_keys(given, Study, "a study", hidden=("options",), also=(*SHORT, *_headings()))
+    if "config" in given:
+        given["config"] = _config(given["config"])
+    study = _convert({**given, "options": tables}, Study)
+    named = {task.partition(":")[0] for task in study.tasks}
+    if unused := [name for name in tables if name not in named]:
+        raise MemrnnError(
+            f"[{unused[0]}] has options of a task that `tasks` does not name; name one, or leave "
+            "the table out."
+        )
+    list(study.cells())  # what is wrong with tasks and models is said now
+    return study
+
+
+def shipped_studies() -> dict[str, Path]:
+    """The study files that come with memrnn, by name."""
+    folder = Path(__file__).parent / "shipped"
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def shipped_study(name: str) -> Path:
+    """The file of a shipped study.
+
+    Raises:
+        MemrnnError: if there is none of this name.
+    """
+    known = shipped_studies()
+    if name not in known:
+        raise MemrnnError(
+            f"There is no study file {name!r}, and memrnn ships only {', '.join(known)}."
+        )
+    return known[name]
+
+
+def import_all(imports: Sequence[str]) -> None:
+    """Imports modules, and files by their path, once per process.
+
+    Raises:
+        MemrnnError: if one does not exist.
+    """
+    for entry in imports:
+        if not entry.endswith(".py"):
+            try:
+                importlib.import_module(entry)
+            except ModuleNotFoundError as error:
+                raise MemrnnError(f"imports: there is no module {entry}: {error}.") from error
+            continue
+        path = Path(entry).resolve()
+        if not path.is_file():
+            raise MemrnnError(f"imports: there is no file {path}.")
+        main = getattr(sys.modules["__main__"], "__file__", None)
+        name = f"memrnn_import_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+        if name in sys.modules or (main is not None and Path(main).resolve() == path):
+            continue
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None and spec.loader is not None  # of a file named *.py there always is
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+
+
+def _config(values: Any) -> Any:
+    """A [config] table with ranges as two numbers."""
+    if not isinstance(values, dict):
+        raise MemrnnError("[config] must be a table of keys and values.")
+    for old, new in RENAMED_CONFIG.items():
+        if old in values:
+            raise MemrnnError(f"The key {old!r} of version 0.1 is now {new}.")
+    _check_keys(values, TrainingConfig, "[config]")
+    return {key: _range(value) if key.endswith("_range") else value for key, value in values.items()}
+
+
+def _range(value: Any) -> Any:
+    """`0.0005:0.01` as two numbers; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return [float(bound) for bound in value.split(":")]
+    except ValueError as error:
+        raise MemrnnError(f"{value!r} is not a range; write LOW:HIGH or [LOW, HIGH].") from error
+
+
+def _refuse_old(values: Mapping[str, Any]) -> None:
+    for old, new in RENAMED.items():
+        if old in values:
+            raise MemrnnError(f"The key {old!r} of version 0.1 is now {new}.")
+
+
+def _headings() -> list[str]:
+    return [f"[{name}]" for name in task_names()]
+
+
+def _strings(values: Any, key: str) -> list[str]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise MemrnnError(f"{key} must be a list of strings.")
+    return values
+
+
+def _convert(values: Any, kind: type[Study]) -> Study:
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        # An error of ours, which __post_init__ raised, says all; msgspec's own need the place.
+        if isinstance(error.__cause__, MemrnnError):
+            raise error.__cause__ from None
+        said, _, where = str(error).partition(" - at `$.")
+        raise MemrnnError(f"{said} in `{where}." if where else f"{said}.") from error
+
+
+def _resolve(entry: Any, folder: Path) -> Any:
+    path_like = isinstance(entry, str) and entry.endswith(".py")
+    return str((folder / entry).resolve()) if path_like else entry
+
+
+def _check_keys(
+    values: Mapping[str, Any],
+    kind: type,
+    what: str,
+    *,
+    hidden: Sequence[str] = (),
+    also: Sequence[str] = (),
+) -> None:
+    fields = [one for one in dataclasses.fields(kind) if one.name not in hidden]
+    known = [one.name for one in fields]
+    if unknown := [key for key in values if key not in known]:
+        raise MemrnnError(
+            f"{what} has no key {unknown[0]!r}; its keys are {', '.join([*known, *also])}."
+        )
+    missing = [
+        one.name
+        for one in fields
+        if one.default is dataclasses.MISSING
+        and one.default_factory is dataclasses.MISSING
+        and one.name not in values
+    ]
+    if missing:
+        raise MemrnnError(f"{what} needs a value for {', '.join(missing)}.")
