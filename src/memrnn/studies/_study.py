@@ -1,8 +1,5 @@
 """A study: a declared grid of tasks, models, freezing modes and restarts."""
 
-import dataclasses
-import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +10,7 @@ import msgspec
 from memrnn.errors import MemrnnError
 from memrnn.experiment import Experiment, TrainingConfig
 from memrnn.models import get_model
+from memrnn.options import digest, to_json
 from memrnn.parts import check_freeze
 from memrnn.precision import check_precision
 from memrnn.tasks import Task, parse_task
@@ -96,7 +94,7 @@ class Study:
                     yield Experiment(task, model, parse_freeze(text), self.config, self.seed)
 
     def to_json(self) -> dict[str, Any]:
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        return to_json(self)
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> "Study":
@@ -163,8 +161,7 @@ def freeze_text(freeze: Sequence[str]) -> str:
 def _ids(cell: Experiment, restarts: int) -> Iterator[tuple[int, str]]:
     identity = cell.identity()
     for restart in range(restarts):
-        content = json.dumps([identity, restart], sort_keys=True)
-        yield restart, hashlib.sha256(content.encode()).hexdigest()[:12]
+        yield restart, digest([identity, restart])
 
 
 def _refuse_twins(names: Sequence[str], meanings: Sequence[Any]) -> None:
