@@ -51,12 +51,9 @@ def check_changes(
         sentences.append(
             f"max_epochs has grown from {most} to {asked}; runs that had reached {most} go on."
         )
-    keys = {row["task"]: row["task_key"] for row in known}
-    evaluated_anew = [
-        spec
-        for spec, description in tasks.descriptions.items()
-        if keys.get(spec, description.key) != description.key
-    ]
+    evaluated_anew = any(
+        theirs != ours for _, theirs, ours in _options(known, tasks, evaluation=True)
+    )
     if evaluated_anew or before.precisions != study.precisions:
         sentences.append(
             "It asks for other evaluations than before; what is trained is only evaluated."
@@ -85,18 +82,20 @@ def _configuration(before: Study, study: Study) -> Iterator[tuple[str, Any, Any]
 
 
 def _options(
-    known: Sequence[Mapping[str, Any]], tasks: Tasks
+    known: Sequence[Mapping[str, Any]], tasks: Tasks, *, evaluation: bool = False
 ) -> Iterator[tuple[str, Any, Any]]:
-    """Training options of the tasks that the study had before; their first one is the argument."""
+    """Options, of training or of evaluation, of the tasks that the study had before.
+
+    The first option of a task is its argument: another one is another task.
+    """
     before = {row["task"].partition(":")[0]: json.loads(row["options"]) for row in known}
     seen: set[str] = set()
     for spec, options in tasks.options.items():
         name = spec.partition(":")[0]
         if name in before and name not in seen:
             seen.add(name)
-            argument, *others = options
-            for option in others:
-                if option not in task_class(name).evaluation_options:
+            for option in list(options)[1:]:
+                if (option in task_class(name).evaluation_options) == evaluation:
                     yield f"{name}.{option}", before[name].get(option), options[option]
 
 

@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from memrnn.errors import MemrnnError
 from memrnn.experiment import TrainingConfig
+from memrnn.options import from_json, to_json
 from memrnn.studies._study import Study
 from memrnn.tasks import task_names
 
@@ -81,16 +80,16 @@ def parse_study(values: Mapping[str, Any], folder: str | Path = ".") -> Study:
         given["imports"] = [_resolve(entry, Path(folder)) for entry in imports]
         import_all([entry for entry in given["imports"] if isinstance(entry, str)])
     tables = {name: given.pop(name) for name in task_names() if name in given}
-    _refuse_old(given)
+    _refuse_renamed(given, RENAMED)
     for short, task in SHORT.items():
         if short in given:
             arguments = _strings(given.pop(short), short)
             tasks = _strings(given.get("tasks", []), "tasks")
             given["tasks"] = [*tasks, *(f"{task}:{argument}" for argument in arguments)]
-    _check_keys(given, Study, "a study", hidden=("options",), also=(*SHORT, *_headings()))
+    _check_keys(given)
     if "config" in given:
         given["config"] = _config(given["config"])
-    study = _convert({**given, "options": tables}, Study)
+    study = from_json(Study, {**given, "options": tables}, "The study file")
     named = {task.partition(":")[0] for task in study.tasks}
     if unused := [name for name in tables if name not in named]:
         raise MemrnnError(
@@ -152,35 +151,29 @@ def import_all(imports: Sequence[str]) -> None:
             raise
 
 
-def _config(values: Any) -> Any:
-    """A [config] table with ranges as two numbers."""
-    if not isinstance(values, dict):
-        raise MemrnnError("[config] must be a table of keys and values.")
-    for old, new in RENAMED_CONFIG.items():
-        if old in values:
-            raise MemrnnError(f"The key {old!r} of version 0.1 is now {new}.")
-    _check_keys(values, TrainingConfig, "[config]")
-    return {key: _range(value) if key.endswith("_range") else value for key, value in values.items()}
+def _config(values: Any) -> dict[str, Any]:
+    """A [config] table, with ranges as pairs."""
+    if isinstance(values, dict):
+        _refuse_renamed(values, RENAMED_CONFIG)
+    return to_json(from_json(TrainingConfig, values, "[config]"))
 
 
-def _range(value: Any) -> Any:
-    """`0.0005:0.01` as two numbers; anything else as it is."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return [float(bound) for bound in value.split(":")]
-    except ValueError as error:
-        raise MemrnnError(f"{value!r} is not a range; write LOW:HIGH or [LOW, HIGH].") from error
-
-
-def _refuse_old(values: Mapping[str, Any]) -> None:
-    for old, new in RENAMED.items():
+def _refuse_renamed(values: Mapping[str, Any], renamed: Mapping[str, str]) -> None:
+    for old, new in renamed.items():
         if old in values:
             raise MemrnnError(f"The key {old!r} of version 0.1 is now {new}.")
 
 
-def _headings() -> list[str]:
-    return [f"[{name}]" for name in task_names()]
+def _check_keys(values: Mapping[str, Any]) -> None:
+    known = [one.name for one in dataclasses.fields(Study) if one.name != "options"]
+    if unknown := [key for key in values if key not in known]:
+        tables = [f"[{name}]" for name in task_names()]
+        raise MemrnnError(
+            f"A study has no key {unknown[0]!r}; its keys are {', '.join([*known, *SHORT])} and "
+            f"tables with options of tasks, {', '.join(tables)}."
+        )
+    if "tasks" not in values:
+        raise MemrnnError(f"A study needs a value for tasks, or for {', '.join(SHORT)}.")
 
 
 def _strings(values: Any, key: str) -> list[str]:
@@ -189,42 +182,6 @@ def _strings(values: Any, key: str) -> list[str]:
     return values
 
 
-def _convert(values: Any, kind: type[Study]) -> Study:
-    try:
-        return msgspec.convert(values, kind)
-    except msgspec.ValidationError as error:
-        # An error of ours, which __post_init__ raised, says all; msgspec's own need the place.
-        if isinstance(error.__cause__, MemrnnError):
-            raise error.__cause__ from None
-        said, _, where = str(error).partition(" - at `$.")
-        raise MemrnnError(f"{said} in `{where}." if where else f"{said}.") from error
-
-
 def _resolve(entry: Any, folder: Path) -> Any:
     path_like = isinstance(entry, str) and entry.endswith(".py")
     return str((folder / entry).resolve()) if path_like else entry
-
-
-def _check_keys(
-    values: Mapping[str, Any],
-    kind: type,
-    what: str,
-    *,
-    hidden: Sequence[str] = (),
-    also: Sequence[str] = (),
-) -> None:
-    fields = [one for one in dataclasses.fields(kind) if one.name not in hidden]
-    known = [one.name for one in fields]
-    if unknown := [key for key in values if key not in known]:
-        raise MemrnnError(
-            f"{what} has no key {unknown[0]!r}; its keys are {', '.join([*known, *also])}."
-        )
-    missing = [
-        one.name
-        for one in fields
-        if one.default is dataclasses.MISSING
-        and one.default_factory is dataclasses.MISSING
-        and one.name not in values
-    ]
-    if missing:
-        raise MemrnnError(f"{what} needs a value for {', '.join(missing)}.")
