@@ -9,9 +9,11 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from memrnn.errors import MemrnnError
 from memrnn.reports._format import duration
+from memrnn.runtime import say
 from memrnn.studies import (
     FORMATS,
     Change,
@@ -57,7 +59,7 @@ def run_command(
     """
     study = load_study(file)
     _run(study, out, engine, workers, address, retry, import_results)
-    Console(stderr=True).print(f"next: memrnn study report {out}", highlight=False)
+    say(Console(stderr=True), f"next: memrnn study report {out}")
 
 
 def status_command(directory: tyro.conf.Positional[Path], json: bool = False) -> None:
@@ -74,7 +76,7 @@ def status_command(directory: tyro.conf.Positional[Path], json: bool = False) ->
     console = Console()
     console.print(_status_table(status))
     for line in status_lines(status):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        say(console, line)
 
 
 def report_command(directory: tyro.conf.Positional[Path], out: Path | None = None) -> None:
@@ -198,12 +200,12 @@ def _run(
             retry=retry,
             import_results=import_results,
             listener=display,
-            notice=lambda sentence: console.print(sentence, highlight=False),
+            notice=lambda sentence: say(console, sentence),
         )
-    console.print(
+    say(
+        console,
         f"{counts.get('done', 0) + counts.get('diverged', 0)} of {total} runs finished, "
         f"{counts.get('diverged', 0)} of them diverged, {counts.get('failed', 0)} failed.",
-        highlight=False,
     )
     if counts.get("failed"):
         fault = study_status(out).faults[0]
@@ -242,12 +244,10 @@ class _Display:
             return
         self._bar.advance(self._task)
         cell = change.run.experiment
-        self._console.print(
+        say(
+            self._console,
             f"{change.status:8} {cell.label}  "
             f"restart {change.run.restart}\n         {change.detail}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
         )
 
 
@@ -258,7 +258,7 @@ def _status_table(status: StudyStatus) -> Table:
     for name in status.counts:
         table.add_column(name, justify="right")
     for one in status.progress:
-        table.add_row(one.task, one.model, *_counts(one.counts.values()))
+        table.add_row(Text(one.task), Text(one.model), *_counts(one.counts.values()))
     return table
 
 

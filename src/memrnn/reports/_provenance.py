@@ -1,7 +1,6 @@
 """Where results come from: versions, machine, recipe and time."""
 
 import importlib.metadata
-import os
 import platform
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import jax
 
 from memrnn.experiment import Recipe
+from memrnn.runtime import cores
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Provenance:
         versions = {name: _version(name) for name in ("memrnn", "jax", "jaxlib", "equinox")}
         versions["python"] = platform.python_version()
         machine = (
-            f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
+            f"{platform.system()} {platform.machine()}, {cores()} cores, "
             f"JAX on {jax.default_backend()}"
         )
         return Provenance(command, seed, recipe, versions, machine, seconds)

@@ -110,13 +110,13 @@ def _language_table(group: Sequence[Summary], bins: Sequence[int], widths: Seque
             _number_column(table, heading)
     for summary in group:
         cells = [cell for number in bins for cell in _cells(summary.bins[number])]
-        table.add_row(Text(summary.model), summary.frozen, *cells)
+        table.add_row(Text(summary.model), Text(summary.frozen), *cells)
     table.add_section()
     shown = [group[0].bins[number] for number in bins]
     names = dict.fromkeys(scores.floor_name for scores in shown)
     floor = [cell for scores in shown for cell in (form.share(scores.floor), "", "0.00")]
     ceiling = [cell for scores in shown for cell in (form.share(scores.ceiling), "", "1.00")]
-    table.add_row("floor", "/".join(names), *floor)
+    table.add_row("floor", Text("/".join(names)), *floor)
     table.add_row("ceiling", "bayes", *ceiling)
     return table
 

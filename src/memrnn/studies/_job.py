@@ -18,6 +18,7 @@ from memrnn.cache import use_compile_cache
 from memrnn.errors import MemrnnError
 from memrnn.evaluation import References, evaluate_restart, reference_scores
 from memrnn.experiment import Experiment
+from memrnn.imports import import_files
 from memrnn.studies._about import about_worker
 from memrnn.studies._messages import (
     EvaluationFinished,
@@ -27,7 +28,6 @@ from memrnn.studies._messages import (
     RunFinished,
     RunStarted,
 )
-from memrnn.studies._study_file import import_all
 from memrnn.training import Outcome, Pack, Restart, Trainer, measure_slots
 
 ORPHAN_SECONDS = 120.0
@@ -62,7 +62,7 @@ def run_job(job: Job, together: int | None = None) -> Iterator[Event]:
             a CPU, and on a GPU as many as its memory holds.
     """
     use_compile_cache()
-    import_all(job.imports)
+    import_files(job.imports)
     if together is None and jax.default_backend() != "gpu":
         events = _one_by_one(job)
     else:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from memrnn.errors import MemrnnError
+from memrnn.runtime import cores
 from memrnn.studies._job import Job, run_job
 from memrnn.studies._messages import JobFinished, JobStarted, Message, WorkerLost
 
@@ -161,13 +162,6 @@ def _follow_parent() -> None:
     assert parent is not None
     wait([parent.sentinel])
     os._exit(1)
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def gpus() -> list[str]:

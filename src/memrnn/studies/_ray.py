@@ -16,8 +16,9 @@ from contextlib import contextmanager
 from typing import Any, no_type_check
 
 from memrnn.errors import MemrnnError
+from memrnn.runtime import cores
 from memrnn.studies._job import Job
-from memrnn.studies._local import LocalEngine, cores
+from memrnn.studies._local import LocalEngine
 from memrnn.studies._messages import JobFinished, Message, Report, WorkerLost
 
 MISSING = (

@@ -4,6 +4,7 @@ import platform
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from memrnn.imports import import_files
 from memrnn.studies._about import versions
 from memrnn.studies._changes import check_changes
 from memrnn.studies._driver import Driver, Listener
@@ -13,7 +14,6 @@ from memrnn.studies._folder import lock_folder
 from memrnn.studies._ledger import Ledger
 from memrnn.studies._records import Records, Tasks
 from memrnn.studies._study import Study, plan
-from memrnn.studies._study_file import import_all
 
 
 def run_study(
@@ -46,7 +46,7 @@ def run_study(
         OSError: if the disk is full.
     """
     out = Path(out).resolve()  # workers may have another working directory
-    import_all(study.imports)
+    import_files(study.imports)
     packs = plan(study)
     tasks = Tasks.of(packs)
     planned = {run.id for pack in packs for run in pack}

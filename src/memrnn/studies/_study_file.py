@@ -1,10 +1,6 @@
 """Study files: TOML, as users write it, and as memrnn ships it."""
 
 import dataclasses
-import importlib
-import importlib.util
-import sys
-import hashlib
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +8,7 @@ from typing import Any
 
 from memrnn.errors import MemrnnError
 from memrnn.experiment import TrainingConfig
+from memrnn.imports import import_files
 from memrnn.options import from_json, to_json
 from memrnn.studies._study import Study
 from memrnn.tasks import task_names
@@ -78,7 +75,7 @@ def parse_study(values: Mapping[str, Any], folder: str | Path = ".") -> Study:
     imports = given.get("imports", [])
     if isinstance(imports, list):
         given["imports"] = [_resolve(entry, Path(folder)) for entry in imports]
-        import_all([entry for entry in given["imports"] if isinstance(entry, str)])
+        import_files([entry for entry in given["imports"] if isinstance(entry, str)])
     tables = {name: given.pop(name) for name in task_names() if name in given}
     _refuse_renamed(given, RENAMED)
     for short, task in SHORT.items():
@@ -118,37 +115,6 @@ def shipped_study(name: str) -> Path:
             f"There is no study file {name!r}, and memrnn ships only {', '.join(known)}."
         )
     return known[name]
-
-
-def import_all(imports: Sequence[str]) -> None:
-    """Imports modules, and files by their path, once per process.
-
-    Raises:
-        MemrnnError: if one does not exist.
-    """
-    for entry in imports:
-        if not entry.endswith(".py"):
-            try:
-                importlib.import_module(entry)
-            except ModuleNotFoundError as error:
-                raise MemrnnError(f"imports: there is no module {entry}: {error}.") from error
-            continue
-        path = Path(entry).resolve()
-        if not path.is_file():
-            raise MemrnnError(f"imports: there is no file {path}.")
-        main = getattr(sys.modules["__main__"], "__file__", None)
-        name = f"memrnn_import_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
-        if name in sys.modules or (main is not None and Path(main).resolve() == path):
-            continue
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None  # of a file named *.py there always is
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[name]
-            raise
 
 
 def _config(values: Any) -> dict[str, Any]:
