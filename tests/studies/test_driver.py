@@ -11,7 +11,15 @@ from scripted_engine import ScriptedEngine
 from small_studies import content, small_study
 
 from memrnn import MemrnnError, evaluate, load_run
-from memrnn.studies import LedgerError, RunFailed, WorkerLost, load_results, plan, run_job, run_study
+from memrnn.studies import (
+    LedgerError,
+    RunFailed,
+    WorkerLost,
+    load_results,
+    plan,
+    run_job,
+    run_study,
+)
 from memrnn.studies import _driver as driver_module
 
 KILLED = WorkerLost("its worker was ended by SIGKILL", "killed")
@@ -36,9 +44,11 @@ def test_everything_is_recorded(undisturbed: Path) -> None:
         assert list(run.scores["float32"]["12:18"].groups) == ["12", "15", "18"]
         assert [point.epoch for point in run.curve] == [1, 2, 3]
         for point in run.curve:
-            assert point.train["perplexity"].denominator > point.validation[
-                "perplexity"
-            ].denominator > 0
+            assert (
+                point.train["perplexity"].denominator
+                > point.validation["perplexity"].denominator
+                > 0
+            )
             assert point.learning_rate > 0
         assert run.reference is not None
         assert run.excess < float("inf")

@@ -101,7 +101,9 @@ def test_what_is_finished_here_is_not_replaced_and_what_failed_is(
     before = content(out)
     assert run_study(small_study(), out, ScriptedEngine(script)) == {"done": 2, "failed": 2}
     engine = ScriptedEngine(nothing_is_run)
-    assert run_study(small_study(), out, engine, import_results=[tmp_path / "tables"]) == {"done": 4}
+    assert run_study(small_study(), out, engine, import_results=[tmp_path / "tables"]) == {
+        "done": 4
+    }
     for cell in load_results(out).cells:
         imported = {point.learning_rate == 77 for run in cell.runs for point in run.curve}
         assert imported == {cell.model == "jm-3"}

@@ -13,9 +13,7 @@ from memrnn.studies._study import Pack, Study, freeze_text
 from memrnn.tasks import task_class
 
 
-def check_changes(
-    ledger: Ledger, study: Study, packs: Sequence[Pack], tasks: Tasks
-) -> list[str]:
+def check_changes(ledger: Ledger, study: Study, packs: Sequence[Pack], tasks: Tasks) -> list[str]:
     """Sentences about what the study adds and leaves out; nothing for a new one.
 
     Raises:

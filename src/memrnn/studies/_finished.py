@@ -34,9 +34,7 @@ class FinishedRuns:
     others: int
     tables: dict[str, list[Row]]
 
-    def without(
-        self, known: Iterable[Mapping[str, Any]], config: TrainingConfig
-    ) -> "FinishedRuns":
+    def without(self, known: Iterable[Mapping[str, Any]], config: TrainingConfig) -> "FinishedRuns":
         """What is left where these runs are finished already."""
         ids = {row["id"] for row in known if complete(row, config)}
         runs = [row for row in self.runs if row["id"] not in ids]

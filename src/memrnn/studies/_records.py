@@ -104,7 +104,9 @@ class Records:
 
     def unevaluated(self, study: Study, tasks: Tasks) -> list[str]:
         """Finished runs of which scores are missing that the study asks for."""
-        known = 'SELECT 1 FROM scores WHERE run = runs.id AND task_key = runs.task_key AND precision'
+        known = (
+            "SELECT 1 FROM scores WHERE run = runs.id AND task_key = runs.task_key AND precision"
+        )
         missing = " OR ".join(f"NOT EXISTS ({known} = ?)" for _ in study.precisions)
         scored = [one.key for one in tasks.descriptions.values() if one.sets]
         keys = ", ".join("?" for _ in scored)

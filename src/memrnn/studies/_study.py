@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
+from memrnn.digests import digest
 from memrnn.errors import MemrnnError
 from memrnn.experiment import Experiment, TrainingConfig
 from memrnn.models import get_model
-from memrnn.options import digest, to_json
+from memrnn.options import to_json
 from memrnn.parts import check_freeze
 from memrnn.precision import check_precision
 from memrnn.tasks import Task, parse_task
