@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from memrnn.errors import MemrnnError
-from memrnn.parts import freeze_label
 from memrnn.reports._format import duration
 from memrnn.runtime import check_output, say
 from memrnn.studies import (
@@ -45,21 +44,21 @@ def run_command(
     workers: int | None = None,
     address: str | None = None,
     retry: bool = False,
-    finished: tuple[Path, ...] = (),
+    import_results: tuple[Path, ...] = (),
 ) -> None:
-    """Runs a study, or what is left of it; stop it whenever you like, it continues.
+    """Runs a study, or what is left of it; called again, it continues.
 
     Args:
         file: a study file (TOML), or the name of one that ships: smoke, paper-small, paper.
         out: folder for the ledger and the checkpoints; the same folder continues.
         engine: local (processes on this machine) or ray (a Ray cluster that shares this folder).
-        workers: runs at a time; by default one a core.
+        workers: runs at a time; by default one per core.
         address: of the Ray cluster; by default $RAY_ADDRESS, else one is started here.
         retry: run also what has failed before.
-        finished: folders of `memrnn study export`, whose finished runs are not run again.
+        import_results: folders of `memrnn study export`, whose finished runs are not run again.
     """
     study = load_study(file)
-    _run(study, out, engine, workers, address, retry, finished)
+    _run(study, out, engine, workers, address, retry, import_results)
     say(Console(stderr=True), f"next: memrnn study report {out}")
 
 
@@ -121,7 +120,7 @@ def reproduce_command(
         preset: smoke (24 runs, minutes), small (336 runs, a long evening) or paper (all 1,400).
         out: folder for all that is made; by default `reproduce-PRESET`. The same continues.
         engine: local or ray, as in `memrnn study run`.
-        workers: runs at a time; by default one a core.
+        workers: runs at a time; by default one per core.
         address: of the Ray cluster.
     """
     study = load_study("paper-small" if preset == "small" else preset)
@@ -151,7 +150,7 @@ def status_lines(status: StudyStatus) -> list[str]:
     if status.runs_per_hour is not None:
         left = f"; about {duration(status.seconds_left)} left" if status.seconds_left else ""
         lines.append(
-            f"{status.runs_per_hour:.1f} runs an hour on {status.workers} workers "
+            f"{status.runs_per_hour:.1f} runs per hour on {status.workers} workers "
             f"({status.engine}){left}."
         )
     lines.append(
@@ -165,7 +164,7 @@ def status_lines(status: StudyStatus) -> list[str]:
         lines.append(f"{status.left_behind} further runs in the ledger left the study.")
     for fault in status.faults[:_FAULTS_SHOWN]:
         lines.append(
-            f"failed: {fault.language} {fault.model} freeze={fault.freeze} restart "
+            f"failed: {fault.task} {fault.model} freeze={fault.freeze} restart "
             f"{fault.restart}: {fault.reason}"
         )
     if len(status.faults) > _FAULTS_SHOWN:
@@ -189,7 +188,7 @@ def _run(
     workers: int | None,
     address: str | None,
     retry: bool = False,
-    finished: Sequence[Path] = (),
+    import_results: Sequence[Path] = (),
 ) -> None:
     console = Console(stderr=True)
     if address is not None and engine != "ray":
@@ -203,7 +202,7 @@ def _run(
             out,
             chosen,
             retry=retry,
-            finished=finished,
+            import_results=import_results,
             listener=display,
             notice=lambda sentence: say(console, sentence),
         )
@@ -215,7 +214,7 @@ def _run(
     if counts.get("failed"):
         fault = study_status(out).faults[0]
         raise StudyFailedError(
-            f"{counts['failed']} of {total} runs failed, for instance {fault.language} "
+            f"{counts['failed']} of {total} runs failed, for instance {fault.task} "
             f"{fault.model} freeze={fault.freeze} restart {fault.restart}: {fault.reason}. "
             f"See memrnn study status {out}; --retry runs them again."
         )
@@ -251,19 +250,19 @@ class _Display:
         cell = change.run.experiment
         say(
             self._console,
-            f"{change.status:8} {cell.language}  {cell.model}  {freeze_label(cell.freeze)}  "
+            f"{change.status:8} {cell.label}  "
             f"restart {change.run.restart}\n         {change.detail}",
         )
 
 
 def _status_table(status: StudyStatus) -> Table:
     table = Table(box=None, pad_edge=False)
-    table.add_column("language")
+    table.add_column("task")
     table.add_column("model")
     for name in status.counts:
         table.add_column(name, justify="right")
     for one in status.progress:
-        table.add_row(Text(one.language), Text(one.model), *_counts(one.counts.values()))
+        table.add_row(Text(one.task), Text(one.model), *_counts(one.counts.values()))
     return table
 
 

@@ -8,18 +8,18 @@ from memrnn.errors import MemrnnError
 from memrnn.locks import hold
 from memrnn.studies._ledger import LEDGER_FILE
 
-PATIENCE = 1.0
+LOCK_TIMEOUT = 1.0
 """Seconds to wait for the folder: `study status` holds it for a moment when it looks."""
 
 
 @contextmanager
-def claim(out: Path) -> Generator[None]:
-    """Makes the folder this study's and this process' own while it runs."""
+def lock_folder(out: Path) -> Generator[None]:
+    """Locks the folder while the study runs in it."""
     if out.exists() and not out.is_dir():
         raise MemrnnError(f"{out} is a file; give a folder that does not exist or is empty.")
     ours = (out / LEDGER_FILE).exists() or (out / "runs").is_dir()
     if out.exists() and any(out.iterdir()) and not ours:
         raise MemrnnError(f"{out} is not empty and holds no study; give another folder.")
     out.mkdir(parents=True, exist_ok=True)
-    with hold(out, "running the study", PATIENCE):
+    with hold(out, "running the study", LOCK_TIMEOUT):
         yield

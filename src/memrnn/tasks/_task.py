@@ -1,6 +1,7 @@
 """The protocol of a task: all that training, evaluation, studies and reports know of it."""
 
 import abc
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -147,8 +148,8 @@ class Task(abc.ABC):
     @property
     def argument(self) -> str | None:
         """The first field's value."""
-        names = list(getattr(self, "__dataclass_fields__", {}))
-        return str(getattr(self, names[0])) if names else None
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return str(getattr(self, fields[0].name)) if fields else None
 
     @abc.abstractmethod
     def build(self, model: Model, seed: int) -> Network:
