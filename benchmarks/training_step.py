@@ -17,11 +17,11 @@ os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # before any thread poo
 
 import numpy as np
 import torch
+from memrnn.training._data import Batches
 
 import memrnn
 import torch_reference
 from memrnn.parts import partition
-from memrnn.training._data import Batches
 from memrnn.training._programs import compile_programs, new_learner, read
 
 STEPS = 40

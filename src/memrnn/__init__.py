@@ -35,6 +35,7 @@ from memrnn.tasks import Strings as Strings
 from memrnn.tasks import Task as Task
 from memrnn.tasks import make_task as make_task
 from memrnn.tasks import register_task as register_task
+from memrnn.tasks import whole_set as whole_set
 from memrnn.training import Progress as Progress
 from memrnn.training import Run as Run
 from memrnn.training import load_run as load_run

@@ -19,7 +19,16 @@ from memrnn.options import format_range
 from memrnn.padding import padded_lengths
 from memrnn.predictors import CEILING, FLOORS, Predictor, hits, surprisals
 from memrnn.tasks._metrics import Metric, Scores
-from memrnn.tasks._task import BAYES, Data, EvaluationSet, Relation, SetDescription, Task
+from memrnn.tasks._task import (
+    BAYES,
+    Data,
+    EvaluationSet,
+    Relation,
+    SetDescription,
+    Task,
+    random_order,
+    whole_set,
+)
 
 EVALUATION_BATCH = 100
 """Strings per batch: the loop over time costs about the same for 10 strings as for 100."""
@@ -145,8 +154,7 @@ class Strings(Task):
     def plan(
         self, seed: int, epoch: int
     ) -> tuple[Int[np.ndarray, " updates"], Int[np.ndarray, " updates"]]:
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3, epoch)))
-        order = rng.permutation(self.batches).astype(np.int32)
+        order = random_order(self.batches, seed, epoch)
         lengths = np.asarray(_draw(self, seed)[0].lengths)[order]
         return order, np.searchsorted(self.widths, lengths).astype(np.int32)
 
@@ -186,10 +194,9 @@ class Strings(Task):
 
     def validation(self, seed: int) -> EvaluationSet:
         _, strings = _draw(self, seed)
-        count, size, longest = strings.tokens.shape
+        _, size, longest = strings.tokens.shape
         lengths = np.repeat(np.asarray(strings.lengths), size)
-        batch = Batch(np.asarray(strings.tokens).reshape(-1, longest), lengths)
-        return EvaluationSet([batch], [np.arange(count * size)], list(map(str, lengths)))
+        return whole_set(Batch(np.asarray(strings.tokens).reshape(-1, longest), lengths), lengths)
 
     def validation_reference(self, seed: int) -> Scores:
         _, strings = _draw(self, seed)
