@@ -95,13 +95,15 @@ class Driver:
     def __init__(
         self,
         study: Study,
+        imports: tuple[str, ...],
         out: Path,
         engine: Engine,
         ledger: Ledger,
         tasks: Tasks,
         listener: Listener,
     ):
-        self.study, self.out, self.engine, self.ledger = study, out, engine, ledger
+        self.study, self.imports, self.out = study, imports, out
+        self.engine, self.ledger = engine, ledger
         self.records, self.listener = Records(ledger), listener
         self.keys = {spec: one.key for spec, one in tasks.descriptions.items()}
         self.waiting: deque[_Group] = deque()
@@ -168,7 +170,7 @@ class Driver:
                         for run in group.runs
                     ),
                     self.study.precisions,
-                    self.study.imports,
+                    self.imports,
                     references=self.keys[experiment.task.spec] not in self.referenced,
                 )
             )

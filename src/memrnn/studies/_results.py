@@ -33,6 +33,7 @@ class RunRecord:
     Attributes:
         reason: why it failed.
         best_epoch: at which it was evaluated, from 1; 0 for its start, None before training.
+        learning_rate: of the first epoch; None before the run was begun.
         selection: the best validation value of the task's selection metric, None before the
             first epoch.
         reference: the same of the exact distribution on the same items; None if unknown.
@@ -71,7 +72,7 @@ class RunRecord:
             status=self.status,
             epochs=self.epochs,
             best_epoch=self.best_epoch or 0,
-            learning_rate=self.learning_rate,
+            learning_rate=self.curve[0].learning_rate if self.curve else None,
             selection=math.nan if self.selection is None else self.selection,
             reference=self.reference,
             excess=self.excess,

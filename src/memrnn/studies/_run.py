@@ -10,7 +10,7 @@ from memrnn.studies._changes import check_changes
 from memrnn.studies._driver import Driver, Listener
 from memrnn.studies._engine import Engine
 from memrnn.studies._finished import read_finished
-from memrnn.studies._folder import lock_folder
+from memrnn.studies._folder import keep_imports, lock_folder
 from memrnn.studies._ledger import Ledger
 from memrnn.studies._records import Records, Tasks
 from memrnn.studies._study import Study, plan
@@ -56,6 +56,7 @@ def run_study(
         records = Records(ledger)
         for sentence in check_changes(ledger, study, packs, tasks):
             notice(sentence)
+        imports = keep_imports(study.imports, out)
         with ledger.writing():
             for exported in exports:
                 new = exported.without(records.finished(), study.config)
@@ -65,7 +66,7 @@ def run_study(
             if retry:
                 records.retry()
             session = records.open_session(engine.name, engine.workers, platform.node(), versions())
-        driver = Driver(study, out, engine, ledger, tasks, listener or (lambda *_: None))
+        driver = Driver(study, imports, out, engine, ledger, tasks, listener or (lambda _: None))
         outcome = "stopped"
         try:
             driver.run(packs)

@@ -119,7 +119,7 @@ class PlannedRun:
 
     @property
     def folder(self) -> str:
-        """Where its checkpoint is in the study's folder; `memrnn evaluate` and `explain` read it."""
+        """Where its checkpoint is in the study's folder, for `memrnn evaluate` and `explain`."""
         cell = self.experiment
         name = f"{cell.task.spec}_{cell.model}_{freeze_text(cell.freeze)}"
         readable = re.sub(r"[^\w.,=+-]", "_", name)[:100]
