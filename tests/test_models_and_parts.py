@@ -7,6 +7,7 @@ import pytest
 from memrnn.controllers import CONTROLLERS
 from memrnn.memories import NoMemory, Superposition
 from memrnn.models import Model, get_model, model_names, register_memory, register_model
+from memrnn.network import OneHot
 from memrnn.parts import PARTS, check_freeze, freeze_label, parameter_count, partition
 
 
@@ -37,7 +38,7 @@ def test_other_names_are_refused(name: str) -> None:
 
 def test_every_listed_model_can_be_built() -> None:
     for name in model_names():
-        get_model(name).build(symbols=3, seed=0)
+        get_model(name).build(OneHot(3), 4, seed=0)
 
 
 def test_registering_does_not_shadow() -> None:
@@ -52,17 +53,20 @@ def test_registering_does_not_shadow() -> None:
 
 def test_parts_draw_from_streams_of_their_own() -> None:
     """The same seed gives the same controller beside another memory of the same reading."""
-    plain, other = get_model("jm-3.3").build(3, seed=1), get_model("jm-6").build(3, seed=1)
+    plain, other = (
+        get_model("jm-3.3").build(OneHot(3), 4, seed=1),
+        get_model("jm-6").build(OneHot(3), 4, seed=1),
+    )
     for part in ("controller", "output"):
         pairs = zip(*(jax.tree.leaves(getattr(n, part)) for n in (plain, other)), strict=True)
         assert all(np.array_equal(a, b) for a, b in pairs)
-    first, second = (get_model("lstm").build(3, seed=seed) for seed in (1, 2))
+    first, second = (get_model("lstm").build(OneHot(3), 4, seed=seed) for seed in (1, 2))
     assert not np.array_equal(first.controller.weight_input, second.controller.weight_input)
 
 
 @pytest.mark.parametrize("name", CONTROLLERS)
 def test_controllers_start_uniform_and_the_classifier_with_xavier(name: str) -> None:
-    network = get_model(f"{name}-50").build(symbols=3, seed=0)
+    network = get_model(f"{name}-50").build(OneHot(3), 4, seed=0)
     for leaf in jax.tree.leaves(network.controller):
         assert 0.09 < np.abs(leaf).max() <= 0.1
     bound = np.sqrt(6 / (50 + 4))
@@ -71,7 +75,7 @@ def test_controllers_start_uniform_and_the_classifier_with_xavier(name: str) -> 
 
 
 def test_partition_splits_by_part() -> None:
-    network = get_model("jm-10").build(3, seed=0)
+    network = get_model("jm-10").build(OneHot(3), 4, seed=0)
     total = parameter_count(network)
     assert total == sum(parameter_count(network, part) for part in PARTS)
     for part in PARTS:

@@ -22,7 +22,10 @@ from memrnn.models import get_model as get_model
 from memrnn.models import model_names as model_names
 from memrnn.models import register_memory as register_memory
 from memrnn.models import register_model as register_model
+from memrnn.network import Embedding as Embedding
 from memrnn.network import Network as Network
+from memrnn.network import OneHot as OneHot
+from memrnn.network import OutputLayer as OutputLayer
 from memrnn.parts import PARTS as PARTS
 from memrnn.parts import parameter_count as parameter_count
 from memrnn.parts import partition as partition

@@ -11,7 +11,7 @@ from memrnn._init import SCALE
 from memrnn.controllers import CONTROLLERS
 from memrnn.errors import MemrnnError
 from memrnn.memories import MEMORIES, Memory
-from memrnn.network import Network, OneHot, OutputLayer
+from memrnn.network import Embedding, Network, OutputLayer
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,14 @@ class Model:
         if self.hidden_size < 1:
             raise MemrnnError(f"hidden_size is {self.hidden_size}, but must be at least 1.")
 
-    def build(self, symbols: int, seed: int) -> Network:
-        """A network with fresh parameters for an alphabet of `symbols` symbols.
+    def build(self, embedding: Embedding, classes: int, seed: int) -> Network:
+        """A network with fresh parameters.
 
-        Each part draws from a stream of its own, so two models with the same controller and
+        Args:
+            embedding: of the task's inputs.
+            classes: number of outputs.
+
+        Each component draws from a stream of its own, so two models with the same controller and
         seed start with the same controller if their readings have the same length.
         """
         streams = [
@@ -52,10 +56,10 @@ class Model:
         ]
         memory = MEMORIES[self.memory](self.hidden_size, rng=streams[1], **self.options)
         controller = CONTROLLERS[self.controller](
-            symbols + memory.reading_size, self.hidden_size, scale=SCALE, rng=streams[0]
+            embedding.size + memory.reading_size, self.hidden_size, scale=SCALE, rng=streams[0]
         )
-        output = OutputLayer(self.hidden_size, symbols + 1, rng=streams[2])
-        return Network(OneHot(symbols), controller, memory, output)
+        output = OutputLayer(self.hidden_size, classes, rng=streams[2])
+        return Network(embedding, controller, memory, output)
 
 
 _REGISTERED: dict[str, Model] = {}

@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from memrnn.errors import MemrnnError
 from memrnn.languages import Law, get_language
 from memrnn.models import Model
-from memrnn.network import HiddenStates, Network, check_room
+from memrnn.network import HiddenStates, Network, OneHot, check_room
 from memrnn.options import format_range
 from memrnn.padding import padded_lengths
 from memrnn.predictors import CEILING, FLOORS, Predictor, hits, surprisals
@@ -146,7 +146,8 @@ class Strings(Task):
         return padded_lengths(self.law)
 
     def build(self, model: Model, seed: int) -> Network:
-        return model.build(len(self.law.language.symbols), seed)
+        symbols = len(self.law.language.symbols)
+        return model.build(OneHot(symbols), classes=symbols + 1, seed=seed)
 
     def data(self, seed: int) -> Data:
         return Data(_draw(self, seed)[0])
