@@ -52,7 +52,7 @@ def serve(model: str, length: int) -> None:
     epoch = training_step.ours(model, length, steps)
     held = reset_peak()
     epoch()
-    network = memrnn.get_model(model).build(OneHot(3), 4, seed=0)
+    network = memrnn.get_model(model).build(memrnn.OneHot(3), 4, seed=0)
     group = group_size(network.memory, training_step.BATCH, length - 1, gradient=True)
     working, kept = network.memory.footprint(length - 1)
     facts = {
