@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from memrnn.runtime import check_main_guard
 from memrnn.studies._about import versions
 from memrnn.studies._changes import check_changes
 from memrnn.studies._engine import Ended, Engine, Lost, Taken, Told
@@ -99,9 +100,11 @@ def run_study(
 
     Raises:
         MemrnnError: if `out` holds something else, another process runs a study in it, the ledger
-            is damaged or locked, or one of `finished` is no export.
+            is damaged or locked, one of `finished` is no export, or workers cannot import the
+            script that calls this.
         OSError: if the disk is full.
     """
+    check_main_guard()
     out = Path(out).resolve()  # workers may have another working directory
     packs = plan(study)
     planned = {run.id for pack in packs for run in pack}
