@@ -31,6 +31,7 @@ from memrnn.parts import PARTS as PARTS
 from memrnn.parts import parameter_count as parameter_count
 from memrnn.parts import partition as partition
 from memrnn.runtime import settle_matplotlib
+from memrnn.studies import load_tables as load_results
 from memrnn.tasks import Data as Data
 from memrnn.tasks import EvaluationSet as EvaluationSet
 from memrnn.tasks import Metric as Metric
