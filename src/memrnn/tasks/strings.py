@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from memrnn.errors import MemrnnError
-from memrnn.languages import Law, get_language
+from memrnn.identity import language_meaning
+from memrnn.languages import Law, canonical_language_name, get_language
 from memrnn.models import Model
 from memrnn.network import HiddenStates, Network, OneHot, check_room
 from memrnn.options import format_range
@@ -118,6 +119,8 @@ class Strings(Task):
         for name in ("batch_size", "batches", "validation_batches", "samples_per_length"):
             if getattr(self, name) < 1:
                 raise MemrnnError(f"{name} is {getattr(self, name)}, but must be at least 1.")
+        # One name for one language.
+        object.__setattr__(self, "language", canonical_language_name(self.language))
         if len(set(self.length_bins)) < len(self.length_bins):
             raise MemrnnError("length_bins names a bin twice; name each once.")
         _ = self.law
@@ -129,9 +132,12 @@ class Strings(Task):
         """The distribution of training and validation strings."""
         return Law(get_language(self.language), *self.train_lengths)
 
+    def identity(self) -> dict[str, Any]:
+        return super().identity() | {"language": language_meaning(self.language)}
+
     @property
     def title(self) -> str:
-        return self.law.language.name
+        return self.language
 
     @property
     def trained_groups(self) -> tuple[float, float]:
