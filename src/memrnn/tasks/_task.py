@@ -56,7 +56,7 @@ class EvaluationSet:
     carries: bool = False
 
 
-def whole_set(batch: Any, groups: Sequence[Any]) -> EvaluationSet:
+def whole_set(batch: Any, groups: Sequence[Any] | np.ndarray) -> EvaluationSet:
     """An evaluation set of one batch with one item per row.
 
     Args:
@@ -166,8 +166,13 @@ class Task(abc.ABC):
     @property
     def argument(self) -> str | None:
         """The first field's value."""
-        fields = dataclasses.fields(self)  # type: ignore[arg-type]
-        return str(getattr(self, fields[0].name)) if fields else None
+        names = self.option_names()
+        return str(getattr(self, names[0])) if names else None
+
+    @classmethod
+    def option_names(cls) -> tuple[str, ...]:
+        """The names of all options, the argument's first."""
+        return tuple(one.name for one in dataclasses.fields(cls))  # type: ignore[arg-type]
 
     @abc.abstractmethod
     def build(self, model: Model, seed: int) -> Network:

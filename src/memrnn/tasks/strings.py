@@ -19,7 +19,7 @@ from memrnn.network import HiddenStates, Network, OneHot, check_room
 from memrnn.options import format_range
 from memrnn.padding import padded_lengths
 from memrnn.predictors import CEILING, FLOORS, Predictor, hits, surprisals
-from memrnn.tasks._metrics import Metric, Scores
+from memrnn.tasks._metrics import AnyArray, Metric, Scores
 from memrnn.tasks._task import (
     BAYES,
     Data,
@@ -68,9 +68,9 @@ class Batch(NamedTuple):
         states: what the output layer reads, where it is the same in every epoch.
     """
 
-    tokens: Int[Array, "*rows longest"]
-    lengths: Int[Array, " rows"]
-    determined: Bool[Array, "rows longest_plus_1"] | None = None
+    tokens: Int[AnyArray, "*rows longest"]
+    lengths: Int[AnyArray, " rows"]
+    determined: Bool[AnyArray, "rows longest_plus_1"] | None = None
     states: HiddenStates | None = None
 
 
@@ -147,8 +147,12 @@ class Strings(Task):
     def updates(self) -> int:
         return self.batches
 
-    @cached_property
+    @property
     def widths(self) -> tuple[int, ...]:
+        return self._widths
+
+    @cached_property
+    def _widths(self) -> tuple[int, ...]:
         return padded_lengths(self.law)
 
     def build(self, model: Model, seed: int) -> Network:
