@@ -3,10 +3,11 @@
 from memrnn.cache import use_compile_cache as use_compile_cache
 from memrnn.controllers import CONTROLLERS as CONTROLLERS
 from memrnn.controllers import Controller as Controller
-from memrnn.evaluation import BINS as BINS
-from memrnn.evaluation import test as test
+from memrnn.errors import MemrnnError as MemrnnError
+from memrnn.evaluation import Evaluation as Evaluation
+from memrnn.evaluation import evaluate as evaluate
 from memrnn.experiment import Experiment as Experiment
-from memrnn.experiment import Recipe as Recipe
+from memrnn.experiment import TrainingConfig as TrainingConfig
 from memrnn.languages import Language as Language
 from memrnn.languages import Law as Law
 from memrnn.languages import get_language as get_language
@@ -20,10 +21,19 @@ from memrnn.models import model_names as model_names
 from memrnn.models import register_memory as register_memory
 from memrnn.models import register_model as register_model
 from memrnn.network import Network as Network
-from memrnn.network import losses as losses
 from memrnn.parts import PARTS as PARTS
 from memrnn.parts import parameter_count as parameter_count
 from memrnn.parts import partition as partition
+from memrnn.runtime import settle_matplotlib
+from memrnn.studies import load_tables as load_results
+from memrnn.tasks import Data as Data
+from memrnn.tasks import EvaluationSet as EvaluationSet
+from memrnn.tasks import Metric as Metric
+from memrnn.tasks import SetDescription as SetDescription
+from memrnn.tasks import Strings as Strings
+from memrnn.tasks import Task as Task
+from memrnn.tasks import make_task as make_task
+from memrnn.tasks import register_task as register_task
 from memrnn.training import Progress as Progress
 from memrnn.training import Run as Run
 from memrnn.training import load_run as load_run
@@ -31,3 +41,5 @@ from memrnn.training import train as train
 from memrnn.unroll import unroll as unroll
 
 __version__ = "0.1.0"
+
+settle_matplotlib()  # before anything that draws is imported

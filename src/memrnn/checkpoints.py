@@ -16,6 +16,7 @@ import safetensors
 import safetensors.numpy
 
 from memrnn.errors import MemrnnError
+from memrnn.runtime import where_supported
 
 T = TypeVar("T")
 
@@ -37,14 +38,14 @@ def write_bytes(path: Path, content: bytes) -> None:
             # As readable as any file of the user's: temporary files start private.
             mask = os.umask(0)
             os.umask(mask)
-            os.fchmod(descriptor, 0o666 & ~mask)
+            where_supported(os.fchmod, descriptor, 0o666 & ~mask)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
         directory = os.open(path.parent, os.O_RDONLY)
         try:
-            os.fsync(directory)
+            where_supported(os.fsync, directory)
         finally:
             os.close(directory)
     except OSError as error:

@@ -18,6 +18,7 @@ import numpy as np
 import tyro
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from tyro.extras import SubcommandApp
 
 import memrnn
@@ -39,6 +40,7 @@ from memrnn.models import GRAMMAR, get_model, model_names
 from memrnn.parts import parameter_count
 from memrnn.precision import check_precision
 from memrnn.reports import result_table
+from memrnn.runtime import cores, plain_output, say
 from memrnn.study_commands import STUDY_COMMANDS, StudyFailedError, reproduce_command
 from memrnn.training import Run, Trained, load_run, train
 
@@ -136,19 +138,19 @@ def train_command(
         recipe: everything about training that is not the network.
     """
     experiment = Experiment(language, model, freeze, recipe, seed)
-    workers = (os.cpu_count() or 1) if workers is None else workers
+    workers = cores() if workers is None else workers
     console = Console(stderr=True)
     with TrainingDisplay(experiment, len(set(only)) or restarts, workers, console) as display:
         run = train(experiment, out, only or restarts, workers=workers, listener=display)
     best = run.restarts[run.best]
     _say_doubtful(sum(restart.progress.doubtful for restart in run.restarts), "validation", console)
     diverged = sum(restart.progress.status == "diverged" for restart in run.restarts)
-    console.print(
+    say(
+        console,
         f"best of {len(run.restarts)}: restart {best.number}, validation perplexity "
         f"{best.progress.schedule.best:.4f}, exact lower bound {best.progress.bound:.4f}"
         + (f"; {diverged} diverged" if diverged else "")
         + f"\nnext: memrnn test {out}",
-        highlight=False,
     )
 
 
@@ -230,6 +232,7 @@ COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
 }
 
 
+@plain_output()
 def main(arguments: list[str] | None = None) -> None:
     """Runs a command; `memrnn --help` lists them."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -350,10 +353,10 @@ def _choose(run: Run, number: int | None) -> Trained:
 
 def _say_doubtful(strings: int, which: str, console: Console) -> None:
     if strings:
-        console.print(
+        say(
+            console,
             f"{strings} {which} strings are doubtful: a run of the stack that rounding has dropped "
             "may matter to their readings. Compare with --precision float64.",
-            highlight=False,
         )
 
 
@@ -366,7 +369,7 @@ def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
         table.add_column(name, justify="right" if isinstance(rows[0][name], int) else "left")
     for row in rows:
         cells = (" ".join(v) if isinstance(v, list) else str(v) for v in row.values())
-        table.add_row(*cells)
+        table.add_row(*map(Text, cells))
     Console().print(table)
 
 

@@ -1,7 +1,6 @@
 """The laboratory's main job in small: train, test beside floor and ceiling, report."""
 
 import itertools
-import os
 import threading
 import time
 from collections import defaultdict
@@ -12,12 +11,14 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from memrnn import reports
 from memrnn.errors import MemrnnError
 from memrnn.evaluation import Bin, test
 from memrnn.experiment import Experiment, Recipe
 from memrnn.reports import Equality, Provenance, Result
+from memrnn.runtime import cores, say
 from memrnn.training import Progress as Training
 from memrnn.training import Run, load_experiment, train
 
@@ -92,16 +93,16 @@ def run_demo(
     experiments = settings.experiments(seed)
     _check_folder(out, experiments)
     shortest, longest = settings.recipe.lengths
-    console.print(
+    say(
+        console,
         f"{len(experiments)} experiments of {settings.restarts} restarts, trained on "
         f"lengths {shortest} to {longest}, tested up to {max(last for _, last in settings.bins)}.\n"
         "Language, model, what is frozen, and the best restart's validation perplexity:",
-        highlight=False,
     )
-    finished = _run_all(experiments, out, settings, workers or os.cpu_count() or 1, console)
+    finished = _run_all(experiments, out, settings, workers or cores(), console)
     results = [result for _, result in finished]
     equalities = _without_memory([run for run, _ in finished])
-    console.print("Drawing and writing the report.", highlight=False)
+    say(console, "Drawing and writing the report.")
     provenance = Provenance.of_this_machine(
         f"memrnn demo --seed {seed}", seed, settings.recipe, time.perf_counter() - began
     )
@@ -115,7 +116,7 @@ def run_demo(
     )
     console.print(reports.overview_table(results))
     for finding in reports.find(results, settings.recipe.lengths, equalities):
-        console.print(f"- {finding.headline}", highlight=False, markup=False)
+        console.print(Text(f"- {finding.headline}"))
     return page
 
 
@@ -176,7 +177,7 @@ def _run_all(
                 if stop.is_set():
                     raise _StoppedError
                 result = test(run, settings.bins, strings_per_length=settings.strings_per_length)
-            console.print(_line(run), highlight=False, markup=False)
+            say(console, _line(run))
             return run, result
 
         with ThreadPoolExecutor(workers) as pool:

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from memrnn import training
 from memrnn.experiment import Experiment
+from memrnn.runtime import say
 
 LINE_SECONDS = 10.0
 """Without a terminal, a restart is reported at most this often, and when it ends."""
@@ -50,7 +51,7 @@ class TrainingDisplay:
     def __call__(self, restart: int, progress: training.Progress) -> None:
         with self._lock:
             if not self._state:
-                self._console.print(self._label, highlight=False)
+                say(self._console, self._label)
             known = restart in self._state
             self._state[restart] = progress
             if not progress.curve:
@@ -61,7 +62,7 @@ class TrainingDisplay:
             if self._console.is_terminal:
                 self._draw(restart, progress, text)
             elif progress.status != "running" or self._due():
-                self._console.print(f"restart {restart}: {text}", highlight=False)
+                say(self._console, f"restart {restart}: {text}")
 
     def _due(self) -> bool:
         now = time.monotonic()

@@ -6,3 +6,7 @@ class MemrnnError(ValueError):
 
     Any other exception is a fault of the program and keeps its type and its traceback.
     """
+
+
+class MemrnnWarning(UserWarning):
+    """One sentence about what works, but with less certainty than users may expect."""

@@ -1,12 +1,14 @@
 """What is trained: a task, a model, frozen components, a configuration and a seed."""
 
-import dataclasses
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from memrnn.errors import MemrnnError
 from memrnn.models import Model, get_model
+from memrnn.options import from_json, to_json
 from memrnn.parts import check_freeze, freeze_label
 from memrnn.precision import check_training_precision
 from memrnn.tasks import Task, make_task
@@ -92,32 +94,38 @@ class Experiment:
 
     def restart_seed(self, restart: int) -> int:
         """The seed of a restart; a function of study seed, task, model and number."""
-        raise NotImplementedError
+        return int(np.random.SeedSequence([self.seed, restart]).generate_state(1)[0])
 
     def to_json(self) -> dict[str, Any]:
         """Everything from which `from_json` makes the experiment again."""
         return {
             "task": {"name": self.task.name, "options": self.task.options()},
             "model": self.model,
-            "definition": dataclasses.asdict(self.definition),
+            "definition": to_json(self.definition),
             "freeze": list(self.freeze),
-            "config": dataclasses.asdict(self.config),
+            "config": to_json(self.config),
             "seed": self.seed,
         }
 
     def identity(self) -> dict[str, Any]:
         """What must agree for two runs to be one: all but `max_epochs` and evaluation options."""
-        raise NotImplementedError
+        config = to_json(self.config)
+        del config["max_epochs"]
+        return {
+            "task": self.task.identity(),
+            "model": to_json(self.definition),
+            "freeze": list(self.freeze),
+            "config": config,
+            "seed": self.seed,
+        }
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> "Experiment":
         """The experiment that `to_json` wrote."""
-        config = dict(values["config"])
-        config["learning_rate_range"] = tuple(config["learning_rate_range"])
         return Experiment(
             make_task(values["task"]["name"], values["task"]["options"]),
             values["model"],
             tuple(values["freeze"]),
-            TrainingConfig(**config),
+            from_json(TrainingConfig, values["config"], "[config]"),
             values["seed"],
         )

@@ -9,10 +9,11 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from memrnn.errors import MemrnnError
-from memrnn.parts import freeze_label
 from memrnn.reports._format import duration
+from memrnn.runtime import say
 from memrnn.studies import (
     FORMATS,
     Change,
@@ -43,22 +44,22 @@ def run_command(
     workers: int | None = None,
     address: str | None = None,
     retry: bool = False,
-    finished: tuple[Path, ...] = (),
+    import_results: tuple[Path, ...] = (),
 ) -> None:
-    """Runs a study, or what is left of it; stop it whenever you like, it continues.
+    """Runs a study, or what is left of it; called again, it continues.
 
     Args:
         file: a study file (TOML), or the name of one that ships: smoke, paper-small, paper.
         out: folder for the ledger and the checkpoints; the same folder continues.
         engine: local (processes on this machine) or ray (a Ray cluster that shares this folder).
-        workers: runs at a time; by default one a core.
+        workers: runs at a time; by default one per core.
         address: of the Ray cluster; by default $RAY_ADDRESS, else one is started here.
         retry: run also what has failed before.
-        finished: folders of `memrnn study export`, whose finished runs are not run again.
+        import_results: folders of `memrnn study export`, whose finished runs are not run again.
     """
     study = load_study(file)
-    _run(study, out, engine, workers, address, retry, finished)
-    Console(stderr=True).print(f"next: memrnn study report {out}", highlight=False)
+    _run(study, out, engine, workers, address, retry, import_results)
+    say(Console(stderr=True), f"next: memrnn study report {out}")
 
 
 def status_command(directory: tyro.conf.Positional[Path], json: bool = False) -> None:
@@ -75,7 +76,7 @@ def status_command(directory: tyro.conf.Positional[Path], json: bool = False) ->
     console = Console()
     console.print(_status_table(status))
     for line in status_lines(status):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        say(console, line)
 
 
 def report_command(directory: tyro.conf.Positional[Path], out: Path | None = None) -> None:
@@ -117,7 +118,7 @@ def reproduce_command(
         preset: smoke (24 runs, minutes), small (336 runs, a long evening) or paper (all 1,400).
         out: folder for all that is made; by default `reproduce-PRESET`. The same continues.
         engine: local or ray, as in `memrnn study run`.
-        workers: runs at a time; by default one a core.
+        workers: runs at a time; by default one per core.
         address: of the Ray cluster.
     """
     study = load_study("paper-small" if preset == "small" else preset)
@@ -147,7 +148,7 @@ def status_lines(status: StudyStatus) -> list[str]:
     if status.runs_per_hour is not None:
         left = f"; about {duration(status.seconds_left)} left" if status.seconds_left else ""
         lines.append(
-            f"{status.runs_per_hour:.1f} runs an hour on {status.workers} workers "
+            f"{status.runs_per_hour:.1f} runs per hour on {status.workers} workers "
             f"({status.engine}){left}."
         )
     lines.append(
@@ -161,7 +162,7 @@ def status_lines(status: StudyStatus) -> list[str]:
         lines.append(f"{status.left_behind} further runs in the ledger left the study.")
     for fault in status.faults[:_FAULTS_SHOWN]:
         lines.append(
-            f"failed: {fault.language} {fault.model} freeze={fault.freeze} restart "
+            f"failed: {fault.task} {fault.model} freeze={fault.freeze} restart "
             f"{fault.restart}: {fault.reason}"
         )
     if len(status.faults) > _FAULTS_SHOWN:
@@ -183,7 +184,7 @@ def _run(
     workers: int | None,
     address: str | None,
     retry: bool = False,
-    finished: Sequence[Path] = (),
+    import_results: Sequence[Path] = (),
 ) -> None:
     console = Console(stderr=True)
     if address is not None and engine != "ray":
@@ -197,19 +198,19 @@ def _run(
             out,
             chosen,
             retry=retry,
-            finished=finished,
+            import_results=import_results,
             listener=display,
-            notice=lambda sentence: console.print(sentence, highlight=False),
+            notice=lambda sentence: say(console, sentence),
         )
-    console.print(
+    say(
+        console,
         f"{counts.get('done', 0) + counts.get('diverged', 0)} of {total} runs finished, "
         f"{counts.get('diverged', 0)} of them diverged, {counts.get('failed', 0)} failed.",
-        highlight=False,
     )
     if counts.get("failed"):
         fault = study_status(out).faults[0]
         raise StudyFailedError(
-            f"{counts['failed']} of {total} runs failed, for instance {fault.language} "
+            f"{counts['failed']} of {total} runs failed, for instance {fault.task} "
             f"{fault.model} freeze={fault.freeze} restart {fault.restart}: {fault.reason}. "
             f"See memrnn study status {out}; --retry runs them again."
         )
@@ -243,23 +244,21 @@ class _Display:
             return
         self._bar.advance(self._task)
         cell = change.run.experiment
-        self._console.print(
-            f"{change.status:8} {cell.language}  {cell.model}  {freeze_label(cell.freeze)}  "
+        say(
+            self._console,
+            f"{change.status:8} {cell.label}  "
             f"restart {change.run.restart}\n         {change.detail}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
         )
 
 
 def _status_table(status: StudyStatus) -> Table:
     table = Table(box=None, pad_edge=False)
-    table.add_column("language")
+    table.add_column("task")
     table.add_column("model")
     for name in status.counts:
         table.add_column(name, justify="right")
     for one in status.progress:
-        table.add_row(one.language, one.model, *_counts(one.counts.values()))
+        table.add_row(Text(one.task), Text(one.model), *_counts(one.counts.values()))
     return table
 
 

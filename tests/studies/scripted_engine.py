@@ -3,10 +3,9 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 
-from memrnn.studies._engine import Ended, Lost, Message, Taken
-from memrnn.studies._job import Event, Job, run_job
+from memrnn.studies import Event, Job, JobFinished, JobStarted, Message, WorkerLost, run_job
 
-Script = Callable[[Job], Iterator[Event | Lost]]
+Script = Callable[[Job], Iterator[Event | WorkerLost]]
 
 
 class ScriptedEngine:
@@ -18,7 +17,7 @@ class ScriptedEngine:
         self.workers = workers
         self.runs_in_a_job = runs_in_a_job
         self.script = script
-        self.running: dict[int, Iterator[Event | Lost]] = {}
+        self.running: dict[int, Iterator[Event | WorkerLost]] = {}
         self.taken: list[int] = []
         self.jobs: list[tuple[Job, int]] = []
         self.cancelled: list[int] = []
@@ -31,12 +30,12 @@ class ScriptedEngine:
         self.running[job.number] = iter(self.script(job))
 
     def poll(self, seconds: float) -> Sequence[Message]:
-        messages: deque[Message] = deque((number, Taken()) for number in self.taken)
+        messages: deque[Message] = deque((number, JobStarted()) for number in self.taken)
         self.taken.clear()
         for number, events in list(self.running.items()):
-            event = next(events, Ended())
+            event = next(events, JobFinished())
             messages.append((number, event))
-            if isinstance(event, Ended | Lost):
+            if isinstance(event, JobFinished | WorkerLost):
                 self._drop(number)
         return list(messages)
 

@@ -3,32 +3,37 @@
 from pathlib import Path
 from typing import Any
 
-from memrnn.studies import Ledger, Study
+from memrnn.studies import Ledger, Study, parse_study
 
-RECIPE = {"lengths": [3, 12], "batch_size": 4, "batches": 5, "validation_batches": 2, "epochs": 3}
+STRINGS = {
+    "train_lengths": "3:12",
+    "batch_size": 4,
+    "batches": 5,
+    "validation_batches": 2,
+    "length_bins": ["3:9", "12:18"],
+    "samples_per_length": 2,
+}
 
 
 def small_study(**changes: Any) -> Study:
     """Two cells of two restarts; seconds to run once it is compiled."""
-    values = {
-        "languages": ["count-3"],
-        "models": ["jm-3", "lstm-4"],
-        "restarts": 2,
-        "bins": [[3, 9], [12, 18]],
-        "strings_per_length": 2,
-    }
-    recipe = RECIPE | changes.pop("recipe", {})
-    return Study.from_json(values | changes | {"recipe": recipe})
+    values = {"models": ["jm-3", "lstm-4"], "restarts": 2}
+    if "tasks" not in changes:
+        values["languages"] = ["count-3"]
+    if "strings" in changes or "tasks" not in changes:
+        values["strings"] = STRINGS | changes.pop("strings", {})
+    config = {"max_epochs": 3} | changes.pop("config", {})
+    return parse_study(values | changes | {"config": config})
 
 
 SAME = {
-    "runs": "id, position, language, model, freeze, restart, seed, configuration, folder, pack, "
-    "status, reason, learning_rate, valid_bound, valid_perplexity, epochs, best_epoch, doubtful",
+    "runs": "id, position, task, task_key, model, memory, definition, freeze, restart, seed, "
+    "configuration, folder, pack, status, reason, learning_rate, selection, reference, excess, "
+    "epochs, best_epoch",
     "epochs": "*",
-    "bin_scores": "*",
-    "length_scores": "*",
-    "bin_bounds": "*",
-    "length_bounds": "*",
+    "curves": "*",
+    "scores": "*",
+    "references": "*",
 }
 
 
@@ -37,7 +42,8 @@ def content(folder: Path) -> dict[str, list[tuple]]:
     with Ledger(folder) as ledger:
         return {
             table: sorted(
-                tuple(row.values()) for row in ledger.rows(f"SELECT {columns} FROM {table}")
+                (tuple(row.values()) for row in ledger.rows(f'SELECT {columns} FROM "{table}"')),
+                key=repr,
             )
             for table, columns in SAME.items()
         }

@@ -1,6 +1,8 @@
 """The driver alone, with an engine that does what the test says."""
 
+import dataclasses
 import itertools
+import math
 import sqlite3
 import time
 from collections import Counter
@@ -10,14 +12,25 @@ import pytest
 from scripted_engine import ScriptedEngine
 from small_studies import content, small_study
 
-from memrnn.studies import LedgerError, load_results, plan, run_study
+from memrnn import MemrnnError, evaluate, load_run
+from memrnn.evaluation import SetScores
+from memrnn.studies import (
+    LedgerError,
+    RunFailed,
+    RunFinished,
+    WorkerLost,
+    load_results,
+    load_tables,
+    plan,
+    run_job,
+    run_study,
+)
 from memrnn.studies import _driver as driver_module
-from memrnn.studies._engine import Lost
-from memrnn.studies._job import Failed, run_job
+from memrnn.tasks import Total
 
-KILLED = Lost("its worker was ended by SIGKILL", "killed")
-CRASHED = Lost("its worker was ended by SIGSEGV", "crashed")
-NO_MEMORY = Lost("the system had no memory left", "memory")
+KILLED = WorkerLost("its worker was ended by SIGKILL", "killed")
+CRASHED = WorkerLost("its worker was ended by SIGSEGV", "crashed")
+NO_MEMORY = WorkerLost("the system had no memory left", "memory")
 
 
 @pytest.fixture(scope="module")
@@ -32,29 +45,48 @@ def test_everything_is_recorded(undisturbed: Path) -> None:
     assert [cell.model for cell in results.cells] == ["jm-3", "lstm-4"]
     for run in results.runs:
         assert (run.status, run.epochs, len(run.curve)) == ("done", 3, 3)
-        assert run.scores.keys() == {("float32", (3, 9)), ("float32", (12, 18))}
-        for scores in run.scores.values():
-            assert scores["floors"]
-            assert scores["ceiling"]["accuracy"] <= 1
-            assert [one["length"] for one in scores["per_length"]]
+        assert list(run.scores) == ["float32"]
+        assert list(run.scores["float32"]) == ["3:9", "12:18"]
+        assert list(run.scores["float32"]["12:18"].groups) == ["12", "15", "18"]
+        assert [point.epoch for point in run.curve] == [1, 2, 3]
+        for point in run.curve:
+            assert (
+                point.train["perplexity"].denominator
+                > point.validation["perplexity"].denominator
+                > 0
+            )
+            assert point.learning_rate > 0
+        assert run.reference is not None
+        assert run.excess < float("inf")
         assert run.versions["source"]
         assert run.device
         assert run.seconds > 0
         assert (undisturbed / run.folder).is_dir()
 
 
-def test_scores_in_the_ledger_are_those_of_memrnn_test(undisturbed: Path) -> None:
-    from memrnn import load_run, test
-
+def test_the_cell_says_what_it_is_and_what_to_compare_with(undisturbed: Path) -> None:
     results = load_results(undisturbed)
     cell = results.cells[0]
-    expected = [
-        test(load_run(undisturbed / run.folder), [(3, 9), (12, 18)], strings_per_length=2)["runs"]
-        for run in cell.runs
-    ]
-    found = cell.result(results.study, "float32")
-    assert found is not None
-    assert found["runs"] == [one for runs in expected for one in runs]
+    assert (cell.task.spec, cell.memory, cell.freeze) == ("strings:count-3", "superposition", ())
+    assert [one.relation for one in cell.task.sets] == ["within", "across"]
+    assert cell.references == results.references[cell.task.key]
+    for name in ("3:9", "12:18"):
+        bayes = cell.references[name]["bayes"]
+        for other in cell.references[name].values():
+            accuracy = cell.task.metric("accuracy")
+            assert (other.value(accuracy) or 0) <= (bayes.value(accuracy) or 0)
+
+
+def test_scores_in_the_ledger_are_those_of_evaluate(undisturbed: Path) -> None:
+    results = load_results(undisturbed)
+    for cell in results.cells:
+        found = cell.evaluation("float32")
+        assert found is not None
+        for run, of_run in zip(cell.runs, found.runs, strict=True):
+            expected = evaluate(load_run(undisturbed / run.folder))
+            assert expected.runs == (of_run,)
+            assert expected.references == found.references
+            assert expected.task == found.task
 
 
 def test_running_twice_runs_nothing(undisturbed: Path) -> None:
@@ -82,7 +114,7 @@ def test_lost_workers_lose_nothing(tmp_path: Path, undisturbed: Path) -> None:
 
 
 @pytest.mark.parametrize(("loss", "most"), [(KILLED, "MOST_KILLED"), (CRASHED, "MOST_CRASHED")])
-def test_a_run_whose_workers_always_die_fails(tmp_path: Path, loss: Lost, most: str) -> None:
+def test_a_run_whose_workers_always_die_fails(tmp_path: Path, loss: WorkerLost, most: str) -> None:
     def script(job):
         if job.experiment["model"] == "jm-3" and job.runs[0][1] == 1:
             yield loss
@@ -112,7 +144,7 @@ def test_runs_side_by_side_are_recorded_as_their_own(tmp_path: Path, undisturbed
     known = {run.folder: run for run in load_results(undisturbed).runs}
     for run in load_results(tmp_path).runs:
         perplexities = [
-            [epoch["validation_perplexity"] for epoch in one.curve]
+            [one.curve[number].validation["perplexity"].numerator for number in range(3)]
             for one in (run, known[run.folder])
         ]
         assert perplexities[0] == pytest.approx(perplexities[1], rel=1e-3)
@@ -120,7 +152,7 @@ def test_runs_side_by_side_are_recorded_as_their_own(tmp_path: Path, undisturbed
 
 
 @pytest.mark.parametrize("loss", [KILLED, CRASHED, NO_MEMORY])
-def test_a_lost_pack_loses_nothing(tmp_path: Path, loss: Lost) -> None:
+def test_a_lost_pack_loses_nothing(tmp_path: Path, loss: WorkerLost) -> None:
     """Whoever might be at fault is looked for in halves; a kill is nobody's fault."""
     lost: list[int] = []
 
@@ -152,17 +184,17 @@ def test_one_of_a_pack_that_fells_its_worker_fails_alone(tmp_path: Path) -> None
     assert load_results(tmp_path).cells[0].runs[2].status == "failed"
 
 
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("reported", [True, False])
 def test_a_pack_out_of_memory_is_split_and_then_runs_alone(
-    tmp_path: Path, told: bool, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, reported: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("memrnn.studies._study.LEAST_PACKS", 1)
-    study = small_study(restarts=8, models=["lstm-4"], recipe={"epochs": 1})
+    study = small_study(restarts=8, models=["lstm-4"], config={"max_epochs": 1})
 
     def script(job):
         beside = len(engine.running) > 1
         if len(job.runs) > 1 or (beside and job.runs[0][1] == 6):
-            yield Failed(job.runs[0][0], "Out of memory.", "memory") if told else NO_MEMORY
+            yield RunFailed(job.runs[0][0], "Out of memory.", "memory") if reported else NO_MEMORY
         else:
             yield from run_job(job)
 
@@ -186,7 +218,7 @@ def test_messages_after_the_end_of_a_job_are_ignored(tmp_path: Path) -> None:
     def script(job):
         if short["left"]:
             short["left"] -= 1
-            yield Failed(job.runs[0][0], "Out of memory.", "memory")
+            yield RunFailed(job.runs[0][0], "Out of memory.", "memory")
         else:
             yield from run_job(job)
 
@@ -223,7 +255,7 @@ def test_what_does_not_fit_even_alone_fails(tmp_path: Path) -> None:
 
 def test_a_run_that_never_ends_is_ended(tmp_path: Path) -> None:
     class Hanging(ScriptedEngine):
-        """Tells nothing of one run, for ever."""
+        """Reports nothing of one run, for ever."""
 
         def poll(self, seconds):
             hung = {job.number for job, _ in self.jobs if job.runs[0][2].endswith(run.folder)}
@@ -261,7 +293,7 @@ def test_a_full_disk_stops_the_study_and_loses_nothing(tmp_path: Path, undisturb
     def script(job):
         for number, event in enumerate(run_job(job)):
             if number == 2:
-                yield Failed(job.runs[0][0], "Could not write x: the disk is full.", "disk")
+                yield RunFailed(job.runs[0][0], "Could not write x: the disk is full.", "disk")
                 return
             yield event
 
@@ -280,12 +312,16 @@ def test_a_study_that_grows_is_added_to(tmp_path: Path) -> None:
     notices: list[str] = []
     run_study(small_study(models=["lstm-4"]), tmp_path, ScriptedEngine(), notice=notices.append)
     assert notices == []
-    grown = small_study(bins=[[3, 9], [12, 21]], precisions=["float32", "float64"])
+    grown = small_study(
+        strings={"length_bins": ["3:9", "12:21"]}, precisions=["float32", "float64"]
+    )
     assert run_study(grown, tmp_path, ScriptedEngine(), notice=notices.append) == {"done": 4}
     assert "grown by 2 runs" in notices[0]
-    assert "other tests" in notices[1]
+    assert "other evaluations" in notices[1]
     results = load_results(tmp_path)
-    assert all(len(run.scores) == 4 for run in results.runs)
+    for run in results.runs:
+        assert list(run.scores) == ["float32", "float64"]
+        assert all(list(sets) == ["3:9", "12:21"] for sets in run.scores.values())
     assert {run.epochs for run in results.runs} == {3}
     # What has left the study stays in the ledger, but in no result.
     run_study(small_study(models=["jm-3"]), tmp_path, ScriptedEngine(), notice=notices.append)
@@ -294,13 +330,38 @@ def test_a_study_that_grows_is_added_to(tmp_path: Path) -> None:
     assert len(content(tmp_path)["runs"]) == 4
 
 
-def test_another_recipe_is_another_study(undisturbed: Path) -> None:
+def test_another_configuration_is_another_study(undisturbed: Path) -> None:
     before = content(undisturbed)
-    with pytest.raises(ValueError, match=r"recipe\.epochs is 3 in its ledger and 9 now"):
-        run_study(small_study(recipe={"epochs": 9}), undisturbed, ScriptedEngine())
-    with pytest.raises(ValueError, match="seed is 0 in its ledger and 4 now"):
-        run_study(small_study(seed=4), undisturbed, ScriptedEngine())
+    for changes, complaint in (
+        ({"config": {"lr_patience": 9}}, r"config\.lr_patience is 5 in its ledger and 9 now"),
+        ({"seed": 4}, "seed is 0 in its ledger and 4 now"),
+        ({"strings": {"batches": 9}}, r"strings\.batches is 5 in its ledger and 9 now"),
+        ({"config": {"max_epochs": 2}}, "max_epochs is 3 in the ledger .* may only grow"),
+    ):
+        with pytest.raises(MemrnnError, match=complaint):
+            run_study(small_study(**changes), undisturbed, ScriptedEngine())
     assert content(undisturbed) == before
+
+
+def test_more_epochs_are_trained_where_they_were_wanted(tmp_path: Path) -> None:
+    """What stopped early, diverged or was never trained stays; the rest goes on."""
+    config = {"early_stopping_patience": 1, "learning_rate_range": "0.03:3", "max_epochs": 4}
+    study = small_study(restarts=8, models=["lstm-4"], config=config)
+    longer = small_study(restarts=8, models=["lstm-4"], config=config | {"max_epochs": 9})
+    assert [run.id for pack in plan(study) for run in pack] == [
+        run.id for pack in plan(longer) for run in pack
+    ]
+    run_study(study, tmp_path / "grown", ScriptedEngine())
+    before = {run.id: run for run in load_results(tmp_path / "grown").runs}
+    stopped = {one.id for one in before.values() if one.epochs - (one.best_epoch or 0) >= 1}
+    assert 0 < len(stopped) < 8, "the test needs both kinds"
+    notices: list[str] = []
+    engine = ScriptedEngine()
+    run_study(longer, tmp_path / "grown", engine, notice=notices.append)
+    assert "max_epochs has grown from 4 to 9" in notices[0]
+    assert {run for job, _ in engine.jobs for run, *_ in job.runs} == before.keys() - stopped
+    run_study(longer, tmp_path / "at once", ScriptedEngine())
+    assert content(tmp_path / "grown") == content(tmp_path / "at once")
 
 
 def test_folders_that_are_not_ours_are_left_alone(tmp_path: Path) -> None:
@@ -356,3 +417,47 @@ def test_a_damaged_ledger_is_one_sentence(tmp_path: Path, damage: str) -> None:
     ):
         with pytest.raises(LedgerError, match=r"damaged|not a ledger of this version"):
             action()
+
+
+def test_a_ledger_of_version_0_1_is_refused_with_one_sentence(tmp_path: Path) -> None:
+    old = sqlite3.connect(tmp_path / "ledger.db")
+    old.execute("CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
+    old.execute("INSERT INTO facts VALUES ('format', '1')")
+    old.commit()
+    old.close()
+    for action in (
+        lambda: run_study(small_study(), tmp_path, ScriptedEngine()),
+        lambda: load_results(tmp_path),
+    ):
+        with pytest.raises(LedgerError, match=r"was written by memrnn 0\.1, .* another folder"):
+            action()
+
+
+def test_scores_beyond_all_numbers_survive(tmp_path: Path) -> None:
+    """What is infinite or no number is never averaged away."""
+    given = {
+        "a": {"accuracy": Total(math.inf, 3.0), "perplexity": Total(1e308, 0.0)},
+        "b": {"accuracy": Total(-math.inf, 3.0), "perplexity": Total(math.nan, 2.0)},
+        "10": {"accuracy": Total(1 / 3, 3.0)},
+    }
+
+    def script(job):
+        for event in run_job(job):
+            if isinstance(event, RunFinished):
+                sets = {"12:18": SetScores(given)}
+                event = dataclasses.replace(event, scores={"float32": sets})
+            yield event
+
+    study = small_study(models=["lstm-4"], restarts=1)
+    run_study(study, tmp_path, ScriptedEngine(script))
+    (run,) = load_results(tmp_path).runs
+    found = run.scores["float32"]["12:18"].groups
+    assert list(found) == ["a", "b", "10"], "groups are in the order of their set"
+    assert repr(found) == repr(given)
+    whole = run.scores["float32"]["12:18"].whole
+    assert math.isnan(whole["accuracy"].numerator)
+    assert math.isnan(whole["perplexity"].numerator)
+    rows = load_tables(tmp_path).scores.to_pylist()
+    assert repr([row["numerator"] for row in rows]) == repr(
+        [total.numerator for totals in given.values() for total in totals.values()]
+    )

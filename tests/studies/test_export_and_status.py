@@ -1,16 +1,25 @@
 import csv
 import json
 import math
+from collections import defaultdict
 from pathlib import Path
 
+import pyarrow.compute
 import pyarrow.parquet
 import pytest
 from scripted_engine import ScriptedEngine
 from small_studies import small_study
 
-from memrnn.studies import Ledger, export, load_results, run_study, study_status
-from memrnn.studies._engine import Lost
-from memrnn.studies._job import run_job
+from memrnn.studies import (
+    Ledger,
+    WorkerLost,
+    export,
+    load_results,
+    load_tables,
+    run_job,
+    run_study,
+    study_status,
+)
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def script(job):
         if job.runs[0][1] == 1 and job.experiment["model"] == "jm-3":
-            yield Lost("its worker was ended by SIGSEGV", "crashed")
+            yield WorkerLost("its worker was ended by SIGSEGV", "crashed")
         else:
             yield from run_job(job)
 
@@ -48,21 +57,40 @@ def test_both_formats_hold_the_ledger(folder: Path, tmp_path: Path) -> None:
 
 def test_exported_scores_are_those_of_the_results(folder: Path, tmp_path: Path) -> None:
     export(folder, tmp_path, ["parquet"])
-    rows = pyarrow.parquet.read_table(tmp_path / "bin_scores.parquet").to_pylist()
-    results = load_results(folder)
+    found = defaultdict(float)
+    for row in pyarrow.parquet.read_table(tmp_path / "scores.parquet").to_pylist():
+        assert (row["task"], row["model"]) in [
+            ("strings:count-3", "jm-3"),
+            ("strings:count-3", "lstm-4"),
+        ]
+        for name in ("numerator", "denominator"):
+            found[row["run"], row["set"], row["metric"], name] += row[name]
     expected = {
-        (run.id, *edges): scores["accuracy"]
-        for run in results.runs
-        for (_, edges), scores in run.scores.items()
+        (run.id, name, metric, kind): getattr(total, kind)
+        for run in load_results(folder).runs
+        for sets in run.scores.values()
+        for name, scores in sets.items()
+        for metric, total in scores.whole.items()
+        for kind in ("numerator", "denominator")
     }
-    assert {(row["run"], row["low"], row["high"]): row["accuracy"] for row in rows} == expected
-    assert len(expected) == 6, "three runs, two bins; what left the study is not there"
-    assert {(row["language"], row["model"]) for row in rows} == {
-        ("count-3", "jm-3"),
-        ("count-3", "lstm-4"),
-    }
+    assert found == expected
+    assert len({run for run, *_ in expected}) == 3, "what left the study is not there"
     epochs = pyarrow.parquet.read_table(tmp_path / "epochs.parquet").to_pylist()
     assert [row["epoch"] for row in epochs] == [1, 2, 3] * 3
+    references = pyarrow.parquet.read_table(tmp_path / "references.parquet").to_pylist()
+    assert {row["predictor"] for row in references} >= {"bayes", "unigram"}
+    assert {row["task"] for row in references} == {"strings:count-3"}
+
+
+def test_arrow_tables_are_the_exported_ones(folder: Path, tmp_path: Path) -> None:
+    export(folder, tmp_path, ["parquet"])
+    results = load_tables(folder)
+    for name, table in results._asdict().items():
+        assert table.equals(pyarrow.parquet.read_table(tmp_path / f"{name}.parquet")), name
+    accuracy = results.scores.filter(pyarrow.compute.field("metric") == "accuracy")
+    sums = accuracy.group_by("model").aggregate([("numerator", "sum"), ("denominator", "sum")])
+    for row in sums.to_pylist():
+        assert 0 < row["numerator_sum"] / row["denominator_sum"] < 1
 
 
 def test_formats_are_checked_before_anything_is_written(folder: Path, tmp_path: Path) -> None:

@@ -1,17 +1,17 @@
 """A study that takes finished runs from the exported tables of another."""
 
+import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from scripted_engine import ScriptedEngine
 from small_studies import content, small_study
 
-from memrnn.reports.study import write_study_report
-from memrnn.studies import Ledger, export, load_results, run_study
-from memrnn.studies._engine import Lost
+from memrnn.studies import Ledger, WorkerLost, export, load_results, run_study
 
 
 def nothing_is_run(job):
@@ -21,14 +21,32 @@ def nothing_is_run(job):
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished study of four runs, one of them with a perplexity beyond all numbers."""
+    """A finished study of four runs; scores of two of them are beyond all numbers, or no number."""
     out = tmp_path_factory.mktemp("first")
     assert run_study(small_study(), out, ScriptedEngine()) == {"done": 4}
     with Ledger(out) as ledger, ledger.writing():
-        ledger._database.execute(
-            "UPDATE bin_scores SET perplexity = 9e999 WHERE run = (SELECT min(id) FROM runs)"
-        )
+        for number, aggregate in ((math.inf, "min"), (-math.inf, "min"), (math.nan, "max")):
+            metric = "accuracy" if number < 0 else "perplexity"
+            of_run = f"run = (SELECT {aggregate}(id) FROM runs)"
+            for table in ("scores", "curves"):
+                ledger.execute(
+                    f"UPDATE {table} SET numerator = ? WHERE {of_run} AND metric = ?",
+                    [number, metric],
+                )
     return out
+
+
+def assert_equal_numbers(one: Path, other: Path) -> None:
+    """Results are equal, and what is no number or infinite is so in both."""
+    kinds = set()
+    for ours, theirs in zip(load_results(one).runs, load_results(other).runs, strict=True):
+        for name, scores in ours.scores["float32"].items():
+            expected = theirs.scores["float32"][name]
+            assert list(scores.groups) == list(expected.groups)
+            for metric, total in scores.whole.items():
+                assert np.array_equal(total, expected.whole[metric], equal_nan=True)
+                kinds.add(str(total.numerator) if not np.isfinite(total.numerator) else "number")
+    assert kinds == {"inf", "-inf", "nan", "number"}
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
@@ -37,11 +55,12 @@ def test_an_export_makes_the_ledger_again(first: Path, tmp_path: Path, suffix: s
     notices: list[str] = []
     counts = run_study(
         small_study(), tmp_path / "out", ScriptedEngine(nothing_is_run),
-        finished=[tmp_path / "tables"], notice=notices.append,
+        import_results=[tmp_path / "tables"], notice=notices.append,
     )  # fmt: skip
     assert counts == {"done": 4}
     assert notices == [f"4 finished runs are taken from {tmp_path / 'tables'}."]
     assert content(tmp_path / "out") == content(first)
+    assert_equal_numbers(tmp_path / "out", first)
     for field in ("versions", "seconds", "device"):
         assert [getattr(run, field) for run in load_results(tmp_path / "out").runs] == [
             getattr(run, field) for run in load_results(first).runs
@@ -55,7 +74,7 @@ def test_only_the_rest_is_run_and_runs_of_other_studies_stay_out(
     notices: list[str] = []
     engine = ScriptedEngine()
     study = small_study(models=["lstm-4"], restarts=3)
-    run_study(study, tmp_path / "out", engine, finished=[tmp_path / "tables"],
+    run_study(study, tmp_path / "out", engine, import_results=[tmp_path / "tables"],
               notice=notices.append)  # fmt: skip
     assert [job.runs[0][1] for job, _ in engine.jobs] == [2]
     assert len(load_results(tmp_path / "out").runs) == 3
@@ -71,39 +90,36 @@ def test_what_is_finished_here_is_not_replaced_and_what_failed_is(
     first: Path, tmp_path: Path
 ) -> None:
     def script(job):
-        yield Lost("its worker was ended by SIGSEGV", "crashed")
+        yield WorkerLost("its worker was ended by SIGSEGV", "crashed")
 
     export(first, tmp_path / "tables", ["csv"])
     path = tmp_path / "tables" / "epochs.csv"
-    path.write_text(re.sub(r"(?m),[^,]*$", ",77", path.read_text()).replace("77", '"doubtful"', 1))
+    changed = re.sub(r"(?m),[^,]*$", ",77", path.read_text())
+    path.write_text(changed.replace("77", '"learning_rate"', 1))
     out = tmp_path / "out"
     run_study(small_study(models=["lstm-4"]), out, ScriptedEngine())
     before = content(out)
     assert run_study(small_study(), out, ScriptedEngine(script)) == {"done": 2, "failed": 2}
     engine = ScriptedEngine(nothing_is_run)
-    assert run_study(small_study(), out, engine, finished=[tmp_path / "tables"]) == {"done": 4}
+    assert run_study(small_study(), out, engine, import_results=[tmp_path / "tables"]) == {
+        "done": 4
+    }
     for cell in load_results(out).cells:
-        assert {row["doubtful"] for run in cell.runs for row in run.curve} == (
-            {77} if cell.model == "jm-3" else {0}
-        )
-    assert set(before["bin_scores"]) <= set(content(out)["bin_scores"])
+        imported = {point.learning_rate == 77 for run in cell.runs for point in run.curve}
+        assert imported == {cell.model == "jm-3"}
+    assert set(before["scores"]) <= set(content(out)["scores"])
 
 
-def test_tables_by_length_may_be_missing(first: Path, tmp_path: Path) -> None:
-    tables = tmp_path / "tables"
-    export(first, tables, ["csv"])
-    for name in ("length_scores", "length_bounds"):
-        (tables / f"{name}.csv").unlink()
-    notices: list[str] = []
-    run_study(small_study(), tmp_path / "out", ScriptedEngine(nothing_is_run), finished=[tables],
-              notice=notices.append)  # fmt: skip
-    assert "figures by length will lack 4 of them" in notices[0]
-    page = write_study_report(tmp_path / "out").read_text()
-    assert "by string length" not in page
-    run_study(small_study(restarts=3), tmp_path / "out", ScriptedEngine())
-    page = write_study_report(tmp_path / "out").read_text()
-    assert "accuracy by string length" in page
-    assert "4 finished runs of the study were taken from tables without scores by length" in page
+def test_runs_with_another_number_of_epochs_are_not_taken(first: Path, tmp_path: Path) -> None:
+    """Their id is the same, for `max_epochs` may grow; what they came to is not."""
+    export(first, tmp_path / "tables", ["parquet"])
+    for epochs in (2, 4):
+        engine = ScriptedEngine()
+        study = small_study(config={"max_epochs": epochs})
+        out = tmp_path / str(epochs)
+        run_study(study, out, engine, import_results=[tmp_path / "tables"])
+        assert len(engine.jobs) == 4
+        assert {run.epochs for run in load_results(out).runs} == {epochs}
 
 
 def test_what_is_no_export_is_refused_before_anything_is_written(
@@ -113,7 +129,7 @@ def test_what_is_no_export_is_refused_before_anything_is_written(
 
     def refused(says: str) -> None:
         with pytest.raises(ValueError, match=says):
-            run_study(small_study(), out, ScriptedEngine(nothing_is_run), finished=[tables])
+            run_study(small_study(), out, ScriptedEngine(nothing_is_run), import_results=[tables])
         assert not out.exists()
 
     refused(r"holds no runs\.parquet or runs\.csv")

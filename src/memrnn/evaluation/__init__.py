@@ -1,14 +1,11 @@
-"""Testing: scores in bins and per length, beside the floors and the ceiling."""
+"""Evaluation: typed scores of restarts and references on the evaluation sets of a task."""
 
-from memrnn.evaluation._scores import Score as Score
-from memrnn.evaluation._scores import score as score
-from memrnn.evaluation._scores import skill as skill
-from memrnn.evaluation._test import BINS as BINS
-from memrnn.evaluation._test import mark as mark
-from memrnn.evaluation._test import test as test
-from memrnn.evaluation._test import test_restart as test_restart
-from memrnn.evaluation._test_set import Bin as Bin
-from memrnn.evaluation._test_set import Marks as Marks
-from memrnn.evaluation._test_set import TestSet as TestSet
-from memrnn.evaluation._test_set import make_test_sets as make_test_sets
-from memrnn.evaluation._test_set import parse_bin as parse_bin
+from memrnn.evaluation._evaluate import evaluate as evaluate
+from memrnn.evaluation._evaluate import evaluate_restart as evaluate_restart
+from memrnn.evaluation._evaluate import reference_scores as reference_scores
+from memrnn.evaluation._results import Evaluation as Evaluation
+from memrnn.evaluation._results import References as References
+from memrnn.evaluation._results import RunScores as RunScores
+from memrnn.evaluation._results import SetScores as SetScores
+from memrnn.evaluation._results import best_baseline as best_baseline
+from memrnn.evaluation._results import normalised as normalised

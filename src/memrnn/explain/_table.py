@@ -131,10 +131,10 @@ def _table(
         table.add_column(name, justify="left" if name == "symbol" else "right", no_wrap=True)
     for track in tracks:
         justify = "left" if track.kind != "share" else "right"
-        table.add_column(track.name, justify=justify, no_wrap=True)
+        table.add_column(Text(track.name), justify=justify, no_wrap=True)
     columns = [_cells(track) for track in tracks]
     for t, (odds, right) in enumerate(zip(explanation.probability, explanation.right, strict=True)):
-        symbol = symbols[explanation.tokens[t - 1]] if t else ""
+        symbol = Text(symbols[explanation.tokens[t - 1]] if t else "")
         following = Text(f"{share(float(odds))} {' ' if right else '✗'}", "" if right else _WRONG)
         table.add_row(str(t), symbol, following, *(column[t] for column in columns))
     return table

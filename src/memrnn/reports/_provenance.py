@@ -1,7 +1,6 @@
 """Where results come from: versions, machine, configuration and time."""
 
 import importlib.metadata
-import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -10,6 +9,7 @@ from typing import Any
 import jax
 
 from memrnn.experiment import TrainingConfig
+from memrnn.runtime import cores
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Provenance:
         versions = {name: _version(name) for name in ("memrnn", "jax", "jaxlib", "equinox")}
         versions["python"] = platform.python_version()
         machine = (
-            f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
+            f"{platform.system()} {platform.machine()}, {cores()} cores, "
             f"JAX on {jax.default_backend()}"
         )
         return Provenance(command, seed, config, versions, machine, seconds, options or {})

@@ -1,18 +1,30 @@
 """Studies: a declared grid, the ledger of its runs, and the engines that run it."""
 
 from memrnn.studies._driver import Change as Change
-from memrnn.studies._driver import run_study as run_study
 from memrnn.studies._engine import Engine as Engine
 from memrnn.studies._export import FORMATS as FORMATS
 from memrnn.studies._export import export as export
+from memrnn.studies._job import Job as Job
+from memrnn.studies._job import run_job as run_job
 from memrnn.studies._ledger import Ledger as Ledger
 from memrnn.studies._ledger import LedgerError as LedgerError
 from memrnn.studies._local import LocalEngine as LocalEngine
+from memrnn.studies._messages import EvaluationFinished as EvaluationFinished
+from memrnn.studies._messages import Event as Event
+from memrnn.studies._messages import JobFinished as JobFinished
+from memrnn.studies._messages import JobStarted as JobStarted
+from memrnn.studies._messages import Message as Message
+from memrnn.studies._messages import RunFailed as RunFailed
+from memrnn.studies._messages import RunFinished as RunFinished
+from memrnn.studies._messages import RunStarted as RunStarted
+from memrnn.studies._messages import WorkerLost as WorkerLost
 from memrnn.studies._ray import RayEngine as RayEngine
 from memrnn.studies._results import Cell as Cell
+from memrnn.studies._results import CurvePoint as CurvePoint
 from memrnn.studies._results import RunRecord as RunRecord
 from memrnn.studies._results import StudyResults as StudyResults
 from memrnn.studies._results import load_results as load_results
+from memrnn.studies._run import run_study as run_study
 from memrnn.studies._schema import FINAL as FINAL
 from memrnn.studies._schema import STATUSES as STATUSES
 from memrnn.studies._schema import TABLES as TABLES
@@ -21,7 +33,10 @@ from memrnn.studies._status import study_status as study_status
 from memrnn.studies._study import PlannedRun as PlannedRun
 from memrnn.studies._study import Study as Study
 from memrnn.studies._study import freeze_text as freeze_text
-from memrnn.studies._study import load_study as load_study
 from memrnn.studies._study import parse_freeze as parse_freeze
 from memrnn.studies._study import plan as plan
-from memrnn.studies._study import shipped_studies as shipped_studies
+from memrnn.studies._study_file import load_study as load_study
+from memrnn.studies._study_file import parse_study as parse_study
+from memrnn.studies._study_file import shipped_studies as shipped_studies
+from memrnn.studies._tables import ArrowResults as ArrowResults
+from memrnn.studies._tables import load_tables as load_tables

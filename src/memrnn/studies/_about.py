@@ -10,13 +10,15 @@ from typing import Any
 
 import jax
 
+from memrnn.runtime import cores
+
 
 @functools.cache
 def about_worker() -> dict[str, Any]:
     """On what, and with which versions, this process computes."""
     device = jax.devices()[0]
-    cores = os.environ.get("NPROC") or os.cpu_count()
-    kind = f"{_processor()}, {cores} core" if device.platform == "cpu" else device.device_kind
+    threads = os.environ.get("NPROC") or cores()
+    kind = f"{_processor()}, {threads} core" if device.platform == "cpu" else device.device_kind
     return {"device": f"{device.platform}: {kind}", "versions": versions()}
 
 

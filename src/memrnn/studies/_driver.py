@@ -1,7 +1,6 @@
-"""The driver: gives the runs of a study to an engine and writes what comes back to the ledger."""
+"""The driver: gives runs to an engine and writes what comes back to the ledger."""
 
 import errno
-import platform
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -9,14 +8,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from memrnn.studies._about import versions
-from memrnn.studies._changes import check_changes
-from memrnn.studies._engine import Ended, Engine, Lost, Taken, Told
-from memrnn.studies._finished import read_finished
-from memrnn.studies._folder import claim
-from memrnn.studies._job import Advanced, Began, Failed, Finished, Job
+from memrnn.studies._engine import Engine
+from memrnn.studies._job import Job
 from memrnn.studies._ledger import Ledger
-from memrnn.studies._study import PlannedRun, Study, plan
+from memrnn.studies._messages import (
+    EvaluationFinished,
+    JobFinished,
+    JobStarted,
+    Report,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    WorkerLost,
+)
+from memrnn.studies._records import Records, Tasks
+from memrnn.studies._study import Pack, PlannedRun, Study
+from memrnn.training import Progress
 
 MOST_KILLED = 50
 """A run whose worker was stopped so often without an epoch in between has failed."""
@@ -40,7 +47,7 @@ Listener = Callable[[Change], None]
 
 
 @dataclass
-class _Task:
+class _Group:
     """Runs of one cell that wait for a worker or have one.
 
     Attributes:
@@ -73,98 +80,57 @@ class _Task:
         return self.begun.pop(run)
 
 
-def run_study(
-    study: Study,
-    out: str | Path,
-    engine: Engine,
-    *,
-    retry: bool = False,
-    finished: Sequence[str | Path] = (),
-    listener: Listener | None = None,
-    notice: Callable[[str], None] | None = None,
-) -> dict[str, int]:
-    """Runs what is not yet done of a study and keeps its ledger in the folder `out`.
-
-    Called again it continues, whatever ended it before. A study that has grown since is added
-    to; one with another recipe or seed is refused.
-
-    Args:
-        retry: run also what has failed before.
-        finished: folders that `export` wrote; runs that are finished there, and not here, are
-            taken from them instead of being run.
-        notice: called with sentences about what differs from last time, and what was taken.
-
-    Returns:
-        How many runs of the study have each status.
-
-    Raises:
-        MemrnnError: if `out` holds something else, another process runs a study in it, the ledger
-            is damaged or locked, or one of `finished` is no export.
-        OSError: if the disk is full.
-    """
-    out = Path(out).resolve()  # workers may have another working directory
-    packs = plan(study)
-    planned = {run.id for pack in packs for run in pack}
-    taken = [read_finished(folder, planned) for folder in finished]
-    notice = notice or (lambda _: None)
-    with claim(out), Ledger(out, create=True) as ledger:
-        for sentence in check_changes(ledger, study, packs):
-            notice(sentence)
-        with ledger.writing():
-            for exported in taken:
-                new = exported.without(ledger.finished())
-                ledger.adopt(new.runs, new.tables)
-                notice(new.sentence())
-            ledger.plan(study, packs)
-            if retry:
-                ledger.retry()
-            session = ledger.open_session(engine.name, engine.workers, platform.node(), versions())
-        driver = _Driver(study, out, engine, ledger, listener or (lambda *_: None))
-        outcome = "stopped"
-        try:
-            driver.run([deque(pack) for pack in packs])
-            outcome = "ended"
-        except OSError as error:
-            outcome = f"stopped: {error.args[-1]}"
-            raise
-        finally:
-            engine.close()
-            with ledger.writing():
-                ledger.release(driver.running)
-                ledger.close_session(session, outcome)
-        return counts(ledger)
+def outcome_text(progress: Progress) -> str:
+    """What has come out of a run, for people."""
+    metric, best = progress.selection, progress.schedule.best
+    text = f"{progress.epochs} epochs, validation {metric.name} {best:.4f}"
+    if progress.reference is None:
+        return text
+    return f"{text}, {progress.excess:.4f} above its reference"
 
 
-def counts(ledger: Ledger) -> dict[str, int]:
-    """How many runs of the study have each status."""
-    rows = ledger.rows(
-        "SELECT status, count(*) AS runs FROM runs WHERE position IS NOT NULL GROUP BY status"
-    )
-    return {row["status"]: row["runs"] for row in rows}
+class Driver:
+    """Gives what is planned to an engine; every message changes the ledger."""
 
-
-class _Driver:
-    def __init__(self, study: Study, out: Path, engine: Engine, ledger: Ledger, listener: Listener):
-        self.study, self.out, self.engine, self.ledger = study, out, engine, ledger
-        self.listener = listener
-        self.waiting: deque[_Task] = deque()
-        self.active: dict[int, _Task] = {}
+    def __init__(
+        self,
+        study: Study,
+        imports: tuple[str, ...],
+        out: Path,
+        engine: Engine,
+        ledger: Ledger,
+        tasks: Tasks,
+        listener: Listener,
+    ):
+        self.study, self.imports, self.out = study, imports, out
+        self.engine, self.ledger = engine, ledger
+        self.records, self.listener = Records(ledger), listener
+        self.keys = {spec: one.key for spec, one in tasks.descriptions.items()}
+        self.waiting: deque[_Group] = deque()
+        self.active: dict[int, _Group] = {}
         self.deaths: Counter[str] = Counter()
         self.spent: dict[str, float] = {}
+        self.folders: dict[str, str] = {}
+        self.referenced: set[str] = set()
         self.started = 0
 
     @property
     def running(self) -> list[str]:
-        return [run.id for task in self.active.values() for run in task.runs]
+        return [run.id for group in self.active.values() for run in group.runs]
 
-    def run(self, packs: Sequence[deque[PlannedRun]]) -> None:
+    def run(self, packs: Sequence[Pack]) -> None:
         """Runs everything that is planned."""
-        rows = self.ledger.rows("SELECT id, status, seconds FROM runs WHERE position IS NOT NULL")
+        rows = self.ledger.rows(
+            "SELECT id, status, seconds, folder FROM runs WHERE position IS NOT NULL"
+        )
         open_runs = {row["id"] for row in rows if row["status"] == "planned"}
         self.spent = {row["id"]: row["seconds"] for row in rows}
+        # A model can have got another name since the folder was made.
+        self.folders = {row["id"]: row["folder"] for row in rows}
+        self.referenced = self.records.referenced()
         for pack in packs:
             if runs := deque(run for run in pack if run.id in open_runs):
-                self.waiting.append(_Task(runs))
+                self.waiting.append(_Group(runs))
         while self.waiting or self.active:
             self._start()
             messages = self.engine.poll(POLL_SECONDS)
@@ -182,159 +148,160 @@ class _Driver:
 
     def _start(self) -> None:
         while self.waiting and len(self.active) < self.engine.workers:
-            if any(task.alone for task in self.active.values()):
+            if any(group.alone for group in self.active.values()):
                 return
             if self.waiting[0].alone:
-                if any(not task.alone for task in self.waiting):
+                if any(not group.alone for group in self.waiting):
                     self.waiting.rotate(-1)
                     continue
                 if self.active:
                     return
-            task = self.waiting.popleft()
-            self._join(task)
+            group = self.waiting.popleft()
+            self._join(group)
             self.started += 1
-            self.active[self.started] = task
+            self.active[self.started] = group
+            experiment = group.runs[0].experiment
             self.engine.start(
                 Job(
                     self.started,
-                    task.runs[0].experiment.to_json(),
-                    tuple((run.id, run.restart, str(self.out / run.folder)) for run in task.runs),
-                    self.study.bins,
+                    experiment.to_json(),
+                    tuple(
+                        (run.id, run.restart, str(self.out / self.folders[run.id]))
+                        for run in group.runs
+                    ),
                     self.study.precisions,
-                    self.study.strings_per_length,
-                    self.study.imports,
+                    self.imports,
+                    references=self.keys[experiment.task.spec] not in self.referenced,
                 )
             )
 
-    def _join(self, task: _Task) -> None:
+    def _join(self, group: _Group) -> None:
         """Adds waiting runs of the same cell, as many as the engine wants in a job."""
         for other in list(self.waiting):
-            if len(task.runs) >= self.engine.runs_in_a_job or task.alone or task.halved:
+            if len(group.runs) >= self.engine.runs_in_a_job or group.alone or group.halved:
                 return
             if not (other.alone or other.halved) and (
-                other.runs[0].experiment == task.runs[0].experiment
+                other.runs[0].experiment == group.runs[0].experiment
             ):
                 self.waiting.remove(other)
-                task.runs += other.runs
+                group.runs += other.runs
 
-    def _take(self, number: int, message: Told) -> list[Change]:
+    def _take(self, number: int, message: Report) -> list[Change]:
         """Writes what a message says, and what follows from it."""
-        task = self.active[number]
-        self._spend(task)
+        group = self.active[number]
+        self._spend(group)
         match message:
-            case Taken():
-                task.since = time.monotonic()
+            case JobStarted():
+                group.since = time.monotonic()
                 return []
-            case Ended():
+            case JobFinished():
                 self._end(number)
                 return []
-            case Lost(reason, fault):
-                held = task.held
+            case WorkerLost(reason, fault):
+                held = group.held
                 self._end(number)
                 if not held:
                     return []
                 if fault == "memory":
-                    return self._out_of_memory(task)
-                return self._lost(task, held, reason, fault)
-            case Began(run, progress, worker):
-                self.ledger.begin(run, progress, self.engine.name, worker)
-                return [Change(task.begin(run), "running")]
-            case Advanced(run, progress):
+                    return self._out_of_memory(group)
+                return self._lost(group, held, reason, fault)
+            case RunStarted(run, progress, worker):
+                self.records.begin(run, progress, self.engine.name, worker)
+                return [Change(group.begin(run), "running")]
+            case EvaluationFinished(run, progress):
                 self.deaths[run] = 0
-                self.ledger.advance(run, progress)
+                self.records.advance(run, progress)
                 return []
-            case Finished(run, progress, scores, about):
-                self.ledger.finish(run, progress, scores, self.study.strings_per_length, about)
-                detail = (
-                    f"{progress.epochs} epochs, perplexity {progress.schedule.best:.4f}, "
-                    f"bound {progress.bound:.4f}"
-                )
-                return [Change(task.leave(run), progress.status, detail)]
-            case Failed(run, reason, fault):
+            case RunFinished(run, progress, scores, references, about):
+                self.records.finish(run, progress, scores, references, about)
+                if references:
+                    self.referenced.add(self.keys[group.runs[0].experiment.task.spec])
+                return [Change(group.leave(run), progress.status, outcome_text(progress))]
+            case RunFailed(run, reason, fault):
                 if fault == "disk":
                     raise OSError(errno.ENOSPC, reason)
                 if fault == "memory":
                     # The worker ends the job after this; its runs are taken up anew.
                     self.engine.cancel(number)
                     self._end(number)
-                    return self._out_of_memory(task)
-                self.ledger.fail(run, reason)
-                return [Change(task.leave(run), "failed", reason)]
+                    return self._out_of_memory(group)
+                self.records.fail(run, reason)
+                return [Change(group.leave(run), "failed", reason)]
 
     def _end(self, number: int) -> None:
         """A job is over; what it has not done waits for another worker."""
-        task = self.active.pop(number)
-        task.since = None
-        task.begun.clear()
-        if task.runs:
-            self.ledger.release(run.id for run in task.runs)
-            self.waiting.appendleft(task)
+        group = self.active.pop(number)
+        group.since = None
+        group.begun.clear()
+        if group.runs:
+            self.records.release(run.id for run in group.runs)
+            self.waiting.appendleft(group)
 
-    def _lost(self, task: _Task, held: list[PlannedRun], reason: str, fault: str) -> list[Change]:
+    def _lost(self, group: _Group, held: list[PlannedRun], reason: str, fault: str) -> list[Change]:
         if fault == "crashed" and len(held) > 1:
             # One of them may be at fault, but nothing tells which.
-            self._halve(task)
+            self._halve(group)
             return []
         most = MOST_KILLED if fault == "killed" else MOST_CRASHED
         self.deaths.update(run.id for run in held)
         failed = [run for run in held if self.deaths[run.id] >= most]
-        return self._give_up(task, failed, f"{reason}, {most} times without an epoch in between")
+        return self._give_up(group, failed, f"{reason}, {most} times without an epoch in between")
 
-    def _out_of_memory(self, task: _Task) -> list[Change]:
+    def _out_of_memory(self, group: _Group) -> list[Change]:
         """Tries again with half of the pack, then with one run and nothing beside it."""
-        if task.alone:
+        if group.alone:
             reason = "out of memory, even with nothing else running"
-            return self._give_up(task, list(task.runs), reason)
-        if len(task.runs) == 1:
-            task.alone = True
+            return self._give_up(group, list(group.runs), reason)
+        if len(group.runs) == 1:
+            group.alone = True
         else:
-            self._halve(task)
+            self._halve(group)
         return []
 
-    def _halve(self, task: _Task) -> None:
-        """Makes two of a waiting task."""
-        half, runs = len(task.runs) // 2, list(task.runs)
-        self.waiting.remove(task)
+    def _halve(self, group: _Group) -> None:
+        """Makes two of a waiting group."""
+        half, runs = len(group.runs) // 2, list(group.runs)
+        self.waiting.remove(group)
         halves = runs[half:], runs[:half]
-        self.waiting.extendleft(_Task(deque(some), halved=True) for some in halves)
+        self.waiting.extendleft(_Group(deque(some), halved=True) for some in halves)
 
-    def _give_up(self, task: _Task, failed: list[PlannedRun], reason: str) -> list[Change]:
-        """Runs of a waiting task have failed; the others go on waiting."""
+    def _give_up(self, group: _Group, failed: list[PlannedRun], reason: str) -> list[Change]:
+        """Runs of a waiting group have failed; the others go on waiting."""
         for run in failed:
-            task.runs.remove(run)
-            self.ledger.fail(run.id, reason)
-        if not task.runs:
-            self.waiting.remove(task)
+            group.runs.remove(run)
+            self.records.fail(run.id, reason)
+        if not group.runs:
+            self.waiting.remove(group)
         return [Change(run, "failed", reason) for run in failed]
 
-    def _spend(self, task: _Task) -> None:
+    def _spend(self, group: _Group) -> None:
         """Shares the time since the last message among the runs that the worker is at."""
-        held = task.held
-        if task.since is None or not held:
+        held = group.held
+        if group.since is None or not held:
             return
         moment = time.monotonic()
         for run in held:
-            self.ledger.spend(run.id, (moment - task.since) / len(held))
-            self.spent[run.id] += (moment - task.since) / len(held)
-        task.since = moment
+            self.records.spend(run.id, (moment - group.since) / len(held))
+            self.spent[run.id] += (moment - group.since) / len(held)
+        group.since = moment
 
     def _check_time(self) -> list[Change]:
         """Ends every run that has taken longer than the study allows."""
         limit, late = self.study.time_limit, []
         if limit is None:
             return []
-        for number, task in list(self.active.items()):
-            held = task.held
-            if task.since is None or not held:
+        for number, group in list(self.active.items()):
+            held = group.held
+            if group.since is None or not held:
                 continue
-            share = (time.monotonic() - task.since) / len(held)
+            share = (time.monotonic() - group.since) / len(held)
             over = [run for run in held if self.spent[run.id] + share > limit]
             if over:
                 self.engine.cancel(number)
                 with self.ledger.writing():
-                    self._spend(task)
+                    self._spend(group)
                     self._end(number)
                     late += self._give_up(
-                        task, over, f"not done after the time limit of {limit:g} s"
+                        group, over, f"not done after the time limit of {limit:g} s"
                     )
         return late

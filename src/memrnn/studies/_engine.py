@@ -1,38 +1,10 @@
 """What the driver asks of an engine, whichever it is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-from memrnn.studies._job import Event, Job
-
-
-@dataclass(frozen=True)
-class Taken:
-    """A worker has a job: its first message. Until then it waited, which costs the run no time."""
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A worker has told all of its job and is free."""
-
-
-@dataclass(frozen=True)
-class Lost:
-    """A worker is gone in the middle of its job.
-
-    Attributes:
-        fault: `memory` if the system took its memory away, `killed` if somebody stopped it,
-            `crashed` if it fell over by itself.
-    """
-
-    reason: str
-    fault: Literal["memory", "killed", "crashed"]
-
-
-Told = Event | Taken | Ended | Lost
-Message = tuple[int, Told]
-"""The number of a job, and what happened to it. `Ended` or `Lost` is a job's last message."""
+from memrnn.studies._job import Job
+from memrnn.studies._messages import Message
 
 
 @runtime_checkable
@@ -64,7 +36,7 @@ class Engine(Protocol):
         ...
 
     def cancel(self, job: int) -> None:
-        """Ends a job at once, whatever its worker does; no message of it comes any more."""
+        """Ends a job at once, whatever its worker does; no further message of it comes."""
         ...
 
     def close(self) -> None:

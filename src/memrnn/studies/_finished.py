@@ -1,6 +1,6 @@
 """Finished runs that a study takes from exported tables instead of running them again."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,11 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from memrnn.errors import MemrnnError
-from memrnn.studies._export import FORMATS, column_types
-from memrnn.studies._schema import FINAL, OF_LANGUAGES, OF_RUNS
-
-_BY_LENGTH = ("length_scores", "length_bounds")
-"""Large tables, which may have been left out; figures by length then show other runs only."""
+from memrnn.experiment import TrainingConfig
+from memrnn.studies._export import FORMATS
+from memrnn.studies._records import complete
+from memrnn.studies._schema import FINAL, OF_RUNS, OF_TASKS
+from memrnn.studies._tables import column_types
 
 Row = dict[str, Any]
 
@@ -34,9 +34,10 @@ class FinishedRuns:
     others: int
     tables: dict[str, list[Row]]
 
-    def without(self, known: Collection[str]) -> "FinishedRuns":
+    def without(self, known: Iterable[Mapping[str, Any]], config: TrainingConfig) -> "FinishedRuns":
         """What is left where these runs are finished already."""
-        runs = [row for row in self.runs if row["id"] not in known]
+        ids = {row["id"] for row in known if complete(row, config)}
+        runs = [row for row in self.runs if row["id"] not in ids]
         return FinishedRuns(self.folder, runs, self.others, _belonging(runs, self.tables))
 
     def sentence(self) -> str:
@@ -44,19 +45,18 @@ class FinishedRuns:
         text = f"{len(self.runs)} finished runs are taken from {self.folder}"
         if self.others:
             text += f"; {self.others} more there are not of this study"
-        by_length = {row["run"] for row in self.tables["length_scores"]}
-        if bare := sum(row["id"] not in by_length for row in self.runs):
-            text += f"; figures by length will lack {bare} of them, whose scores are not there"
         return f"{text}."
 
 
-def read_finished(folder: str | Path, planned: Collection[str]) -> FinishedRuns:
+def read_finished(
+    folder: str | Path, planned: Collection[str], config: TrainingConfig
+) -> FinishedRuns:
     """Reads those of the planned runs that an export holds finished, done or diverged.
 
     Args:
-        folder: as `export` wrote it, in either format; tables by length may be missing.
-        planned: ids of the study's runs. An id is the hash of everything that a run's outcome
-            depends on, so an equal id is an equal run.
+        folder: as `export` wrote it, in either format.
+        planned: ids of the study's runs. An id is a digest of everything that a run's outcome
+            depends on but for `max_epochs`, so an equal id is an equal run as long as that is.
 
     Raises:
         MemrnnError: if a table is missing or is none that `export` wrote.
@@ -64,29 +64,31 @@ def read_finished(folder: str | Path, planned: Collection[str]) -> FinishedRuns:
     """
     folder = Path(folder)
     finished = [row for row in _read(folder, "runs") if row["status"] in FINAL]
-    runs = [row | {"position": None, "pack": None} for row in finished if row["id"] in planned]
-    tables = {name: _read(folder, name) for name in (*OF_RUNS, *OF_LANGUAGES)}
+    runs = [
+        row | {"position": None, "pack": None}
+        for row in finished
+        if row["id"] in planned and complete(row, config)
+    ]
+    tables = {name: _read(folder, name) for name in (*OF_RUNS, *OF_TASKS)}
     return FinishedRuns(folder, runs, len(finished) - len(runs), _belonging(runs, tables))
 
 
 def _belonging(runs: Iterable[Row], tables: dict[str, list[Row]]) -> dict[str, list[Row]]:
-    ids, languages = {row["id"] for row in runs}, {row["language"] for row in runs}
-    of_runs = {name: [row for row in tables[name] if row["run"] in ids] for name in OF_RUNS}
-    of_languages = {
-        name: [row for row in tables[name] if row["language"] in languages] for name in OF_LANGUAGES
+    ids, keys = {row["id"] for row in runs}, {row["task_key"] for row in runs}
+    return {
+        **{name: [row for row in tables[name] if row["run"] in ids] for name in OF_RUNS},
+        "tasks": [row for row in tables["tasks"] if row["key"] in keys],
+        "references": [row for row in tables["references"] if row["task_key"] in keys],
     }
-    return of_runs | of_languages
 
 
 def _read(folder: Path, name: str) -> list[Row]:
     types = column_types(name)
     paths = [path for suffix in FORMATS if (path := folder / f"{name}.{suffix}").is_file()]
     if not paths:
-        if name in _BY_LENGTH:
-            return []
         raise MemrnnError(
             f"{folder} holds no {name}.parquet or {name}.csv; give a folder that "
-            "`memrnn study export` wrote."
+            "`memrnn study export` of this version wrote."
         )
     try:
         table = _table(paths[0], types)

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from memrnn.errors import MemrnnError
-from memrnn.studies._engine import Ended, Lost, Message, Taken
+from memrnn.runtime import cores
 from memrnn.studies._job import Job, run_job
+from memrnn.studies._messages import JobFinished, JobStarted, Message, WorkerLost
 
 ONE_THREAD = {"NPROC": "1"}
 """What makes XLA compute on one thread; it must be set before JAX starts."""
@@ -88,7 +89,7 @@ class LocalEngine:
             worker.connection.send(job)
 
     def poll(self, seconds: float) -> Sequence[Message]:
-        messages: list[Message] = [(job, Taken()) for job in self._taken]
+        messages: list[Message] = [(job, JobStarted()) for job in self._taken]
         self._taken.clear()
         busy = [worker for worker in self._workers if worker.job is not None]
         ready = set(wait([worker.connection for worker in busy], 0 if messages else seconds))
@@ -115,14 +116,14 @@ class LocalEngine:
             while worker.connection.poll():
                 event = worker.connection.recv()
                 messages.append((job, event))
-                if isinstance(event, Ended):
+                if isinstance(event, JobFinished):
                     worker.job = None
                     if _resident(worker.process.pid) > self._memory:
                         self._drop(worker)
                     break
         except (EOFError, OSError):
             worker.process.join()
-            messages.append((job, self._obituary(worker.process.exitcode)))
+            messages.append((job, self._loss(worker.process.exitcode)))
             self._drop(worker)
         return messages
 
@@ -130,19 +131,19 @@ class LocalEngine:
         self._workers.remove(worker)
         worker.kill()
 
-    def _obituary(self, code: int | None) -> Lost:
+    def _loss(self, code: int | None) -> WorkerLost:
         deaths, self._deaths = self._deaths, _kills_for_memory()
         if code is not None and code < 0:
             name = signal.Signals(-code).name
             if code == -signal.SIGKILL and self._deaths > deaths:
-                return Lost("the system had no memory left and killed the worker", "memory")
+                return WorkerLost("the system had no memory left and killed the worker", "memory")
             killed = -code in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-            return Lost(f"its worker was ended by {name}", "killed" if killed else "crashed")
-        return Lost(f"its worker ended with status {code}", "crashed")
+            return WorkerLost(f"its worker was ended by {name}", "killed" if killed else "crashed")
+        return WorkerLost(f"its worker ended with status {code}", "crashed")
 
 
 def serve(connection: Connection) -> None:
-    """The life of a worker process: it takes jobs until its driver is gone."""
+    """The main loop of a worker process: it takes jobs until its driver is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver ends its workers itself
     threading.Thread(target=_follow_parent, daemon=True).start()
     while True:
@@ -150,7 +151,7 @@ def serve(connection: Connection) -> None:
             job = connection.recv()
             for event in run_job(job):
                 connection.send(event)
-            connection.send(Ended())
+            connection.send(JobFinished())
         except (EOFError, OSError):
             return
 
@@ -161,13 +162,6 @@ def _follow_parent() -> None:
     assert parent is not None
     wait([parent.sentinel])
     os._exit(1)
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def gpus() -> list[str]:

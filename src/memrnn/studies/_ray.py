@@ -16,9 +16,10 @@ from contextlib import contextmanager
 from typing import Any, no_type_check
 
 from memrnn.errors import MemrnnError
-from memrnn.studies._engine import Ended, Lost, Message, Told
+from memrnn.runtime import cores
 from memrnn.studies._job import Job
-from memrnn.studies._local import LocalEngine, cores
+from memrnn.studies._local import LocalEngine
+from memrnn.studies._messages import JobFinished, Message, Report, WorkerLost
 
 MISSING = (
     "The ray engine needs Ray, which is not installed here; install it with "
@@ -110,7 +111,7 @@ class RayEngine:
         ready = self._ready(list(self._running), 1, seconds)
         while ready:
             messages += [(job, self._next(job)) for job in ready]
-            # Who has more to tell tells it now, but is not waited for, and cannot go on for ever.
+            # Further messages are read now, but not waited for, and not for ever.
             more = [job for job in ready if job in self._running]
             ready = self._ready(more, len(more), 0.0) if time.monotonic() < deadline else []
         return messages
@@ -128,29 +129,29 @@ class RayEngine:
             self._ray.shutdown()
 
     def _ready(self, jobs: list[int], least: int, seconds: float) -> list[int]:
-        """Which of these jobs have something to tell, once so many have or time is over."""
+        """Which of these jobs have a message, once so many have or time is over."""
         if not jobs:
             return []
         streams = {self._running[job]: job for job in jobs}
         ready, _ = self._ray.wait(list(streams), num_returns=least, timeout=seconds)
         return [streams[stream] for stream in ready]
 
-    def _next(self, job: int) -> Told:
-        """What a job has to tell next; the last message takes it off the list.
+    def _next(self, job: int) -> Report:
+        """The next message of a job; the last one takes it off the list.
 
         Raises:
             ConnectionError: if the driver's own node is gone: no job could run any more.
         """
-        message: Told
+        message: Report
         try:
             message = self._ray.get(next(self._running[job]))
         except StopIteration:
-            message = Lost("its Ray task ended early", "crashed")
+            message = WorkerLost("its Ray task ended early", "crashed")
         except self._ray.exceptions.LocalRayletDiedError as error:
             raise ConnectionError(CUT_OFF) from error
         except self._ray.exceptions.RayError as error:
-            message = obituary(self._ray.exceptions, error)
-        if isinstance(message, Ended | Lost):
+            message = loss_of(self._ray.exceptions, error)
+        if isinstance(message, JobFinished | WorkerLost):
             del self._running[job]
         return message
 
@@ -160,8 +161,8 @@ _engine: LocalEngine | None = None
 
 
 @no_type_check  # Ray wants a generator itself, not one within what checks its types in our tests
-def serve_job(job: Job, environment: Mapping[str, str]) -> Iterator[Told]:
-    """The Ray task: a worker's messages, of which the last is `Ended` or `Lost`."""
+def serve_job(job: Job, environment: Mapping[str, str]) -> Iterator[Report]:
+    """The Ray task: a worker's messages, of which the last is `JobFinished` or `WorkerLost`."""
     global _engine
     os.environ.update(environment)
     engine = _engine = _engine or LocalEngine()
@@ -170,26 +171,26 @@ def serve_job(job: Job, environment: Mapping[str, str]) -> Iterator[Told]:
     try:
         while not ended:
             for _, message in engine.poll(1.0):
-                ended = isinstance(message, Ended | Lost)
+                ended = isinstance(message, JobFinished | WorkerLost)
                 yield message
     finally:
         if not ended:
             engine.close()
 
 
-def obituary(kinds: Any, error: Exception) -> Lost:
+def loss_of(kinds: Any, error: Exception) -> WorkerLost:
     """What an error of Ray says about a job; `kinds` is `ray.exceptions`."""
     match error:
         case kinds.OutOfMemoryError():
-            return Lost("its node had no memory left and Ray ended its worker", "memory")
+            return WorkerLost("its node had no memory left and Ray ended its worker", "memory")
         case kinds.NodeDiedError() | kinds.ObjectLostError():
-            return Lost("its node has left the cluster", "killed")
+            return WorkerLost("its node has left the cluster", "killed")
         case kinds.WorkerCrashedError() | kinds.TaskCancelledError():
             # A task only waits: it does not fall over by itself.
-            return Lost("its Ray task was ended from outside", "killed")
+            return WorkerLost("its Ray task was ended from outside", "killed")
         case _:
             text = str(getattr(error, "cause", None) or error).strip() or type(error).__name__
-            return Lost(f"its Ray task failed: {text.splitlines()[-1][:500]}", "crashed")
+            return WorkerLost(f"its Ray task failed: {text.splitlines()[-1][:500]}", "crashed")
 
 
 def _import_ray() -> Any:

@@ -1,4 +1,4 @@
-"""What a study's ledger holds, cell by cell, for reports and exports."""
+"""What a study's ledger holds, cell by cell, for reports. Reading it imports no code of users."""
 
 import json
 import math
@@ -6,15 +6,24 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from memrnn.evaluation import Bin
+import msgspec
+
+from memrnn.evaluation import Evaluation, References, RunScores, SetScores
 from memrnn.studies._ledger import Ledger
-from memrnn.studies._schema import CEILING, FINAL, Status
+from memrnn.studies._schema import FINAL, Status
 from memrnn.studies._study import Study, parse_freeze
+from memrnn.tasks import TaskDescription, Total, Totals
 
-Scores = Mapping[str, Any]
-"""One bin of one run, as in `memrnn.test(...)["runs"][0]["bins"][0]`."""
+
+class CurvePoint(NamedTuple):
+    """One epoch of a run: totals of the task's metrics on its training and validation items."""
+
+    epoch: int
+    learning_rate: float
+    train: Totals
+    validation: Totals
 
 
 @dataclass(frozen=True)
@@ -22,10 +31,14 @@ class RunRecord:
     """One restart of one cell.
 
     Attributes:
-        valid_perplexity: smallest validation perplexity; None if there is none that is finite.
-        valid_bound: perplexity of the exact lower bound on the same validation strings.
-        curve: one row an epoch: `epoch`, `train_perplexity`, `validation_perplexity`, ...
-        scores: by precision and bin; empty unless the run is done or diverged.
+        reason: why it failed.
+        best_epoch: at which it was evaluated, from 1; 0 for its start, None before training.
+        learning_rate: of the first epoch; None before the run was begun.
+        selection: the best validation value of the task's selection metric, None before the
+            first epoch.
+        reference: the same of the exact distribution on the same items; None if unknown.
+        excess: what ranks restarts, the smaller the better; infinite before the first epoch.
+        scores: by precision and evaluation set; empty unless the run is done or diverged.
     """
 
     id: str
@@ -33,38 +46,57 @@ class RunRecord:
     seed: int
     status: Status
     reason: str | None
+    attempts: int
     epochs: int
     best_epoch: int | None
     learning_rate: float | None
-    valid_perplexity: float | None
-    valid_bound: float | None
+    selection: float | None
+    reference: float | None
+    excess: float
     seconds: float
     device: str | None
     versions: Mapping[str, str]
     folder: str
-    curve: tuple[Mapping[str, Any], ...]
-    scores: Mapping[tuple[str, Bin], Scores]
+    curve: tuple[CurvePoint, ...]
+    scores: Mapping[str, Mapping[str, SetScores]]
 
     @property
     def finished(self) -> bool:
         return self.status in FINAL
 
-    @property
-    def difference(self) -> float:
-        """Best validation cross-entropy above the bound's, nats per symbol: what selects."""
-        if self.valid_perplexity is None or self.valid_bound is None:
-            return math.inf
-        return math.log(self.valid_perplexity) - math.log(self.valid_bound)
+    def in_precision(self, precision: str) -> RunScores:
+        """The run as `evaluate` reports it; for a finished run."""
+        return RunScores(
+            restart=self.restart,
+            seed=self.seed,
+            status=self.status,
+            epochs=self.epochs,
+            best_epoch=self.best_epoch or 0,
+            learning_rate=self.curve[0].learning_rate if self.curve else None,
+            selection=math.nan if self.selection is None else self.selection,
+            reference=self.reference,
+            excess=self.excess,
+            sets=self.scores.get(precision, {}),
+        )
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One language, model and freezing mode, with all its planned restarts."""
+    """One task, model and freezing mode, with all its planned restarts.
 
-    language: str
+    Attributes:
+        memory: name of the model's memory.
+        definition: what the model is made of.
+        references: of the task, by evaluation set; empty before the first finished run.
+    """
+
+    task: TaskDescription
     model: str
+    memory: str
+    definition: Mapping[str, Any]
     freeze: tuple[str, ...]
     runs: tuple[RunRecord, ...]
+    references: Mapping[str, References]
 
     @property
     def finished(self) -> tuple[RunRecord, ...]:
@@ -72,35 +104,15 @@ class Cell:
 
     @property
     def best(self) -> RunRecord | None:
-        """The finished restart with the best validation score; None if none is finished."""
-        return min(self.finished, key=lambda run: run.difference, default=None)
+        """The finished restart with the smallest excess; None if none is finished."""
+        return min(self.finished, key=lambda run: run.excess, default=None)
 
-    def result(self, study: Study, precision: str) -> dict[str, Any] | None:
-        """The finished restarts as `memrnn.test` reports them; None if there is none."""
-        runs = self.finished
+    def evaluation(self, precision: str) -> Evaluation | None:
+        """The finished restarts in one precision; None if there is none."""
+        runs = tuple(run.in_precision(precision) for run in self.finished)
         if not runs:
             return None
-        return {
-            "precision": precision,
-            "runs": [
-                {
-                    "restart": run.restart,
-                    "seed": run.seed,
-                    "language": self.language,
-                    "model": self.model,
-                    "freeze": list(self.freeze),
-                    "status": run.status,
-                    "epochs": run.epochs,
-                    "best_epoch": run.best_epoch,
-                    "learning_rate": run.learning_rate,
-                    "valid_perplexity": run.valid_perplexity,
-                    "valid_bound": run.valid_bound,
-                    "bins": [run.scores[precision, edges] for edges in study.bins],
-                }
-                for run in runs
-            ],
-            "best": min(range(len(runs)), key=lambda number: runs[number].difference),
-        }
+        return Evaluation(self.task, self.model, self.freeze, precision, runs, self.references)
 
 
 @dataclass(frozen=True)
@@ -109,22 +121,29 @@ class StudyResults:
 
     Attributes:
         cells: of the whole grid, in the study's order.
+        references: by the key of a task and evaluation set.
         sessions: one row for each time the study was run: `engine`, `workers`, `began`, ...
     """
 
     study: Study
     cells: tuple[Cell, ...]
+    references: Mapping[str, Mapping[str, References]]
     sessions: tuple[Mapping[str, Any], ...]
 
     @property
     def runs(self) -> list[RunRecord]:
         return [run for cell in self.cells for run in cell.runs]
 
-    def results(self, precision: str | None = None) -> list[dict[str, Any]]:
-        """Every cell with a finished restart, as `memrnn.test` reports it."""
+    @property
+    def tasks(self) -> list[TaskDescription]:
+        """The tasks of the grid, in order."""
+        return list({cell.task.key: cell.task for cell in self.cells}.values())
+
+    def evaluations(self, precision: str | None = None) -> list[Evaluation]:
+        """Every cell with a finished restart, in one precision; by default the study's first."""
         chosen = precision or self.study.precisions[0]
-        found = [cell.result(self.study, chosen) for cell in self.cells]
-        return [result for result in found if result is not None]
+        found = [cell.evaluation(chosen) for cell in self.cells]
+        return [evaluation for evaluation in found if evaluation is not None]
 
 
 def load_results(folder: str | Path) -> StudyResults:
@@ -136,79 +155,122 @@ def load_results(folder: str | Path) -> StudyResults:
     with Ledger(folder) as ledger:
         study = ledger.study()
         rows = ledger.rows("SELECT * FROM runs WHERE position IS NOT NULL ORDER BY position")
-        curves: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for row in ledger.rows("SELECT * FROM epochs ORDER BY run, epoch"):
-            curves[row.pop("run")].append(row)
-        scores = _scores(ledger, study)
+        tasks = {
+            row["key"]: msgspec.json.decode(row["description"], type=TaskDescription)
+            for row in ledger.rows("SELECT key, description FROM tasks")
+        }
+        curves, scores = _curves(ledger), _scores(ledger)
+        references = _references(ledger)
         sessions = tuple(ledger.rows("SELECT * FROM sessions ORDER BY number"))
-    grid: dict[tuple[str, str, str], list[RunRecord]] = {}
-    for cell in study.cells():
-        grid[cell.language, cell.model, "+".join(cell.freeze) or "none"] = []
+    # The first restarts of all cells come first, in the order of the grid.
+    grid: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
-        record = RunRecord(
-            **{
-                name: row[name]
-                for name in RunRecord.__dataclass_fields__
-                if name not in ("versions", "curve", "scores")
-            },
-            versions=json.loads(row["versions"] or "{}"),
-            curve=tuple(curves[row["id"]]),
-            scores=scores[row["id"]],
+        grid[row["task_key"], row["model"], row["freeze"]].append(row)
+    cells = tuple(
+        Cell(
+            task=tasks[key],
+            model=model,
+            memory=of_cell[0]["memory"],
+            definition=json.loads(of_cell[0]["definition"]),
+            freeze=parse_freeze(freeze),
+            runs=tuple(
+                _record(row, tasks[key], curves[row["id"]], scores[row["id"]], study)
+                for row in sorted(of_cell, key=lambda row: row["restart"])
+            ),
+            references=references.get(key, {}),
         )
-        grid[row["language"], row["model"], row["freeze"]].append(record)
-    return StudyResults(
-        study,
-        tuple(
-            Cell(language, model, parse_freeze(freeze), tuple(sorted(runs, key=_restart)))
-            for (language, model, freeze), runs in grid.items()
-        ),
-        sessions,
+        for (key, model, freeze), of_cell in grid.items()
+    )
+    return StudyResults(study, cells, references, sessions)
+
+
+def _record(
+    row: dict[str, Any],
+    task: TaskDescription,
+    curve: tuple[CurvePoint, ...],
+    scores: Mapping[str, Mapping[str, SetScores]],
+    study: Study,
+) -> RunRecord:
+    names = set(RunRecord.__dataclass_fields__) & set(row)
+    shown = study.precisions if row["status"] in FINAL else ()
+    return RunRecord(
+        **{name: row[name] for name in names - {"excess", "versions"}},
+        excess=math.inf if row["excess"] is None else row["excess"],
+        versions=json.loads(row["versions"] or "{}"),
+        curve=curve,
+        scores={
+            precision: {one.name: sets[one.name] for one in task.sets if one.name in sets}
+            for precision in shown
+            if (sets := scores.get(precision))
+        },
     )
 
 
-def _restart(run: RunRecord) -> int:
-    return run.restart
+def _curves(ledger: Ledger) -> Mapping[str, tuple[CurvePoint, ...]]:
+    """The curve of every run of the study."""
+    totals: dict[tuple[str, int, str], dict[str, Total]] = defaultdict(dict)
+    for run, epoch, which, metric, numerator, denominator in ledger.each(
+        'SELECT run, epoch, "set", metric, numerator, denominator FROM curves '
+        "WHERE run IN (SELECT id FROM runs WHERE position IS NOT NULL)"
+    ):
+        totals[run, epoch, which][metric] = _total(numerator, denominator)
+    found: dict[str, list[CurvePoint]] = defaultdict(list)
+    for run, epoch, rate in ledger.each(
+        "SELECT run, epoch, learning_rate FROM epochs "
+        "WHERE run IN (SELECT id FROM runs WHERE position IS NOT NULL) ORDER BY run, epoch"
+    ):
+        train, validation = (totals[run, epoch, which] for which in ("train", "validation"))
+        found[run].append(CurvePoint(epoch, rate, train, validation))
+    return defaultdict(tuple, {run: tuple(points) for run, points in found.items()})
 
 
-def _scores(ledger: Ledger, study: Study) -> Mapping[str, Mapping[tuple[str, Bin], Scores]]:
-    """The scores of every run by precision and bin, with bounds and lengths, of this study."""
-    of_bin = "language, low, high"
-    chosen = (
-        f"WHERE train_low = {study.recipe.lengths[0]} AND train_high = {study.recipe.lengths[1]} "
-        f"AND strings_per_length = {study.strings_per_length}"
+def _scores(ledger: Ledger) -> Mapping[str, Mapping[str, Mapping[str, SetScores]]]:
+    """Scores by run, precision and set, as the study evaluates now."""
+    found: dict[str, dict[str, dict[str, dict[str, dict[str, Total]]]]] = defaultdict(dict)
+    for run, precision, name, group, metric, numerator, denominator in ledger.each(
+        'SELECT run, scores.precision, "set", "group", metric, numerator, denominator '
+        "FROM scores JOIN runs ON runs.id = scores.run AND runs.task_key = scores.task_key "
+        'WHERE position IS NOT NULL ORDER BY run, scores.precision, "set", place'
+    ):
+        sets = found[run].setdefault(precision, {})
+        totals = sets.setdefault(name, {}).setdefault(group, {})
+        totals[metric] = _total(numerator, denominator)
+    return defaultdict(
+        dict,
+        {
+            run: {
+                precision: {name: SetScores(groups) for name, groups in sets.items()}
+                for precision, sets in precisions.items()
+            }
+            for run, precisions in found.items()
+        },
     )
-    bounds: dict[tuple, dict[str, Any]] = defaultdict(lambda: {"floors": {}})
-    for table, columns in (("bin_bounds", of_bin), ("length_bounds", f"{of_bin}, length")):
-        names = columns.split(", ")
-        for row in ledger.rows(f"SELECT * FROM {table} {chosen}"):
-            bound = {"accuracy": row["accuracy"], "perplexity": row["perplexity"]}
-            place = bounds[tuple(row[name] for name in names)]
-            if row["predictor"] == CEILING:
-                place["ceiling"] = bound
-            else:
-                place["floors"][row["predictor"]] = bound
-    found: dict[str, dict[tuple[str, Bin], dict[str, Any]]] = defaultdict(dict)
-    query = (
-        "SELECT runs.language, {0}.* FROM {0} JOIN runs ON runs.id = {0}.run "
-        f"WHERE runs.position IS NOT NULL AND strings_per_length = {study.strings_per_length}"
+
+
+def _references(ledger: Ledger) -> Mapping[str, Mapping[str, References]]:
+    """References by task, set and predictor."""
+    found: dict[str, dict[str, dict[str, dict[str, dict[str, Total]]]]] = {}
+    for key, name, predictor, group, metric, numerator, denominator in ledger.each(
+        'SELECT task_key, "set", predictor, "group", metric, numerator, denominator '
+        'FROM "references" WHERE task_key IN '
+        "(SELECT task_key FROM runs WHERE position IS NOT NULL) "
+        "ORDER BY rowid"
+    ):
+        of_set = found.setdefault(key, {}).setdefault(name, {})
+        totals = of_set.setdefault(predictor, {}).setdefault(group, {})
+        totals[metric] = _total(numerator, denominator)
+    return {
+        key: {
+            name: {predictor: SetScores(groups) for predictor, groups in predictors.items()}
+            for name, predictors in sets.items()
+        }
+        for key, sets in found.items()
+    }
+
+
+def _total(numerator: float | None, denominator: float | None) -> Total:
+    """A total, not a number where the ledger has NULL."""
+    return Total(
+        math.nan if numerator is None else numerator,
+        math.nan if denominator is None else denominator,
     )
-    asked = {(precision, edges) for precision in study.precisions for edges in study.bins}
-    for row in ledger.rows(query.format("bin_scores")):
-        run, precision, place = _place(row)
-        if (precision, place[1:]) in asked:
-            found[run][precision, place[1:]] = (
-                {"lengths": list(place[1:])} | row | bounds[place] | {"per_length": []}
-            )
-    for row in ledger.rows(query.format("length_scores") + " ORDER BY length"):
-        run, precision, place = _place(row)
-        if (precision, place[1:]) in asked:
-            entries = found[run][precision, place[1:]]["per_length"]
-            entries.append(row | bounds[*place, row["length"]])
-    return found
-
-
-def _place(row: dict[str, Any]) -> tuple[str, str, tuple[str, int, int]]:
-    """Takes the key of a row of scores out of it: run, precision, and language with bin."""
-    place = row.pop("language"), row.pop("low"), row.pop("high")
-    del row["strings_per_length"]
-    return row.pop("run"), row.pop("precision"), place

@@ -1,68 +1,74 @@
-"""The tables of the ledger."""
+"""The tables of the ledger.
+
+Scores are long: one row per metric of one group of one evaluation set. A numerator that is NULL
+was not a number: SQLite has no NaN. Sums in SQL skip NULL, so compare `count(numerator)` with
+`count(*)`; results and exported tables have NaN in its place, which every sum keeps.
+"""
 
 from typing import Literal
 
-FORMAT = "1"
+FORMAT = "2"
 
 Status = Literal["planned", "running", "done", "diverged", "failed"]
 STATUSES: tuple[Status, ...] = ("planned", "running", "done", "diverged", "failed")
 FINAL: tuple[Status, ...] = ("done", "diverged")
 
-_TEST = "precision TEXT, low INTEGER, high INTEGER, strings_per_length INTEGER"
-_BIN = (
-    "language TEXT, train_low INTEGER, train_high INTEGER, "
-    "low INTEGER, high INTEGER, strings_per_length INTEGER"
-)
-SCORES = (
-    "strings INTEGER, perplexity REAL, accuracy REAL, determined_accuracy REAL, "
-    "exact_strings REAL, skill REAL, doubtful_strings INTEGER"
-)
 SCHEMA = f"""
 CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE tasks (
+  key TEXT PRIMARY KEY,          -- digest of what it means and how it is evaluated
+  task TEXT NOT NULL,            -- NAME:ARGUMENT
+  description TEXT NOT NULL,     -- of titles, metrics and evaluation sets, JSON
+  options TEXT NOT NULL          -- JSON
+);
 CREATE TABLE runs (
   id TEXT PRIMARY KEY,
   position INTEGER,              -- in the study; NULL: no longer part of it
-  language TEXT NOT NULL, model TEXT NOT NULL, freeze TEXT NOT NULL,
-  restart INTEGER NOT NULL, seed INTEGER NOT NULL,
-  configuration TEXT NOT NULL,   -- the experiment, JSON
+  task TEXT NOT NULL, task_key TEXT NOT NULL,
+  model TEXT NOT NULL, memory TEXT NOT NULL,
+  definition TEXT NOT NULL,      -- of the model, JSON
+  freeze TEXT NOT NULL, restart INTEGER NOT NULL, seed INTEGER NOT NULL,
+  configuration TEXT NOT NULL,   -- of training, JSON
   folder TEXT NOT NULL,          -- of its checkpoint, from the study's folder
   pack INTEGER,
   status TEXT NOT NULL CHECK (status IN {STATUSES}),
   reason TEXT,                   -- why it failed
   attempts INTEGER NOT NULL DEFAULT 0,
   engine TEXT, worker TEXT, device TEXT, versions TEXT,
-  learning_rate REAL, valid_bound REAL, valid_perplexity REAL,
-  epochs INTEGER NOT NULL DEFAULT 0, best_epoch INTEGER, doubtful INTEGER,
+  learning_rate REAL, selection REAL, reference REAL, excess REAL,
+  epochs INTEGER NOT NULL DEFAULT 0, best_epoch INTEGER,
   seconds REAL NOT NULL DEFAULT 0, began TEXT, ended TEXT
 );
 CREATE TABLE epochs (
-  run TEXT, epoch INTEGER, train_perplexity REAL, validation_perplexity REAL,
-  learning_rate REAL, doubtful INTEGER,
+  run TEXT, epoch INTEGER, learning_rate REAL,
   PRIMARY KEY (run, epoch)
 ) WITHOUT ROWID;
-CREATE TABLE bin_scores (
-  run TEXT, {_TEST}, {SCORES},
-  PRIMARY KEY (run, precision, low, high, strings_per_length)
+CREATE TABLE curves (
+  run TEXT, epoch INTEGER, "set" TEXT CHECK ("set" IN ('train', 'validation')),
+  metric TEXT, numerator REAL, denominator REAL,
+  PRIMARY KEY (run, epoch, "set", metric)
 ) WITHOUT ROWID;
-CREATE TABLE length_scores (
-  run TEXT, {_TEST}, length INTEGER, {SCORES},
-  PRIMARY KEY (run, precision, low, high, strings_per_length, length)
+CREATE TABLE scores (
+  run TEXT, task_key TEXT, precision TEXT, "set" TEXT,
+  place INTEGER, "group" TEXT,   -- the group and where it stands in its set
+  metric TEXT, numerator REAL, denominator REAL,
+  PRIMARY KEY (run, task_key, precision, "set", place, metric)
 ) WITHOUT ROWID;
-CREATE TABLE bin_bounds (      -- floors and ceiling, on the same strings
-  {_BIN}, predictor TEXT, accuracy REAL, perplexity REAL,
-  PRIMARY KEY (language, train_low, train_high, low, high, strings_per_length, predictor)
-) WITHOUT ROWID;
-CREATE TABLE length_bounds (
-  {_BIN}, length INTEGER, predictor TEXT, accuracy REAL, perplexity REAL,
-  PRIMARY KEY (language, train_low, train_high, low, high, strings_per_length, length, predictor)
-) WITHOUT ROWID;
+CREATE TABLE "references" (      -- predictors that need no training, in their task's order
+  task_key TEXT, "set" TEXT, predictor TEXT, place INTEGER, "group" TEXT,
+  metric TEXT, numerator REAL, denominator REAL,
+  PRIMARY KEY (task_key, "set", predictor, place, metric)
+);
 CREATE TABLE sessions (
   number INTEGER PRIMARY KEY, engine TEXT, workers INTEGER, host TEXT, versions TEXT,
   began TEXT, ended TEXT, outcome TEXT
 );
 """
 
-OF_RUNS = ("epochs", "bin_scores", "length_scores")
-OF_LANGUAGES = ("bin_bounds", "length_bounds")
-TABLES = ("runs", *OF_RUNS, *OF_LANGUAGES, "sessions")
-CEILING = "ceiling"
+OF_RUNS = ("epochs", "curves", "scores")
+"""Tables whose rows belong to runs."""
+
+OF_TASKS = ("tasks", "references")
+"""Tables whose rows belong to tasks."""
+
+TABLES = ("tasks", "runs", *OF_RUNS, "references", "sessions")

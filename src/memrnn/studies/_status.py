@@ -14,7 +14,7 @@ from memrnn.studies._schema import FINAL, STATUSES
 class Fault:
     """A run that failed, and why."""
 
-    language: str
+    task: str
     model: str
     freeze: str
     restart: int
@@ -23,9 +23,9 @@ class Fault:
 
 @dataclass(frozen=True)
 class Progress:
-    """Runs of one language and model by status."""
+    """Runs of one task and model by status."""
 
-    language: str
+    task: str
     model: str
     counts: dict[str, int]
 
@@ -70,7 +70,7 @@ def study_status(folder: str | Path) -> StudyStatus:
     """
     with Ledger(folder) as ledger:
         rows = ledger.rows(
-            "SELECT language, model, freeze, restart, status, reason, seconds, epochs "
+            "SELECT task, model, freeze, restart, status, reason, seconds, epochs "
             "FROM runs WHERE position IS NOT NULL ORDER BY position"
         )
         sessions = ledger.rows("SELECT * FROM sessions ORDER BY number")
@@ -79,7 +79,7 @@ def study_status(folder: str | Path) -> StudyStatus:
     counts: dict[str, int] = dict.fromkeys(STATUSES, 0)
     cells: dict[tuple[str, str], dict[str, int]] = {}
     for row in rows:
-        cell = cells.setdefault((row["language"], row["model"]), dict.fromkeys(STATUSES, 0))
+        cell = cells.setdefault((row["task"], row["model"]), dict.fromkeys(STATUSES, 0))
         # A driver that was killed could not say that its runs stopped.
         status = row["status"] if running or row["status"] != "running" else "planned"
         counts[status] += 1
@@ -96,7 +96,7 @@ def study_status(folder: str | Path) -> StudyStatus:
         runs_per_hour=_rate(rows, workers),
         seconds_left=_left(rows, workers),
         faults=tuple(
-            Fault(row["language"], row["model"], row["freeze"], row["restart"], row["reason"])
+            Fault(row["task"], row["model"], row["freeze"], row["restart"], row["reason"])
             for row in rows
             if row["status"] == "failed"
         ),

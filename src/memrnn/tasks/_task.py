@@ -1,6 +1,7 @@
 """The protocol of a task: all that training, evaluation, studies and reports know of it."""
 
 import abc
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -11,6 +12,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from memrnn.errors import MemrnnError
 from memrnn.models import Model
 from memrnn.network import Network
+from memrnn.options import digest, to_json
 from memrnn.tasks._metrics import Metric, Scores
 
 BAYES = "bayes"
@@ -42,21 +44,23 @@ class EvaluationSet:
             batch up, whose scores are dropped.
         groups: per item, the name of its group: a length, a part of a file.
         carries: whether the state that `score` returns goes into the next batch.
-        relation: how the set lies to what was trained on; None where nobody can say.
     """
 
     batches: Sequence[Any]
     items: Sequence[Int[np.ndarray, " rows"]]
     groups: Sequence[str]
     carries: bool = False
-    relation: Relation | None = None
 
 
 class SetDescription(NamedTuple):
-    """An evaluation set as reports name it."""
+    """An evaluation set as reports name it.
+
+    Attributes:
+        relation: how the set lies to what was trained on; None where nobody can say.
+    """
 
     name: str
-    relation: Relation | None
+    relation: Relation | None = None
 
 
 @dataclass(frozen=True)
@@ -143,8 +147,8 @@ class Task(abc.ABC):
     @property
     def argument(self) -> str | None:
         """The first field's value."""
-        names = list(getattr(self, "__dataclass_fields__", {}))
-        return str(getattr(self, names[0])) if names else None
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return str(getattr(self, fields[0].name)) if fields else None
 
     @abc.abstractmethod
     def build(self, model: Model, seed: int) -> Network:
@@ -192,9 +196,14 @@ class Task(abc.ABC):
         del seed
         return {}
 
+    @property
     @abc.abstractmethod
-    def evaluation_sets(self) -> Mapping[str, EvaluationSet]:
-        """The test sets by name, the same for every run; drawn when they are read."""
+    def sets(self) -> tuple[SetDescription, ...]:
+        """The evaluation sets, in order. They are the same for every run."""
+
+    @abc.abstractmethod
+    def evaluation_set(self, name: str) -> EvaluationSet:
+        """The evaluation set of this name."""
 
     def references(self, name: str) -> Mapping[str, Scores]:
         """Scores of predictors that need no training on the items of an evaluation set.
@@ -212,9 +221,34 @@ class Task(abc.ABC):
         del network
         return tree
 
-    def check_memory(self, network: Network, workers: int) -> None:
-        """Raises a MemrnnError if training does not fit into this machine's memory."""
-        del network, workers
+    def check_memory(self, network: Network, *, training: bool, workers: int = 1) -> None:
+        """Raises a MemrnnError if training, or evaluation, does not fit into the memory."""
+        del network, training, workers
+
+    def options(self) -> dict[str, Any]:
+        """All options, from which `make_task` makes the task again."""
+        return to_json(self)
+
+    def identity(self) -> dict[str, Any]:
+        """What the trained network depends on: name, revision and training options."""
+        options = self.options()
+        trained = {name: options[name] for name in options if name not in self.evaluation_options}
+        return {"name": self.name, "revision": self.revision, "options": trained}
+
+    def describe(self) -> TaskDescription:
+        """What reports need of the task."""
+        evaluated = {name: self.options()[name] for name in self.evaluation_options}
+        return TaskDescription(
+            self.spec,
+            self.title,
+            digest([self.identity(), evaluated]),
+            self.metrics,
+            self.selection.name,
+            self.headline.name,
+            self.sets,
+            self.group_axis,
+            self.trained_groups,
+        )
 
     @property
     def labels(self) -> Sequence[str]:
@@ -225,4 +259,3 @@ class Task(abc.ABC):
         """A sequence of inputs from text, for `explain`."""
         del text
         raise MemrnnError(f"The task {self.name} does not support `explain`.")
-

@@ -1,7 +1,7 @@
-"""The compiled programs of a pack: one pass over the training batches, one over validation."""
+"""The compiled programs of a cell: one pass over the training batches, and scoring a batch."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -9,185 +9,145 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.stages import Compiled
 from jaxtyping import Array, Float, Int
 
-from memrnn.network import HiddenStates, Marked, Network, mark_states
-from memrnn.training._data import Batches
+from memrnn.network import Network
+from memrnn.tasks import Data, Scores, Task
 
 
 class Learner(NamedTuple):
-    """What an epoch changes: the trained part of a network and the optimiser's moments."""
+    """What an epoch changes: the trained components of a network and the optimiser's state."""
 
     trained: Network
-    moments: Any
+    optimizer: Any
 
 
-class Strings(NamedTuple):
-    """What the programs read of batches of strings, batches first.
+class Plan(NamedTuple):
+    """What an epoch is told by the host.
 
     Attributes:
-        tokens, lengths: as in `Batches`.
-        states: the hidden states of every string where they stay what they are, since only the
-            classifier is trained.
+        items, widths: as `Task.plan` gives them, [updates, ...].
+        rate: learning rate.
+        key: of the run, two words; update number u draws from `fold_in(key, u)`.
+        first: number of the epoch's first update.
     """
 
-    tokens: Int[Array, "batches batch longest"]
-    lengths: Int[Array, " batches"]
-    states: HiddenStates | None
+    items: Any
+    widths: Int[np.ndarray, " updates"]
+    rate: Float[np.ndarray, ""]
+    key: np.ndarray
+    first: np.ndarray
 
 
 class Programs(NamedTuple):
-    """Compiled once for a pack; every restart of the pack calls them.
+    """Compiled once for a cell; every restart of the cell calls them.
 
     Attributes:
-        epoch: (learner, frozen, strings, order, rate) -> (learner, training nats, all
-            parameters finite).
-        validate: (trained, frozen, strings) -> nats of each string, number of strings of
-            which rounding may have lost what matters.
+        epoch: (learner, frozen, data, plan) -> (learner, scores per update and item, whether all
+            parameters are finite).
+        score: (trained, frozen, carry, batch) -> (next carry, scores per item).
     """
 
-    epoch: Compiled
-    validate: Compiled
+    epoch: Callable[[Learner, Network, Data, Plan], tuple[Learner, Scores, Array]]
+    score: Callable[[Network, Network, Any, Any], tuple[Any, Scores]]
 
 
-def optimizer(clip: float) -> Any:
+def optimizer(max_grad_norm: float) -> Any:
     """Adam's direction after clipping by the global norm; the rate is applied by the caller.
 
     An `optax.GradientTransformation`, whose types do not know that a module is a tree of arrays.
     """
-    return optax.chain(optax.clip_by_global_norm(clip), optax.scale_by_adam())
+    return optax.chain(optax.clip_by_global_norm(max_grad_norm), optax.scale_by_adam())
 
 
-def new_learner(trained: Network, clip: float) -> Learner:
+def new_learner(trained: Network, max_grad_norm: float) -> Learner:
     """A learner before its first update; Adam's moments are zeros, made on the host."""
-    shapes = jax.eval_shape(optimizer(clip).init, trained)
-    moments = jax.tree.map(lambda leaf: jax.device_put(np.zeros(leaf.shape, leaf.dtype)), shapes)
-    return Learner(trained, moments)
+    shapes = jax.eval_shape(optimizer(max_grad_norm).init, trained)
+    zeros = jax.tree.map(lambda leaf: jax.device_put(np.zeros(leaf.shape, leaf.dtype)), shapes)
+    return Learner(trained, zeros)
 
 
-MOST_KEPT = 2**30
-"""Bytes of hidden states that a restart keeps at most; more are computed anew in every epoch."""
-
-
-def read(learner: Learner, frozen: Network, batches: Batches) -> Strings:
-    """Batches as the programs read them.
-
-    What comes before the classifier and is frozen says the same of a string in every epoch, so
-    it is asked only once.
-    """
-    tokens, lengths = jax.device_put((batches.tokens, batches.lengths))
-    network = eqx.combine(learner.trained, frozen)
-    before = learner.trained.embedding, learner.trained.controller, learner.trained.memory
-    size = network.controller.hidden_size * network.dtype.itemsize
-    trains_before = any(leaf.size for leaf in jax.tree.leaves(before))
-    if trains_before or tokens.size * size > MOST_KEPT:
-        return Strings(tokens, lengths, None)
-    return Strings(tokens, lengths, _every_state(network, tokens))
-
-
-@jax.jit
-def _every_state(network: Network, tokens: Int[Array, "batches batch longest"]) -> HiddenStates:
-    """The hidden states of every batch, one after another: many at once need much memory."""
-    return jax.lax.map(network.hidden_states, tokens)
+def only_output_trains(trained: Network) -> bool:
+    """Whether hidden states are the same in every epoch."""
+    before = trained.embedding, trained.controller, trained.memory
+    return not any(leaf.size for leaf in jax.tree.leaves(before))
 
 
 def epoch(
+    task: Task,
+    widths: tuple[int, ...],
+    max_grad_norm: float,
     learner: Learner,
     frozen: Network,
-    strings: Strings,
-    order: Int[Array, " batches"],
-    rate: Float[Array, ""],
-    *,
-    clip: float,
-    buckets: Sequence[int],
-) -> tuple[Learner, Float[Array, ""], Array]:
-    """One pass over the training batches, one update a batch.
+    data: Data,
+    plan: Plan,
+) -> tuple[Learner, Scores, Array]:
+    """One pass over the training batches, one update per batch."""
+    update = optimizer(max_grad_norm).update
+    key = jax.random.wrap_key_data(plan.key)
 
-    The loss of a batch is the mean over its strings of the sum of nats over the symbols.
-    """
-    update = optimizer(clip).update
-    size = strings.tokens.shape[1]
+    def gradient(width: int) -> Callable:
+        def loss(trained: Network, carry: Any, item: Any, key: Array) -> Any:
+            batch = task.batch(data, item, width)
+            return task.loss(eqx.combine(trained, frozen), carry, batch, key)
 
-    def gradient(longest: int) -> Callable:
-        def loss(trained: Network, batch: Strings) -> Array:
-            batch = batch._replace(tokens=batch.tokens[:, :longest])
-            return jnp.sum(_mark(eqx.combine(trained, frozen), batch).nats) / size
+        return jax.grad(loss, has_aux=True)
 
-        return jax.value_and_grad(loss)
-
-    def step(learner: Learner, number: Array) -> tuple[Learner, Array]:
-        batch = jax.tree.map(lambda leaf: leaf[number], strings)
-        bucket = jnp.searchsorted(jnp.asarray(buckets, batch.lengths.dtype), batch.lengths)
-        batch = batch._replace(lengths=jnp.broadcast_to(batch.lengths, size))
-        loss, gradients = jax.lax.switch(
-            bucket, [gradient(longest) for longest in buckets], learner.trained, batch
+    def step(state: tuple[Learner, Any], now: Any) -> tuple[tuple[Learner, Any], Scores]:
+        (learner, carry), (item, width, number) = state, now
+        gradients, (carry, scores) = jax.lax.switch(
+            width,
+            [gradient(width) for width in widths],
+            learner.trained,
+            carry,
+            item,
+            jax.random.fold_in(key, number),
         )
         # Optax mixes the number of steps, an integer, with floats.
         with jax.numpy_dtype_promotion("standard"):
-            directions, moments = update(gradients, learner.moments)
-        trained = jax.tree.map(lambda p, d: p - rate * d, learner.trained, directions)
-        return Learner(trained, moments), loss
+            directions, moments = update(gradients, learner.optimizer)
+        trained = jax.tree.map(lambda p, d: p - plan.rate * d, learner.trained, directions)
+        return (Learner(trained, moments), carry), scores
 
-    learner, loss = jax.lax.scan(step, learner, order)
+    carry = task.carry(eqx.combine(learner.trained, frozen))
+    numbers = plan.first + jnp.arange(task.updates, dtype=plan.first.dtype)
+    (learner, _), scores = jax.lax.scan(step, (learner, carry), (plan.items, plan.widths, numbers))
     finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(learner.trained)]
-    all_finite = functools.reduce(jnp.logical_and, finite, jnp.array(True))
-    return learner, jnp.sum(loss) * size, all_finite
+    return learner, scores, functools.reduce(jnp.logical_and, finite, jnp.array(True))
 
 
-def validate(
-    trained: Network, frozen: Network, strings: Strings
-) -> tuple[Float[Array, "batches batch"], Int[Array, ""]]:
-    """Nats of every validation string, all of them in one forward pass; how many are doubtful."""
-    count, size, longest = strings.tokens.shape
-    states = strings.states and HiddenStates(
-        jnp.moveaxis(strings.states.hidden, 0, 1).reshape(longest + 1, count * size, -1),
-        strings.states.doubt.reshape(-1),
-    )
-    lengths = jnp.repeat(strings.lengths, size)
-    together = Strings(strings.tokens.reshape(-1, longest), lengths, states)
-    marked = _mark(eqx.combine(trained, frozen), together)
-    return jnp.sum(marked.nats, axis=0).reshape(count, size), jnp.sum(marked.doubtful)
-
-
-def _mark(network: Network, strings: Strings) -> Marked:
-    """`mark` of one batch, from its hidden states if they are at hand."""
-    tokens, lengths, states = strings
-    states = states or network.hidden_states(tokens)
-    return mark_states(network.output, states, tokens, lengths)
+def score(
+    task: Task, trained: Network, frozen: Network, carry: Any, batch: Any
+) -> tuple[Any, Scores]:
+    """The scores of a batch of an evaluation set."""
+    return task.score(eqx.combine(trained, frozen), carry, batch)
 
 
 def compile_programs(
-    learner: Learner,
-    frozen: Network,
-    training: Strings,
-    validation: Strings,
-    *,
-    clip: float,
-    buckets: Sequence[int],
-    places: int | None = None,
+    task: Task, max_grad_norm: float, arguments: tuple[Learner, Network, Data, Plan]
 ) -> Programs:
-    """Compiles both programs for the shapes of these arguments.
-
-    Args:
-        places: None for programs of one restart; else they are for so many, which lie on a new
-            first axis of every argument and every result.
-    """
-    rate = np.zeros((), eqx.combine(learner.trained, frozen).dtype)
-    # On that axis a switch becomes a choice between the results of all its branches; and where
-    # there is no loop over time, padding costs next to nothing.
-    one_length = places is not None or training.states is not None
-    buckets = tuple(buckets[-1:] if one_length else buckets)
-    one_epoch, one_validation = functools.partial(epoch, clip=clip, buckets=buckets), validate
-    arguments: Any = (learner, frozen, training, training.lengths, rate)
-    tested: Any = (learner.trained, frozen, validation)
-    if places is not None:
-        one_epoch, one_validation = jax.vmap(one_epoch), jax.vmap(one_validation)
-        arguments, tested = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct((places, *leaf.shape), leaf.dtype),
-            (arguments, tested),
-        )
+    """Compiles the epoch for the shapes of these arguments; scoring compiles when it is called."""
+    learner = arguments[0]
+    # Without a loop over time, padding costs next to nothing.
+    widths = task.widths[-1:] if only_output_trains(learner.trained) else task.widths
+    one_epoch = functools.partial(epoch, task, widths, max_grad_norm)
     return Programs(
         jax.jit(one_epoch).lower(*arguments).compile(),
-        jax.jit(one_validation).lower(*tested).compile(),
+        jax.jit(functools.partial(score, task)),
+    )
+
+
+def compile_together(
+    task: Task, max_grad_norm: float, arguments: tuple[Learner, Network, Data, Plan]
+) -> Programs:
+    """The programs of several restarts, which lie on a new first axis of every argument.
+
+    Only `Data.shared` is there once. On that axis a switch becomes a choice between the results
+    of all its branches, so there is but the widest one.
+    """
+    one_epoch = functools.partial(epoch, task, task.widths[-1:], max_grad_norm)
+    axes = (0, 0, Data(0, None), 0)  # type: ignore[arg-type]
+    return Programs(
+        jax.jit(jax.vmap(one_epoch, in_axes=axes)).lower(*arguments).compile(),
+        jax.jit(jax.vmap(functools.partial(score, task))),
     )

@@ -10,24 +10,23 @@ from typing import Any, Literal, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import msgspec
 import numpy as np
-from jaxtyping import Float, Int
 
 from memrnn import checkpoints
 from memrnn.errors import MemrnnError
-from memrnn.experiment import Experiment
+from memrnn.experiment import Experiment, TrainingConfig
 from memrnn.network import Network
-from memrnn.padding import padded_lengths
 from memrnn.parts import partition
 from memrnn.precision import cast
-from memrnn.training._data import Batches, Kind, draw_batches, draw_learning_rate, epoch_order
+from memrnn.tasks import Data, EvaluationSet, Metric, Totals, score_set, total
 from memrnn.training._programs import (
     Learner,
+    Plan,
     Programs,
-    Strings,
     compile_programs,
     new_learner,
-    read,
+    only_output_trains,
 )
 from memrnn.training._schedule import Schedule
 
@@ -36,16 +35,16 @@ Status = Literal["running", "done", "diverged"]
 
 @dataclass(frozen=True)
 class Epoch:
-    """One line of a restart's curve; perplexities are per symbol, end-of-string included.
+    """One line of a restart's curve.
 
     Attributes:
-        doubtful: number of validation strings of which rounding may have lost what matters.
+        train, validation: totals by metric; those of training are taken while it goes on, and
+            empty where nothing is trained.
     """
 
-    train_perplexity: float
-    validation_perplexity: float
     learning_rate: float
-    doubtful: int = 0
+    train: Totals
+    validation: Totals
 
 
 @dataclass(frozen=True)
@@ -53,14 +52,16 @@ class Progress:
     """Where a restart stands.
 
     Attributes:
-        status: "diverged" as soon as a parameter or the validation perplexity is not finite.
-        bound: perplexity of the exact lower bound on the restart's own validation strings.
-        best_epoch: number of the epoch with the smallest validation perplexity, from 1; 0 for
-            the random start.
+        selection: the task's selection metric.
+        reference: mean of that metric which the exact distribution has on the restart's own
+            validation items; None where it is not known.
+        status: "diverged" as soon as a parameter or the validation value is not finite.
+        best_epoch: number of the epoch with the best validation value, from 1; 0 for the start.
     """
 
     seed: int
-    bound: float
+    selection: Metric
+    reference: float | None
     schedule: Schedule
     status: Status = "running"
     best_epoch: int = 0
@@ -71,27 +72,30 @@ class Progress:
         return len(self.curve)
 
     @property
-    def doubtful(self) -> int:
-        """Number of doubtful validation strings at the best epoch."""
-        return self.curve[self.best_epoch - 1].doubtful if self.best_epoch else 0
+    def best_validation(self) -> Totals:
+        """Validation totals at the best epoch; empty at the start."""
+        return self.curve[self.best_epoch - 1].validation if self.best_epoch else {}
 
     @property
-    def difference(self) -> float:
-        """Best validation cross-entropy minus the bound's, nats per symbol: what selects."""
-        return math.log(self.schedule.best) - math.log(self.bound)
+    def excess(self) -> float:
+        """Mean of the selection metric at the best epoch above the reference's.
+
+        The smaller the better, whatever the metric's goal; it ranks restarts. Infinite before the
+        first epoch.
+        """
+        found = self.best_validation.get(self.selection.name)
+        mean = None if found is None else self.selection.mean(found)
+        if mean is None:
+            return math.inf
+        above = mean - (self.reference or 0.0)
+        return above if self.selection.goal == "min" else -above
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> "Progress":
-        return Progress(
-            **values
-            | {
-                "schedule": Schedule(**values["schedule"]),
-                "curve": tuple(Epoch(**epoch) for epoch in values["curve"]),
-            }
-        )
+        return msgspec.convert(values, Progress)
 
 
 class Outcome(NamedTuple):
@@ -99,53 +103,61 @@ class Outcome(NamedTuple):
 
     Attributes:
         learner: after the epoch.
-        train_nats: of all training strings; nan where nothing is trained.
+        train, validation: totals by metric.
         finite: whether all parameters are.
-        nats: of each validation string.
-        doubtful: number of validation strings of which rounding may have lost what matters.
     """
 
     learner: Learner
-    train_nats: float
+    train: Totals
+    validation: Totals
     finite: bool
-    nats: Float[np.ndarray, "batches batch"]
-    doubtful: int
 
 
 class Restart:
-    """The state of one restart in training; `advance` runs one epoch and saves it."""
+    """A restart in memory, and its checkpoint."""
 
-    def __init__(self, experiment: Experiment, number: int, path: Path):
-        """Draws parameters and data, and takes up the checkpoint at `path` if there is one."""
+    def __init__(self, experiment: Experiment, number: int, path: Path | None = None):
+        """Begins the restart, or takes it up where its checkpoint is.
+
+        Args:
+            path: of its checkpoint; None for a restart that is never saved.
+
+        Raises:
+            MemrnnError: if the checkpoint is damaged or belongs to something else.
+        """
         self.experiment, self.number, self.path = experiment, number, path
-        recipe, law = experiment.recipe, experiment.law
-        seed = experiment.restart_seed(number)
-        network = experiment.definition.build(len(law.language.symbols), seed)
-        network = cast(network, recipe.precision)
+        task, config = experiment.task, experiment.config
+        self.seed = experiment.restart_seed(number)
+        network = cast(task.build(experiment.definition, self.seed), config.precision)
         trained, self.frozen = partition(network, experiment.freeze)
-        self.learner = new_learner(trained, recipe.clip)
+        self.learner = new_learner(trained, config.max_grad_norm)
         self.best = network
-        if path.exists():
-            self._load()
+        if path is not None and path.exists():
+            self._load(path)
         else:
-            validation = self.batches["validation"]
-            bound = law.lower_bound_perplexity(
-                tokens[:, :length]
-                for tokens, length in zip(validation.tokens, validation.lengths, strict=True)
+            rate = draw_learning_rate(config, self.seed)
+            self.progress = Progress(
+                self.seed, task.selection, self._reference(), Schedule.start(rate, task.selection)
             )
-            self.progress = Progress(seed, bound, Schedule(draw_learning_rate(recipe, seed)))
+            self._settle()
 
     @cached_property
-    def batches(self) -> dict[Kind, Batches]:
-        """The restart's strings; drawn when they are needed, for loading needs none."""
-        experiment = self.experiment
-        seed = experiment.restart_seed(self.number)
-        return draw_batches(experiment.law, experiment.recipe, seed)
+    def data(self) -> Data:
+        """What it trains on; made when it is needed, for loading needs none."""
+        data = self.experiment.task.data(self.seed)
+        if self._fixed_states:
+            data = data._replace(own=self.experiment.task.precompute(self.network, data.own))
+        return jax.device_put(data)
 
     @cached_property
-    def strings(self) -> dict[Kind, Strings]:
-        """The same as the programs read them."""
-        return {kind: read(self.learner, self.frozen, each) for kind, each in self.batches.items()}
+    def validation(self) -> EvaluationSet:
+        """Its validation set, with batches on the device."""
+        validation = self.experiment.task.validation(self.seed)
+        batches = validation.batches
+        if self._fixed_states:
+            precompute = self.experiment.task.precompute
+            batches = [precompute(self.network, batch) for batch in batches]
+        return dataclasses.replace(validation, batches=jax.device_put(list(batches)))
 
     @property
     def network(self) -> Network:
@@ -154,80 +166,95 @@ class Restart:
     @property
     def finished(self) -> bool:
         """Whether another epoch would change nothing or is not asked for."""
-        recipe, progress = self.experiment.recipe, self.progress
+        config, progress = self.experiment.config, self.progress
         return (
             progress.status == "diverged"
-            or progress.epochs >= recipe.epochs
-            or progress.schedule.stale >= recipe.stop_patience
+            or progress.epochs >= config.max_epochs
+            or progress.schedule.stale >= config.early_stopping_patience
             or (progress.epochs > 0 and not self.trains)
-        )
-
-    def compile(self) -> Programs:
-        """The programs that train this restart and every other of its pack."""
-        return compile_programs(
-            self.learner,
-            self.frozen,
-            self.strings["train"],
-            self.strings["validation"],
-            clip=self.experiment.recipe.clip,
-            buckets=padded_lengths(self.experiment.law),
         )
 
     @property
     def trains(self) -> bool:
-        """Whether there is anything to train: not with every part frozen."""
+        """Whether there is anything to train: not with every component frozen."""
         return bool(jax.tree.leaves(self.learner.trained))
 
-    def next_epoch(self) -> tuple[Int[np.ndarray, " batches"], Float[np.ndarray, ""]]:
-        """The order of the batches in the next epoch, and its learning rate."""
-        recipe, progress = self.experiment.recipe, self.progress
-        order = epoch_order(recipe.batches, progress.seed, progress.epochs)
-        return order, np.asarray(progress.schedule.rate, jnp.dtype(recipe.precision))
+    def compile(self) -> Programs:
+        """The programs that train this restart and every other of its cell."""
+        arguments = (self.learner, self.frozen, self.data, self.plan())
+        return compile_programs(
+            self.experiment.task, self.experiment.config.max_grad_norm, arguments
+        )
+
+    def plan(self) -> Plan:
+        """What the next epoch does."""
+        task, progress = self.experiment.task, self.progress
+        items, widths = task.plan(progress.seed, progress.epochs)
+        if self._fixed_states:
+            widths = np.zeros_like(widths)
+        words = np.random.SeedSequence(progress.seed, spawn_key=(4,)).generate_state(2)
+        dtype = jnp.dtype(self.experiment.config.precision)
+        return Plan(
+            items,
+            widths,
+            np.asarray(progress.schedule.rate, dtype),
+            words.astype(np.uint32),
+            np.asarray(progress.epochs * task.updates, np.uint32),
+        )
 
     def advance(self, programs: Programs) -> None:
-        """One epoch: shuffle, train, validate, schedule, save."""
+        """One epoch: train, validate, schedule, save."""
         self.record(self._compute(programs))
 
     def _compute(self, programs: Programs) -> Outcome:
-        learner, train_nats, finite = self.learner, math.nan, True
+        task, learner, train, finite = self.experiment.task, self.learner, {}, True
         if self.trains:
-            learner, nats, all_finite = programs.epoch(
-                learner, self.frozen, self.strings["train"], *self.next_epoch()
+            learner, scores, all_finite = programs.epoch(
+                learner, self.frozen, self.data, self.plan()
             )
-            train_nats, finite = float(nats), bool(all_finite)
-        nats, doubtful = programs.validate(learner.trained, self.frozen, self.strings["validation"])
-        return Outcome(learner, train_nats, finite, np.asarray(nats), int(doubtful))
+            train, finite = total(jax.device_get(scores)), bool(all_finite)
+        validation = self.validation
+
+        def score(carry: Any, batch: Any) -> Any:
+            return programs.score(learner.trained, self.frozen, carry, batch)
+
+        carry = task.carry(eqx.combine(learner.trained, self.frozen))
+        scored = score_set(score, carry, validation)
+        return Outcome(learner, train, total(scored), finite)
 
     def record(self, outcome: Outcome) -> None:
         """Takes over what an epoch has come to: the schedule's next state, the checkpoint."""
-        progress, batches = self.progress, self.batches
+        progress, metric = self.progress, self.progress.selection
         self.learner = outcome.learner
-        nats = float(np.sum(np.asarray(outcome.nats, np.float64)))
-        perplexity = _perplexity(nats / batches["validation"].symbols)
-        train_perplexity = _perplexity(outcome.train_nats / batches["train"].symbols)
-        epoch = Epoch(train_perplexity, perplexity, progress.schedule.rate, outcome.doubtful)
-        schedule = progress.schedule.after(perplexity, self.experiment.recipe)
+        value = metric.value(outcome.validation[metric.name])
+        value = math.nan if value is None else value
+        epoch = Epoch(progress.schedule.rate, outcome.train, outcome.validation)
+        schedule = progress.schedule.after(value, metric, self.experiment.config)
         improved = schedule.stale == 0
         self.progress = dataclasses.replace(
             progress,
             schedule=schedule,
-            status="running" if outcome.finite and math.isfinite(perplexity) else "diverged",
+            status="running" if outcome.finite and math.isfinite(value) else "diverged",
             best_epoch=progress.epochs + 1 if improved else progress.best_epoch,
             curve=(*progress.curve, epoch),
         )
         if improved:
             self.best = self.network
         self._settle()
-        self._save()
+        self.save()
         if self.finished:
-            # A pack lasts longer than its restarts, and hidden states can be large.
-            vars(self).pop("strings", None)
+            # Others of the cell go on, and what this one was trained on can be large.
+            vars(self).pop("data", None)
+            vars(self).pop("validation", None)
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Writes the checkpoint, whole or not at all."""
+        if self.path is None:
+            return
         arrays = {
             **checkpoints.arrays_of(self.network, "network"),
             **checkpoints.arrays_of(self.best, "best"),
-            **checkpoints.arrays_of(self.learner.moments, "moments"),
+            **checkpoints.arrays_of(self.learner.optimizer, "optimizer"),
         }
         record = {
             "experiment": self.experiment.identity(),
@@ -236,16 +263,27 @@ class Restart:
         }
         checkpoints.save(self.path, arrays, record)
 
-    def _load(self) -> None:
-        arrays, record = checkpoints.load(self.path)
-        if (record["experiment"], record["restart"]) != (
+    @property
+    def _fixed_states(self) -> bool:
+        return self.trains and only_output_trains(self.learner.trained)
+
+    def _reference(self) -> float | None:
+        metric = self.experiment.task.selection
+        scores = self.experiment.task.validation_reference(self.seed)
+        if metric.name not in scores:
+            return None
+        return metric.mean(total(scores)[metric.name])
+
+    def _load(self, path: Path) -> None:
+        arrays, record = checkpoints.load(path)
+        if (record.get("experiment"), record.get("restart")) != (
             self.experiment.identity(),
             self.number,
         ):
-            raise MemrnnError(f"{self.path} belongs to another experiment or restart.")
+            raise MemrnnError(f"{path} belongs to another experiment or restart.")
         self.progress = Progress.from_json(record["progress"])
         network = checkpoints.restore(self.network, "network", arrays)
-        moments = checkpoints.restore(self.learner.moments, "moments", arrays)
+        moments = checkpoints.restore(self.learner.optimizer, "optimizer", arrays)
         trained, self.frozen = partition(network, self.experiment.freeze)
         self.learner = Learner(trained, moments)
         self.best = checkpoints.restore(self.best, "best", arrays)
@@ -258,6 +296,8 @@ class Restart:
             self.progress = dataclasses.replace(self.progress, status=status)
 
 
-def _perplexity(nats: float) -> float:
-    """exp, infinite where it overflows."""
-    return math.exp(nats) if nats < 709 else math.inf if nats == nats else math.nan
+def draw_learning_rate(config: TrainingConfig, seed: int) -> float:
+    """A restart's initial learning rate, log-uniform between the configured bounds."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
+    low, high = config.learning_rate_range
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))

@@ -1,7 +1,6 @@
 """Trains the restarts of one experiment side by side, into one folder."""
 
 import json
-import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -13,8 +12,9 @@ from memrnn import checkpoints
 from memrnn.errors import MemrnnError
 from memrnn.experiment import Experiment
 from memrnn.locks import hold
-from memrnn.network import Network, check_room
+from memrnn.network import Network
 from memrnn.precision import cast, scope
+from memrnn.runtime import cores
 from memrnn.training._programs import Programs
 from memrnn.training._restart import Progress, Restart
 
@@ -41,9 +41,9 @@ class Run:
 
     @property
     def best(self) -> int:
-        """Index of the restart with the smallest validation cross-entropy above its bound."""
-        differences = [restart.progress.difference for restart in self.restarts]
-        return differences.index(min(differences))
+        """Index of the restart with the smallest excess on its validation items."""
+        excess = [restart.progress.excess for restart in self.restarts]
+        return excess.index(min(excess))
 
 
 def checkpoint_path(out: Path, restart: int) -> Path:
@@ -61,8 +61,8 @@ def train(
     """Trains restarts and leaves one checkpoint each in the folder `out`.
 
     Called again with the same experiment it continues where it was, even after the process was
-    killed, and ends in the same bits as if it had never stopped. `recipe.epochs` and `restarts`
-    may have grown in between. A restart that diverges ends alone.
+    killed, and ends in the same bits as if it had never stopped. `max_epochs` and `restarts` may
+    have grown in between, not shrunk. A restart that diverges ends alone.
 
     Args:
         restarts: their number, for 0 ... `restarts` - 1; or which, one by one.
@@ -82,37 +82,35 @@ def train(
             f"restarts is {restarts}, but must be at least 1, or numbers of restarts from 0."
         )
     out = Path(out)
-    workers = min(workers or os.cpu_count() or 1, len(numbers))
-    _check_room(experiment, workers)
+    workers = min(workers or cores(), len(numbers))
+    _check_memory(experiment, workers)
     stop = threading.Event()
-    with _claim(out, experiment), scope(experiment.recipe.precision):
-        lives = [Restart(experiment, n, checkpoint_path(out, n)) for n in numbers]
-        for life in lives:
+    with _lock(out, experiment), scope(experiment.config.precision):
+        found = [_open(experiment, number, out) for number in numbers]
+        for restart in found:
             if listener:
-                listener(life.number, life.progress)
-        waiting = [life for life in lives if not life.finished]
+                listener(restart.number, restart.progress)
+        waiting = [restart for restart in found if not restart.finished]
         if waiting:
             programs = waiting[0].compile()
 
-            def live(life: Restart) -> None:
-                with scope(experiment.recipe.precision):
-                    while not life.finished and not stop.is_set():
-                        life.advance(programs)
+            def run(restart: Restart) -> None:
+                with scope(experiment.config.precision):
+                    while not restart.finished and not stop.is_set():
+                        restart.advance(programs)
                         if listener:
-                            listener(life.number, life.progress)
+                            listener(restart.number, restart.progress)
 
             # XLA leaves Python's lock while it computes, so threads use all cores, and all
             # restarts share one compiled program.
             with ThreadPoolExecutor(workers) as pool:
-                futures = [pool.submit(live, life) for life in waiting]
+                futures = [pool.submit(run, restart) for restart in waiting]
                 try:
                     for future in wait(futures, return_when=FIRST_EXCEPTION).done:
                         future.result()
                 finally:
                     stop.set()
-        return Run(
-            experiment, tuple(Trained(life.number, life.progress, life.best) for life in lives)
-        )
+        return Run(experiment, tuple(Trained(one.number, one.progress, one.best) for one in found))
 
 
 class Trainer:
@@ -122,35 +120,35 @@ class Trainer:
         """Raises MemrnnError where one restart does not fit into this machine's memory."""
         self.experiment = experiment
         self._programs: Programs | None = None
-        _check_room(experiment, workers=1)
+        _check_memory(experiment, workers=1)
 
     @contextmanager
-    def claim(self, number: int, out: str | Path, *, patience: float = 0.0) -> Generator[Restart]:
-        """A restart as its checkpoint in the folder `out` has it; the folder is ours meanwhile.
+    def open(self, number: int, out: str | Path, *, timeout: float = 0.0) -> Generator[Restart]:
+        """A restart as its checkpoint in the folder `out` has it; the folder is locked meanwhile.
 
         Args:
-            patience: seconds to wait for another process that trains in `out`.
+            timeout: seconds to wait for another process that trains in `out`.
 
         Raises:
             MemrnnError, OSError: as `train` does.
         """
         out = Path(out)
-        with _claim(out, self.experiment, patience):
+        with _lock(out, self.experiment, timeout):
             # The scope holds for this thread, so it must not stay open over a yield.
-            with scope(self.experiment.recipe.precision):
-                life = Restart(self.experiment, number, checkpoint_path(out, number))
-            yield life
+            with scope(self.experiment.config.precision):
+                restart = _open(self.experiment, number, out)
+            yield restart
 
-    def lives(self, number: int, out: str | Path, *, patience: float = 0.0) -> Iterator[Restart]:
-        """A restart as `claim` gives it, then again after every epoch."""
-        with self.claim(number, out, patience=patience) as life:
-            yield life
-            while not life.finished:
-                with scope(self.experiment.recipe.precision):
+    def run(self, number: int, out: str | Path, *, timeout: float = 0.0) -> Iterator[Restart]:
+        """A restart as `open` gives it, then again after every epoch."""
+        with self.open(number, out, timeout=timeout) as restart:
+            yield restart
+            while not restart.finished:
+                with scope(self.experiment.config.precision):
                     if self._programs is None:
-                        self._programs = life.compile()
-                    life.advance(self._programs)
-                yield life
+                        self._programs = restart.compile()
+                    restart.advance(self._programs)
+                yield restart
 
 
 def load_experiment(out: str | Path) -> Experiment:
@@ -175,40 +173,57 @@ def load_run(out: str | Path) -> Run:
         MemrnnError: if there is none, or a checkpoint is damaged or belongs elsewhere.
     """
     out, experiment = Path(out), load_experiment(out)
-    with scope(experiment.recipe.precision):
-        restarts = []
+    with scope(experiment.config.precision):
+        restarts: list[Trained] = []
         for path in sorted(out.glob("restart-*.safetensors")):
-            life = Restart(experiment, int(path.stem.removeprefix("restart-")), path)
-            restarts.append(Trained(life.number, life.progress, life.best))
+            restart = Restart(experiment, int(path.stem.removeprefix("restart-")), path)
+            restarts.append(Trained(restart.number, restart.progress, restart.best))
     if not restarts:
         raise MemrnnError(f"{out} holds no checkpoint yet; train for at least one epoch first.")
     return Run(experiment, tuple(restarts))
 
 
-def _check_room(experiment: Experiment, workers: int) -> None:
-    recipe, law = experiment.recipe, experiment.law
-    network = experiment.definition.build(len(law.language.symbols), seed=0)
-    with scope(recipe.precision):
-        network = cast(network, recipe.precision)
-        check_room(network, recipe.batch_size, law.longest, gradient=True, workers=workers)
+def _open(experiment: Experiment, number: int, out: Path) -> Restart:
+    restart = Restart(experiment, number, checkpoint_path(out, number))
+    if restart.finished and restart.progress.epochs == 0:
+        restart.save()
+    return restart
+
+
+def _check_memory(experiment: Experiment, workers: int) -> None:
+    task, precision = experiment.task, experiment.config.precision
+    with scope(precision):
+        network = cast(task.build(experiment.definition, 0), precision)
+        task.check_memory(network, training=True, workers=workers)
 
 
 @contextmanager
-def _claim(out: Path, experiment: Experiment, patience: float = 0.0) -> Generator[None]:
-    """Makes the folder this experiment's and this process' own while it trains."""
+def _lock(out: Path, experiment: Experiment, timeout: float = 0.0) -> Generator[None]:
+    """Makes the folder this experiment's, and this process' own while it trains."""
     if out.exists() and not out.is_dir():
         raise MemrnnError(f"{out} is a file; give a folder that does not exist or is empty.")
     if (out / EXPERIMENT_FILE).exists():
-        if load_experiment(out).identity() != experiment.identity():
-            raise MemrnnError(
-                f"{out} holds another experiment; choose another folder, or repeat the command "
-                "that began it."
-            )
+        _check_same(out, load_experiment(out), experiment)
     elif out.exists() and any(not checkpoints.is_partial(path) for path in out.iterdir()):
         raise MemrnnError(f"{out} is not empty; give a folder that does not exist or is empty.")
     out.mkdir(parents=True, exist_ok=True)
-    with hold(out, "training", patience):
+    with hold(out, "training", timeout):
         checkpoints.remove_partial(out)
         text = json.dumps(experiment.to_json(), indent=1) + "\n"
         checkpoints.write_bytes(out / EXPERIMENT_FILE, text.encode())
         yield
+
+
+def _check_same(out: Path, before: Experiment, now: Experiment) -> None:
+    """Raises a MemrnnError where a folder holds something else than what is asked for."""
+    if before.identity() != now.identity():
+        raise MemrnnError(
+            f"{out} holds another experiment; choose another folder, or repeat the command "
+            "that began it."
+        )
+    most = before.config.max_epochs
+    if now.config.max_epochs < most:
+        raise MemrnnError(
+            f"{out} was trained with max_epochs {most}, which may grow but not shrink to "
+            f"{now.config.max_epochs}: restarts would differ in what they were given."
+        )

@@ -1,0 +1,101 @@
+"""Options: dataclasses from JSON, TOML and flags, with one sentence about what is wrong."""
+
+import dataclasses
+import hashlib
+import json
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from memrnn.errors import MemrnnError
+
+T = TypeVar("T")
+
+
+def parse_range(text: str, kind: type = int) -> tuple[Any, Any]:
+    """`40:80` as (40, 80), both inclusive.
+
+    Raises:
+        MemrnnError: if it is not two numbers in order.
+    """
+    low, colon, high = text.partition(":")
+    try:
+        bounds = kind(low), kind(high)
+    except ValueError:
+        colon = ""
+        bounds = (0, 0)
+    if not colon:
+        example = "40:100" if kind is int else "0.0005:0.01"
+        raise MemrnnError(f"{text!r} is not a range; write LOW:HIGH, for instance {example}.")
+    if bounds[0] > bounds[1]:
+        raise MemrnnError(f"The range {text} is empty; the smaller number comes first.")
+    return bounds
+
+
+def format_range(bounds: tuple[Any, Any]) -> str:
+    """(40, 80) as `40:80`."""
+    return f"{bounds[0]}:{bounds[1]}"
+
+
+def to_json(options: Any) -> dict[str, Any]:
+    """The fields of a dataclass as JSON holds them."""
+    return json.loads(json.dumps(dataclasses.asdict(options)))
+
+
+def digest(value: Any) -> str:
+    """12 hexadecimal digits that tell JSON values apart."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def from_json(kind: type[T], values: Any, what: str) -> T:
+    """A dataclass from JSON or TOML.
+
+    Where a field is a pair of numbers, its value may be a range, `40:80`.
+
+    Args:
+        what: names the table in messages, for instance `[config]`.
+
+    Raises:
+        MemrnnError: for an unknown key, a missing one, a value of the wrong kind, or one that the
+            class refuses.
+    """
+    if not isinstance(values, Mapping):
+        raise MemrnnError(f"{what} must be a table of keys and values.")
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+    known = [one.name for one in fields]
+    if unknown := [key for key in values if key not in known]:
+        raise MemrnnError(f"{what} has no key {unknown[0]!r}; its keys are {', '.join(known)}.")
+    missing = [
+        one.name
+        for one in fields
+        if one.default is dataclasses.MISSING
+        and one.default_factory is dataclasses.MISSING
+        and one.name not in values
+    ]
+    if missing:
+        raise MemrnnError(f"{what} needs a value for {', '.join(missing)}.")
+    hints = typing.get_type_hints(kind)
+    plain = {name: _ranges(value, hints[name]) for name, value in values.items()}
+    try:
+        return msgspec.convert(plain, kind)
+    except MemrnnError:
+        raise
+    except msgspec.ValidationError as error:
+        if isinstance(error.__cause__, MemrnnError):
+            raise error.__cause__ from None
+        said, _, where = str(error).partition(" - at `$.")
+        raise MemrnnError(f"{what}: {said} in {where.rstrip('`')}.") from error
+
+
+def _ranges(value: Any, hint: Any) -> Any:
+    """Texts of ranges as pairs, where the type of the field is a pair or a tuple of pairs."""
+    kinds = typing.get_args(hint)
+    if typing.get_origin(hint) is not tuple:
+        return value
+    if isinstance(value, str) and len(kinds) == 2 and kinds[0] in (int, float):
+        return parse_range(value, kinds[0])
+    if isinstance(value, list | tuple) and kinds[-1] is Ellipsis:
+        return [_ranges(one, kinds[0]) for one in value]
+    return value

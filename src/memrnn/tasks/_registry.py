@@ -1,0 +1,66 @@
+"""Tasks by name."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from memrnn.errors import MemrnnError
+from memrnn.options import from_json
+from memrnn.tasks._task import Task
+
+_TASKS: dict[str, type[Task]] = {}
+
+
+def register_task(kind: type[Task]) -> type[Task]:
+    """Makes a task known under its `name`, so that commands, studies and runs can name it.
+
+    Usable as a decorator.
+
+    Raises:
+        MemrnnError: if another class has the name.
+    """
+    known = _TASKS.get(kind.name)
+    # A file that is imported twice, as a script and as an import, defines its class twice.
+    if known is not None and known.__qualname__ != kind.__qualname__:
+        raise MemrnnError(f"There is a task {kind.name!r} already; choose another name.")
+    if not kind.name.isidentifier():
+        raise MemrnnError(f"{kind.name!r} cannot name a task; write letters, digits and _ only.")
+    _TASKS[kind.name] = kind
+    return kind
+
+
+def task_names() -> tuple[str, ...]:
+    """The names of all tasks, in the order in which they were registered."""
+    return tuple(_TASKS)
+
+
+def task_class(name: str) -> type[Task]:
+    """The class of a task.
+
+    Raises:
+        MemrnnError: if there is none of this name.
+    """
+    if name not in _TASKS:
+        raise MemrnnError(
+            f"There is no task {name!r}; there are {', '.join(_TASKS)}. A task of your own is "
+            "registered by a file that --import names."
+        )
+    return _TASKS[name]
+
+
+def make_task(name: str, options: Mapping[str, Any]) -> Task:
+    """The task of a name with options as `Task.options` gives them."""
+    return from_json(task_class(name), options, f"[{name}]")
+
+
+def parse_task(spec: str, options: Mapping[str, Any] | None = None) -> Task:
+    """The task of `NAME` or `NAME:ARGUMENT`; the argument is the value of its first option."""
+    name, colon, argument = spec.partition(":")
+    kind = task_class(name)
+    chosen = dict(options or {})
+    if colon:
+        first = next((one.name for one in dataclasses.fields(kind)), None)  # type: ignore[arg-type]
+        if first is None or first in chosen:
+            raise MemrnnError(f"The task {name} takes no argument; write --task {name}.")
+        chosen[first] = argument
+    return make_task(name, chosen)

@@ -1,0 +1,379 @@
+"""Language modelling on strings of a formal language: predict every next symbol and the end."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from memrnn.errors import MemrnnError
+from memrnn.languages import Law, get_language
+from memrnn.models import Model
+from memrnn.network import HiddenStates, Network, check_room
+from memrnn.options import format_range
+from memrnn.padding import padded_lengths
+from memrnn.predictors import CEILING, FLOORS, Predictor, hits, surprisals
+from memrnn.tasks._metrics import Metric, Scores
+from memrnn.tasks._task import BAYES, Data, EvaluationSet, Relation, SetDescription, Task
+
+EVALUATION_BATCH = 100
+"""Strings per batch: the loop over time costs about the same for 10 strings as for 100."""
+
+UNDERFLOW = 1e-3
+"""Share of a reading that rounding may have removed, from which a string is flagged."""
+
+MOST_KEPT = 2**30
+"""Bytes of hidden states that a run keeps at most; more are computed anew in every epoch."""
+
+PERPLEXITY = Metric("perplexity", "min", "exp")
+ACCURACY = Metric("accuracy", "max")
+DETERMINED = Metric("determined_accuracy", "max")
+SEQUENCE = Metric("sequence_accuracy", "max")
+NOT_FINITE = Metric("not_finite", "min")
+UNDERFLOWED = Metric("underflow_flagged", "min")
+
+
+class Batch(NamedTuple):
+    """Strings, padded at the end with any symbol; in `Data.own` with a first axis of batches.
+
+    Attributes:
+        tokens: symbol ids.
+        lengths: of the strings, without end-of-string; one per batch in `Data.own`, whose
+            batches hold strings of one length each.
+        determined: where the prefix leaves no choice; None where it is not asked.
+        states: what the output layer reads, where it is the same in every epoch.
+    """
+
+    tokens: Int[Array, "*rows longest"]
+    lengths: Int[Array, " rows"]
+    determined: Bool[Array, "rows longest_plus_1"] | None = None
+    states: HiddenStates | None = None
+
+
+@dataclass(frozen=True)
+class Strings(Task):
+    """Strings of a formal language, end-of-string included in every prediction.
+
+    The loss of a batch is the mean over its strings of the sum of nats over their symbols.
+
+    Attributes:
+        language: a name for `get_language`.
+        train_lengths: shortest and longest training and validation length, inclusive.
+        batch_size: strings per batch; all strings of a batch have one length.
+        batches: training batches, drawn once; an epoch is one pass over them.
+        validation_batches: validation batches, drawn once.
+        length_bins: ranges of test lengths, inclusive; each is an evaluation set.
+        samples_per_length: test strings of each valid length in a bin.
+
+    Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 4 and appendix A; bins from Das &
+    Mali 2024 (arXiv 2410.03154).
+    """
+
+    name: ClassVar[str] = "strings"
+    evaluation_options: ClassVar[tuple[str, ...]] = ("length_bins", "samples_per_length")
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        PERPLEXITY,
+        ACCURACY,
+        DETERMINED,
+        SEQUENCE,
+        UNDERFLOWED,
+        NOT_FINITE,
+    )
+    selection: ClassVar[Metric] = PERPLEXITY
+    headline: ClassVar[Metric] = ACCURACY
+    group_axis: ClassVar[str | None] = "String length"
+
+    language: str
+    train_lengths: tuple[int, int] = (40, 80)
+    batch_size: int = 10
+    batches: int = 1000
+    validation_batches: int = 100
+    length_bins: tuple[tuple[int, int], ...] = ((40, 100), (100, 200), (200, 400))
+    samples_per_length: int = 10
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "batches", "validation_batches", "samples_per_length"):
+            if getattr(self, name) < 1:
+                raise MemrnnError(f"{name} is {getattr(self, name)}, but must be at least 1.")
+        if len(set(self.length_bins)) < len(self.length_bins):
+            raise MemrnnError("length_bins names a bin twice; name each once.")
+        _ = self.law
+        for bounds in self.length_bins:
+            Law(self.law.language, *bounds)
+
+    @cached_property
+    def law(self) -> Law:
+        """The distribution of training and validation strings."""
+        return Law(get_language(self.language), *self.train_lengths)
+
+    @property
+    def title(self) -> str:
+        return self.law.language.name
+
+    @property
+    def trained_groups(self) -> tuple[float, float]:
+        return self.train_lengths
+
+    @property
+    def updates(self) -> int:
+        return self.batches
+
+    @cached_property
+    def widths(self) -> tuple[int, ...]:
+        return padded_lengths(self.law)
+
+    def build(self, model: Model, seed: int) -> Network:
+        return model.build(len(self.law.language.symbols), seed)
+
+    def data(self, seed: int) -> Data:
+        return Data(_draw(self, seed)[0])
+
+    def plan(
+        self, seed: int, epoch: int
+    ) -> tuple[Int[np.ndarray, " updates"], Int[np.ndarray, " updates"]]:
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3, epoch)))
+        order = rng.permutation(self.batches).astype(np.int32)
+        lengths = np.asarray(_draw(self, seed)[0].lengths)[order]
+        return order, np.searchsorted(self.widths, lengths).astype(np.int32)
+
+    def batch(self, data: Data, item: Any, width: int) -> Batch:
+        own: Batch = jax.tree.map(lambda leaf: leaf[item], data.own)
+        lengths = jnp.broadcast_to(own.lengths, own.tokens.shape[0])
+        return own._replace(tokens=own.tokens[:, :width], lengths=lengths)
+
+    def loss(
+        self, network: Network, carry: Any, batch: Batch, key: PRNGKeyArray
+    ) -> tuple[Float[Array, ""], tuple[Any, Scores]]:
+        del key
+        predicted = _predict(network, batch)
+        scores = {PERPLEXITY.name: (jnp.sum(predicted.nats, axis=0), predicted.symbols)}
+        return jnp.sum(predicted.nats) / batch.tokens.shape[0], (carry, scores)
+
+    def score(self, network: Network, carry: Any, batch: Batch) -> tuple[Any, Scores]:
+        predicted = _predict(network, batch)
+        nats, right, symbols = predicted.nats, predicted.right.T, predicted.symbols
+        one = jnp.ones_like(symbols)
+
+        def count(marks: Bool[Array, "rows positions"]) -> Float[Array, " rows"]:
+            return jnp.sum(marks, axis=1).astype(symbols.dtype)
+
+        scores = {
+            PERPLEXITY.name: (jnp.sum(nats, axis=0), symbols),
+            ACCURACY.name: (count(right), symbols),
+            NOT_FINITE.name: (count(predicted.not_finite.T), symbols),
+            UNDERFLOWED.name: (predicted.underflow.astype(symbols.dtype), one),
+        }
+        if batch.determined is not None:
+            wrong = count(batch.determined & ~right)
+            asked = count(batch.determined)
+            scores[DETERMINED.name] = (asked - wrong, asked)
+            scores[SEQUENCE.name] = ((wrong == 0).astype(symbols.dtype), one)
+        return carry, scores
+
+    def validation(self, seed: int) -> EvaluationSet:
+        _, strings = _draw(self, seed)
+        count, size, longest = strings.tokens.shape
+        lengths = np.repeat(np.asarray(strings.lengths), size)
+        batch = Batch(np.asarray(strings.tokens).reshape(-1, longest), lengths)
+        return EvaluationSet([batch], [np.arange(count * size)], list(map(str, lengths)))
+
+    def validation_reference(self, seed: int) -> Scores:
+        _, strings = _draw(self, seed)
+        groups = [t[:, :n] for t, n in zip(strings.tokens, strings.lengths, strict=True)]
+        nats = np.concatenate([-self.law.log_probabilities(group) for group in groups])
+        symbols = np.repeat(np.asarray(strings.lengths) + 1.0, strings.tokens.shape[1])
+        return {PERPLEXITY.name: (nats, symbols)}
+
+    @property
+    def sets(self) -> tuple[SetDescription, ...]:
+        return tuple(
+            SetDescription(format_range(bounds), self._relation(bounds))
+            for bounds in self.length_bins
+        )
+
+    def evaluation_set(self, name: str) -> EvaluationSet:
+        law, groups = self._strings(name)
+        masks = (
+            [law.determined(group) for group in groups]
+            if law.language.has_determined_symbols
+            else None
+        )
+        batches: list[Batch] = []
+        items: list[np.ndarray] = []
+        first = 0
+        edges = padded_lengths(law)
+        for low, longest in zip((-1, *edges), edges, strict=False):
+            chosen = [n for n, group in enumerate(groups) if low < group.shape[1] <= longest]
+            tokens = _pad([groups[n] for n in chosen], longest)
+            determined = None if masks is None else _pad([masks[n] for n in chosen], longest + 1)
+            lengths = np.concatenate([np.full(len(groups[n]), groups[n].shape[1]) for n in chosen])
+            size = min(EVALUATION_BATCH, len(lengths))
+            for start in range(0, len(lengths), size):
+                # The last batch is filled up with its predecessors, so that it has their shape.
+                begin = min(start, len(lengths) - size)
+                rows = slice(begin, begin + size)
+                numbers = np.arange(begin, begin + size)
+                items.append(np.where(numbers < start, -1, first + numbers))
+                batches.append(
+                    Batch(
+                        tokens[rows].astype(np.int32),
+                        lengths[rows].astype(np.int32),
+                        None if determined is None else determined[rows].astype(bool),
+                    )
+                )
+            first += len(lengths)
+        names = [str(group.shape[1]) for group in groups for _ in group]
+        return EvaluationSet(batches, items, names)
+
+    def references(self, name: str) -> Mapping[str, Scores]:
+        law, groups = self._strings(name)
+        masks = (
+            [law.determined(group) for group in groups]
+            if law.language.has_determined_symbols
+            else None
+        )
+        predictors: dict[str, Predictor] = {floor.name: floor(self.law) for floor in FLOORS}
+        predictors[BAYES] = CEILING(law)
+        return {
+            name: _reference(predictor, groups, masks) for name, predictor in predictors.items()
+        }
+
+    def precompute(self, network: Network, tree: Batch) -> Batch:
+        size = network.controller.hidden_size * network.dtype.itemsize
+        if tree.tokens.size * size > MOST_KEPT:
+            return tree
+        tokens = jax.device_put(tree.tokens)
+        states = _states(network, tokens[None] if tokens.ndim == 2 else tokens)
+        if tokens.ndim == 2:
+            states = jax.tree.map(lambda leaf: leaf[0], states)
+        return tree._replace(states=states)
+
+    def check_memory(self, network: Network, *, training: bool, workers: int = 1) -> None:
+        longest = self.law.longest if training else max(high for _, high in self.length_bins)
+        strings = self.batch_size if training else EVALUATION_BATCH
+        check_room(network, strings, longest, gradient=training, workers=workers)
+
+    @property
+    def labels(self) -> Sequence[str]:
+        return (*self.law.language.symbols, "end")
+
+    def encode(self, text: str) -> Int[np.ndarray, " length"]:
+        language = self.law.language
+        one_each = all(len(symbol) == 1 for symbol in language.symbols)
+        # Spaces are welcome even where the language does without.
+        return language.encode("".join(text.split()) if one_each else text)
+
+    def _relation(self, bounds: tuple[int, int]) -> Relation:
+        longest = self.train_lengths[1]
+        return "within" if bounds[1] <= longest else "beyond" if bounds[0] > longest else "across"
+
+    def _strings(self, name: str) -> tuple[Law, list[np.ndarray]]:
+        """The distribution and the strings of a bin, one group per length, ascending."""
+        bounds = {format_range(bounds): bounds for bounds in self.length_bins}
+        return _test_strings(self.law.language.name, bounds[name], self.samples_per_length)
+
+
+class _Predicted(NamedTuple):
+    """What a network predicts of strings, time first: position t predicts symbol t + 1.
+
+    Attributes:
+        nats: negative log-likelihood of every symbol and of end-of-string; 0 on padding.
+        right: whether the arg max is right, which it never is where a logit is not finite.
+        not_finite: where a logit is not finite.
+        symbols: predicted symbols per string, end-of-string included.
+        underflow: strings of which rounding may have removed what matters.
+    """
+
+    nats: Float[Array, "positions rows"]
+    right: Bool[Array, "positions rows"]
+    not_finite: Bool[Array, "positions rows"]
+    symbols: Float[Array, " rows"]
+    underflow: Bool[Array, " rows"]
+
+
+def _predict(network: Network, batch: Batch) -> _Predicted:
+    """Nats are computed in float32, or float64 if the logits are, whatever the network's format."""
+    states = batch.states or network.hidden_states(batch.tokens)
+    logits = network.output(states.hidden)
+    logits = logits.astype(jnp.float64 if logits.dtype == jnp.float64 else jnp.float32)
+    end = logits.shape[-1] - 1
+    lengths = batch.lengths[None]
+    positions = jnp.arange(batch.tokens.shape[1] + 1, dtype=lengths.dtype)[:, None]
+    padded = jnp.pad(batch.tokens, ((0, 0), (0, 1))).T
+    targets = jnp.where(positions == lengths, end, padded)
+    counted = positions <= lengths
+    # One-hot instead of a gather: its gradient is a product, not a scatter.
+    chosen = jax.nn.one_hot(targets, end + 1, dtype=logits.dtype)
+    nats = jax.nn.logsumexp(logits, axis=-1) - jnp.sum(logits * chosen, axis=-1)
+    finite = jnp.all(jnp.isfinite(logits), axis=-1)
+    right = (jnp.argmax(logits, axis=-1).astype(targets.dtype) == targets) & finite
+    return _Predicted(
+        jnp.where(counted, nats, 0),
+        counted & right,
+        counted & ~finite,
+        (batch.lengths + 1).astype(logits.dtype),
+        states.doubt > UNDERFLOW,
+    )
+
+
+@jax.jit
+def _states(network: Network, tokens: Int[Array, "batches rows longest"]) -> HiddenStates:
+    """The hidden states of every batch, one after another: many at once need much memory."""
+    return jax.lax.map(network.hidden_states, tokens)
+
+
+@functools.lru_cache(maxsize=8)
+def _draw(task: Strings, seed: int) -> tuple[Batch, Batch]:
+    """Training and validation batches, a pure function of the seed."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
+
+    def draw(count: int) -> Batch:
+        groups = task.law.sample_groups(count, task.batch_size, rng)
+        tokens = np.zeros((count, task.batch_size, task.widths[-1]), np.int32)
+        for row, group in zip(tokens, groups, strict=True):
+            row[:, : group.shape[1]] = group
+        return Batch(tokens, np.array([group.shape[1] for group in groups], np.int32))
+
+    return draw(task.batches), draw(task.validation_batches)
+
+
+@functools.lru_cache(maxsize=32)
+def _test_strings(
+    language: str, bounds: tuple[int, int], samples: int
+) -> tuple[Law, list[np.ndarray]]:
+    law = Law(get_language(language), *bounds)
+    # Test strings do not depend on what is tested: every network sees the same ones.
+    return law, law.sample_each_length(samples, np.random.default_rng([0, *bounds]))
+
+
+def _reference(
+    predictor: Predictor, groups: Sequence[np.ndarray], masks: Sequence[np.ndarray] | None
+) -> Scores:
+    columns: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for number, group in enumerate(groups):
+        probabilities = predictor.probabilities(group)
+        right = hits(probabilities, group)
+        symbols = np.full(len(group), group.shape[1] + 1.0)
+        scores = {
+            PERPLEXITY.name: (surprisals(probabilities, group).sum(axis=1), symbols),
+            ACCURACY.name: (right.sum(axis=1), symbols),
+        }
+        if masks is not None:
+            asked = masks[number].sum(axis=1).astype(float)
+            scores[DETERMINED.name] = ((right * masks[number]).sum(axis=1), asked)
+        for name, column in scores.items():
+            columns.setdefault(name, []).append(column)
+    return {
+        name: tuple(np.concatenate(parts) for parts in zip(*pieces, strict=True))  # type: ignore[misc]
+        for name, pieces in columns.items()
+    }
+
+
+def _pad(groups: Sequence[np.ndarray], longest: int) -> np.ndarray:
+    padded = [np.pad(group, ((0, 0), (0, longest - group.shape[1]))) for group in groups]
+    return np.concatenate(padded)

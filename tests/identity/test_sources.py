@@ -1,0 +1,89 @@
+"""What counts as the meaning of a file, and which files belong to it."""
+
+from pathlib import Path
+
+import pytest
+
+from memrnn.sources import definition_of, file_digest, local_files
+
+PLAIN = "import util\n\ndef f(x):\n    return util.g(x) + 1\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "mine.py").write_text(PLAIN)
+    (tmp_path / "util.py").write_text("from pkg.core import h as g\n")
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg/__init__.py").write_text("")
+    (tmp_path / "pkg/core.py").write_text("from . import deep\nh = deep.k\n")
+    (tmp_path / "pkg/deep.py").write_text("import numpy\nimport memrnn\n\ndef k(x): return x\n")
+    (tmp_path / "other.py").write_text("nothing imports this\n")
+    (tmp_path / "memrnn").mkdir()
+    (tmp_path / "memrnn/__init__.py").write_text("")
+    return tmp_path
+
+
+def test_local_modules_are_found_through_the_syntax_trees(folder: Path) -> None:
+    found = local_files(folder / "mine.py")
+    assert list(found) == ["mine.py", "pkg/__init__.py", "pkg/core.py", "pkg/deep.py", "util.py"]
+    assert found["pkg/core.py"] == folder / "pkg/core.py"
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        '"""A docstring."""\n' + PLAIN,
+        "# A comment\nimport   util\ndef f(\n    x,\n):\n    'Says.'\n    return (util.g(x) + 1)\n",
+    ],
+)
+def test_comments_docstrings_and_formatting_do_not_count(folder: Path, same: str) -> None:
+    before = file_digest(folder / "mine.py")
+    (folder / "mine.py").write_text(same)
+    assert file_digest(folder / "mine.py") == before
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("mine.py", PLAIN.replace("1", "2")),
+        ("mine.py", PLAIN.replace("1", "1.0")),
+        ("mine.py", PLAIN.replace("1", "None")),
+        ("mine.py", PLAIN.replace("util", "other")),
+        ("pkg/deep.py", "def k(x): return -x\n"),
+        ("pkg/__init__.py", "x = 1"),
+    ],
+)
+def test_changes_count_also_in_local_modules(folder: Path, file: str, text: str) -> None:
+    before = file_digest(folder / "mine.py")
+    (folder / "other.py").write_text("")
+    (folder / file).write_text(text)
+    assert file_digest(folder / "mine.py") != before
+
+
+def test_the_digest_is_golden_whatever_the_folder_and_the_version_of_python(folder: Path) -> None:
+    # Newer versions of Python add fields to syntax trees (type_params in 3.12), and 3.12
+    # adds empty strings to f-strings.
+    text = "class A(B):\n    x: int = 3\n    def f(self, *a, k=1.5): return f'{a!r:>{k}}' or None\n"
+    (folder / "other.py").write_text(text)
+    assert file_digest(folder / "other.py") == "e00539f96464"
+
+
+def test_a_file_that_is_not_python_is_one_sentence(folder: Path) -> None:
+    (folder / "util.py").write_text("def def\n")
+    with pytest.raises(ValueError, match=r"mine\.py cannot be read as Python: .*\.$"):
+        file_digest(folder / "mine.py")
+
+
+def made(source: str) -> object:
+    names: dict[str, object] = {"__name__": "__main__"}
+    exec(source, names)
+    return names["made"]
+
+
+def test_definitions_with_a_file_and_without() -> None:
+    class A:
+        pass
+
+    assert definition_of(A) == definition_of(A)
+    assert definition_of(A) != definition_of(made)
+    assert definition_of(made("made = lambda x: x")) is None
