@@ -4,48 +4,49 @@ import contextlib
 import errno
 import functools
 import io
-import json
 import os
 import re
 import signal
 import sys
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Any, NoReturn
 
 import jax
 import numpy as np
 import tyro
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 from tyro.extras import SubcommandApp
 
 import memrnn
 from memrnn.cache import use_compile_cache
 from memrnn.demo import run_demo
-from memrnn.display import TrainingDisplay
 from memrnn.errors import MemrnnError
-from memrnn.evaluation import BINS, parse_bin, test
-from memrnn.experiment import Experiment, Recipe
-from memrnn.explain import (
-    check_figure_path,
-    draw_explanation,
-    explain,
-    explanation_table,
-    save_explanation,
-)
-from memrnn.languages import Language, get_language, language_names
+from memrnn.imports import import_files
+from memrnn.languages import get_language, language_names
 from memrnn.models import GRAMMAR, get_model, model_names
+from memrnn.network import OneHot
 from memrnn.parts import parameter_count
-from memrnn.precision import check_precision
-from memrnn.reports import result_table
-from memrnn.runtime import cores, plain_output, say
+from memrnn.printing import print_rows
 from memrnn.study_commands import STUDY_COMMANDS, StudyFailedError, reproduce_command
-from memrnn.training import Run, Trained, load_run, train
+from memrnn.task_commands import (
+    evaluate_command,
+    explain_command,
+    tasks_command,
+    train_command,
+)
+from memrnn.task_flags import chosen_class, existing_folder, refuse_old_flags, values_of
+from memrnn.tasks import task_class
+from memrnn.training import EXPERIMENT_FILE, load_experiment
 
 WRONG, FAILED, STOPPED = 2, 1, 130
 """Exit statuses: wrong flag, file or value; failed on the way; stopped by the user."""
+
+
+IMPORTING = (
+    "Every command takes --import FILE.py ..., whose tasks, languages, memories, controllers and "
+    "models it then knows."
+)
 
 
 def demo_command(out: Path = Path("demo"), seed: int = 0, workers: int | None = None) -> None:
@@ -73,7 +74,7 @@ def languages_command(json: bool = False) -> None:
         }
         for name in language_names()
     ]
-    _print_rows(rows, json)
+    print_rows(rows, json)
     if not json:
         print("All but count-3 take another number k of word symbols, as in marked-copy:k=5.")
 
@@ -88,11 +89,11 @@ def models_command(json: bool = False) -> None:
         {
             "name": name,
             "description": description,
-            "parameters": parameter_count(get_model(name).build(symbols=3, seed=0)),
+            "parameters": parameter_count(get_model(name).build(OneHot(3), 4, seed=0)),
         }
         for name, description in model_names().items()
     ]
-    _print_rows(rows, json)
+    print_rows(rows, json)
     if not json:
         print(f"Further names: {GRAMMAR}.")
 
@@ -113,126 +114,37 @@ def sample_command(language: str, length: int, count: int = 10, seed: int = 0) -
         print(chosen.decode(string))
 
 
-def train_command(
-    language: str,
-    model: str,
-    out: Path,
-    freeze: tuple[str, ...] = (),
-    restarts: int = 10,
-    only: tuple[int, ...] = (),
-    seed: int = 0,
-    workers: int | None = None,
-    recipe: Annotated[Recipe, tyro.conf.arg(name="")] = Recipe(),  # noqa: B008
-) -> None:
-    """Trains restarts of a network, side by side; called again, it continues.
-
-    Args:
-        language: name of the language, see `memrnn languages`.
-        model: name of the model, see `memrnn models`.
-        out: folder for the checkpoints.
-        freeze: parts that keep their random start: embedding, controller, memory, output.
-        restarts: training runs, each with a seed of its own, numbered from 0.
-        only: numbers of the restarts to train now, instead of all; others stay as they are.
-        seed: from which every restart's own seed follows.
-        workers: restarts that train at a time; by default one a core.
-        recipe: everything about training that is not the network.
-    """
-    experiment = Experiment(language, model, freeze, recipe, seed)
-    workers = cores() if workers is None else workers
-    console = Console(stderr=True)
-    with TrainingDisplay(experiment, len(set(only)) or restarts, workers, console) as display:
-        run = train(experiment, out, only or restarts, workers=workers, listener=display)
-    best = run.restarts[run.best]
-    _say_doubtful(sum(restart.progress.doubtful for restart in run.restarts), "validation", console)
-    diverged = sum(restart.progress.status == "diverged" for restart in run.restarts)
-    say(
-        console,
-        f"best of {len(run.restarts)}: restart {best.number}, validation perplexity "
-        f"{best.progress.schedule.best:.4f}, exact lower bound {best.progress.bound:.4f}"
-        + (f"; {diverged} diverged" if diverged else "")
-        + f"\nnext: memrnn test {out}",
-    )
+def commands(arguments: list[str]) -> dict[str, Any]:
+    """All commands; the flags of some follow from the task that a command line is about."""
+    name = arguments[0] if arguments else ""
+    imports = values_of("--import", arguments)
+    import_files(imports)
+    kind = chosen_class(arguments) if name == "train" else task_class("strings")
+    folder = existing_folder(arguments) if name == "evaluate" else None
+    known = folder is not None and (folder / EXPERIMENT_FILE).is_file()
+    task = load_experiment(folder).task if known and folder is not None else None
+    return {
+        "demo": demo_command,
+        "tasks": tasks_command,
+        "languages": languages_command,
+        "models": models_command,
+        "sample": sample_command,
+        "train": train_command(kind, (*_script(), *imports)),
+        "evaluate": evaluate_command(task),
+        "explain": explain_command,
+        "study": STUDY_COMMANDS,
+        "reproduce": reproduce_command,
+    }
 
 
-def test_command(
-    directory: tyro.conf.Positional[Path],
-    bins: tuple[str, ...] = tuple(f"{low}:{high}" for low, high in BINS),
-    precision: str | None = None,
-    strings_per_length: int = 10,
-    json: bool = False,
-) -> None:
-    """Tests what `memrnn train` trained, beside exact floors and ceiling.
-
-    Args:
-        directory: folder that `memrnn train --out` filled.
-        bins: ranges of test lengths, both ends inclusive.
-        precision: float64, float32, bfloat16 or float16; by default that of the training.
-        strings_per_length: test strings of each valid length.
-        json: print JSON instead of a table.
-    """
-    chosen = [parse_bin(text) for text in bins]
-    if precision is not None:
-        check_precision(precision)
-    result = test(
-        load_run(directory), chosen, precision=precision, strings_per_length=strings_per_length
-    )
-    doubtful = sum(scores["doubtful_strings"] for one in result["runs"] for scores in one["bins"])
-    _say_doubtful(doubtful, "test", Console(stderr=True))
-    if json:
-        _print_json(result)
-    else:
-        Console().print(result_table(result))
+def _script() -> list[str]:
+    """The user's script that called `main`, which has registered what it defines."""
+    module = sys.modules["__main__"]
+    file = getattr(module, "__file__", None)
+    started_by_name = getattr(module, "__spec__", None) is not None
+    return [] if started_by_name or not str(file).endswith(".py") else [str(file)]
 
 
-def explain_command(
-    directory: tyro.conf.Positional[Path],
-    string: str,
-    restart: int | None = None,
-    out: Path | None = None,
-    json: bool = False,
-) -> None:
-    """Shows what a trained net predicts along a string, and what its memory does there.
-
-    Args:
-        directory: folder that `memrnn train --out` filled.
-        string: symbols of the language, with or without spaces between them; spaces are needed
-            where a symbol has several characters.
-        restart: number of the restart; by default the best one.
-        out: file for a figure, .svg, .pdf or .png.
-        json: print JSON instead of a table.
-    """
-    if out is not None:
-        check_figure_path(out)
-    run = load_run(directory)
-    language = get_language(run.experiment.language)
-    tokens, trained = _encode(language, string), _choose(run, restart)
-    explanation = explain(trained.network, tokens)
-    title = f"{run.experiment.label}, restart {trained.number}"
-    if out is not None:
-        figure = draw_explanation(explanation, language.symbols, title)
-        save_explanation(figure, out, title)
-    if json:
-        _print_json({"restart": trained.number, **explanation.to_json(language.symbols)})
-        return
-    outside = f"This is no string of {language.name}."
-    notes = [] if language.contains(tokens) else [outside]
-    Console().print(explanation_table(explanation, language.symbols, title, notes))
-
-
-COMMANDS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
-    "demo": demo_command,
-    "languages": languages_command,
-    "models": models_command,
-    "sample": sample_command,
-    "train": train_command,
-    "test": test_command,
-    "explain": explain_command,
-    "study": STUDY_COMMANDS,
-    "reproduce": reproduce_command,
-}
-
-
-@plain_output()
 def main(arguments: list[str] | None = None) -> None:
     """Runs a command; `memrnn --help` lists them."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -305,13 +217,16 @@ def _parse(arguments: list[str]) -> Callable[[], None]:
                 group.command(name=name)(later(command))
         return group
 
+    if arguments[:1] == ["test"]:
+        raise MemrnnError("The command test is now evaluate.")
+    refuse_old_flags(arguments)
     complaints = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaints):
-            app(COMMANDS).cli(
+            app(commands(arguments)).cli(
                 prog="memrnn",
-                description=memrnn.__doc__,
-                args=arguments,
+                description=f"{memrnn.__doc__}\n\n{IMPORTING}",
+                args=_without_imports(arguments),
                 config=(tyro.conf.FlagCreatePairsOff,),
             )
     except SystemExit as exit:
@@ -319,6 +234,17 @@ def _parse(arguments: list[str]) -> Callable[[], None]:
             _stop(WRONG, _one_line(complaints.getvalue()))
         raise
     return chosen[0]
+
+
+def _without_imports(arguments: list[str]) -> list[str]:
+    """The arguments without `--import` and its values, which every command takes."""
+    kept: list[str] = []
+    skipping = False
+    for argument in arguments:
+        skipping = argument == "--import" or (skipping and not argument.startswith("--"))
+        if not skipping and not argument.startswith("--import="):
+            kept.append(argument)
+    return kept
 
 
 def _one_line(text: str) -> str:
@@ -331,50 +257,6 @@ def _one_line(text: str) -> str:
 def _stop(status: int, message: str) -> NoReturn:
     print(f"memrnn: {' '.join(message.split())}", file=sys.stderr)
     raise SystemExit(status)
-
-
-def _encode(language: Language, text: str) -> np.ndarray:
-    """Symbol ids of a text that may have spaces even where the language does without."""
-    one_each = all(len(symbol) == 1 for symbol in language.symbols)
-    return language.encode("".join(text.split()) if one_each else text)
-
-
-def _choose(run: Run, number: int | None) -> Trained:
-    """The restart of this number, the best one for None."""
-    if number is None:
-        return run.restarts[run.best]
-    by_number = {trained.number: trained for trained in run.restarts}
-    if number not in by_number:
-        raise MemrnnError(
-            f"There is no restart {number}; there are {', '.join(map(str, by_number))}."
-        )
-    return by_number[number]
-
-
-def _say_doubtful(strings: int, which: str, console: Console) -> None:
-    if strings:
-        say(
-            console,
-            f"{strings} {which} strings are doubtful: a run of the stack that rounding has dropped "
-            "may matter to their readings. Compare with --precision float64.",
-        )
-
-
-def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        _print_json(rows)
-        return
-    table = Table(box=None, pad_edge=False)
-    for name in rows[0]:
-        table.add_column(name, justify="right" if isinstance(rows[0][name], int) else "left")
-    for row in rows:
-        cells = (" ".join(v) if isinstance(v, list) else str(v) for v in row.values())
-        table.add_row(*map(Text, cells))
-    Console().print(table)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=1, allow_nan=False))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from memrnn import training
 from memrnn.experiment import Experiment
 from memrnn.runtime import say
+from memrnn.tasks import Total
 
 LINE_SECONDS = 10.0
 """Without a terminal, a restart is reported at most this often, and when it ends."""
@@ -19,7 +20,7 @@ class TrainingDisplay:
     """Listens to `memrnn.train`: one bar a running restart, and one for all of them."""
 
     def __init__(self, experiment: Experiment, restarts: int, workers: int, console: Console):
-        self._recipe, self._restarts, self._console = experiment.recipe, restarts, console
+        self._config, self._restarts, self._console = experiment.config, restarts, console
         self._label = experiment.label
         self._workers = min(workers, restarts)
         self._bars = Progress(
@@ -71,25 +72,30 @@ class TrainingDisplay:
         return due
 
     def _text(self, progress: training.Progress) -> str:
-        perplexity = progress.curve[-1].validation_perplexity
-        gap = progress.schedule.best - progress.bound
-        state = "" if progress.status == "running" else f", {progress.status}"
-        return (
-            f"epoch {progress.epochs}/{self._recipe.epochs}  perplexity {perplexity:.4f}  "
-            f"best {gap:+.4f} from bound{state}"
+        metric = progress.selection
+        value = metric.value(progress.curve[-1].validation[metric.name])
+        text = (
+            f"epoch {progress.epochs}/{self._config.max_epochs}  {metric.name} {value:.4f}  best "
         )
+        if progress.reference is None:
+            text += f"{progress.schedule.best:.4f}"
+        else:
+            bound = metric.value(Total(progress.reference, 1.0))
+            text += f"{progress.schedule.best - (bound or 0.0):+.4f} from bound"
+        state = "" if progress.status == "running" else f", {progress.status}"
+        return text + state
 
     def _draw(self, restart: int, progress: training.Progress, text: str) -> None:
         if restart not in self._tasks:
             self._tasks[restart] = self._bars.add_task(
-                f"{restart:>3}", total=self._recipe.epochs, text=""
+                f"{restart:>3}", total=self._config.max_epochs, text=""
             )
         task = self._tasks[restart]
         running = progress.status == "running"
         self._bars.update(task, completed=progress.epochs, text=text, visible=running)
-        alive = sum(state.status == "running" for state in self._state.values())
+        count = sum(state.status == "running" for state in self._state.values())
         left = sum(
-            self._recipe.epochs - state.epochs
+            self._config.max_epochs - state.epochs
             for state in self._state.values()
             if state.status == "running"
         )
@@ -97,7 +103,7 @@ class TrainingDisplay:
         minutes, seconds = divmod(int(pace * left), 60)
         self._bars.update(
             self._all,
-            completed=self._restarts - alive,
-            text=f"{alive} of {self._restarts} restarts alive, "
+            completed=self._restarts - count,
+            text=f"{count} of {self._restarts} restarts running, "
             f"at most {minutes}:{seconds:02d} left",
         )

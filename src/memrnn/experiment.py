@@ -61,6 +61,19 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
+class Start:
+    """A trained or constructed network from which training starts.
+
+    Attributes:
+        path: of its checkpoint; not part of what tells experiments apart.
+        digest: of its parameters.
+    """
+
+    path: str = field(compare=False)
+    digest: str
+
+
+@dataclass(frozen=True)
 class Experiment:
     """One cell of a study's grid; its restarts differ by their seeds only.
 
@@ -70,6 +83,7 @@ class Experiment:
         freeze: the components that keep their random start.
         config: everything else about training.
         seed: from which every restart's own seed follows.
+        start: what training starts from; None for random parameters.
     """
 
     task: Task
@@ -77,6 +91,7 @@ class Experiment:
     freeze: tuple[str, ...] = ()
     config: TrainingConfig = field(default_factory=TrainingConfig)
     seed: int = 0
+    start: Start | None = None
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -105,6 +120,7 @@ class Experiment:
             "freeze": list(self.freeze),
             "config": to_json(self.config),
             "seed": self.seed,
+            "start": None if self.start is None else to_json(self.start),
         }
 
     def identity(self) -> dict[str, Any]:
@@ -117,15 +133,20 @@ class Experiment:
             "freeze": list(self.freeze),
             "config": config,
             "seed": self.seed,
+            "start": None if self.start is None else self.start.digest,
         }
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> "Experiment":
         """The experiment that `to_json` wrote."""
+        # A constructed network has no configuration.
+        config = {"max_epochs": 0} if values["config"] is None else values["config"]
+        start = values["start"]
         return Experiment(
             make_task(values["task"]["name"], values["task"]["options"]),
             values["model"],
             tuple(values["freeze"]),
-            from_json(TrainingConfig, values["config"], "[config]"),
+            from_json(TrainingConfig, config, "[config]"),
             values["seed"],
+            None if start is None else Start(**start),
         )

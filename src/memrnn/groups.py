@@ -28,12 +28,15 @@ def group_size(memory: Memory, strings: int, updates: int, *, gradient: bool) ->
 def split(tree: Any, groups: int, axis: int = 0) -> Any:
     """Cuts the strings, which lie along `axis` of each array, into groups: a new first axis.
 
-    An array may have several rows a string, one string's after another's.
+    An array may have several rows per string, one string's after another's. Each group gets a
+    scalar as it is.
     """
 
     def cut(leaf: Array) -> Array:
         if groups == 1:
             return leaf[None]
+        if leaf.ndim == 0:
+            return jnp.broadcast_to(leaf, groups)
         shape = leaf.shape
         leaf = leaf.reshape(*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :])
         return jnp.moveaxis(leaf, axis, 0)
@@ -45,7 +48,7 @@ def join(tree: Any, axis: int = 0) -> Any:
     """Undoes `split`."""
 
     def sew(leaf: Array) -> Array:
-        if len(leaf) == 1:
+        if len(leaf) == 1 or leaf.ndim == 1:
             return leaf[0]
         leaf = jnp.moveaxis(leaf, 0, axis)
         shape = leaf.shape

@@ -1,5 +1,6 @@
-"""A network: embedding, controller, memory and classifier, and what it predicts."""
+"""A network: embedding, controller, memory and output layer, and what it predicts."""
 
+import abc
 import os
 from typing import NamedTuple
 
@@ -7,23 +8,34 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from memrnn._init import xavier, zeros
 from memrnn.controllers import Controller
 from memrnn.errors import MemrnnError
 from memrnn.groups import group_size
 from memrnn.memories import Memory
-from memrnn.unroll import unroll
+from memrnn.unroll import Rule, State, init, step, unroll
 
 
-class OneHot(eqx.Module):
-    """The embedding of formal languages: symbol i is the i-th unit vector. No parameters."""
+class Embedding(eqx.Module):
+    """From raw inputs, such as symbol ids, to vectors."""
+
+    size: eqx.AbstractVar[int]
+    """Length of the vectors."""
+
+    @abc.abstractmethod
+    def __call__(self, inputs: Shaped[Array, "..."], dtype: jnp.dtype) -> Float[Array, "... size"]:
+        """The vectors of raw inputs of any shape, as a new last axis."""
+
+
+class OneHot(Embedding):
+    """Symbol i is the i-th unit vector. No parameters."""
 
     size: int = eqx.field(static=True)
 
-    def __call__(self, tokens: Int[Array, "..."], dtype: jnp.dtype) -> Float[Array, "... size"]:
-        return jax.nn.one_hot(tokens, self.size, dtype=dtype)
+    def __call__(self, inputs: Int[Array, "..."], dtype: jnp.dtype) -> Float[Array, "... size"]:
+        return jax.nn.one_hot(inputs, self.size, dtype=dtype)
 
 
 class OutputLayer(eqx.Module):
@@ -42,11 +54,11 @@ class OutputLayer(eqx.Module):
 
 
 class HiddenStates(NamedTuple):
-    """What the classifier reads of strings, time first: `hidden[t]` has seen t symbols.
+    """What the output layer reads of strings, time first: `hidden[t]` has seen t symbols.
 
     Attributes:
         hidden: the controller's hidden states, zeros before the first symbol.
-        doubt: the memory's `doubt` about each string.
+        doubt: the underflow bound of each string, see `Memory.diagnostics`.
     """
 
     hidden: Float[Array, "length_plus_1 batch hidden"]
@@ -54,15 +66,19 @@ class HiddenStates(NamedTuple):
 
 
 class Network(eqx.Module):
-    """A language model over symbols 0 ... S-1; its predictions count end-of-string as symbol S.
+    """Embedding, controller, memory and output layer.
 
-    The first symbol is predicted from the zero state, so its logits are the classifier's bias:
-    there is no begin-of-string symbol. End-of-string is a target only, never an input.
+    In each time step the memory is read, the controller runs on the embedded input and the
+    reading, and its new hidden state updates the memory; the output layer reads the hidden state.
+
+    As a language model over symbols 0 ... S-1 it counts end-of-string as symbol S, a target that
+    is never an input. The first symbol is predicted from the hidden state 0, so its logits are the
+    output layer's bias; there is no begin-of-string symbol.
 
     Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 2.
     """
 
-    embedding: OneHot
+    embedding: Embedding
     controller: Controller
     memory: Memory
     output: OutputLayer
@@ -70,6 +86,44 @@ class Network(eqx.Module):
     @property
     def dtype(self) -> jnp.dtype:
         return self.output.weight.dtype
+
+    def init(self, batch: int, horizon: int | None) -> State:
+        """The state before the first step.
+
+        Args:
+            batch: number of sequences.
+            horizon: number of steps that it must serve; beyond them the memory may read NaN.
+                None for any number of steps.
+
+        Raises:
+            MemrnnError: for no horizon, where the memory's size depends on it.
+        """
+        return init(self.controller, self.memory, batch, horizon)
+
+    def step(self, state: State, x: Shaped[Array, "batch ..."]) -> State:
+        """The state after one more raw input per sequence, such as a symbol id."""
+        return step(self.controller, self.memory, state, self.embedding(x, self.dtype))
+
+    def hidden(
+        self,
+        xs: Shaped[Array, "time batch ..."],
+        state: State | None = None,
+        *,
+        rule: Rule | None = None,
+    ) -> tuple[Float[Array, "time batch hidden"], State]:
+        """The hidden states after each raw input, and the last state; `memrnn.unroll`.
+
+        Args:
+            state: None for a state before the first step that serves these steps only.
+        """
+        inputs = self.embedding(xs, self.dtype)
+        return unroll(self.controller, self.memory, inputs, state, rule=rule)
+
+    def prefix_logits(
+        self, xs: Shaped[Array, "time batch ..."]
+    ) -> Float[Array, "time_plus_1 batch classes"]:
+        """The logits after 0 ... n inputs; the first are those of the hidden state 0."""
+        return self.output(self._from_zero(self.hidden(xs)[0]))
 
     def logits(
         self, tokens: Int[Array, "batch length"]
@@ -79,19 +133,17 @@ class Network(eqx.Module):
         Strings shorter than the longest are padded at the end with any symbol id; what follows a
         string's last symbol changes nothing before it.
         """
-        return self.output(self.hidden_states(tokens).hidden)
+        return self.prefix_logits(tokens.T)
 
     def hidden_states(self, tokens: Int[Array, "batch length"]) -> HiddenStates:
-        """What the classifier reads of strings, which does not depend on its own parameters."""
-        inputs = self.embedding(tokens.T, self.dtype)
-        batch = tokens.shape[0]
-        start = jnp.zeros((1, batch, self.controller.hidden_size), self.dtype)
-        if tokens.shape[1] == 0:
-            return HiddenStates(start, jnp.zeros(batch, self.dtype))
-        hidden, carried = unroll(self.controller, self.memory, inputs)
-        doubt = self.memory.doubt(carried.memory)
-        doubt = jnp.zeros(batch, self.dtype) if doubt is None else doubt
-        return HiddenStates(jnp.concatenate([start, hidden]), doubt)
+        """What the output layer reads of strings, which does not depend on its own parameters."""
+        hidden, state = self.hidden(tokens.T)
+        none = jnp.zeros(tokens.shape[0], self.dtype)
+        underflow = self.memory.diagnostics(state.memory).get("underflow", none)
+        return HiddenStates(self._from_zero(hidden), underflow)
+
+    def _from_zero(self, hidden: Array) -> Array:
+        return jnp.concatenate([jnp.zeros((1, *hidden.shape[1:]), hidden.dtype), hidden])
 
 
 DOUBTFUL = 1e-3
@@ -128,8 +180,8 @@ class Marked(NamedTuple):
 
     Attributes:
         nats: negative log-likelihood of every symbol and of end-of-string; 0 on padding.
-        right: whether the arg max is right; False on padding.
-        doubtful: strings of which rounding may have lost what matters (`Memory.doubt`).
+        right: whether the arg max is right; False on padding, and where a logit is not finite.
+        doubtful: strings of which rounding may have removed what matters (`Memory.diagnostics`).
     """
 
     nats: Float[Array, "length_plus_1 batch"]
@@ -170,7 +222,8 @@ def mark_states(
     # One-hot instead of a gather: its gradient is a product, not a scatter.
     chosen = jax.nn.one_hot(targets, end + 1, dtype=logits.dtype)
     nats = jax.nn.logsumexp(logits, axis=-1) - jnp.sum(logits * chosen, axis=-1)
-    right = jnp.argmax(logits, axis=-1).astype(targets.dtype) == targets
+    finite = jnp.all(jnp.isfinite(logits), axis=-1)
+    right = finite & (jnp.argmax(logits, axis=-1).astype(targets.dtype) == targets)
     return Marked(jnp.where(counted, nats, 0), counted & right, states.doubt > DOUBTFUL)
 
 

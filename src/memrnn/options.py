@@ -1,7 +1,6 @@
 """Options: dataclasses from JSON, TOML and flags, with one sentence about what is wrong."""
 
 import dataclasses
-import hashlib
 import json
 import typing
 from collections.abc import Mapping
@@ -42,11 +41,6 @@ def format_range(bounds: tuple[Any, Any]) -> str:
 def to_json(options: Any) -> dict[str, Any]:
     """The fields of a dataclass as JSON holds them."""
     return json.loads(json.dumps(dataclasses.asdict(options)))
-
-
-def digest(value: Any) -> str:
-    """12 hexadecimal digits that tell JSON values apart."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def from_json(kind: type[T], values: Any, what: str) -> T:

@@ -26,9 +26,19 @@ def check_freeze(freeze: Iterable[str]) -> tuple[str, ...]:
     return tuple(part for part in PARTS if part in names)
 
 
+def parse_freeze(text: str) -> tuple[str, ...]:
+    """`controller+memory` as its components, `none` as no component."""
+    return () if text == "none" else check_freeze(text.split("+"))
+
+
+def format_freeze(freeze: Iterable[str]) -> str:
+    """The components as `parse_freeze` reads them."""
+    return "+".join(check_freeze(freeze)) or "none"
+
+
 def freeze_label(freeze: Iterable[str]) -> str:
     """How a freezing mode is written everywhere: `freeze=none`, `freeze=controller+memory`."""
-    return "freeze=" + ("+".join(check_freeze(freeze)) or "none")
+    return f"freeze={format_freeze(freeze)}"
 
 
 def partition(network: Network, freeze: Iterable[str]) -> tuple[Network, Network]:

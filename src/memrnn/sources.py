@@ -102,7 +102,7 @@ def _read_definition(thing: Any) -> str | None:
     if not (inspect.isclass(thing) or inspect.isroutine(thing)):
         thing = type(thing)
     file = _file_of(thing)
-    name = thing.__qualname__.rpartition("<locals>.")[2]
+    name = str(thing.__qualname__)
     if file is not None:
         return digest([name, file_digest(file)])
     sources = [_own_source(one) for one in _without_file(thing)]

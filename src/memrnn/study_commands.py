@@ -13,7 +13,7 @@ from rich.text import Text
 
 from memrnn.errors import MemrnnError
 from memrnn.reports._format import duration
-from memrnn.runtime import say
+from memrnn.runtime import check_output, say
 from memrnn.studies import (
     FORMATS,
     Change,
@@ -101,7 +101,9 @@ def export_command(
         out: folder for the files; by default `export` in the study's folder.
         formats: parquet, csv or both.
     """
-    for path in export(directory, out or directory / "export", formats):
+    folder = out or directory / "export"
+    check_output(folder)
+    for path in export(directory, folder, formats):
         print(path)
 
 
@@ -174,6 +176,8 @@ def _report(folder: Path, out: Path | None) -> Path:
     # Only here: SciPy's statistics would add a second to the start of every command.
     from memrnn.reports.study import write_study_report
 
+    out = out or folder / "report"
+    check_output(out)
     return write_study_report(folder, out)
 
 

@@ -1,18 +1,23 @@
 """Names, parameters and templates: what is accepted and what the refusals say."""
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from languages_reference import NAMES
 
 from memrnn.languages import (
+    Language,
     Mark,
     Run,
     Template,
     TemplateLanguage,
     Word,
+    _registry,
+    canonical_language_name,
     get_language,
+    language_behaviour,
     language_names,
     register_language,
 )
@@ -59,11 +64,69 @@ def test_registering(monkeypatch: pytest.MonkeyPatch) -> None:
     language = get_language("runs:mark=1")
     assert language.contains(language.encode("aabaa"))
     assert not language.contains(language.encode("aabaaa"))
-    with pytest.raises(ValueError, match="a language named runs already; choose another name"):
-        register_language("runs", mark_and_runs)
-    for bad in ("", "a:b", "a b", "a,b"):
+    for bad in ("", "a:b", "a b", "a,b", "a/b"):
         with pytest.raises(ValueError, match="cannot name a language; choose a name without"):
             register_language(bad, mark_and_runs)
+
+
+def test_registering_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memrnn.languages._registry._FACTORIES", {})
+
+    def marked(k: int) -> TemplateLanguage:
+        template = Template((Word(), Mark(k), Word()), word_symbols=k)
+        return TemplateLanguage("marked", tuple("0123"[: k + 1]), template)
+
+    def loop(k: int) -> Callable[..., Language]:
+        return lambda: marked(k)
+
+    register_language("marked", loop(2))
+    register_language("marked", loop(2))
+    first = get_language("marked")
+    with pytest.raises(ValueError, match="a language named marked already, with another meaning"):
+        register_language("marked", loop(3))  # of the same source
+    with pytest.raises(ValueError, match="a language named marked already, with another meaning"):
+        register_language("marked", lambda: marked(2))  # of another source
+    assert get_language("marked") == first
+
+
+def test_canonical_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    factories = dict(_registry._FACTORIES)
+    monkeypatch.setattr(_registry, "_FACTORIES", factories)
+
+    for name in NAMES:
+        assert canonical_language_name(name) == name
+        if name != "count-3":
+            for k in (1, 2, 3, 11):
+                canonical = canonical_language_name(f"{name}:k={k}")
+                assert canonical == get_language(f"{name}:k={k}").name
+
+    def pair(a: int = 1, b: int = 2) -> TemplateLanguage:
+        return TemplateLanguage("pair", ("x", "y"), Template((Run(0), Run(1))))
+
+    register_language("pair-of-a-test", pair)
+    register_language("second-name-of-a-test", pair)
+    assert canonical_language_name("pair-of-a-test:b=03,a=1") == "pair-of-a-test:b=3"
+    assert canonical_language_name("second-name-of-a-test:b=3,a=0") == "pair-of-a-test:a=0,b=3"
+    with pytest.raises(ValueError, match="There is no language named 'copy'"):
+        canonical_language_name("copy")
+
+
+BEHAVIOUR = {
+    "count-3": (1, "ca4f3fd8a1c7"),
+    "marked-reverse-and-copy": (1, "b1dd9d6fed9f"),
+    "count-and-copy": (1, "538dd3516435"),
+    "marked-copy": (1, "f3452d5319a0"),
+    "unmarked-copy-different-alphabets": (1, "7b75fef2c878"),
+    "unmarked-reverse-and-copy": (1, "bf5d1201e182"),
+    "unmarked-copy": (1, "fac658241d03"),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_built_in_languages_change_only_with_their_revision(name: str) -> None:
+    """If this fails, old runs meant another language: raise `revision`, then pin the new pair."""
+    language = get_language(name)
+    assert (language.revision, language_behaviour(language)) == BEHAVIOUR[name]
 
 
 @pytest.mark.parametrize(

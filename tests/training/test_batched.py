@@ -11,6 +11,7 @@ import pytest
 
 from memrnn import checkpoints
 from memrnn.experiment import Experiment, Recipe
+from memrnn.network import OneHot
 from memrnn.parts import PARTS
 from memrnn.precision import scope
 from memrnn.training import Pack, Restart, load_run, train
@@ -113,7 +114,7 @@ def test_a_pack_is_its_restarts_alone(model: str, freeze: tuple[str, ...], tmp_p
 def test_groups_of_strings_run_in_packs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a cache that holds two strings, a loop over groups lies under the batch axis."""
     experiment = tiny("rns-2-2", batches=2, epochs=1)
-    memory = experiment.definition.build(symbols=3, seed=0).memory
+    memory = experiment.definition.build(OneHot(3), 4, seed=0).memory
     monkeypatch.setattr("memrnn.groups.CACHE", 2 * sum(memory.footprint(8)))
     train(experiment, tmp_path / "alone", restarts=2, workers=1)
     train_together(experiment, restarts(experiment, tmp_path / "pack", 2))

@@ -13,15 +13,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from memrnn.training._data import epoch_order
 
 import memrnn
 from memrnn import checkpoints
 from memrnn.experiment import Experiment, Recipe
-from memrnn.network import losses
+from memrnn.network import OneHot, losses
 from memrnn.parts import PARTS, partition
 from memrnn.precision import scope
 from memrnn.training import Progress, Restart, load_run, train
-from memrnn.training._data import epoch_order
 
 TINY = Recipe(
     lengths=(3, 9),
@@ -222,7 +222,7 @@ def test_frozen_parts_cost_no_gradient(tmp_path: Path) -> None:
         restart = Restart(tiny(freeze=freeze, lengths=(9, 9)), 0, tmp_path / "none")
         return restart.compile().epoch.as_text().count(" while(")  # type: ignore[attr-defined]
 
-    trained, frozen = partition(tiny().definition.build(3, 0), ("memory",))
+    trained, frozen = partition(tiny().definition.build(OneHot(3), 4, 0), ("memory",))
     assert not jax.tree.leaves(trained.memory) and jax.tree.leaves(frozen.memory)
     assert loops(()) == 3  # batches, forward in time, backward in time
     assert loops(("controller", "memory")) == 1

@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from memrnn.controllers._controller import Controller, State
+from memrnn.controllers._controller import AffineController, Vectors
 
 
-class GRU(Controller):
+class GRU(AffineController):
     """Gated recurrent unit, blocks in the order (reset, update, new), as in PyTorch.
 
         r = sigmoid(a_r + b_r)    z = sigmoid(a_z + b_z)    n = tanh(a_n + r * b_n)
@@ -24,8 +24,8 @@ class GRU(Controller):
         self,
         from_input: Float[Array, "batch gates"],
         from_hidden: Float[Array, "batch gates"],
-        state: State,
-    ) -> State:
+        state: Vectors,
+    ) -> Vectors:
         (hidden,) = state
         input_reset, input_update, input_new = jnp.split(from_input, 3, axis=-1)
         hidden_reset, hidden_update, hidden_new = jnp.split(from_hidden, 3, axis=-1)

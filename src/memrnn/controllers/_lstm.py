@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from memrnn.controllers._controller import Controller, State
+from memrnn.controllers._controller import AffineController, Vectors
 
 
-class LSTM(Controller):
+class LSTM(AffineController):
     """Long short-term memory, gates in the order (input, forget, cell, output), two biases.
 
         c_t = sigmoid(f) * c_{t-1} + sigmoid(i) * tanh(g)      h_t = sigmoid(o) * tanh(c_t)
@@ -24,8 +24,8 @@ class LSTM(Controller):
         self,
         from_input: Float[Array, "batch gates"],
         from_hidden: Float[Array, "batch gates"],
-        state: State,
-    ) -> State:
+        state: Vectors,
+    ) -> Vectors:
         _, cell = state
         i, f, g, o = jnp.split(from_input + from_hidden, 4, axis=-1)
         cell = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)

@@ -1,8 +1,10 @@
 """Typed results: scores of restarts and references on evaluation sets."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from memrnn.tasks import BAYES, Metric, TaskDescription, Totals, add
 
@@ -88,6 +90,49 @@ class Evaluation:
     def best(self) -> int:
         """Index of the restart with the smallest excess; never chosen on an evaluation set."""
         return min(range(len(self.runs)), key=lambda number: self.runs[number].excess)
+
+    def to_json(self) -> dict[str, Any]:
+        """What `memrnn evaluate --json` prints; null stands for what is infinite or not there."""
+        return {
+            "task": self.task.spec,
+            "model": self.model,
+            "freeze": list(self.freeze),
+            "precision": self.precision,
+            "best": self.best,
+            "runs": [
+                {
+                    "restart": run.restart,
+                    "seed": run.seed,
+                    "status": run.status,
+                    "epochs": run.epochs,
+                    "best_epoch": run.best_epoch,
+                    "learning_rate": run.learning_rate,
+                    "selection": _finite(run.selection),
+                    "reference": run.reference,
+                    "excess": _finite(run.excess),
+                    "sets": {name: self._values(scores) for name, scores in run.sets.items()},
+                }
+                for run in self.runs
+            ],
+            "references": {
+                name: {predictor: self._values(scores) for predictor, scores in found.items()}
+                for name, found in self.references.items()
+            },
+        }
+
+    def _values(self, scores: SetScores) -> dict[str, Any]:
+        known = [metric for metric in self.task.metrics if metric.name in scores.whole]
+        return {
+            **{metric.name: _finite(scores.value(metric)) for metric in known},
+            "groups": {
+                group: {metric.name: _finite(metric.value(totals[metric.name])) for metric in known}
+                for group, totals in scores.groups.items()
+            },
+        }
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def best_baseline(references: References, metric: Metric) -> tuple[str, float] | None:

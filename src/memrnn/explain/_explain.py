@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float64, Int
@@ -14,15 +15,15 @@ from memrnn.errors import MemrnnError
 from memrnn.explain._traces import StackRun, Trace, trace
 from memrnn.network import Network
 from memrnn.precision import scope
-from memrnn.unroll import unroll
+from memrnn.unroll import State
 
 
 @dataclass(frozen=True)
 class Explanation:
     """What a network predicts along a string, and what its memory does.
 
-    A string of n symbols has n - 1 updates; update t is made after symbol t, and what it leaves is
-    read together with symbol t + 1.
+    Update t is made after symbol t and read together with symbol t + 1, so a string of n symbols
+    has n - 1 updates that are read.
 
     Attributes:
         tokens: the string's symbol ids.
@@ -104,10 +105,13 @@ def explain(network: Network, tokens: Sequence[int] | Int[np.ndarray, " length"]
 @eqx.filter_jit
 def _follow(network: Network, tokens: Int[Array, " length"]) -> tuple[Array, Array]:
     """The hidden states after 1 ... n symbols, and the logits after 0 ... n."""
-    inputs = network.embedding(tokens[:, None], network.dtype)
-    hidden, _ = unroll(network.controller, network.memory, inputs)
-    hidden = jnp.concatenate([jnp.zeros_like(hidden[:1]), hidden])
-    return hidden[1:, 0], network.output(hidden)[:, 0]
+
+    def step(state: State, token: Array) -> tuple[State, Array]:
+        state = network.step(state, token[None])
+        return state, state.hidden[0]
+
+    _, hidden = jax.lax.scan(step, network.init(1, len(tokens)), tokens)
+    return hidden, network.output(jnp.concatenate([jnp.zeros_like(hidden[:1]), hidden]))
 
 
 def _trace_to_json(trace: Trace) -> dict[str, Any]:

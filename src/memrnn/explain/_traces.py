@@ -12,11 +12,13 @@ from jaxtyping import Array, Float, Float64
 
 from memrnn.errors import MemrnnError
 from memrnn.memories import (
+    AffineMemory,
     BestRun,
     Memory,
     NoMemory,
     Nondeterministic,
     Stratification,
+    Superposed,
     Superposition,
     forward_weights,
 )
@@ -71,7 +73,7 @@ Trace = StackRun | tuple[SoftStack, ...]
 
 @singledispatch
 def trace(memory: Memory, hidden: Float[Array, "updates hidden"]) -> Trace:
-    """What a memory did when these hidden states drove its updates, one after the other.
+    """What a memory did when these hidden states updated it, one after the other.
 
     `trace.register(MyMemory)` makes a memory of one's own known.
 
@@ -104,13 +106,13 @@ def _(memory: Superposition, hidden: Any) -> Trace:
     nothing. The height is the mean height of these draws: what a stack holds that pushes a 1
     instead of a vector, summed over its rows.
     """
-    drives = drive(memory, hidden)
-    stacks, height = len(memory.sizes), max(len(drives), 1)
+    controls = controls_of(memory, hidden)
+    stacks, height = len(memory.sizes), max(len(controls), 1)
     if memory.depth_limit is not None:
         height = min(height, memory.depth_limit)
-    rows = np.asarray(_superpositions(memory, drives), np.float64)
-    rows = rows.reshape(len(drives) + 1, stacks, -1, max(memory.sizes))[:, :, :height]
-    logits = np.asarray(drives, np.float64)[:, : 3 * stacks].reshape(-1, stacks, 3)
+    rows = np.asarray(_superpositions(memory, controls), np.float64)
+    rows = rows.reshape(len(controls) + 1, stacks, -1, max(memory.sizes))[:, :, :height]
+    logits = np.asarray(controls, np.float64)[:, : 3 * stacks].reshape(-1, stacks, 3)
     weights = np.exp(logits - logits.max(axis=2, keepdims=True))
     weights /= weights.sum(axis=2, keepdims=True)
     return tuple(
@@ -129,7 +131,7 @@ def _(memory: Superposition, hidden: Any) -> Trace:
 @trace.register
 def _(memory: Stratification, hidden: Any) -> Trace:
     """Contents are the strengths of the values, and the height is their sum."""
-    logits = np.asarray(drive(memory, hidden), np.float64)[:, :2]
+    logits = np.asarray(controls_of(memory, hidden), np.float64)[:, :2]
     weights = 0.5 * (1 + np.tanh(0.5 * logits))
     strengths = _strengths(*weights.T)
     heights = strengths.sum(axis=1)
@@ -139,32 +141,34 @@ def _(memory: Stratification, hidden: Any) -> Trace:
 
 @trace.register
 def _(memory: Nondeterministic, hidden: Any) -> Trace:
-    drives = np.asarray(drive(memory, hidden), np.float64)
-    run = memory.best_run(drives)
-    forward = forward_weights(*memory.log_weights(drives), memory.window)
+    controls = np.asarray(controls_of(memory, hidden), np.float64)
+    run = memory.best_run(controls)
+    forward = forward_weights(*memory.log_weights(controls), memory.window)
     totals = np.logaddexp.reduce(forward, axis=(1, 2), keepdims=True)
     share = np.exp(run.log_weight - totals[-1].item())
     return StackRun(run, float(share), np.exp(forward - totals))
 
 
-def drive(memory: Memory, hidden: Float[Array, "updates hidden"]) -> Float[Array, "updates drive"]:
-    """What the hidden states make the memory do."""
-    weight, bias = memory.affine()
+def controls_of(
+    memory: AffineMemory, hidden: Float[Array, "updates hidden"]
+) -> Float[Array, "updates controls"]:
+    """The memory's controls in each update."""
+    weight, bias = memory.controls()
     return hidden @ weight.T + bias[None]
 
 
 @eqx.filter_jit
-def _superpositions(memory: Superposition, drives: Array) -> Array:
+def _superpositions(memory: Superposition, controls: Array) -> Array:
     """The state before the first update and after every one."""
 
-    def step(state: Array, drive: Array) -> tuple[Array, Array]:
-        state = memory.update(state, drive[None])
-        return state, state
+    def step(state: Superposed, controls: Array) -> tuple[Superposed, Array]:
+        state = memory.update(state, controls[None])
+        return state, state.cells
 
-    # Told of twice as many updates, the memory keeps every row and not only those that can come
-    # back to the top.
-    state = memory.initial_state(1, 2 * len(drives))
-    return jnp.concatenate([state[None], jax.lax.scan(step, state, drives)[1]])
+    # For twice as many updates the memory keeps every row and not only those that can come back
+    # to the top.
+    state = memory.init(1, 2 * len(controls) + 1)
+    return jnp.concatenate([state.cells[None], jax.lax.scan(step, state, controls)[1]])
 
 
 def _occupied(

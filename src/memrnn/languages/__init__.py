@@ -1,12 +1,15 @@
 """Formal languages with exact laws; a new one is one file and one line here."""
 
+from memrnn.languages._behaviour import language_behaviour as language_behaviour
 from memrnn.languages._count_3 import count_3
 from memrnn.languages._count_and_copy import count_and_copy
 from memrnn.languages._language import Language as Language
 from memrnn.languages._law import Law as Law
 from memrnn.languages._marked_copy import marked_copy
 from memrnn.languages._marked_reverse_and_copy import marked_reverse_and_copy
+from memrnn.languages._registry import canonical_language_name as canonical_language_name
 from memrnn.languages._registry import get_language as get_language
+from memrnn.languages._registry import language_factory as language_factory
 from memrnn.languages._registry import language_names as language_names
 from memrnn.languages._registry import register_language as register_language
 from memrnn.languages._template import Mark as Mark

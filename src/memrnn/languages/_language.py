@@ -11,6 +11,7 @@ predicts EOS if the string is complete.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int32, Integer
@@ -24,10 +25,12 @@ class Language(ABC):
     Attributes:
         name: The name under which `get_language` finds it, parameters included.
         symbols: The display name of every symbol, by id.
+        revision: Grows when the same name and options mean another language than before.
     """
 
     name: str
     symbols: tuple[str, ...]
+    revision: ClassVar[int] = 1
 
     @property
     @abstractmethod

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int32, Integer
 
 from memrnn.errors import MemrnnError
+from memrnn.languages import _checks
 from memrnn.languages._language import Language
 
 _SEARCH = 10_000
@@ -23,6 +24,9 @@ class Law:
     language's law given its length:
 
         p(w) = p(w | |w|) / L
+
+    What the language's methods return is checked: a result that breaks their contract raises a
+    `MemrnnError` that says what is wrong.
 
     Args:
         language: The language.
@@ -60,11 +64,11 @@ class Law:
     def sample(self, count: int, rng: np.random.Generator) -> list[Int32[np.ndarray, " length"]]:
         """Draws independent strings, each with a length of its own."""
         lengths = rng.choice(self.lengths, size=count)
+        each, counts = np.unique(lengths, return_counts=True)
+        sizes = list(zip(each.tolist(), counts.tolist(), strict=True))
         strings: list[np.ndarray] = [np.empty(0, np.int32)] * count
-        for length in np.unique(lengths):
-            places = np.flatnonzero(lengths == length)
-            group = self.language.sample(int(length), places.size, rng)
-            for place, string in zip(places, group, strict=True):
+        for length, group in zip(each, _checks.sample(self.language, sizes, rng), strict=True):
+            for place, string in zip(np.flatnonzero(lengths == length), group, strict=True):
                 strings[place] = string
         return strings
 
@@ -73,13 +77,13 @@ class Law:
     ) -> list[Int32[np.ndarray, "count _"]]:
         """Draws groups of `count` strings; one length is drawn for each group as a whole."""
         lengths = rng.choice(self.lengths, size=groups)
-        return [self.language.sample(int(length), count, rng) for length in lengths]
+        return _checks.sample(self.language, [(n, count) for n in lengths.tolist()], rng)
 
     def sample_each_length(
         self, count: int, rng: np.random.Generator
     ) -> list[Int32[np.ndarray, "count _"]]:
         """Draws `count` strings of every valid length, in ascending order of length."""
-        return [self.language.sample(length, count, rng) for length in self.lengths]
+        return _checks.sample(self.language, [(n, count) for n in self.lengths], rng)
 
     def log_probabilities(
         self, strings: Integer[np.ndarray, "count length"]
@@ -87,7 +91,8 @@ class Law:
         """Nats log p(w) = log p(w | |w|) - log L; -inf outside the law."""
         if strings.shape[1] not in self.lengths:
             return np.full(strings.shape[0], -np.inf)
-        return self.language.log_probabilities(strings) - math.log(len(self.lengths))
+        price = math.log(len(self.lengths))
+        return _checks.log_probabilities(self.language, strings) - price
 
     def log_probability(self, string: Integer[np.ndarray, " length"]) -> float:
         """Nats log p(w) of one string; -inf outside the law."""
@@ -139,7 +144,7 @@ class Law:
         with H_n the entropy of the language's law given the length n.
         """
         price = math.log(len(self.lengths))
-        nats = sum(price + self.language.entropy(length) for length in self.lengths)
+        nats = sum(price + _checks.entropy(self.language, length) for length in self.lengths)
         return nats / sum(length + 1 for length in self.lengths)
 
     def expected_lower_bound_perplexity(self) -> float:
@@ -154,20 +159,20 @@ class Law:
         Uniform after a prefix that has probability zero under the law, for instance one longer
         than the law's longest string.
         """
-        return self.language.next_symbol_probabilities(strings, self.lengths)
+        return _checks.next_symbol_probabilities(self.language, strings, self.lengths)
 
     def determined(
         self, strings: Integer[np.ndarray, "count length"]
     ) -> Bool[np.ndarray, "count length+1"]:
         """Where the language alone, over all lengths, leaves exactly one possible next symbol."""
-        return self.language.determined(strings)
+        return _checks.determined(self.language, strings)
 
     def transition_counts(self) -> Float64[np.ndarray, "outputs outputs"]:
         """Expected counts of adjacent pairs in one string of the law.
 
         Rows and columns are those of `Language.transition_counts`.
         """
-        counts = [self.language.transition_counts(length) for length in self.lengths]
+        counts = [_checks.transition_counts(self.language, length) for length in self.lengths]
         return np.mean(counts, axis=0)
 
     def _nearest_valid(self) -> str:

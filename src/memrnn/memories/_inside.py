@@ -136,35 +136,43 @@ class InsideForward(Loop):
         sources = first.sources.at[:, 1:, 1].set(bottom[None])
         return eqx.tree_at(lambda s: (s.column, s.sources, s.tops), first, (column, sources, tops))
 
-    def lengths(self, state: Stack, updates: int) -> Sequence[int]:
-        width = self._width(state)
-        first = min(width - state.filled or width, updates)
+    def enter(self, state: Stack, updates: int, *, fresh: bool) -> Stack:
+        del updates, fresh
+        return state
+
+    def leave(self, layout: Stack, state: Stack, updates: int) -> Stack:
+        del state, updates
+        return layout
+
+    def lengths(self, layout: Stack, updates: int) -> Sequence[int]:
+        width = self._width(layout)
+        first = min(width - layout.filled or width, updates)
         whole, rest = divmod(updates - first, width)
         return [first] + [width] * whole + [rest] * (rest > 0)
 
-    def start(self, state: Stack) -> tuple[tuple[Array, ...], Carry]:
-        state = self._open(state)
-        return self._rows_in_sight(state, state.blocks), Carry(
-            state.block,
-            state.column,
-            state.scale,
-            state.sources,
-            state.tops,
-            state.lost,
-            state.doubt,
-            jnp.array(state.filled, jnp.int32),
+    def start(self, layout: Stack) -> tuple[tuple[Array, ...], Carry]:
+        layout = self._open(layout)
+        return self._rows_in_sight(layout, layout.blocks), Carry(
+            layout.block,
+            layout.column,
+            layout.scale,
+            layout.sources,
+            layout.tops,
+            layout.lost,
+            layout.doubt,
+            jnp.array(layout.filled, jnp.int32),
         )
 
     def step(
-        self, fixed: tuple[Array, ...], carry: Carry, drive: Array
+        self, fixed: tuple[Array, ...], carry: Carry, controls: Array
     ) -> tuple[Carry, Array, Saved]:
         cells = self._cells
-        weights, vector, _ = self.weights(drive)
+        weights, vector, _ = self.weights(controls)
         mixing, push = weights[:, :-cells], weights[:, -cells:]
         row = self._row(carry.block, carry.slot)
         factor = carry.scale[:, None, None]
 
-        slots = (carry.column * factor).reshape(len(drive), self._symbols, self._states, -1)
+        slots = (carry.column * factor).reshape(len(controls), self._symbols, self._states, -1)
         block = write(carry.block, slots, carry.slot * self._states)
         mixed = jnp.einsum("bmk,bki->bmi", mixing * factor, carry.column)
         pops = self._by_slot(mixed[:, cells:])
@@ -185,8 +193,8 @@ class InsideForward(Loop):
         after = Carry(block, column, scale, sources, tops, lost, doubt, carry.slot + 1)
         return after, self.reading(tops), Saved(pops, scale, carry.tops)
 
-    def stop(self, state: Stack, carry: Carry, updates: int) -> Stack:
-        opened = self._open(state)
+    def stop(self, layout: Stack, carry: Carry, updates: int) -> Stack:
+        opened = self._open(layout)
         return Stack(opened.blocks, *carry[:-1], opened.filled + updates)
 
     def reading(self, tops: Float[Array, "... heads top"]) -> Float[Array, "... reading"]:
@@ -212,16 +220,16 @@ class InsideForward(Loop):
 
     # Weights and readings.
 
-    def weights(self, drive: Float[Array, "batch drive"]) -> tuple[Array, Array, Array]:
+    def weights(self, controls: Float[Array, "batch controls"]) -> tuple[Array, Array, Array]:
         """The weights of an update up to a common factor, its vector, and the vector's slope.
 
         Weights are [batch, 2 Q S + Q, Q S]: rows (y, r) of replace, r of pop, (y, r) of push;
         columns (x, q). Their largest is 1, whatever the logits are.
         """
-        actions = drive[:, : drive.shape[1] - self._vector]
+        actions = controls[:, : controls.shape[1] - self._vector]
         actions = jnp.exp(actions - jax.lax.stop_gradient(actions.max(axis=1, keepdims=True)))
-        vector = jax.nn.sigmoid(drive[:, drive.shape[1] - self._vector :])
-        return actions.reshape(len(drive), -1, self._cells), vector, vector * (1 - vector)
+        vector = jax.nn.sigmoid(controls[:, controls.shape[1] - self._vector :])
+        return actions.reshape(len(controls), -1, self._cells), vector, vector * (1 - vector)
 
     # Rows and slots.
 

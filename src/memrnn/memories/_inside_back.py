@@ -89,11 +89,11 @@ class InsideLoop(InsideForward):
     """The loops over the updates of a batch of strings, forward and back."""
 
     def start_back(
-        self, after: Stack, drives: Array, saved: Saved, adjoint: _Adjoint | None
+        self, after: Stack, controls: Array, saved: Saved, adjoint: _Adjoint | None
     ) -> tuple[_Fixed, _Back, _Now]:
-        updates, batch = drives.shape[:2]
+        updates, batch = controls.shape[:2]
         filled = after.filled - updates
-        weights, vectors, slopes = jax.vmap(self.weights)(drives)
+        weights, vectors, slopes = jax.vmap(self.weights)(controls)
         inner = self._pops_from(saved.pops, len(after.blocks), after)[..., filled : after.filled, :]
         inner = inner.transpose(4, 1, 2, 5, 0, 3)
         now = _Now(
@@ -158,7 +158,7 @@ class InsideLoop(InsideForward):
 
         d_push = _read(d_column, row * cells, cells)
         d_weights = jnp.concatenate([d_mixing, d_push], axis=1) * now.weights
-        d_drive = [d_weights.reshape(batch, -1), d_vector * now.slope]
+        d_controls = [d_weights.reshape(batch, -1), d_vector * now.slope]
         back = carry._replace(
             column=previous,
             d_column=d_previous + lazy.reshape(d_previous.shape),
@@ -166,7 +166,7 @@ class InsideLoop(InsideForward):
             d_sources=d_sources,
             cotangents=cotangents,
         )
-        return back, jnp.concatenate(d_drive, axis=1)
+        return back, jnp.concatenate(d_controls, axis=1)
 
     def stop_back(
         self, carry: _Back, saved: Saved, adjoint: _Adjoint | None
@@ -174,9 +174,9 @@ class InsideLoop(InsideForward):
         later = (_Later(saved.pops, carry.cotangents), *(adjoint.later if adjoint else ()))
         return _Adjoint(carry.d_column, carry.d_alpha, carry.d_sources, later), None
 
-    def cotangent(self, state: Stack, adjoint: _Adjoint) -> Stack:
+    def cotangent(self, layout: Stack, adjoint: _Adjoint) -> Stack:
         # Of a first state only the sources depend on parameters, by the bottom vector.
-        zeros = jax.tree.map(jnp.zeros_like, state)
+        zeros = jax.tree.map(jnp.zeros_like, layout)
         rows = zeros.sources.shape[-1]
         return eqx.tree_at(lambda stack: stack.sources, zeros, adjoint.d_sources[..., :rows])
 

@@ -1,30 +1,31 @@
-"""What every memory is: a state, the affine map that drives it, an update and a reading."""
+"""What an external memory is, and what one is that the fast gradient can take."""
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from memrnn.memories._loop import Loop, PlainLoop
 
 
 class Memory(eqx.Module):
-    """An external memory between two steps of a controller.
+    """An external memory beside a controller.
 
-    At step t the controller's hidden state h drives the memory, and the memory answers with a
-    reading that joins the controller's next input:
+    In each time step the controller reads the memory, and its new hidden state updates it:
 
-        drive_t   = W h_t + b                      (W, b) = self.affine()
-        state_t   = self.update(state_{t-1}, drive_t)
-        reading_t = self.reading(state_t)          goes into the controller's input u_{t+1}
+        reading_t = read(state_{t-1})                    joins the controller's input u_t
+        state_t   = step(state_{t-1}, h_t)
 
-    Before the first input no update takes place: the controller reads `initial_state`.
-    All of the memory's drive is affine in h; what is not affine (softmax, sigmoid) belongs into
-    `update`. The split lets `memrnn.unroll` treat every weight outside the loop over time.
+    The state is any pytree of arrays. The arrays have the strings on their first axis, or are
+    scalars that hold for all strings; `step` keeps structure, shapes and types.
 
     Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 2.
     """
+
+    revision: ClassVar[int] = 1
+    """Grows when the same name and options mean something else than before."""
 
     @property
     @abc.abstractmethod
@@ -32,44 +33,73 @@ class Memory(eqx.Module):
         """Length of the reading vector."""
 
     @abc.abstractmethod
-    def affine(self) -> tuple[Float[Array, "drive hidden"], Float[Array, " drive"]]:
-        """The weight and the bias of the drive: raw actions first, then raw pushed vectors."""
-
-    @abc.abstractmethod
-    def initial_state(self, batch: int, updates: int) -> Any:
-        """The state before any update.
+    def init(self, batch: int, horizon: int | None) -> Any:
+        """The state before the first step.
 
         Args:
             batch: number of strings.
-            updates: number of updates that will follow; the state need not hold more than
-                these can bring back.
+            horizon: number of steps that the state must serve. n steps read n times, so only
+                the first n - 1 updates matter. Where the state has room for no more, later
+                readings are NaN. None for a state that serves any number of steps.
+
+        Raises:
+            MemrnnError: for None, by a memory whose size depends on the number of steps.
         """
 
     @abc.abstractmethod
-    def update(self, state: Any, drive: Float[Array, "batch drive"]) -> Any:
-        """The next state; same structure and shapes as `state`."""
-
-    @abc.abstractmethod
-    def reading(self, state: Any) -> Float[Array, "batch reading"]:
+    def read(self, state: Any) -> Float[Array, "batch reading"]:
         """What the controller sees."""
 
-    def doubt(self, state: Any) -> Float[Array, " batch"] | None:
-        """An upper bound of the share of any reading so far that rounding may have lost.
+    @abc.abstractmethod
+    def step(self, state: Any, hidden: Float[Array, "batch hidden"]) -> Any:
+        """The state after an update by the controller's hidden state."""
 
-        None for a memory that cannot lose anything that matters to rounding.
+    def diagnostics(self, state: Any) -> dict[str, Float[Array, " batch"]]:
+        """Numbers per string about the readings so far, by name.
+
+        An update that is beyond the horizon, and therefore not read, leaves them unchanged.
+
+            underflow: an upper bound of the share of any reading that rounding may have removed.
         """
         del state
-        return None
+        return {}
 
     def footprint(self, updates: int, *, gradient: bool = True) -> tuple[int, int]:
-        """Bytes that one string takes: while its group runs; and until its gradient is there.
+        """Bytes per string: while its group runs; and until its gradient is computed.
 
-        Where the sum is large, strings run in groups (`memrnn.groups`), and every array of the
-        state has the strings on its first axis. 0 where it need not be counted.
+        Where the sum is large, strings run in groups (`memrnn.groups`). 0 where it need not be
+        counted.
         """
         del updates, gradient
         return 0, 0
 
+
+class AffineMemory(Memory):
+    """A memory whose controls are affine in the hidden state.
+
+        controls_t = W h_t + b                           (W, b) = controls()
+        state_t    = update(state_{t-1}, controls_t)
+
+    What is not affine (softmax, sigmoid) belongs into `update`. The split lets the rule
+    `memrnn.FAST` treat W and b outside the loop over time.
+    """
+
+    @abc.abstractmethod
+    def controls(self) -> tuple[Float[Array, "controls hidden"], Float[Array, " controls"]]:
+        """The weight and the bias of the controls: action logits first, then raw vectors."""
+
+    @abc.abstractmethod
+    def update(self, state: Any, controls: Float[Array, "batch controls"]) -> Any:
+        """The next state; same structure, shapes and types as `state`."""
+
     def loop(self) -> Loop:
-        """How the updates run as a loop; for a memory whose gradient needs more than JAX's."""
+        """How the rule `memrnn.FAST` runs the updates, and how it differentiates them.
+
+        It must equal `update` and `read` and their derivatives.
+        """
         return PlainLoop(self)
+
+    def step(self, state: Any, hidden: Float[Array, "batch hidden"]) -> Any:
+        weight, bias = self.controls()
+        controls = hidden @ weight.T
+        return self.update(state, controls + jnp.broadcast_to(bias, controls.shape))

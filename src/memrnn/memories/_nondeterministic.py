@@ -8,14 +8,15 @@ from jaxtyping import Array, Float
 from memrnn._init import SCALE, uniform
 from memrnn.errors import MemrnnError
 from memrnn.memories._best_run import BestRun, best_run
+from memrnn.memories._horizon import updates_of
 from memrnn.memories._inside import Stack
 from memrnn.memories._inside_back import InsideLoop
-from memrnn.memories._memory import Memory
+from memrnn.memories._memory import AffineMemory
 
 MOST_BLOCKS = 16
 
 
-class Nondeterministic(Memory):
+class Nondeterministic(AffineMemory):
     """A stack in all states of all runs of a weighted pushdown automaton at once.
 
     The automaton has Q states q and S stack symbols x; it begins in state 0 with symbol 0, the
@@ -83,27 +84,30 @@ class Nondeterministic(Memory):
     def reading_size(self) -> int:
         return self.states * self.symbols
 
-    def affine(self) -> tuple[Float[Array, "drive hidden"], Float[Array, " drive"]]:
-        """The drive's rows are in the loop's order; `log_weights` gives them their names."""
+    def controls(self) -> tuple[Float[Array, "controls hidden"], Float[Array, " controls"]]:
+        """The controls' rows are in the loop's order; `log_weights` gives them their names."""
         return self._order(self.weight_actions), self._order(self.bias_actions)
 
-    def initial_state(self, batch: int, updates: int) -> Stack:
+    def init(self, batch: int, horizon: int | None) -> Stack:
+        if horizon is None and self.window is not None:
+            horizon = self.window
+        updates = updates_of(horizon, "nondeterministic memory", ', or the memory a "window"')
         return self.loop().first(batch, self._block(updates), self.weight_actions.dtype)
 
-    def update(self, state: Stack, drive: Float[Array, "batch drive"]) -> Stack:
+    def update(self, state: Stack, controls: Float[Array, "batch controls"]) -> Stack:
         """The next state, whose shapes grow with the columns: loops use `loop` instead."""
         loop = self.loop()
-        carry, _, _ = loop.step(*loop.start(state), drive)
+        carry, _, _ = loop.step(*loop.start(state), controls)
         return loop.stop(state, carry, 1)
 
-    def reading(self, state: Stack) -> Float[Array, "batch reading"]:
+    def read(self, state: Stack) -> Float[Array, "batch reading"]:
         return self.loop().reading(state.tops)
 
     def loop(self) -> InsideLoop:
         return InsideLoop(self.states, self.symbols, self.vector_size, self.window)
 
-    def doubt(self, state: Stack) -> Float[Array, " batch"]:
-        return state.doubt
+    def diagnostics(self, state: Stack) -> dict[str, Float[Array, " batch"]]:
+        return {"underflow": state.doubt}
 
     def footprint(self, updates: int, *, gradient: bool = True) -> tuple[int, int]:
         numbers = self.loop().numbers(self._block(updates), updates, gradient=gradient)
@@ -111,23 +115,23 @@ class Nondeterministic(Memory):
         return working, kept
 
     def log_weights(
-        self, drives: Float[np.ndarray, "updates drive"]
+        self, controls: Float[np.ndarray, "updates controls"]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The logits by name: push and replace [updates, q, x, r, y], pop [updates, q, x, r]."""
         states, symbols, cells = self.states, self.symbols, self.states * self.symbols
-        actions = np.asarray(drives, np.float64)[:, : self.weight_actions.shape[0]]
+        actions = np.asarray(controls, np.float64)[:, : self.weight_actions.shape[0]]
         replace, pop, push = np.split(actions, [cells**2, cells**2 + cells * states], axis=1)
         named = (-1, symbols, states, symbols, states)
         push, replace = (each.reshape(named).transpose(0, 4, 3, 2, 1) for each in (push, replace))
         return push, replace, pop.reshape(-1, states, symbols, states).transpose(0, 3, 2, 1)
 
-    def best_run(self, drives: Float[np.ndarray, "updates drive"]) -> BestRun:
+    def best_run(self, controls: Float[np.ndarray, "updates controls"]) -> BestRun:
         """The run of largest weight over the updates of one string (Viterbi), in float64.
 
         Args:
-            drives: `W h_t + b` for the hidden states h_1 ... h_{n-1}, (W, b) from `affine`.
+            controls: `W h_t + b` for the hidden states h_1 ... h_{n-1}, (W, b) from `controls`.
         """
-        return best_run(*self.log_weights(drives), window=self.window)
+        return best_run(*self.log_weights(controls), window=self.window)
 
     def _order(self, actions: Array) -> Array:
         """From the rows documented above to the loop's: replace (y, r), pop r, push (y, r)."""

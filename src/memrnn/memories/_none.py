@@ -3,10 +3,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from memrnn._init import zeros
-from memrnn.memories._memory import Memory
+from memrnn.memories._memory import AffineMemory
 
 
-class NoMemory(Memory):
+class NoMemory(AffineMemory):
     """The memory of a plain recurrent net: no parameters, a reading of length 0."""
 
     weight: Float[Array, "0 hidden"]
@@ -19,18 +19,18 @@ class NoMemory(Memory):
     def reading_size(self) -> int:
         return 0
 
-    def affine(self) -> tuple[Float[Array, "0 hidden"], Float[Array, " 0"]]:
+    def controls(self) -> tuple[Float[Array, "0 hidden"], Float[Array, " 0"]]:
         return self.weight, self.weight[:, 0]
 
-    def initial_state(self, batch: int, updates: int) -> Float[Array, "batch 0"]:
-        del updates
+    def init(self, batch: int, horizon: int | None) -> Float[Array, "batch 0"]:
+        del horizon
         return jnp.zeros((batch, 0), self.weight.dtype)
 
     def update(
-        self, state: Float[Array, "batch 0"], drive: Float[Array, "batch 0"]
+        self, state: Float[Array, "batch 0"], controls: Float[Array, "batch 0"]
     ) -> Float[Array, "batch 0"]:
-        del drive
+        del controls
         return state
 
-    def reading(self, state: Float[Array, "batch 0"]) -> Float[Array, "batch 0"]:
+    def read(self, state: Float[Array, "batch 0"]) -> Float[Array, "batch 0"]:
         return state

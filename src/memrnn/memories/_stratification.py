@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -7,7 +8,9 @@ from jaxtyping import Array, Float
 
 from memrnn._init import xavier, zeros
 from memrnn.errors import MemrnnError
-from memrnn.memories._memory import Memory
+from memrnn.memories._horizon import Left, left_of, one_less, or_nan, updates_of
+from memrnn.memories._loop import Loop, PlainLoop
+from memrnn.memories._memory import AffineMemory
 
 
 class Strata(NamedTuple):
@@ -22,14 +25,16 @@ class Strata(NamedTuple):
             Before push i, minus the number of updates until then.
         steps: v[i] - v[i-1]; the newest vector is subtracted from the next place already.
         reading: the reading of these layers.
+        left: how many more updates can be read.
     """
 
     depth: Float[Array, "batch places"]
     steps: Float[Array, "batch size places"]
     reading: Float[Array, "batch size"]
+    left: Left
 
 
-class Stratification(Memory):
+class Stratification(AffineMemory):
     """One differentiable stack of vectors with strengths, popped and then pushed in every update.
 
     With the hidden state h,
@@ -73,24 +78,37 @@ class Stratification(Memory):
     def reading_size(self) -> int:
         return self.weight_push.shape[0]
 
-    def affine(self) -> tuple[Float[Array, "drive hidden"], Float[Array, " drive"]]:
+    def controls(self) -> tuple[Float[Array, "controls hidden"], Float[Array, " controls"]]:
         return (
             jnp.concatenate([self.weight_actions, self.weight_push]),
             jnp.concatenate([self.bias_actions, self.bias_push]),
         )
 
-    def initial_state(self, batch: int, updates: int) -> Strata:
+    def init(self, batch: int, horizon: int | None) -> Strata:
+        places = updates_of(horizon, "stratification memory", "")
         dtype = jnp.float64 if self.weight_push.dtype == jnp.float64 else jnp.float32
-        depth = jnp.broadcast_to(-1 - jnp.arange(updates, dtype=dtype)[None], (batch, updates))
-        vectors = jnp.zeros((batch, self.reading_size, updates), dtype)
-        return Strata(depth, vectors, jnp.zeros((batch, self.reading_size), dtype))
+        depth = jnp.broadcast_to(-1 - jnp.arange(places, dtype=dtype)[None], (batch, places))
+        vectors = jnp.zeros((batch, self.reading_size, places), dtype)
+        reading = jnp.zeros((batch, self.reading_size), dtype)
+        return Strata(depth, vectors, reading, left_of(horizon))
 
-    def update(self, state: Strata, drive: Float[Array, "batch drive"]) -> Strata:
-        actions, vector = jnp.split(drive.astype(state.depth.dtype), [2], axis=-1)
-        return Strata(*_stratify(state.depth, state.steps, actions, vector))
+    def read(self, state: Strata) -> Float[Array, "batch reading"]:
+        return or_nan(state.left, state.reading.astype(self.weight_push.dtype))
 
-    def reading(self, state: Strata) -> Float[Array, "batch reading"]:
-        return state.reading.astype(self.weight_push.dtype)
+    def update(self, state: Strata, controls: Float[Array, "batch controls"]) -> Strata:
+        return _update(state, controls, _stratify)
+
+    def loop(self) -> Loop:
+        def update(memory: Stratification, state: Strata, controls: Array) -> Strata:
+            del memory
+            return _update(state, controls, _stratify_by_hand)
+
+        return PlainLoop(self, update)
+
+
+def _update(state: Strata, controls: Array, stratify: Callable) -> Strata:
+    actions, vector = jnp.split(controls.astype(state.depth.dtype), [2], axis=-1)
+    return Strata(*stratify(state.depth, state.steps, actions, vector), left=one_less(state.left))
 
 
 def _outer(left: Float[Array, "batch m"], right: Float[Array, "batch n"]) -> Array:
@@ -111,7 +129,6 @@ def _cover(
     return jnp.where(depth < -1, depth + 1, jnp.maximum(0, depth - pop) + push)
 
 
-@jax.custom_vjp
 def _stratify(
     depth: Float[Array, "batch places"],
     steps: Float[Array, "batch size places"],
@@ -122,6 +139,9 @@ def _stratify(
     depth = _cover(depth, jax.nn.sigmoid(actions))
     # What is deeper than 1 is not read, and what is yet to come has a negative depth.
     return depth, steps, (steps @ jnp.clip(depth, 0, 1)[:, :, None])[:, :, 0]
+
+
+_stratify_by_hand = jax.custom_vjp(_stratify)
 
 
 def _stratify_forward(depth: Array, steps: Array, actions: Array, vector: Array) -> tuple:
@@ -157,4 +177,4 @@ def _stratify_backward(residuals: tuple, cotangents: tuple) -> tuple[Array, Arra
     return d_kept, d_steps, slope * d_strengths, vector_slope * d_pushed
 
 
-_stratify.defvjp(_stratify_forward, _stratify_backward)
+_stratify_by_hand.defvjp(_stratify_forward, _stratify_backward)

@@ -1,4 +1,5 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -8,10 +9,25 @@ from jaxtyping import Array, Float
 
 from memrnn._init import xavier, zeros
 from memrnn.errors import MemrnnError
-from memrnn.memories._memory import Memory
+from memrnn.memories._horizon import Left, left_of, one_less, or_nan, updates_of
+from memrnn.memories._loop import Loop, PlainLoop
+from memrnn.memories._memory import AffineMemory
 
 
-class Superposition(Memory):
+class Superposed(NamedTuple):
+    """The state of a superposition memory.
+
+    Attributes:
+        cells: the rows of each stack one after another, the top first; stacks of the same string
+            follow each other, and all have rows as long as the longest.
+        left: how many more updates can be read; None where `cells` serves any number.
+    """
+
+    cells: Float[Array, "stacks cells"]
+    left: Left
+
+
+class Superposition(AffineMemory):
     """K differentiable stacks, each a superposition of the results of push, pop and no-op.
 
     Stack k holds vectors of length m_k, row 0 on top. With the hidden state h,
@@ -78,7 +94,7 @@ class Superposition(Memory):
     def reading_size(self) -> int:
         return sum(self.sizes)
 
-    def affine(self) -> tuple[Float[Array, "drive hidden"], Float[Array, " drive"]]:
+    def controls(self) -> tuple[Float[Array, "controls hidden"], Float[Array, " controls"]]:
         weight, bias = self.weight_push, self.bias_push
         if weight is None or bias is None:
             weight = jnp.eye(self.reading_size, dtype=self.weight_actions.dtype)
@@ -88,20 +104,38 @@ class Superposition(Memory):
             jnp.concatenate([self.bias_actions, bias]),
         )
 
-    def initial_state(self, batch: int, updates: int) -> Float[Array, "stacks cells"]:
+    def init(self, batch: int, horizon: int | None) -> Superposed:
         # After t of n updates row i can reach the top again only if i <= n - t, and only rows
         # i < t are filled: n // 2 + 1 rows hold all that matters.
-        height = updates // 2 + 1
-        if self.depth_limit is not None:
-            height = min(height, self.depth_limit)
+        height = self.depth_limit
+        if height is None or horizon is not None:
+            remedy = ', or the memory a "depth_limit"'
+            enough = updates_of(horizon, "superposition memory", remedy) // 2 + 1
+            height = enough if height is None else min(enough, height)
         shape = (batch * len(self.sizes), height * max(self.sizes))
-        return jnp.zeros(shape, self.weight_actions.dtype)
+        cells = jnp.zeros(shape, self.weight_actions.dtype)
+        return Superposed(cells, left_of(None if height == self.depth_limit else horizon))
 
-    def update(
-        self, state: Float[Array, "stacks cells"], drive: Float[Array, "batch drive"]
-    ) -> Float[Array, "stacks cells"]:
+    def read(self, state: Superposed) -> Float[Array, "batch reading"]:
+        widest, stacks = max(self.sizes), len(self.sizes)
+        tops = state.cells[:, :widest].reshape(-1, stacks * widest)
+        if any(size != widest for size in self.sizes):
+            pieces = [tops[:, k * widest : k * widest + m] for k, m in enumerate(self.sizes)]
+            tops = jnp.concatenate(pieces, axis=-1)
+        return or_nan(state.left, tops)
+
+    def update(self, state: Superposed, controls: Float[Array, "batch controls"]) -> Superposed:
+        return self._update(state, controls, _superpose)
+
+    def loop(self) -> Loop:
+        def update(memory: Superposition, state: Superposed, controls: Array) -> Superposed:
+            return memory._update(state, controls, _superpose_by_hand)
+
+        return PlainLoop(self, update)
+
+    def _update(self, state: Superposed, controls: Array, superpose: Callable) -> Superposed:
         # Every stack of every string is one row; shorter vectors are padded with zeros.
-        logits, vectors = jnp.split(drive, [3 * len(self.sizes)], axis=-1)
+        logits, vectors = jnp.split(controls, [3 * len(self.sizes)], axis=-1)
         if self.weight_push is not None:
             vectors = jax.nn.sigmoid(vectors)
         widest = max(self.sizes)
@@ -109,16 +143,8 @@ class Superposition(Memory):
             pieces = jnp.split(vectors, np.cumsum(self.sizes)[:-1], axis=-1)
             pieces = [jnp.pad(v, ((0, 0), (0, widest - v.shape[-1]))) for v in pieces]
             vectors = jnp.concatenate(pieces, axis=-1)
-        return _superpose(state, vectors.reshape(-1, widest), logits.reshape(-1, 3))
-
-    def reading(self, state: Float[Array, "stacks cells"]) -> Float[Array, "batch reading"]:
-        widest, stacks = max(self.sizes), len(self.sizes)
-        tops = state[:, :widest].reshape(-1, stacks * widest)
-        if all(size == widest for size in self.sizes):
-            return tops
-        return jnp.concatenate(
-            [tops[:, k * widest : k * widest + size] for k, size in enumerate(self.sizes)], axis=-1
-        )
+        cells = superpose(state.cells, vectors.reshape(-1, widest), logits.reshape(-1, 3))
+        return Superposed(cells, one_less(state.left))
 
 
 def _probabilities(logits: Float[Array, "stacks 3"]) -> list[Float[Array, "stacks 1"]]:
@@ -137,7 +163,6 @@ def _neighbours(
     return padded[:, :cells], padded[:, 2 * width :]
 
 
-@jax.custom_vjp
 def _superpose(
     stack: Float[Array, "stacks cells"],
     vector: Float[Array, "stacks width"],
@@ -146,6 +171,9 @@ def _superpose(
     push, pop, keep = _probabilities(logits)
     pushed, popped = _neighbours(stack, vector)
     return push * pushed + pop * popped + keep * stack
+
+
+_superpose_by_hand = jax.custom_vjp(_superpose)
 
 
 def _superpose_forward(stack: Array, vector: Array, logits: Array) -> tuple[Array, tuple]:
@@ -171,4 +199,4 @@ def _superpose_backward(residuals: tuple, cotangent: Array) -> tuple[Array, Arra
     return d_stack, push * cotangent[:, :width], d_logits
 
 
-_superpose.defvjp(_superpose_forward, _superpose_backward)
+_superpose_by_hand.defvjp(_superpose_forward, _superpose_backward)

@@ -83,17 +83,17 @@ class VectorNondeterministic(Nondeterministic):
     def reading_size(self) -> int:
         return self.states * self.symbols * self.vector_size
 
-    def affine(self) -> tuple[Float[Array, "drive hidden"], Float[Array, " drive"]]:
-        weight, bias = super().affine()
+    def controls(self) -> tuple[Float[Array, "controls hidden"], Float[Array, " controls"]]:
+        weight, bias = super().controls()
         return (
             jnp.concatenate([weight, self.weight_push]),
             jnp.concatenate([bias, self.bias_push]),
         )
 
-    def initial_state(self, batch: int, updates: int) -> Stack:
+    def init(self, batch: int, horizon: int | None) -> Stack:
         if self.bottom is None:
             bottom = jnp.full_like(self.bias_push, float(self.bottom_vector == "one"))
         else:
             bottom = jax.nn.sigmoid(self.bottom)
-        first = super().initial_state(batch, updates)
+        first = super().init(batch, horizon)
         return self.loop().with_bottom(first, bottom, everywhere=self.bottom_scope == "all")

@@ -6,6 +6,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from memrnn.errors import MemrnnError
+
 
 def home_folder() -> Path | None:
     """The user's home folder.
@@ -25,6 +27,16 @@ def is_writable(folder: Path) -> bool:
         if os.path.lexists(place):
             return place.is_dir() and os.access(place, os.W_OK | os.X_OK)
     return False
+
+
+def check_output(folder: Path) -> None:
+    """Refuses a folder in which no files can be made.
+
+    Raises:
+        MemrnnError: naming the option that gives another one.
+    """
+    if not is_writable(folder):
+        raise MemrnnError(f"{folder} cannot be written; give another folder with --out.")
 
 
 def settle_matplotlib() -> None:

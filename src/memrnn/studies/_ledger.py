@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from memrnn.errors import MemrnnError
+from memrnn.runtime import connect
 from memrnn.studies._schema import FORMAT, SCHEMA
 from memrnn.studies._study import Study
 
@@ -38,7 +39,10 @@ class Ledger:
         if not create and not self.path.is_file():
             raise LedgerError(f"{folder} holds no study: there is no {LEDGER_FILE} in it.")
         with self._explained():
-            self._database = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
+            if create:
+                self._database = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
+            else:
+                self._database = connect(self.path, PATIENCE)
             self._database.row_factory = sqlite3.Row
             self._prepare(create)
 

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
 from jaxtyping import Array
 
-Scores = Mapping[str, tuple[Array, Array]]
+Scores = Mapping[str, tuple[Array | np.ndarray, Array | np.ndarray]]
 """Numerator and denominator per item, by the name of the metric; both of shape [items]."""
 
 
@@ -40,6 +41,7 @@ class Metric:
     name: str
     goal: Literal["min", "max"]
     scale: Literal["ratio", "exp"] = "ratio"
+    warning: str = ""
 
     def mean(self, total: Total) -> float | None:
         """Numerator / denominator; None where the denominator is 0."""

@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from memrnn.digests import digest
 from memrnn.errors import MemrnnError
 from memrnn.models import Model
 from memrnn.network import Network
-from memrnn.options import digest, to_json
+from memrnn.options import to_json
 from memrnn.tasks._metrics import Metric, Scores
 
 BAYES = "bayes"
@@ -50,6 +53,21 @@ class EvaluationSet:
     items: Sequence[Int[np.ndarray, " rows"]]
     groups: Sequence[str]
     carries: bool = False
+
+
+def whole_set(batch: Any, groups: Sequence[Any]) -> EvaluationSet:
+    """An evaluation set of one batch with one item per row.
+
+    Args:
+        groups: the group of each row.
+    """
+    return EvaluationSet([batch], [np.arange(len(groups))], [str(group) for group in groups])
+
+
+def random_order(count: int, seed: int, epoch: int) -> Int[np.ndarray, " count"]:
+    """A permutation, a pure function of seed and epoch."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3, epoch)))
+    return rng.permutation(count).astype(np.int32)
 
 
 class SetDescription(NamedTuple):
@@ -158,27 +176,38 @@ class Task(abc.ABC):
     def data(self, seed: int) -> Data:
         """What the run of this seed trains on, on the host."""
 
-    @abc.abstractmethod
     def plan(self, seed: int, epoch: int) -> tuple[Any, Int[np.ndarray, " updates"]]:
         """What each update of an epoch takes, leaves [updates, ...], and the number of its width.
 
-        A pure function of its arguments, on the host.
+        A pure function of its arguments, on the host. By default the numbers of all updates in
+        random order, and the first width.
         """
+        order = random_order(self.updates, seed, epoch)
+        return order, np.zeros_like(order)
 
-    @abc.abstractmethod
     def batch(self, data: Data, item: Any, width: int) -> Any:
-        """The batch of one update; traced, `width` is static."""
+        """The batch of one update; traced, `width` is static.
+
+        By default number `item` of the first axis of `data.own`.
+        """
+        del width
+        return jax.tree.map(lambda leaf: leaf[item], data.own)
 
     def carry(self, network: Network) -> Any:
         """What is carried from one batch to the next, at the start of an epoch or a set."""
         del network
         return ()
 
-    @abc.abstractmethod
     def loss(
         self, network: Network, carry: Any, batch: Any, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], tuple[Any, Scores]]:
-        """The loss of a batch, and the next carry with the scores of its items."""
+        """The loss of a batch, and the next carry with the scores of its items.
+
+        By default the mean over the items of the numerator of `selection`.
+        """
+        del key
+        carry, scores = self.score(network, carry, batch)
+        return jnp.mean(scores[self.selection.name][0]), (carry, scores)
 
     @abc.abstractmethod
     def score(self, network: Network, carry: Any, batch: Any) -> tuple[Any, Scores]:
@@ -259,3 +288,8 @@ class Task(abc.ABC):
         """A sequence of inputs from text, for `explain`."""
         del text
         raise MemrnnError(f"The task {self.name} does not support `explain`.")
+
+    def remarks(self, text: str) -> Sequence[str]:
+        """What a reader of `explain` should know of this text."""
+        del text
+        return ()

@@ -14,12 +14,21 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from memrnn.errors import MemrnnError
 from memrnn.languages import Law, get_language
 from memrnn.models import Model
-from memrnn.network import HiddenStates, Network, check_room
+from memrnn.network import HiddenStates, Network, OneHot, check_room
 from memrnn.options import format_range
 from memrnn.padding import padded_lengths
 from memrnn.predictors import CEILING, FLOORS, Predictor, hits, surprisals
 from memrnn.tasks._metrics import Metric, Scores
-from memrnn.tasks._task import BAYES, Data, EvaluationSet, Relation, SetDescription, Task
+from memrnn.tasks._task import (
+    BAYES,
+    Data,
+    EvaluationSet,
+    Relation,
+    SetDescription,
+    Task,
+    random_order,
+    whole_set,
+)
 
 EVALUATION_BATCH = 100
 """Strings per batch: the loop over time costs about the same for 10 strings as for 100."""
@@ -34,8 +43,17 @@ PERPLEXITY = Metric("perplexity", "min", "exp")
 ACCURACY = Metric("accuracy", "max")
 DETERMINED = Metric("determined_accuracy", "max")
 SEQUENCE = Metric("sequence_accuracy", "max")
-NOT_FINITE = Metric("not_finite", "min")
-UNDERFLOWED = Metric("underflow_flagged", "min")
+NOT_FINITE = Metric(
+    "not_finite",
+    "min",
+    warning="At so many symbols a logit is not finite; none of them counts as right.",
+)
+UNDERFLOWED = Metric(
+    "underflow_flagged",
+    "min",
+    warning="In so many strings a run of the stack that rounding has removed may matter to the "
+    "readings. Compare with --precision float64.",
+)
 
 
 class Batch(NamedTuple):
@@ -128,7 +146,8 @@ class Strings(Task):
         return padded_lengths(self.law)
 
     def build(self, model: Model, seed: int) -> Network:
-        return model.build(len(self.law.language.symbols), seed)
+        symbols = len(self.law.language.symbols)
+        return model.build(OneHot(symbols), classes=symbols + 1, seed=seed)
 
     def data(self, seed: int) -> Data:
         return Data(_draw(self, seed)[0])
@@ -136,8 +155,7 @@ class Strings(Task):
     def plan(
         self, seed: int, epoch: int
     ) -> tuple[Int[np.ndarray, " updates"], Int[np.ndarray, " updates"]]:
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3, epoch)))
-        order = rng.permutation(self.batches).astype(np.int32)
+        order = random_order(self.batches, seed, epoch)
         lengths = np.asarray(_draw(self, seed)[0].lengths)[order]
         return order, np.searchsorted(self.widths, lengths).astype(np.int32)
 
@@ -177,10 +195,9 @@ class Strings(Task):
 
     def validation(self, seed: int) -> EvaluationSet:
         _, strings = _draw(self, seed)
-        count, size, longest = strings.tokens.shape
+        _, size, longest = strings.tokens.shape
         lengths = np.repeat(np.asarray(strings.lengths), size)
-        batch = Batch(np.asarray(strings.tokens).reshape(-1, longest), lengths)
-        return EvaluationSet([batch], [np.arange(count * size)], list(map(str, lengths)))
+        return whole_set(Batch(np.asarray(strings.tokens).reshape(-1, longest), lengths), lengths)
 
     def validation_reference(self, seed: int) -> Scores:
         _, strings = _draw(self, seed)
@@ -267,6 +284,11 @@ class Strings(Task):
         one_each = all(len(symbol) == 1 for symbol in language.symbols)
         # Spaces are welcome even where the language does without.
         return language.encode("".join(text.split()) if one_each else text)
+
+    def remarks(self, text: str) -> Sequence[str]:
+        language = self.law.language
+        known = language.contains(self.encode(text))
+        return () if known else (f"This is no string of {language.name}.",)
 
     def _relation(self, bounds: tuple[int, int]) -> Relation:
         longest = self.train_lengths[1]

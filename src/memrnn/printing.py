@@ -1,0 +1,27 @@
+"""What several commands print with: rows as a table, values as JSON."""
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """Rows with equal keys, as a table or as JSON."""
+    if as_json:
+        print_json(rows)
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in rows[0]:
+        table.add_column(name, justify="right" if isinstance(rows[0][name], int) else "left")
+    for row in rows:
+        cells = (" ".join(v) if isinstance(v, list) else str(v) for v in row.values())
+        table.add_row(*map(Text, cells))
+    Console().print(table)
+
+
+def print_json(value: Any) -> None:
+    """A value as JSON, without the infinities that JSON lacks."""
+    print(json.dumps(value, indent=1, allow_nan=False))
