@@ -208,9 +208,7 @@ def paper_like(restarts: int = 3, **changes: Any) -> StudyResults:
         return {
             "accuracies": values,
             "status": "diverged" if rng.random() < 0.04 else "done",
-            "selection": BOUND
-            * max(1.0005, excess)
-            * float(np.exp(abs(0.02 * rng.normal()))),
+            "selection": BOUND * max(1.0005, excess) * float(np.exp(abs(0.02 * rng.normal()))),
             "seconds": 400 + 300 * float(rng.random()),
             "versions": VERSIONS if restart < 2 else VERSIONS | {"source": "fed321cba654"},
             "device": "cpu: a processor, 1 core" if restart < 2 else "gpu: an accelerator",
@@ -227,5 +225,3 @@ def paper_like(restarts: int = 3, **changes: Any) -> StudyResults:
             "restarts": restarts,
         } | changes,
     )  # fmt: skip
-
-

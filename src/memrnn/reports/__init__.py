@@ -12,7 +12,6 @@ from memrnn.reports._equality import compare_parameters as compare_parameters
 from memrnn.reports._figures import draw as draw
 from memrnn.reports._findings import Finding as Finding
 from memrnn.reports._findings import find as find
-from memrnn.reports._json import to_json as to_json
 from memrnn.reports._page import render_page as render_page
 from memrnn.reports._page import write_report as write_report
 from memrnn.reports._provenance import Provenance as Provenance

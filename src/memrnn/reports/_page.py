@@ -14,7 +14,6 @@ from memrnn.reports._drawing import save_figure, svg
 from memrnn.reports._equality import Equality
 from memrnn.reports._figures import draw
 from memrnn.reports._findings import find
-from memrnn.reports._json import finite, to_json
 from memrnn.reports._provenance import Provenance, written_options
 from memrnn.reports._summary import Summary, metric_label, range_label, set_label, summarize
 from memrnn.reports._tables import value_range
@@ -46,9 +45,9 @@ def write_report(
         save_figure(_draw(family), out / "figures" / stem, _title(family))
     content = {
         "provenance": provenance.to_json(),
-        "results": [to_json(evaluation) for evaluation in evaluations],
+        "results": [evaluation.to_json() for evaluation in evaluations],
     }
-    text = json.dumps(finite(content), allow_nan=False) + "\n"
+    text = json.dumps(content, allow_nan=False) + "\n"
     write_bytes(out / "results.json", text.encode())
     write_bytes(out / "index.html", page.encode())
     return out / "index.html"
@@ -84,7 +83,13 @@ def render_page(
         figures=list(_on_page(evaluations)),
         undrawn=_undrawn(evaluations),
         metrics=list(dict.fromkeys(metric for one in summaries for metric in one.metrics)),
-        missing=sum(m.missing for one in summaries for s in one.sets for m in s.metrics.values()),
+        missing=sum(
+            scores.metrics[metric.name].missing
+            for one in summaries
+            for scores in one.sets
+            for metric in one.metrics
+            if metric.name in scores.metrics
+        ),
         provenance=provenance,
         config=written_options(dataclasses.asdict(provenance.config)),
         options={spec: written_options(some) for spec, some in provenance.options.items()},

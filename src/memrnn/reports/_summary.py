@@ -86,8 +86,13 @@ class Summary:
 
     @property
     def metrics(self) -> list[Metric]:
-        """What was measured, the headline metric first."""
-        found = {name for scores in self.sets for name in scores.metrics}
+        """What was measured, the headline metric first; of warnings those with something to say."""
+        found = {
+            name
+            for scores in self.sets
+            for name, one in scores.metrics.items()
+            if not one.metric.warning or any(one.values)
+        }
         names = dict.fromkeys([self.task.headline, *(one.name for one in self.task.metrics)])
         return [self.task.metric(name) for name in names if name in found]
 

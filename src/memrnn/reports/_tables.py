@@ -32,7 +32,7 @@ def result_table(evaluation: Evaluation) -> Group:
     table = _table()
     table.add_column("", overflow="fold")
     # A reference or a normalised value that no metric has needs no column.
-    every = [one for scores in summary.sets for one in scores.metrics.values()]
+    every = _measured(summary)
     floor = any(one.baseline is not None for one in every)
     ceiling = any(one.bayes is not None for one in every)
     shown = [True, True, True, floor, ceiling, floor and ceiling]
@@ -108,7 +108,7 @@ _NORMALISED = (
 
 
 def _result_caption(summary: Summary) -> str:
-    every = [one for scores in summary.sets for one in scores.metrics.values()]
+    every = _measured(summary)
     said = [
         f"{form.plural(summary.restarts, 'restart')}, {summary.diverged} diverged; all count in "
         "median and range. best: the restart with the best validation score."
@@ -123,6 +123,13 @@ def _result_caption(summary: Summary) -> str:
     if smaller:
         said.append(f"Smaller is better for {form.listed(smaller)}.")
     return " ".join(said) + _missing(every)
+
+
+def _measured(summary: Summary) -> list[MetricSummary]:
+    """Every metric on every set that a table has a row for."""
+    names = [metric.name for metric in summary.metrics]
+    sets = (scores.metrics for scores in summary.sets)
+    return [metrics[name] for metrics in sets for name in names if name in metrics]
 
 
 def _missing(every: Sequence[MetricSummary]) -> str:

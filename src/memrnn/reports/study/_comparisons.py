@@ -110,9 +110,7 @@ def _pairs(view: View, freeze: tuple[str, ...]) -> list[tuple[Cell, Cell]]:
     ]
 
 
-def _differences(
-    view: View, pairs: list[tuple[Cell, Cell]], measure: Measure
-) -> np.ndarray:
+def _differences(view: View, pairs: list[tuple[Cell, Cell]], measure: Measure) -> np.ndarray:
     restarts = view.results.study.restarts
     frozen = matrix([one for one, _ in pairs], restarts, measure)
     return frozen - matrix([other for _, other in pairs], restarts, measure)
@@ -128,7 +126,9 @@ def _every(view: View) -> Iterator[Comparison]:
     """Retention and the last set's value of every cell with a frozen component."""
     for freeze in dict.fromkeys(cell.freeze for cell in view.results.cells if cell.freeze):
         # Where there is no memory, freezing it is freezing nothing.
-        pairs = [one for one in _pairs(view, freeze) if has_memory(one[0]) or "memory" not in freeze]
+        pairs = [
+            one for one in _pairs(view, freeze) if has_memory(one[0]) or "memory" not in freeze
+        ]
         for measure, known in ((view.retention, RETENTION), (view.last_value, None)):
             values = _differences(view, pairs, measure)
             for (cell, _), row in zip(pairs, values, strict=True):

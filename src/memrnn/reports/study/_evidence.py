@@ -19,9 +19,7 @@ from memrnn.studies import Cell
 MEMORY, CONTROLLER, BOTH = ("memory",), ("controller",), ("controller", "memory")
 
 
-def decide(
-    cells: Sequence[Cell], values: np.ndarray, found: Verdict
-) -> tuple[Verdict, str]:
+def decide(cells: Sequence[Cell], values: np.ndarray, found: Verdict) -> tuple[Verdict, str]:
     """The verdict, unless too little is known: then undecided, and why."""
     reason = rules.obstacle(cells, int((~np.isnan(values)).sum()))
     return (UNDECIDED, reason) if reason else (found, "")

@@ -129,9 +129,7 @@ def beats(view: View) -> Claim:
 def converges(view: View) -> Claim:
     cells = paired_cells(view, MEMORY)
     restarts = view.results.study.restarts
-    frozen, whole = (
-        matrix([pair[side] for pair in cells], restarts, excess) for side in (0, 1)
-    )
+    frozen, whole = (matrix([pair[side] for pair in cells], restarts, excess) for side in (0, 1))
     values = np.stack([frozen, whole])
     shrinkage = resampling.crossed(values, narrower) if cells else None
     ordinary = mean_spread(whole)

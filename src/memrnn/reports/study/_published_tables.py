@@ -182,9 +182,7 @@ def _of_set(cell: PublishedCell | None, metric: str, name: str) -> float | None:
     return values[sets.index(name)]
 
 
-def _their_number(
-    value: float | None, model: str, language: str, name: str | None = None
-) -> Entry:
+def _their_number(value: float | None, model: str, language: str, name: str | None = None) -> Entry:
     """A published figure, or why there is none."""
     paper = published()
     if value is not None:

@@ -99,7 +99,9 @@ def has_reference(results: StudyResults, task: TaskDescription) -> bool:
 def _validation_label(metric: Metric, of_bound: bool) -> str:
     name = metric_label(metric)
     if of_bound:
-        return "Nats above the bound" if metric.scale == "exp" else f"Validation {name} to the bound"
+        return (
+            "Nats above the bound" if metric.scale == "exp" else f"Validation {name} to the bound"
+        )
     mean = f"log {name}" if metric.scale == "exp" else name
     return f"Validation {mean}" if metric.goal == "min" else f"Minus validation {mean}"
 
