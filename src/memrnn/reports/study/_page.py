@@ -23,9 +23,9 @@ from memrnn.reports.study._comparisons import (
     compare,
     restarts_needed,
 )
+from memrnn.reports.study._deviations import deviations
 from memrnn.reports.study._drawings import Drawing, drawings
 from memrnn.reports.study._origin import Origin, origin
-from memrnn.reports.study._deviations import deviations
 from memrnn.reports.study._published import is_the_papers, published
 from memrnn.reports.study._published_tables import (
     ACCURACY_DIFFERS,
