@@ -55,7 +55,7 @@ class EvaluationSet:
     carries: bool = False
 
 
-def whole_set(batch: Any, groups: Sequence[Any]) -> EvaluationSet:
+def whole_set(batch: Any, groups: Sequence[Any] | np.ndarray) -> EvaluationSet:
     """An evaluation set of one batch with one item per row.
 
     Args:
