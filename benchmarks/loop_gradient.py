@@ -24,6 +24,7 @@ import numpy as np
 
 import memrnn
 from memrnn.memories import Memory, Superposition
+from memrnn.network import OneHot
 
 STEPS = 20
 
@@ -75,7 +76,7 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=62)
     parser.add_argument("--rounds", type=int, default=15)
     arguments = parser.parse_args()
-    network = memrnn.get_model(arguments.model).build(symbols=3, seed=0)
+    network = memrnn.get_model(arguments.model).build(OneHot(3), 4, seed=0)
     rng = np.random.default_rng(0)
     tokens = rng.integers(0, 3, (arguments.length, 10))
     targets = jax.nn.one_hot(rng.integers(0, 4, (arguments.length, 10)), 4)

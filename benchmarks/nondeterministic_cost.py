@@ -1,4 +1,5 @@
 """What a training step of a nondeterministic stack costs, in time and memory, by string length.
+from memrnn.network import OneHot
 
 The whole step of `training_step`: batch 10, float32, one core. Every length has a process of its
 own, and rounds alternate between them. Seconds are the processor's, so that other work on the
@@ -51,7 +52,7 @@ def serve(model: str, length: int) -> None:
     epoch = training_step.ours(model, length, steps)
     held = reset_peak()
     epoch()
-    network = memrnn.get_model(model).build(symbols=3, seed=0)
+    network = memrnn.get_model(model).build(memrnn.OneHot(3), 4, seed=0)
     group = group_size(network.memory, training_step.BATCH, length - 1, gradient=True)
     working, kept = network.memory.footprint(length - 1)
     facts = {

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 import memrnn
+from memrnn.network import OneHot
 
 LENGTHS = (1250, 2500, 5000, 10000)
 
@@ -21,7 +22,7 @@ def main() -> None:
     parser.add_argument("--model", default="jm-10")
     parser.add_argument("--batch", type=int, default=1)
     arguments = parser.parse_args()
-    network = memrnn.get_model(arguments.model).build(symbols=3, seed=0)
+    network = memrnn.get_model(arguments.model).build(OneHot(3), 4, seed=0)
     arrays, static = eqx.partition(network, eqx.is_array)
     program = jax.jit(lambda arrays, *rest: memrnn.losses(eqx.combine(arrays, static), *rest))
     print(f"{arguments.model}, batch {arguments.batch}, float32")

@@ -21,6 +21,7 @@ from memrnn.training._data import Batches
 
 import memrnn
 import torch_reference
+from memrnn.network import OneHot
 from memrnn.parts import partition
 from memrnn.training._programs import compile_programs, new_learner, read
 
@@ -31,7 +32,7 @@ BATCH = 10
 def ours(model: str, length: int, steps: int = STEPS):
     """A function that trains for some steps and returns seconds a step."""
     rng = np.random.default_rng(0)
-    network = memrnn.get_model(model).build(symbols=3, seed=0)
+    network = memrnn.get_model(model).build(OneHot(3), 4, seed=0)
     trained, frozen = partition(network, ())
     learner = new_learner(trained, clip=5.0)
     batches = Batches(

@@ -11,7 +11,7 @@ import pytest
 import memrnn
 from memrnn import groups
 from memrnn.groups import each_group, group_size, join, split
-from memrnn.network import Network, losses
+from memrnn.network import Network, OneHot, losses
 from memrnn.precision import cast, scope
 from memrnn.unroll import unroll
 
@@ -38,13 +38,13 @@ def test_each_group_maps_and_sums(count: int) -> None:
 
 
 def test_a_group_is_as_large_as_the_cache_allows(monkeypatch: pytest.MonkeyPatch) -> None:
-    memory = memrnn.get_model("rns-3-3").build(3, seed=0).memory
+    memory = memrnn.get_model("rns-3-3").build(OneHot(3), 4, seed=0).memory
     each = sum(memory.footprint(40))
     for most, size in ((0, 1), (1, 1), (3, 2), (9, 5), (10, 10), (99, 10)):
         monkeypatch.setattr(groups, "CACHE", most * each)
         assert group_size(memory, 10, 40, gradient=True) == size
     monkeypatch.setattr(groups, "CACHE", 0)
-    stack = memrnn.get_model("jm-10").build(3, seed=0).memory
+    stack = memrnn.get_model("jm-10").build(OneHot(3), 4, seed=0).memory
     assert group_size(stack, 10, 40, gradient=True) == 10
 
 
@@ -66,7 +66,7 @@ def test_groups_change_neither_losses_nor_gradients(
     tokens = jnp.asarray(np.random.default_rng(0).integers(0, 3, (STRINGS, LENGTH)), jnp.int32)
     lengths = jnp.array([9, 9, 7, 9, 1, 8], jnp.int32)
     with scope("float64"):
-        network = cast(memrnn.get_model(model).build(3, seed=1), "float64")
+        network = cast(memrnn.get_model(model).build(OneHot(3), 4, seed=1), "float64")
 
         def run() -> Any:
             def loss(network: Network) -> jax.Array:
@@ -87,7 +87,7 @@ def test_groups_change_neither_losses_nor_gradients(
 def test_groups_of_a_text(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = jnp.asarray(np.random.default_rng(0).normal(size=(2, LENGTH, STRINGS, 3)))
     with scope("float64"):
-        network = cast(memrnn.get_model(model).build(3, seed=1), "float64")
+        network = cast(memrnn.get_model(model).build(OneHot(3), 4, seed=1), "float64")
         parts = network.controller, network.memory
 
         def run() -> Any:

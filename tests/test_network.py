@@ -10,7 +10,7 @@ import pytest
 
 import reference_networks
 from memrnn.models import Model, get_model
-from memrnn.network import Network, losses
+from memrnn.network import Network, OneHot, losses
 from memrnn.parts import parameter_count
 from memrnn.precision import cast, scope
 
@@ -32,7 +32,7 @@ MODELS = [
 
 def golden_network(model: Model) -> Network:
     """Tensor number p, row-major element i, is 0.8 sin(1 + 1.7 i + 10 p)."""
-    network = model.build(symbols=3, seed=0)
+    network = model.build(OneHot(3), 4, seed=0)
     names = ["memory.bottom"] if model.memory == "vector_nondeterministic" else []
     names += [
         "controller.weight_input",
@@ -139,7 +139,10 @@ COUNTS = {
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_parameter_counts(name: str) -> None:
-    networks = [get_model(name).build(symbols, seed=0) for symbols in (2, 3, 4, 41, 201, 400)]
+    networks = [
+        get_model(name).build(OneHot(symbols), symbols + 1, seed=0)
+        for symbols in (2, 3, 4, 41, 201, 400)
+    ]
     assert tuple(parameter_count(network) for network in networks) == COUNTS[name]
 
 
@@ -163,7 +166,7 @@ WORD_COUNTS = {
 def test_parameter_counts_for_words(name: str) -> None:
     words, hidden = 10_000, get_model(name).hidden_size
     # One-hot symbols as many as an embedding is long: the same controller and memory.
-    network = get_model(name).build(hidden, seed=0)
+    network = get_model(name).build(OneHot(hidden), hidden + 1, seed=0)
     recurrent = sum(parameter_count(network, part) for part in ("controller", "memory"))
     assert recurrent + words * hidden + (hidden + 1) * words == WORD_COUNTS[name]
 
@@ -179,7 +182,7 @@ def test_losses_equal_the_reference(model: Model) -> None:
     tokens, lengths = mixed_lengths()
     with scope("float64"):
         # Large weights, so that actions are far from uniform.
-        network = jax.tree.map(lambda leaf: 6 * leaf, model.build(symbols=3, seed=4))
+        network = jax.tree.map(lambda leaf: 6 * leaf, model.build(OneHot(3), 4, seed=4))
         nats, right = eqx.filter_jit(losses)(network, jnp.asarray(tokens), jnp.asarray(lengths))
     for row, length in enumerate(lengths):
         np.testing.assert_allclose(
@@ -195,7 +198,7 @@ def test_losses_equal_the_reference(model: Model) -> None:
 def test_gradient_equals_finite_differences_of_the_reference(model: Model) -> None:
     string = [0, 2, 1, 1, 0, 2, 2, 1, 0]
     with scope("float64"):
-        network = jax.tree.map(lambda leaf: 4 * leaf, model.build(symbols=3, seed=1))
+        network = jax.tree.map(lambda leaf: 4 * leaf, model.build(OneHot(3), 4, seed=1))
         tokens, lengths = jnp.array([string]), jnp.array([len(string)])
         loss = eqx.filter_grad(lambda net: jnp.sum(losses(net, tokens, lengths)[0]))
         gradient = eqx.filter_jit(loss)(network)
@@ -217,7 +220,7 @@ def test_gradient_equals_finite_differences_of_the_reference(model: Model) -> No
 
 
 def test_first_logits_are_the_bias() -> None:
-    network = get_model("jm-10").build(symbols=3, seed=5)
+    network = get_model("jm-10").build(OneHot(3), 4, seed=5)
     network = eqx.tree_at(lambda n: n.output.bias, network, jnp.arange(4.0))
     logits = network.logits(jnp.array([[0, 1, 2]], jnp.int32))
     np.testing.assert_array_equal(logits[0, 0], np.arange(4.0))
@@ -229,7 +232,7 @@ def test_padding_changes_nothing(model: Model) -> None:
     short = rng.integers(0, 3, (2, 7)).astype(np.int32)
     padded = np.concatenate([short, rng.integers(0, 3, (2, 6)).astype(np.int32)], axis=1)
     with scope("float64"):
-        network = model.build(symbols=3, seed=2)
+        network = model.build(OneHot(3), 4, seed=2)
         lengths = jnp.full(2, 7)
 
         def loss(network: Network, tokens: jax.Array) -> jax.Array:
@@ -244,6 +247,6 @@ def test_padding_changes_nothing(model: Model) -> None:
 
 def test_low_precision_is_scored_in_float32() -> None:
     for precision in ("bfloat16", "float16"):
-        low = cast(get_model("lstm").build(symbols=3, seed=0), precision)
+        low = cast(get_model("lstm").build(OneHot(3), 4, seed=0), precision)
         assert low.logits(jnp.zeros((1, 3), jnp.int32)).dtype == precision
         assert losses(low, jnp.zeros((1, 3), jnp.int32), jnp.array([3]))[0].dtype == jnp.float32

@@ -20,13 +20,18 @@ from memrnn.memories import Memory as Memory
 from memrnn.models import Model as Model
 from memrnn.models import get_model as get_model
 from memrnn.models import model_names as model_names
+from memrnn.models import register_controller as register_controller
 from memrnn.models import register_memory as register_memory
 from memrnn.models import register_model as register_model
+from memrnn.network import Embedding as Embedding
 from memrnn.network import Network as Network
+from memrnn.network import OneHot as OneHot
+from memrnn.network import OutputLayer as OutputLayer
 from memrnn.parts import PARTS as PARTS
 from memrnn.parts import parameter_count as parameter_count
 from memrnn.parts import partition as partition
 from memrnn.runtime import settle_matplotlib
+from memrnn.studies import load_tables
 from memrnn.tasks import Data as Data
 from memrnn.tasks import EvaluationSet as EvaluationSet
 from memrnn.tasks import Metric as Metric
@@ -46,5 +51,7 @@ from memrnn.unroll import State as State
 from memrnn.unroll import unroll as unroll
 
 __version__ = "0.1.0"
+
+load_results = load_tables
 
 settle_matplotlib()  # before anything that draws is imported

@@ -25,6 +25,7 @@ from memrnn.errors import MemrnnError
 from memrnn.imports import import_files
 from memrnn.languages import get_language, language_names
 from memrnn.models import GRAMMAR, get_model, model_names
+from memrnn.network import OneHot
 from memrnn.parts import parameter_count
 from memrnn.printing import print_rows
 from memrnn.study_commands import STUDY_COMMANDS, StudyFailedError, reproduce_command
@@ -88,7 +89,7 @@ def models_command(json: bool = False) -> None:
         {
             "name": name,
             "description": description,
-            "parameters": parameter_count(get_model(name).build(symbols=3, seed=0)),
+            "parameters": parameter_count(get_model(name).build(OneHot(3), 4, seed=0)),
         }
         for name, description in model_names().items()
     ]

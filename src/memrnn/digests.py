@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -34,32 +35,33 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:12]
 
 
-def coarse(values: np.ndarray) -> list[str]:
+def coarse(values: np.ndarray, places: int) -> list[str]:
     """A few coarse numbers that describe an array, for use in a digest.
 
     Two machines differ in the last bits of a result, and however coarsely a number is rounded,
-    a value next to an edge then rounds to two sides. So the numbers are few, and their steps are
-    wide beside the error of the array's format:
+    a value next to an edge then rounds to two sides. So the numbers are few, and the steps of the
+    rounding are wide beside the error:
 
-        size, number of values that are not finite;  s = mean |x|;  p = sum_i w_i x_i / (n s)
+        n;  number of values that are not finite;  s = sqrt(mean x^2);
+        p_k = sum_i w_ki x_i / (s sqrt(n))
 
-    with the weights w_1 and w_2 drawn once from U(-1, 1). With float64 values p is rounded to
-    6 decimals and s to 6 significant digits, with float32 values to 3: where results differ by
-    1e-15 or 1e-7 of their size, the chance that a digest differs is about 1e-8 or 1e-3.
-    Values below 1e-12 (float64) or 1e-6 (float32) in the mean count as 0.
+    with the weights w_1 and w_2 drawn once from U(-1, 1). s is rounded to `places` significant
+    digits, p_k to `places` decimals. A relative error e changes a digest with a probability of
+    about 6 e 10^places: 1e-8 for float64 and 6 places, 1e-3 for float32 and 3 places.
+
+    s below 1e-6 counts as 0.
     """
-    places, least = (6, 1e-12) if values.dtype.itemsize >= 8 else (3, 1e-6)
     flat = values.astype(np.float64).ravel()
     finite = np.isfinite(flat)
     flat = np.where(finite, flat, 0.0)
-    size = float(np.mean(np.abs(flat))) if flat.size else 0.0
+    size = math.sqrt(np.mean(flat**2)) if flat.size else 0.0
     said = [str(flat.size), str(int(np.sum(~finite)))]
-    if size < least:
+    if size < 1e-6:
         return [*said, "0"]
     weights = np.random.default_rng(0).uniform(-1, 1, (2, flat.size))
-    means = weights @ flat / (flat.size * size)
+    sums = weights @ flat / (size * math.sqrt(flat.size))
     # Adding 0.0 turns -0.0 into 0.0.
-    rounded = [f"{round(mean, places) + 0.0:.{places}f}" for mean in means.tolist()]
+    rounded = [f"{round(p, places) + 0.0:.{places}f}" for p in sums.tolist()]
     return [*said, f"{size:.{places - 1}e}", *rounded]
 
 

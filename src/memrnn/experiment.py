@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from memrnn.errors import MemrnnError
-from memrnn.models import Model, get_model
+from memrnn.identity import model_meaning, restart_seed
+from memrnn.models import Model, canonical_name, get_model
 from memrnn.options import from_json, to_json
 from memrnn.parts import check_freeze, freeze_label
 from memrnn.precision import check_training_precision
@@ -61,6 +60,19 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
+class Start:
+    """A trained or constructed network from which training starts.
+
+    Attributes:
+        path: of its checkpoint; not part of what tells experiments apart.
+        digest: of its parameters.
+    """
+
+    path: str = field(compare=False)
+    digest: str
+
+
+@dataclass(frozen=True)
 class Experiment:
     """One cell of a study's grid; its restarts differ by their seeds only.
 
@@ -70,6 +82,7 @@ class Experiment:
         freeze: the components that keep their random start.
         config: everything else about training.
         seed: from which every restart's own seed follows.
+        start: what training starts from; None for random parameters.
     """
 
     task: Task
@@ -77,6 +90,7 @@ class Experiment:
     freeze: tuple[str, ...] = ()
     config: TrainingConfig = field(default_factory=TrainingConfig)
     seed: int = 0
+    start: Start | None = None
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -93,8 +107,13 @@ class Experiment:
         return f"{self.task.title}  {self.model}  {freeze_label(self.freeze)}"
 
     def restart_seed(self, restart: int) -> int:
-        """The seed of a restart; a function of study seed, task, model and number."""
-        return int(np.random.SeedSequence([self.seed, restart]).generate_state(1)[0])
+        """The seed of a restart, a function of `seed`, task, model and number.
+
+        Freezing modes share it, so their restarts with the same number are paired. Nothing else
+        does.
+        """
+        model = canonical_name(self.model)
+        return restart_seed(self.seed, self.task.identity(), model, restart)
 
     def to_json(self) -> dict[str, Any]:
         """Everything from which `from_json` makes the experiment again."""
@@ -105,27 +124,40 @@ class Experiment:
             "freeze": list(self.freeze),
             "config": to_json(self.config),
             "seed": self.seed,
+            "start": None if self.start is None else to_json(self.start),
         }
 
     def identity(self) -> dict[str, Any]:
-        """What must agree for two runs to be one: all but `max_epochs` and evaluation options."""
+        """What must agree for two runs to be one: all but `max_epochs` and evaluation options.
+
+        Names stand there with what they mean (`memrnn.identity`).
+        """
+        return self._identity
+
+    @cached_property
+    def _identity(self) -> dict[str, Any]:
         config = to_json(self.config)
         del config["max_epochs"]
         return {
             "task": self.task.identity(),
-            "model": to_json(self.definition),
+            "model": model_meaning(self.model),
             "freeze": list(self.freeze),
             "config": config,
             "seed": self.seed,
+            "start": None if self.start is None else self.start.digest,
         }
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> "Experiment":
         """The experiment that `to_json` wrote."""
+        # A constructed network has no configuration.
+        config = {"max_epochs": 0} if values["config"] is None else values["config"]
+        start = values["start"]
         return Experiment(
             make_task(values["task"]["name"], values["task"]["options"]),
             values["model"],
             tuple(values["freeze"]),
-            from_json(TrainingConfig, values["config"], "[config]"),
+            from_json(TrainingConfig, config, "[config]"),
             values["seed"],
+            None if start is None else Start(**start),
         )

@@ -1,17 +1,29 @@
 """Networks by name: the names of the literature, and names that users register."""
 
-import re
-from collections.abc import Callable, Mapping
+import inspect
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from memrnn._init import SCALE
-from memrnn.controllers import CONTROLLERS
+from memrnn.controllers import CONTROLLERS, Controller
+from memrnn.digests import canonical_json
 from memrnn.errors import MemrnnError
 from memrnn.memories import MEMORIES, Memory
-from memrnn.network import Network, OneHot, OutputLayer
+from memrnn.model_grammar import (
+    GRAMMAR,
+    HIDDEN_SIZE,
+    Parts,
+    can_name_controller,
+    controller_in,
+    parse,
+    spell,
+)
+from memrnn.network import Embedding, Network, OutputLayer
+from memrnn.sources import definition_of, is_built_in
 
 
 @dataclass(frozen=True)
@@ -27,7 +39,7 @@ class Model:
 
     controller: str = "lstm"
     memory: str = "none"
-    hidden_size: int = 20
+    hidden_size: int = HIDDEN_SIZE
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -40,10 +52,14 @@ class Model:
         if self.hidden_size < 1:
             raise MemrnnError(f"hidden_size is {self.hidden_size}, but must be at least 1.")
 
-    def build(self, symbols: int, seed: int) -> Network:
-        """A network with fresh parameters for an alphabet of `symbols` symbols.
+    def build(self, embedding: Embedding, classes: int, seed: int) -> Network:
+        """A network with fresh parameters.
 
-        Each part draws from a stream of its own, so two models with the same controller and
+        Args:
+            embedding: of the task's inputs.
+            classes: number of outputs.
+
+        Each component draws from a stream of its own, so two models with the same controller and
         seed start with the same controller if their readings have the same length.
         """
         streams = [
@@ -52,56 +68,13 @@ class Model:
         ]
         memory = MEMORIES[self.memory](self.hidden_size, rng=streams[1], **self.options)
         controller = CONTROLLERS[self.controller](
-            symbols + memory.reading_size, self.hidden_size, scale=SCALE, rng=streams[0]
+            embedding.size + memory.reading_size, self.hidden_size, scale=SCALE, rng=streams[0]
         )
-        output = OutputLayer(self.hidden_size, symbols + 1, rng=streams[2])
-        return Network(OneHot(symbols), controller, memory, output)
+        output = OutputLayer(self.hidden_size, classes, rng=streams[2])
+        return Network(embedding, controller, memory, output)
 
 
 _REGISTERED: dict[str, Model] = {}
-
-_CONTROLLER = re.compile(r"(?P<name>[a-z_]+?)(?:-(?P<hidden>[1-9]\d*))?")
-
-
-@dataclass(frozen=True)
-class _Family:
-    """Names of one kind of memory, as in `jm-3.3.3` or `rns-4-5:window=35`.
-
-    Attributes:
-        memory: a name in `memrnn.MEMORIES`.
-        pattern: what follows the family's name and a hyphen.
-        options: the options that the parts of the pattern make.
-        further: options that can follow a colon.
-    """
-
-    memory: str
-    pattern: str
-    options: Callable[..., dict[str, Any]]
-    further: tuple[str, ...] = ()
-
-
-def _sizes(sizes: str) -> dict[str, Any]:
-    return {"sizes": sizes if sizes == "hidden" else [int(size) for size in sizes.split(".")]}
-
-
-def _numbers(*names: str) -> Callable[..., dict[str, Any]]:
-    return lambda *values: dict(zip(names, map(int, values), strict=True))
-
-
-_NUMBER = r"([1-9]\d*)"
-_FAMILIES = {
-    "jm": _Family("superposition", r"(hidden|[1-9]\d*(?:\.[1-9]\d*)*)", _sizes, ("depth_limit",)),
-    "strat": _Family("stratification", _NUMBER, _numbers("size")),
-    "rns": _Family(
-        "nondeterministic", f"{_NUMBER}-{_NUMBER}", _numbers("states", "symbols"), ("window",)
-    ),
-    "vrns": _Family(
-        "vector_nondeterministic",
-        f"{_NUMBER}-{_NUMBER}-{_NUMBER}",
-        _numbers("states", "symbols", "size"),
-        ("window", "bottom_vector", "bottom_scope"),
-    ),
-}
 
 PRESETS: dict[str, str] = {
     "elman": "simple recurrent network, no memory",
@@ -117,31 +90,75 @@ PRESETS: dict[str, str] = {
 }
 """The presets that `memrnn models` lists; `get_model` says which further names there are."""
 
-GRAMMAR = (
-    "elman, gru or lstm, with a number of hidden units if not 20 (lstm-256); jm-M1.M2... or "
-    "jm-hidden, strat-M, rns-STATES-SYMBOLS, vrns-STATES-SYMBOLS-M for stacks, with a controller "
-    "in front if not lstm (gru+jm-10, lstm-256+rns-4-5) and options behind a colon: "
-    + "; ".join(
-        f"{name}: {', '.join(family.further)}"
-        for name, family in _FAMILIES.items()
-        if family.further
-    )
-    + " (rns-4-5:window=35)"
-)
-
 
 def register_memory(name: str, memory: type[Memory]) -> None:
-    """Makes a memory of one's own known, so that models, checkpoints and commands can name it."""
-    if name in MEMORIES and MEMORIES[name] is not memory:
-        raise MemrnnError(f"There is a memory {name!r} already; choose another name.")
-    MEMORIES[name] = memory
+    """Makes a memory of one's own known, so that models, checkpoints and commands can name it.
+
+    Registering the same again changes nothing, as when a file is imported twice.
+
+    Raises:
+        MemrnnError: if another memory has the name.
+    """
+    _register(MEMORIES, "memory", name, memory)
+
+
+def register_controller(name: str, controller: type[Controller]) -> None:
+    """Makes a controller of one's own known; `NAME`, `NAME-64` and `NAME+jm-10` are then models.
+
+    Registering the same again changes nothing, as when a file is imported twice.
+
+    Raises:
+        MemrnnError: if the name is not made of lower-case letters, digits and underscores, or if
+            it means something else already.
+    """
+    if not can_name_controller(name):
+        raise MemrnnError(
+            f"{name!r} cannot name a controller; choose a name of lower-case letters, digits and "
+            "underscores that begins with no digit and is no kind of stack (jm, strat, rns, vrns)."
+        )
+    for model in _REGISTERED if name not in CONTROLLERS else ():
+        if controller_in(model) == name:
+            raise MemrnnError(
+                f"{model!r} would mean another model with a controller {name!r}; choose another "
+                "name."
+            )
+    _register(CONTROLLERS, "controller", name, controller)
 
 
 def register_model(name: str, model: Model) -> None:
-    """Gives a model a name, for `get_model` and for the command line."""
-    if name in PRESETS:
-        raise MemrnnError(f"{name!r} is a preset already; choose another name.")
-    _REGISTERED[name] = model
+    """Gives a model a name, for `get_model` and for the command line.
+
+    Registering an equal model again changes nothing, as when a file is imported twice.
+
+    Raises:
+        MemrnnError: if the name means another model already, or is no name.
+    """
+    if not name or any(character in name for character in ",/ "):
+        raise MemrnnError(
+            f"{name!r} cannot name a model; choose a name without comma, slash and space."
+        )
+    try:
+        known = get_model(name)
+    except MemrnnError:
+        _REGISTERED[name] = model
+        return
+    if parts_of(known) != parts_of(model):
+        raise MemrnnError(f"{name!r} names another model already; choose another name.")
+
+
+def _register(registry: dict[str, Any], what: str, name: str, thing: Any) -> None:
+    if not is_built_in(thing):
+        definition_of(thing)  # read now, before the file is edited
+    if name not in registry:
+        registry[name] = thing
+        return
+    known = registry[name]
+    same = definition_of(known) is not None and definition_of(known) == definition_of(thing)
+    if known is not thing and not same:
+        raise MemrnnError(
+            f"There is a {what} {name!r} already, with another meaning; choose another name, or "
+            "start a new process."
+        )
 
 
 def model_names() -> dict[str, str]:
@@ -167,27 +184,51 @@ def get_model(name: str) -> Model:
     """
     if name in _REGISTERED:
         return _REGISTERED[name]
-    front, _, last = name.rpartition("+")
-    family, _, rest = last.partition("-")
-    if family not in _FAMILIES:
-        front, last = name, ""
-    controller = _CONTROLLER.fullmatch(front or "lstm")
-    if controller is None or controller["name"] not in CONTROLLERS or not name:
+    parts = parse(name)
+    if parts is None:
         raise _unknown(name)
-    hidden_size = int(controller["hidden"] or 20)
-    if not last:
-        return Model(controller["name"], "none", hidden_size)
-    sizes, _, further = rest.partition(":")
-    parsed = re.fullmatch(_FAMILIES[family].pattern, sizes)
-    if parsed is None:
-        raise _unknown(name)
-    options = _FAMILIES[family].options(*parsed.groups())
-    for option in filter(None, further.split(",")):
-        key, _, value = option.partition("=")
-        if key not in _FAMILIES[family].further or not value:
-            raise _unknown(name)
-        options[key] = int(value) if value.isdecimal() else value
-    return Model(controller["name"], _FAMILIES[family].memory, hidden_size, options)
+    return Model(*parts)
+
+
+def canonical_name(name: str) -> str:
+    """The one name of a model among all that `get_model` takes.
+
+    It is the shortest: without the controller `lstm` before a memory, without `-20`, without
+    options that have their default value; options stand in a fixed order. A registered model that
+    can be written so is called so; another one by the name that was registered first.
+
+    >>> canonical_name("lstm-20+rns-4-5:window=35")
+    'rns-4-5:window=35'
+
+    Raises:
+        MemrnnError: as `get_model`.
+    """
+    parts = parts_of(get_model(name))
+    same = (known for known, model in _REGISTERED.items() if parts_of(model) == parts)
+    # A model that the grammar cannot spell is a registered one.
+    return spell(parts) or next(same)
+
+
+def parts_of(model: Model) -> Parts:
+    """What a model is made of, equal for models that build equal networks.
+
+    Options are as JSON has them, without those that have the default of the memory's constructor.
+    """
+    parameters = inspect.signature(MEMORIES[model.memory]).parameters
+    given: dict[str, Any] = json.loads(canonical_json(dict(model.options)))
+    options = {
+        key: value
+        for key, value in given.items()
+        if key not in parameters or not _is(value, parameters[key].default)
+    }
+    return Parts(model.controller, model.memory, model.hidden_size, options)
+
+
+def _is(value: Any, default: Any) -> bool:
+    try:
+        return canonical_json(value) == canonical_json(default)
+    except MemrnnError:  # there is no default, or none that JSON can hold
+        return False
 
 
 def _unknown(name: str) -> MemrnnError:

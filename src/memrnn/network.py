@@ -1,5 +1,6 @@
 """A network: embedding, controller, memory and output layer, and what it predicts."""
 
+import abc
 import os
 from typing import NamedTuple
 
@@ -17,13 +18,24 @@ from memrnn.memories import Memory
 from memrnn.unroll import Rule, State, init, step, unroll
 
 
-class OneHot(eqx.Module):
-    """The embedding of formal languages: symbol i is the i-th unit vector. No parameters."""
+class Embedding(eqx.Module):
+    """From raw inputs, such as symbol ids, to vectors."""
+
+    size: eqx.AbstractVar[int]
+    """Length of the vectors."""
+
+    @abc.abstractmethod
+    def __call__(self, inputs: Shaped[Array, "..."], dtype: jnp.dtype) -> Float[Array, "... size"]:
+        """The vectors of raw inputs of any shape, as a new last axis."""
+
+
+class OneHot(Embedding):
+    """Symbol i is the i-th unit vector. No parameters."""
 
     size: int = eqx.field(static=True)
 
-    def __call__(self, tokens: Int[Array, "..."], dtype: jnp.dtype) -> Float[Array, "... size"]:
-        return jax.nn.one_hot(tokens, self.size, dtype=dtype)
+    def __call__(self, inputs: Int[Array, "..."], dtype: jnp.dtype) -> Float[Array, "... size"]:
+        return jax.nn.one_hot(inputs, self.size, dtype=dtype)
 
 
 class OutputLayer(eqx.Module):
@@ -66,7 +78,7 @@ class Network(eqx.Module):
     Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 2.
     """
 
-    embedding: OneHot
+    embedding: Embedding
     controller: Controller
     memory: Memory
     output: OutputLayer

@@ -26,7 +26,7 @@ from memrnn.reports import result_table
 from memrnn.runtime import cores, say
 from memrnn.task_flags import CONFIG, evaluation_options, spec_of, task_options
 from memrnn.tasks import Task, Total, make_task, parse_task, task_class, task_names
-from memrnn.training import Run, Trained, load_run, train
+from memrnn.training import Run, Trained, load_run, start_from, train
 
 
 def train_command(kind: type[Task], imports: Sequence[str]) -> Callable[..., None]:
@@ -46,6 +46,7 @@ def train_command(kind: type[Task], imports: Sequence[str]) -> Callable[..., Non
         restarts: int = 10,
         restart_ids: tuple[int, ...] = (),
         seed: int = 0,
+        start: Path | None = None,
         workers: int | None = None,
         options: Annotated[options_type, tyro.conf.arg(name="")] = options_type(),  # type: ignore[valid-type] # noqa: B008
         config: Annotated[config_type, tyro.conf.arg(name="")] = config_type(),  # type: ignore[valid-type] # noqa: B008
@@ -63,13 +64,15 @@ def train_command(kind: type[Task], imports: Sequence[str]) -> Callable[..., Non
             restart_ids: numbers of the restarts to train now, instead of all; others stay as they
                 are.
             seed: from which every restart's own seed follows.
+            start: folder of a run, whose best network training starts from.
             workers: restarts that train at a time; by default one per core.
             options: of the task.
             config: everything about training that is neither the task nor the network.
         """
         chosen = parse_task(spec_of(task, language), to_json(options))
         settings = from_json(TrainingConfig, to_json(config), "[config]")
-        experiment = Experiment(chosen, model, parse_freeze(freeze), settings, seed)
+        begin = None if start is None else start_from(start)
+        experiment = Experiment(chosen, model, parse_freeze(freeze), settings, seed, begin)
         count = cores() if workers is None else workers
         console = Console(stderr=True)
         with TrainingDisplay(
@@ -169,12 +172,12 @@ def tasks_command(json: bool = False) -> None:
     rows: list[dict[str, Any]] = []
     for name in task_names():
         kind = task_class(name)
-        fields = list(kind.__dataclass_fields__)
+        names = kind.option_names()
         rows.append(
             {
-                "name": f"{name}:{fields[0].upper()}" if fields else name,
+                "name": f"{name}:{names[0].upper()}" if names else name,
                 "description": (kind.__doc__ or "").split("\n")[0],
-                "options": fields[1:],
+                "options": list(names[1:]),
             }
         )
     print_rows(rows, json)

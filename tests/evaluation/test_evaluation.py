@@ -16,6 +16,7 @@ from memrnn.experiment import Experiment, Recipe
 from memrnn.languages import Law, get_language
 from memrnn.languages._template_language import TemplateLanguage
 from memrnn.models import get_model
+from memrnn.network import OneHot
 from memrnn.padding import padded_lengths
 from memrnn.predictors import FLOORS
 from memrnn.training import Run, load_run, train
@@ -120,7 +121,7 @@ def test_strings_of_length_10000() -> None:
     """Exact in float64 to the last symbol; the stack reaches a height of thousands."""
     law = Law(get_language("marked-copy"), 3, 9)
     (test_set,) = make_test_sets(law, [(9999, 10000)], 1)
-    network = jax.tree.map(lambda leaf: 3 * leaf, get_model("jm-2").build(3, seed=0))
+    network = jax.tree.map(lambda leaf: 3 * leaf, get_model("jm-2").build(OneHot(3), 4, seed=0))
     (found,) = mark(network, test_set, "float64")
     string = [int(symbol) for symbol in test_set.groups[0][0]]
     np.testing.assert_allclose(

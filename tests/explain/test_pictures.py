@@ -20,6 +20,7 @@ from memrnn.memories import (
     best_run,
 )
 from memrnn.models import get_model
+from memrnn.network import OneHot
 
 
 def string_of(length: int) -> list[int]:
@@ -49,7 +50,7 @@ def explained() -> dict[str, Explanation]:
     }
     found = {f"by hand, {length}": hand_made(length) for length in (2, 20, 80)}
     for name, (model, length) in cases.items():
-        network = sharpened(get_model(model).build(symbols=3, seed=0))
+        network = sharpened(get_model(model).build(OneHot(3), 4, seed=0))
         found[name] = explain(network, string_of(length))
     return found
 

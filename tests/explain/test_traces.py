@@ -27,7 +27,7 @@ from memrnn.memories import (
     VectorNondeterministic,
 )
 from memrnn.models import Model, get_model
-from memrnn.network import losses
+from memrnn.network import OneHot, losses
 from memrnn.precision import scope
 from reference_networks import ListStack, sigmoid, softmax
 
@@ -36,7 +36,7 @@ from reference_networks import ListStack, sigmoid, softmax
 @pytest.mark.parametrize("model", ["jm-3", "gru+jm-2.1", "jm-hidden"])
 def test_predictions_are_those_that_are_scored(model: str, precision: str) -> None:
     with scope(precision):
-        network = sharpened(get_model(model).build(symbols=3, seed=1))
+        network = sharpened(get_model(model).build(OneHot(3), 4, seed=1))
         nats, right = losses(network, jnp.array([STRING]), jnp.array([len(STRING)]))
         nats, right = np.asarray(nats)[:, 0], np.asarray(right)[:, 0]
     explanation = explain(network, STRING)
@@ -207,7 +207,7 @@ def test_a_memory_of_ones_own_is_explained_once_it_is_registered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(MEMORIES, "counter", Counter)
-    network = Model("gru", "counter", 5).build(symbols=3, seed=0)
+    network = Model("gru", "counter", 5).build(OneHot(3), 4, seed=0)
     with pytest.raises(ValueError, match=r"Counter cannot be explained; .*Superposition.*register"):
         explain(network, STRING)
 
@@ -227,7 +227,7 @@ def test_a_memory_of_ones_own_is_explained_once_it_is_registered(
 
 
 def test_what_cannot_be_explained_is_refused() -> None:
-    network = get_model("jm-3").build(symbols=3, seed=0)
+    network = get_model("jm-3").build(OneHot(3), 4, seed=0)
     for short in ([], [0]):
         with pytest.raises(ValueError, match="give at least 2"):
             explain(network, short)
@@ -235,4 +235,4 @@ def test_what_cannot_be_explained_is_refused() -> None:
         with pytest.raises(ValueError, match="from 0 to 2"):
             explain(network, wrong)
     with pytest.raises(ValueError, match="no memory to explain"):
-        explain(get_model("lstm").build(symbols=3, seed=0), STRING)
+        explain(get_model("lstm").build(OneHot(3), 4, seed=0), STRING)

@@ -1,6 +1,11 @@
 """What counts as the meaning of a file, and which files belong to it."""
 
+import importlib
+import linecache
+import sys
+import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,6 +77,54 @@ def test_a_file_that_is_not_python_is_one_sentence(folder: Path) -> None:
     (folder / "util.py").write_text("def def\n")
     with pytest.raises(ValueError, match=r"mine\.py cannot be read as Python: .*\.$"):
         file_digest(folder / "mine.py")
+
+
+class Notebook:
+    """Cells as IPython runs them: `__main__` has no file, yet `linecache` has the sources."""
+
+    def __init__(self) -> None:
+        self.main = types.ModuleType("__main__")
+        self.cells = 0
+
+    def run(self, source: str) -> Any:
+        self.cells += 1
+        name = f"/tmp/ipykernel_1/{self.cells}.py"
+        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+        exec(compile(source, name, "exec"), vars(self.main))
+        return self.main.made
+
+
+CELL = "class made(Base):\n    size = 2\n    def step(self, x): return x + 1\n"
+
+
+def test_definitions_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = Notebook()
+    monkeypatch.setitem(sys.modules, "__main__", notebook.main)
+    base = "class Base:\n    def read(self, x): return x\nmade = Base\n"
+    notebook.run(base)
+    first = definition_of(notebook.run(CELL))
+    assert first is not None
+    assert definition_of(notebook.run("# A remark.\n" + CELL)) == first
+    assert definition_of(notebook.run(CELL.replace("+", "-"))) != first
+    notebook.run(base.replace("return x", "return 2 * x"))
+    assert definition_of(notebook.run(CELL)) != first, "a class inherits from its base"
+    functions = [notebook.run(f"def made(x): return x + {n}\n") for n in (1, 2)]
+    assert None not in map(definition_of, functions)
+    assert len(set(map(definition_of, functions))) == 2
+
+
+def test_a_definition_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is registered is what was imported, whatever is edited later."""
+    monkeypatch.syspath_prepend(str(folder))
+    (folder / "edited_later.py").write_text("def made(): return 1\n")
+    one = importlib.import_module("edited_later").made
+    before = definition_of(one)
+    (folder / "edited_later.py").write_text("def made(): return 22\n")
+    assert definition_of(one) == before
+    del sys.modules["edited_later"]
+    other = importlib.import_module("edited_later").made
+    assert definition_of(other) != before
+    del sys.modules["edited_later"]
 
 
 def made(source: str) -> object:

@@ -8,6 +8,7 @@ import pytest
 
 from memrnn.memories import Stratification
 from memrnn.models import Model
+from memrnn.network import OneHot
 from memrnn.parts import parameter_count
 from memrnn.precision import cast, scope
 from reference_networks import ListStratification, sigmoid
@@ -114,7 +115,9 @@ def test_strengths_add_up_in_any_precision(precision: str) -> None:
 
 def test_parameter_counts() -> None:
     model = Model("lstm", "stratification", 20, {"size": 10})
-    networks = [model.build(symbols, seed=0) for symbols in (2, 3, 4, 41, 201, 400)]
+    networks = [
+        model.build(OneHot(symbols), symbols + 1, seed=0) for symbols in (2, 3, 4, 41, 201, 400)
+    ]
     counts = (3035, 3136, 3237, 6974, 23134, 43233)
     assert tuple(parameter_count(network) for network in networks) == counts
 

@@ -15,6 +15,7 @@ from memrnn import study_commands
 from memrnn.explain import explain
 from memrnn.languages import Run, Template, TemplateLanguage, register_language
 from memrnn.models import get_model
+from memrnn.network import OneHot
 from memrnn.reports import overview_table, result_table
 from memrnn.studies import StudyStatus
 from memrnn.studies._status import Progress
@@ -66,7 +67,7 @@ def test_names_and_symbols_are_printed_as_they_are(
         console.print(table)
     assert console.file.getvalue().count("[/]") == 2
     assert console.file.getvalue().count("[bold]m") == 2
-    explanation = explain(get_model("jm-3").build(symbols=3, seed=0), np.array([0, 1, 2]))
+    explanation = explain(get_model("jm-3").build(OneHot(3), 4, seed=0), np.array([0, 1, 2]))
     assert {"[/]", "[red]", ":bug:"} <= set(printed(explanation, ("[/]", "[red]", ":bug:")).split())
 
 

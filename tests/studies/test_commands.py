@@ -21,7 +21,7 @@ def test_run_status_export_report(file: Path, capsys: pytest.CaptureFixture[str]
     status, printed, told = run(capsys, "study", "run", str(file), "--out", out, "--workers", "1")
     assert (status, printed) == (0, "")
     assert told.count("done     count-3  jm-3  freeze=none  restart") == 2
-    assert told.count(" epochs, perplexity ") == 4
+    assert told.count(" epochs, validation perplexity ") == 4
     assert "4 of 4 runs finished, 0 of them diverged, 0 failed." in told
     status, printed, _ = run(capsys, "study", "status", out)
     assert status == 0

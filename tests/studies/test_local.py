@@ -18,16 +18,18 @@ FILE = """
 languages = ["count-3"]
 models = ["jm-3", "lstm-4"]
 restarts = {restarts}
-bins = [[3, 9], [12, 18]]
-strings_per_length = 2
 
-[recipe]
-lengths = [3, 12]
+[strings]
+train_lengths = "3:12"
 batch_size = 4
 batches = 5
 validation_batches = 2
-epochs = {epochs}
-stop_patience = {epochs}
+length_bins = ["3:9", "12:18"]
+samples_per_length = 2
+
+[config]
+max_epochs = {epochs}
+early_stopping_patience = {epochs}
 """
 
 
@@ -168,7 +170,7 @@ def test_a_worker_that_hangs_is_ended(tmp_path: Path) -> None:
     assert load_results(tmp_path / "out").runs[0].reason == ("not done after the time limit of 5 s")
 
 
-def test_a_worker_that_crashes_is_told_of(tmp_path: Path) -> None:
+def test_a_worker_that_crashes_is_reported(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "import multiprocessing, os, signal\n"
         "if multiprocessing.parent_process() is not None:\n"

@@ -17,17 +17,22 @@ from small_studies import content, small_study
 
 from memrnn.studies import (
     Change,
+    Job,
+    JobFinished,
     Ledger,
     LocalEngine,
+    Message,
     PlannedRun,
     RayEngine,
+    RunFailed,
+    RunFinished,
+    RunStarted,
     Study,
+    WorkerLost,
     plan,
     run_study,
 )
-from memrnn.studies._engine import Ended, Lost, Message
-from memrnn.studies._job import Began, Failed, Finished, Job
-from memrnn.studies._ray import MISSING, obituary
+from memrnn.studies._ray import MISSING, loss_of
 
 # Ray forks to start its processes, and JAX, which other tests of this process have used, warns of
 # forks that do not become another program at once, as these do.
@@ -41,7 +46,7 @@ STORE = 80_000_000
 
 @pytest.fixture(scope="module", autouse=True)
 def surroundings() -> Generator[None]:
-    """Ray asks nobody, tells nobody, and keeps its files to itself."""
+    """Ray asks nobody, reports to nobody, and keeps its files to itself."""
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # paths of sockets must be short
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
@@ -144,7 +149,7 @@ class Heard:
 
 def long_study(epochs: int = 60, **changes: Any) -> Study:
     """Runs that take a second or more."""
-    return small_study(recipe={"epochs": epochs, "stop_patience": epochs}, **changes)
+    return small_study(config={"max_epochs": epochs, "early_stopping_patience": epochs}, **changes)
 
 
 def worker_of(out: Path, run: PlannedRun) -> int:
@@ -184,17 +189,17 @@ def test_nothing_is_lost_or_doubled_when_workers_and_a_node_die(
 
     assert run_study(study, tmp_path / "ray", engine, listener=kill) == {"done": 4}
     assert list(victims.values()) == ["worker", "task", "node"]
-    assert {lost.fault for lost in engine.of(Lost)} == {"killed"}
-    assert len(engine.of(Lost)) >= 3
+    assert {lost.fault for lost in engine.of(WorkerLost)} == {"killed"}
+    assert len(engine.of(WorkerLost)) >= 3
     # Nothing is doubled, and what was interrupted was taken up again.
-    finished = Counter(message.run for message in engine.of(Finished))
+    finished = Counter(message.run for message in engine.of(RunFinished))
     assert finished == {run.id: 1 for pack in plan(study) for run in pack}
-    began = Counter(message.run for message in engine.of(Began))
+    began = Counter(message.run for message in engine.of(RunStarted))
     assert all(began[run] >= 2 for run in victims)
     last: set[int] = set()
     for number, message in engine.messages:
         assert number not in last
-        if isinstance(message, Ended | Lost):
+        if isinstance(message, JobFinished | WorkerLost):
             last.add(number)
 
     assert run_study(study, tmp_path / "local", LocalEngine(2)) == {"done": 4}
@@ -207,9 +212,7 @@ def jobs_of(study: Study, out: Path) -> list[Job]:
             number,
             run.experiment.to_json(),
             ((run.id, run.restart, str(out / run.folder)),),
-            study.bins,
             study.precisions,
-            study.strings_per_length,
         )
         for number, run in enumerate(run for pack in plan(study) for run in pack)
     ]
@@ -236,15 +239,15 @@ def test_a_node_that_joins_counts_and_a_cancelled_job_is_silent(
 
         endless, other, *_ = jobs_of(long_study(10**6), tmp_path)
         engine.start(endless)
-        until(engine, lambda: engine.of(Began))
-        worker = int(engine.of(Began)[0].worker.rpartition(":")[2])
+        until(engine, lambda: engine.of(RunStarted))
+        worker = int(engine.of(RunStarted)[0].worker.rpartition(":")[2])
         engine.cancel(endless.number)
         heard = len(engine.messages)
         engine.start(Job(**vars(other) | {"experiment": {"language": "none"}}))
-        until(engine, lambda: engine.of(Ended))
+        until(engine, lambda: engine.of(JobFinished))
         assert {number for number, _ in engine.messages[heard:]} == {other.number}
         # A run's fault is not its worker's.
-        assert any(isinstance(message, Failed) for _, message in engine.messages[heard:])
+        assert any(isinstance(message, RunFailed) for _, message in engine.messages[heard:])
         until(engine, lambda: not Path(f"/proc/{worker}/cwd").exists())
         assert {number for number, _ in engine.messages[heard:]} == {other.number}
     finally:
@@ -286,14 +289,14 @@ def test_a_driver_whose_own_node_dies_says_so_and_another_continues(
 def test_what_the_errors_of_ray_say() -> None:
     ray = pytest.importorskip("ray")
     kinds = ray.exceptions
-    assert obituary(kinds, kinds.OutOfMemoryError("much text")).fault == "memory"
-    assert obituary(kinds, kinds.NodeDiedError("much text")).fault == "killed"
-    assert obituary(kinds, kinds.ObjectLostError("00", None, "")).fault == "killed"
-    assert obituary(kinds, kinds.WorkerCrashedError()).fault == "killed"
-    assert obituary(kinds, kinds.TaskCancelledError()).fault == "killed"
+    assert loss_of(kinds, kinds.OutOfMemoryError("much text")).fault == "memory"
+    assert loss_of(kinds, kinds.NodeDiedError("much text")).fault == "killed"
+    assert loss_of(kinds, kinds.ObjectLostError("00", None, "")).fault == "killed"
+    assert loss_of(kinds, kinds.WorkerCrashedError()).fault == "killed"
+    assert loss_of(kinds, kinds.TaskCancelledError()).fault == "killed"
     no_module = ModuleNotFoundError("No module named 'memrnn'")
-    lost = obituary(kinds, kinds.RayTaskError("serve_job", "much\ntext", no_module))
-    assert lost == Lost("its Ray task failed: No module named 'memrnn'", "crashed")
+    lost = loss_of(kinds, kinds.RayTaskError("serve_job", "much\ntext", no_module))
+    assert lost == WorkerLost("its Ray task failed: No module named 'memrnn'", "crashed")
 
 
 def test_without_ray_one_sentence_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

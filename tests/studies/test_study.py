@@ -5,18 +5,32 @@ from pathlib import Path
 import pytest
 from small_studies import small_study
 
-from memrnn.experiment import Recipe
-from memrnn.studies import Study, load_study, plan, shipped_studies
+from memrnn.errors import MemrnnError
+from memrnn.experiment import TrainingConfig
+from memrnn.studies import Study, load_study, parse_study, plan, shipped_studies
+from memrnn.tasks import Strings
 
 FILE = """
 languages = ["count-3", "marked-copy"]
 models = ["lstm", "jm-3"]
-freezes = ["none", "controller+memory"]
+freeze = ["none", "controller+memory"]
 restarts = 3
-bins = [[40, 60]]
 
-[recipe]
-epochs = 2
+[strings]
+length_bins = ["40:60"]
+
+[config]
+max_epochs = 2
+"""
+
+OWN_TASK = """
+from dataclasses import dataclass
+from memrnn import Strings, register_task
+
+@register_task
+@dataclass(frozen=True)
+class Own(Strings):
+    name = "{name}"
 """
 
 
@@ -24,36 +38,77 @@ def test_a_file_says_what_it_says(tmp_path: Path) -> None:
     path = tmp_path / "study.toml"
     path.write_text(FILE)
     study = load_study(path)
-    assert study.freezes == ("none", "controller+memory")
-    assert study.recipe == Recipe(epochs=2), "what it does not say is the paper's"
+    assert study.tasks == ("strings:count-3", "strings:marked-copy")
+    assert study.freeze == ("none", "controller+memory")
+    assert study.config == TrainingConfig(max_epochs=2), "what it does not say is the paper's"
     cells = list(study.cells())
-    assert [(c.language, c.model, c.freeze) for c in cells][:3] == [
-        ("count-3", "lstm", ()),
-        ("count-3", "lstm", ("controller", "memory")),
-        ("count-3", "jm-3", ()),
+    assert cells[0].task == Strings("count-3", length_bins=((40, 60),))
+    assert [(c.task.spec, c.model, c.freeze) for c in cells][:3] == [
+        ("strings:count-3", "lstm", ()),
+        ("strings:count-3", "lstm", ("controller", "memory")),
+        ("strings:count-3", "jm-3", ()),
     ]
     assert Study.from_json(json.loads(json.dumps(study.to_json()))) == study
+
+
+def test_short_and_long_forms_say_the_same() -> None:
+    long = parse_study(
+        {
+            "tasks": ["strings:count-3", "strings:marked-copy"],
+            "models": ["lstm"],
+            "strings": {"train_lengths": [40, 60], "length_bins": [[40, 50], [60, 70]]},
+            "config": {"learning_rate_range": [0.001, 0.01]},
+        }
+    )
+    short = parse_study(
+        {
+            "languages": ["count-3", "marked-copy"],
+            "models": ["lstm"],
+            "strings": {"train_lengths": "40:60", "length_bins": ["40:50", "60:70"]},
+            "config": {"learning_rate_range": "0.001:0.01"},
+        }
+    )
+    assert list(short.cells()) == list(long.cells())
+    assert short.config == long.config
+    both = parse_study(
+        {"tasks": ["strings:count-3"], "languages": ["marked-copy"], "models": ["lstm"]}
+    )
+    assert both.tasks == ("strings:count-3", "strings:marked-copy")
+
+
+def test_a_study_is_made_without_importing(tmp_path: Path) -> None:
+    """What a ledger holds is read where the imported files are no more."""
+    values = {"tasks": ["gone:x"], "models": ["gone"], "imports": [str(tmp_path / "gone.py")]}
+    study = Study.from_json(values)
+    assert Study.from_json(study.to_json()) == study
+    with pytest.raises(MemrnnError, match="There is no task 'gone'"):
+        plan(study)
 
 
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ("nonsense = 1", "no key 'nonsense'; its keys are languages"),
-        ("restarts = 'x'", "Expected `int`, got `str` in `restarts`"),
+        ("nonsense = 1", "no key 'nonsense'; its keys are tasks, models"),
+        ("restarts = 'x'", "Expected `int`, got `str` in restarts"),
         ("restarts = 0", "restarts is 0, but must be at least 1"),
         ("models = []", "models is empty"),
         ("models = ['lstm', 'lstm']", "models names something twice"),
+        ("models = ['lstm', 'lstm-20']", "lstm and lstm-20 are two names of one thing"),
+        ("languages = ['marked-copy', 'marked-copy:k=2']", "are two names of one thing"),
         ("models = ['lstn']", "There is no model 'lstn'"),
-        ("freezes = ['stack']", "Cannot freeze stack"),
-        ("freezes = ['memory+controller', 'controller+memory']", "names a mode twice"),
-        ("bins = [[2, 1]]", "shorter length is first"),
-        ("bins = [[40, 41]]\nlanguages = ['count-3']", "no string with a length from 40 to 41"),
+        ("freeze = ['stack']", "Cannot freeze stack"),
+        ("freeze = ['memory+controller', 'controller+memory']", "names a mode twice"),
         ("precisions = ['float8']", "float8"),
         ("time_limit = 0", "time_limit is 0"),
+        ("seed = -1", "seed is -1"),
         ("imports = ['no_such_file.py']", "there is no file"),
         ("imports = ['no_such_module']", "there is no module no_such_module"),
-        ("languages = 3", "Expected `array`, got `int` in `languages`"),
+        ("languages = 3", "languages must be a list of strings"),
         ("languages = [", "is not TOML"),
+        ("tasks = ['parsing:x']", "There is no task 'parsing'"),
+        ("freezes = ['none']", "The key 'freezes' of version 0.1 is now freeze."),
+        ("bins = [[40, 60]]", "The key 'bins' of version 0.1 is now length_bins in [strings]."),
+        ("strings_per_length = 2", "is now samples_per_length in [strings]."),
     ],
 )
 def test_a_wrong_file_is_one_sentence(tmp_path: Path, change: str, complaint: str) -> None:
@@ -67,19 +122,40 @@ def test_a_wrong_file_is_one_sentence(tmp_path: Path, change: str, complaint: st
     assert str(path) in str(raised.value)
 
 
-def test_a_wrong_recipe_is_one_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("max_epochs", "max_epoch", r"\[config\] has no key 'max_epoch'"),
+        ("max_epochs = 2", "max_epochs = -1", r"max_epochs is -1, but must be at least 0\.$"),
+        ("max_epochs = 2", "max_epochs = 'x'", r"\[config\]: Expected `int`, got `str`"),
+        ("max_epochs", "epochs", "The key 'epochs' of version 0.1 is now max_epochs"),
+        ("max_epochs", "clip", "The key 'clip' of version 0.1 is now max_grad_norm"),
+        ("max_epochs = 2", "learning_rate_range = '1'", "'1' is not a range; write LOW:HIGH"),
+        ("[config]", "[recipe]", r"The key 'recipe' of version 0.1 is now \[config\]"),
+        ("length_bins", "bins", r"\[strings\] has no key 'bins'; its keys are .*length_bins"),
+        ("40:60", "60:40", "The range 60:40 is empty"),
+        ("40:60", "40:41", "no string with a length from 40 to 41"),
+        ("[strings]", "[parsing]", "A study has no key 'parsing'"),
+        ("languages", "#", "A study needs a value for tasks, or for languages"),
+    ],
+)
+def test_a_wrong_table_is_one_sentence(tmp_path: Path, old: str, new: str, complaint: str) -> None:
     path = tmp_path / "study.toml"
-    path.write_text(FILE.replace("epochs", "epoch"))
-    with pytest.raises(ValueError, match=r"\[recipe\] has no key 'epoch'"):
+    path.write_text(FILE.replace(old, new))
+    with pytest.raises(MemrnnError, match=complaint):
         load_study(path)
-    path.write_text(FILE.replace("epochs = 2", "epochs = 0"))
-    with pytest.raises(ValueError, match=r"epochs is 0, but must be at least 1\.$"):
-        load_study(path)
-    path.write_text("models = ['lstm']")
-    with pytest.raises(ValueError, match="needs a value for languages"):
-        load_study(path)
-    with pytest.raises(ValueError, match="ships only paper-small, paper, smoke"):
+
+
+def test_what_is_no_study_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(MemrnnError, match="ships only paper-small, paper, smoke"):
         load_study("papers")
+    (tmp_path / "own.py").write_text(OWN_TASK.format(name="unused"))
+    path = tmp_path / "study.toml"
+    path.write_text("imports = ['own.py']\n" + FILE + "[unused]\nbatches = 3\n")
+    with pytest.raises(
+        MemrnnError, match=r"\[unused\] has options of a task that `tasks` does not"
+    ):
+        load_study(path)
 
 
 def test_ids_follow_from_all_that_matters_and_nothing_else() -> None:
@@ -91,33 +167,35 @@ def test_ids_follow_from_all_that_matters_and_nothing_else() -> None:
     assert len(first) == 4
     assert ids(small_study(restarts=3)) > first, "more restarts keep those that there were"
     for same in (
-        {"bins": [[3, 6]]},
+        {"strings": {"length_bins": ["3:6"]}},
         {"precisions": ["float64"]},
         {"time_limit": 3.0},
-        {"strings_per_length": 7},
+        {"strings": {"samples_per_length": 7}},
+        {"config": {"max_epochs": 4}},
     ):
         assert ids(small_study(**same)) == first
     for other in (
         {"seed": 1},
-        {"recipe": {"epochs": 4}},
-        {"recipe": {"learning_rate": [0.1, 0.2]}},
-        {"freezes": ["memory"]},
-        {"languages": ["marked-copy"], "bins": [[3, 9]]},
+        {"config": {"lr_patience": 4}},
+        {"config": {"learning_rate_range": [0.1, 0.2]}},
+        {"strings": {"batches": 4}},
+        {"freeze": ["memory"]},
+        {"tasks": ["strings:marked-copy"], "strings": {"length_bins": ["3:9"]}},
     ):
         assert not ids(small_study(**other)) & first
 
 
 def test_packs_hold_one_cell_and_every_run_once() -> None:
     for restarts, epochs in ((1, 1), (100, 1), (100, 200), (7, 4000)):
-        study = small_study(restarts=restarts, recipe={"epochs": epochs})
+        study = small_study(restarts=restarts, config={"max_epochs": epochs})
         packs = plan(study)
         assert all(len({run.experiment for run in pack}) == 1 for pack in packs)
         runs = [(run.experiment.label, run.restart) for pack in packs for run in pack]
         assert len(runs) == len(set(runs)) == 2 * restarts
-    sizes = [len(pack) for pack in plan(small_study(restarts=100, recipe={"epochs": 1}))]
+    sizes = [len(pack) for pack in plan(small_study(restarts=100, config={"max_epochs": 1}))]
     assert max(sizes) > 1, "short runs share a compilation"
     assert len(sizes) >= 32, "yet there are enough packs to share among workers"
-    long = plan(small_study(restarts=100, recipe={"epochs": 4000}))
+    long = plan(small_study(restarts=100, config={"max_epochs": 4000}))
     assert max(map(len, long)) == 1
     assert [pack[0].restart for pack in long[:4]] == [0, 0, 1, 1], "first restarts come first"
 
@@ -126,7 +204,8 @@ def test_the_studies_that_ship() -> None:
     sizes = {name: sum(map(len, plan(load_study(name)))) for name in shipped_studies()}
     assert sizes == {"smoke": 24, "paper-small": 336, "paper": 1400}
     paper, small = load_study("paper"), load_study("paper-small")
-    assert paper.recipe == Recipe(), "the paper's recipe is the default"
+    assert paper.config == TrainingConfig(), "the paper's configuration is the default"
+    assert paper.make_tasks() == [Strings(spec.partition(":")[2]) for spec in paper.tasks]
     assert len({run.id for pack in plan(paper) for run in pack}) == 1400
     assert dataclasses.replace(small, models=paper.models, restarts=paper.restarts) == paper, (
         "the small one is a part of it"
@@ -138,9 +217,7 @@ def test_models_of_ones_own_are_imported(tmp_path: Path) -> None:
         "import memrnn\nmemrnn.register_model('mine-3', memrnn.Model('elman', hidden_size=3))\n"
     )
     path = tmp_path / "study.toml"
-    path.write_text(
-        "languages = ['count-3']\nmodels = ['mine-3']\nimports = ['mine.py']\nbins = [[40, 60]]"
-    )
+    path.write_text("languages = ['count-3']\nmodels = ['mine-3']\nimports = ['mine.py']\n")
     study = load_study(path)
     assert next(study.cells()).definition.hidden_size == 3
     assert study.imports == (str(tmp_path / "mine.py"),)

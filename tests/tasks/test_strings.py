@@ -74,7 +74,9 @@ def test_data_is_a_pure_function_of_the_seed() -> None:
     first, again, other = (strings_of(TASK.validation(seed)) for seed in (3, 3, 4))
     assert first == again != other
     data = TASK.data(3).own
-    trained = [row[:n].tolist() for rows, n in zip(data.tokens, data.lengths, strict=True) for row in rows]
+    trained = [
+        row[:n].tolist() for rows, n in zip(data.tokens, data.lengths, strict=True) for row in rows
+    ]
     assert trained[: len(first)] != first
 
 

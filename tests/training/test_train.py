@@ -28,11 +28,11 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def nats(network: memrnn.Network, tokens: np.ndarray) -> jax.Array:
+def nats(network: memrnn.Network, tokens: jax.Array) -> jax.Array:
     """Of strings of one length, summed over their symbols and end-of-string."""
     odds = jax.nn.log_softmax(network.prefix_logits(tokens.T))
-    end = np.full((len(tokens), 1), odds.shape[-1] - 1)
-    targets = np.concatenate([tokens, end], axis=1).T
+    end = jnp.full((len(tokens), 1), odds.shape[-1] - 1, tokens.dtype)
+    targets = jnp.concatenate([tokens, end], axis=1).T
     return -jnp.sum(jnp.take_along_axis(odds, targets[..., None], axis=2))
 
 

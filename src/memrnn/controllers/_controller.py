@@ -20,6 +20,9 @@ class Controller(eqx.Module):
     `memrnn.models` builds a cell as `Cell(input_size, hidden_size, scale=scale, rng=rng)`.
     """
 
+    revision: ClassVar[int] = 1
+    """Grows when the same name and options mean something else than before."""
+
     @property
     @abc.abstractmethod
     def input_size(self) -> int:

@@ -42,5 +42,5 @@ def _observe(language: Language) -> list[object]:
         rng = np.random.default_rng(length)
         (strings,) = _checks.sample(language, [(length, _COUNT)], rng)
         logarithms = _checks.log_probabilities(language, strings)
-        said.append([length, strings.tolist(), coarse(logarithms)])
+        said.append([length, strings.tolist(), coarse(logarithms, places=6)])
     return said

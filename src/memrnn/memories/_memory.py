@@ -1,7 +1,7 @@
 """What an external memory is, and what one is that the fast gradient can take."""
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -23,6 +23,9 @@ class Memory(eqx.Module):
 
     Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 2.
     """
+
+    revision: ClassVar[int] = 1
+    """Grows when the same name and options mean something else than before."""
 
     @property
     @abc.abstractmethod

@@ -8,7 +8,6 @@ import numpy as np
 
 from memrnn.errors import MemrnnError
 from memrnn.network import Network
-from memrnn.reports._summary import frozen_label
 from memrnn.training import Run
 
 
@@ -17,18 +16,18 @@ class Equality:
     """What the comparison of two runs found.
 
     Attributes:
-        language, model: of both runs.
-        first, second: what was frozen, in words.
+        title, model: of both runs; the title is the task's.
+        first, second: the components that were frozen.
         restarts: pairs of restarts that were compared.
         equal: pairs whose parameters agree to the last bit.
         parameters: scalar parameters of one network.
         reason: why they should agree, if there is one.
     """
 
-    language: str
+    title: str
     model: str
-    first: str
-    second: str
+    first: tuple[str, ...]
+    second: tuple[str, ...]
     restarts: int
     equal: int
     parameters: int
@@ -36,13 +35,13 @@ class Equality:
 
 
 def compare_parameters(first: Run, second: Run, reason: str = "") -> Equality:
-    """Compares the restarts of two runs of one language and model, each at its best epoch.
+    """Compares the restarts of two runs of one task and model, each at its best epoch.
 
     Raises:
-        MemrnnError: if they are not of one language and model, or have no restart in common.
+        MemrnnError: if they are not of one task and model, or have no restart in common.
     """
     one, two = first.experiment, second.experiment
-    if (one.language, one.model) != (two.language, two.model):
+    if (one.task, one.model) != (two.task, two.model):
         raise MemrnnError(
             f"{one.label} and {two.label} are different networks; nothing to compare."
         )
@@ -55,10 +54,10 @@ def compare_parameters(first: Run, second: Run, reason: str = "") -> Equality:
     if not pairs:
         raise MemrnnError(f"{one.label} and {two.label} have no restart of the same number.")
     return Equality(
-        language=one.language,
+        title=one.task.title,
         model=one.model,
-        first=frozen_label(one.freeze),
-        second=frozen_label(two.freeze),
+        first=one.freeze,
+        second=two.freeze,
         restarts=len(pairs),
         equal=sum(_bits(a) == _bits(b) for a, b in pairs),
         parameters=sum(leaf.size for leaf in _leaves(pairs[0][0])),

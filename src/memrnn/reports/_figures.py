@@ -1,38 +1,25 @@
-"""Figures: a score against string length, one panel per language and model.
+"""Figures: a metric against numeric groups, one panel per task and model."""
 
-Only matplotlib's objects are used, no pyplot, so that nothing global holds a figure and threads
-may draw at the same time.
-"""
-
-import io
+import math
 import statistics
-import threading
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
 
-from memrnn.checkpoints import write_bytes
 from memrnn.errors import MemrnnError
-from memrnn.reports._summary import Result, best_floor, frozen_label
-
-SCORES = {
-    "accuracy": "Share of all symbols predicted right",
-    "determined_accuracy": "Share of determined symbols predicted right",
-}
-"""The scores that can be drawn, with the label of their axis."""
+from memrnn.evaluation import Evaluation
+from memrnn.reports._curves import Curves, curves, families
+from memrnn.reports._limits import Limits
+from memrnn.reports._summary import frozen_label, frozen_words, metric_label
+from memrnn.tasks import Metric, TaskDescription
 
 STYLES: dict[str, tuple[str, Any, float]] = {
-    "nothing": ("#0072B2", "-", 2.4),
+    "none": ("#0072B2", "-", 2.4),
     "memory": ("#E69F00", (0, (4, 2)), 1.5),
     "controller": ("#B03A8C", (0, (1, 1.2)), 2.2),
     "controller+memory": ("#009E73", (0, (6, 1.5, 1, 1.5)), 1.8),
@@ -42,171 +29,121 @@ A memory line is thin and dashed so that what it hides shows through."""
 
 SPARE: tuple[str, Any, float] = ("#56B4E9", (0, (8, 3)), 1.5)
 _LOG_FROM = 12
-"""Ratio of longest to shortest test length from which the axis of lengths is logarithmic."""
-_SETTINGS: dict[Any, Any] = {
-    "svg.hashsalt": "memrnn",
-    "svg.fonttype": "none",
-    "pdf.fonttype": 42,
-    "font.size": 9.0,
-}
-# rc_context changes global settings for a while, so one figure is written at a time.
-_LOCK = threading.Lock()
+"""Ratio of largest to smallest group from which the axis of groups is logarithmic."""
+
+Panel = dict[str, tuple[Evaluation, Curves]]
+"""By freezing mode."""
+PanelName = tuple[TaskDescription, str, str]
+"""Task, label of the set if sets are apart, model."""
 
 
 def draw(
-    results: Sequence[Result],
-    score: str = "accuracy",
-    *,
-    training_lengths: tuple[int, int] | None = None,
-    columns: int | None = None,
+    evaluations: Sequence[Evaluation], metric: str | None = None, *, columns: int | None = None
 ) -> Figure:
-    """A score by string length: languages down, models across, one line per freezing mode.
+    """A metric by group: tasks down, models across, one line per freezing mode.
 
-    A line is the median over all restarts, its band reaches from the worst to the best of them.
+    A line is the median over all restarts, its band reaches from the worst to the best of them;
+    a restart without a value counts as the worst, and infinity is drawn at the axis' end. Groups
+    that were trained on are shaded. Floor and ceiling are drawn where the task has a baseline and
+    a Bayes-optimal predictor.
 
     Args:
-        score: `accuracy`, with floor and ceiling drawn in, or `determined_accuracy`, whose ceiling
-            is 1.
-        training_lengths: the range to shade.
-        columns: panels in a row; by default one row a language.
+        metric: its name; by default the headline metric. Cells without it are left out.
+        columns: panels in a row; by default one row per task.
 
     Raises:
-        MemrnnError: for an unknown score, no result, or two results of one experiment.
+        MemrnnError: for a metric that cannot be drawn, no result, or two results of one cell.
     """
-    if score not in SCORES:
-        raise MemrnnError(f"{score!r} cannot be drawn; choose one of {', '.join(SCORES)}.")
-    panels = _panels(results)
-    languages = list(dict.fromkeys(language for language, _ in panels))
-    models = list(dict.fromkeys(model for _, model in panels))
-    cells = [(language, model) for language in languages for model in models]
+    if not evaluations:
+        raise MemrnnError("There is no result to draw.")
+    known = families(evaluations)
+    name = metric or evaluations[0].task.headline
+    family = next((one for one in known if one.metric.name == name), None)
+    if family is None:
+        names = ", ".join(dict.fromkeys(one.metric.name for one in known))
+        raise MemrnnError(
+            f"{name!r} cannot be drawn; "
+            + (f"choose one of {names}." if names else "no task here has groups that are numbers.")
+        )
+    panels = _panels(family.evaluations, family.metric)
+    rows = list(dict.fromkeys(panel[:2] for panel in panels))
+    models = list(dict.fromkeys(model for _, _, model in panels))
+    cells = [(*row, model) for row in rows for model in models]
     across = columns or len(models)
     down = -(-len(cells) // across)
     size = (max(4.2, 3.0 * across), 2.35 * down + 1.3)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).flat
+    drawn = [curve for panel in panels.values() for _, curve in panel.values()]
+    limits = _limits(drawn, family.metric)
+    axes[0].set_yscale(limits.scale)
+    axes[0].set_ylim(limits.low, limits.high)
+    if limits == Limits(0.0, 1.1):
+        axes[0].set_yticks([0, 0.25, 0.5, 0.75, 1])
     for axis, cell in zip(axes, cells, strict=False):
         if cell in panels:
-            _draw_panel(axis, panels[cell], score, training_lengths)
-            axis.set_title(f"{cell[0]}\n{cell[1]}", fontsize=9, fontweight="bold", parse_math=False)
+            _draw_panel(axis, cell[0], panels[cell], limits)
+            title = "\n".join(part for part in (cell[0].title, cell[2], cell[1]) if part)
+            axis.set_title(title, fontsize=9, fontweight="bold", parse_math=False)
         else:
             axis.set_axis_off()
     for axis in list(axes)[len(cells) :]:
         axis.set_axis_off()
-    figure.supxlabel("String length", fontsize=9)
-    figure.supylabel(SCORES[score], fontsize=9)
-    _add_legend(figure, panels, score, training_lengths, across)
+    figure.supxlabel(family.axis, fontsize=9, parse_math=False)
+    better = "" if family.metric.goal == "max" else " (smaller is better)"
+    label = metric_label(family.metric)
+    figure.supylabel(label[:1].upper() + label[1:] + better, fontsize=9, parse_math=False)
+    _add_legend(figure, panels, across)
     return figure
 
 
-def svg(figure: Figure, title: str) -> str:
-    """The figure as SVG text; equal figures give equal text."""
-    with _LOCK, matplotlib.rc_context(_SETTINGS):
-        FigureCanvasSVG(figure)
-        buffer = io.StringIO()
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(buffer, format="svg", metadata={"Title": title} | nothing)
-    return buffer.getvalue()
-
-
-def save_figure(
-    figure: Figure, path: Path, title: str, formats: Sequence[str] = ("svg", "png")
-) -> tuple[Path, ...]:
-    """Writes `path` with a suffix for each format: svg, png or pdf.
-
-    Raises:
-        OSError: naming the file that could not be written.
-    """
-    paths: list[Path] = []
-    for suffix in formats:
-        content = svg(figure, title).encode() if suffix == "svg" else _bytes(figure, suffix, title)
-        paths.append(path.with_name(f"{path.name}.{suffix}"))
-        write_bytes(paths[-1], content)
-    return tuple(paths)
-
-
-def _bytes(figure: Figure, suffix: str, title: str) -> bytes:
-    """The figure as PNG or PDF; equal figures give equal bytes."""
-    canvas = {"png": FigureCanvasAgg, "pdf": FigureCanvasPdf}[suffix]
-    absent = ("Software",) if suffix == "png" else ("CreationDate", "Creator", "Producer")
-    with _LOCK, matplotlib.rc_context(_SETTINGS):
-        canvas(figure)
-        buffer = io.BytesIO()
-        metadata = {"Title": title} | dict.fromkeys(absent)
-        figure.savefig(buffer, format=suffix, dpi=160, metadata=metadata)
-    return buffer.getvalue()
-
-
-Panel = dict[str, Result]
-
-
-def _panels(results: Sequence[Result]) -> dict[tuple[str, str], Panel]:
-    if not results:
-        raise MemrnnError("There is no result to draw.")
-    panels: dict[tuple[str, str], Panel] = {}
-    for result in results:
-        first = result["runs"][0]
-        panel = panels.setdefault((first["language"], first["model"]), {})
-        frozen = frozen_label(first["freeze"])
-        if frozen in panel:
-            raise MemrnnError(
-                f"Two results are {first['language']}, {first['model']}, {frozen} frozen; "
-                "draw one of them at a time."
-            )
-        panel[frozen] = result
+def _panels(evaluations: Sequence[Evaluation], metric: Metric) -> dict[PanelName, Panel]:
+    panels: dict[PanelName, Panel] = {}
+    for evaluation in evaluations:
+        for curve in curves(evaluation, metric):
+            panel = panels.setdefault((evaluation.task, curve.label, evaluation.model), {})
+            frozen = frozen_label(evaluation.freeze)
+            if frozen in panel:
+                raise MemrnnError(
+                    f"Two results are {evaluation.task.title}, {evaluation.model}, "
+                    f"{frozen_words(evaluation.freeze)}; draw one of them at a time."
+                )
+            panel[frozen] = evaluation, curve
     return panels
 
 
-def _draw_panel(
-    axis: Axes, panel: Panel, score: str, training_lengths: tuple[int, int] | None
-) -> None:
-    if training_lengths:
-        axis.axvspan(*training_lengths, color="0.9", linewidth=0, zorder=0)
-    for frozen, result in panel.items():
+def _draw_panel(axis: Axes, task: TaskDescription, panel: Panel, limits: Limits) -> None:
+    if task.trained_groups:
+        axis.axvspan(*task.trained_groups, color="0.9", linewidth=0, zorder=0)
+    for frozen, (_, curve) in panel.items():
         color, dash, width = STYLES.get(frozen, SPARE)
-        curves = [_curve(run, score) for run in result["runs"]]
-        lengths = sorted(curves[0])
-        if not lengths:
-            continue
-        values = [[curve[length] for curve in curves] for length in lengths]
-        low, high = [min(row) for row in values], [max(row) for row in values]
-        axis.fill_between(lengths, low, high, color=color, alpha=0.2, linewidth=0, zorder=2)
-        median = [statistics.median(row) for row in values]
-        axis.plot(lengths, median, color=color, linestyle=dash, linewidth=width, zorder=3)
-    _draw_bounds(axis, next(iter(panel.values())), score)
-    lengths = [entry["length"] for entry in _per_length(next(iter(panel.values()))["runs"][0])]
-    if lengths[-1] >= _LOG_FROM * max(lengths[0], 1) * 2:
+        low, high = (_inside(map(end, curve.values), limits) for end in (min, max))
+        axis.fill_between(curve.groups, low, high, color=color, alpha=0.2, linewidth=0, zorder=2)
+        median = _inside(map(statistics.median, curve.values), limits)
+        axis.plot(curve.groups, median, color=color, linestyle=dash, linewidth=width, zorder=3)
+    first = next(iter(panel.values()))[1]
+    _draw_bound(axis, "floor", first.floor, "0.35", "top")
+    _draw_bound(axis, "ceiling", first.ceiling, "black", "bottom")
+    if first.groups and first.groups[-1] >= _LOG_FROM * max(first.groups[0], 1) * 2:
         axis.set_xscale("log")
         axis.xaxis.set_major_formatter(ScalarFormatter())
         axis.xaxis.set_minor_formatter(NullFormatter())
     else:
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axis.set_ylim(0, 1.1)
-    axis.set_yticks([0, 0.25, 0.5, 0.75, 1])
     axis.tick_params(labelsize=8, labelbottom=True, labelleft=True)
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_bounds(axis: Axes, result: Result, score: str) -> None:
-    """Floor and ceiling, each with its name at the right end of its line."""
-    entries = _per_length(result["runs"][0])
-    lengths = [entry["length"] for entry in entries]
-    if score == "accuracy":
-        ceiling = [entry["ceiling"]["accuracy"] for entry in entries]
-        floor = [best_floor(entry["floors"])[1] for entry in entries]
-        axis.plot(lengths, floor, color="0.35", linewidth=1, zorder=4)
-        _name_line(axis, "floor", lengths[-1], floor[-1], "top")
-    else:
-        ceiling = [1.0 for _ in entries]
-    axis.plot(lengths, ceiling, color="black", linewidth=1, zorder=4)
-    _name_line(axis, "ceiling", lengths[-1], ceiling[-1], "bottom")
-
-
-def _name_line(axis: Axes, name: str, x: int, y: float, side: str) -> None:
-    offset = (0, -2) if side == "top" else (0, 1)
+def _draw_bound(axis: Axes, name: str, bound: Mapping[float, float], color: str, side: str) -> None:
+    """Floor or ceiling, with its name at the right end of its line."""
+    known = {group: value for group, value in bound.items() if math.isfinite(value)}
+    if not known:
+        return
+    axis.plot(list(known), list(known.values()), color=color, linewidth=1, zorder=4)
     axis.annotate(
         name,
-        (x, y),
-        xytext=offset,
+        list(known.items())[-1],
+        xytext=(0, -2) if side == "top" else (0, 1),
         textcoords="offset points",
         ha="right",
         va=side,
@@ -217,29 +154,35 @@ def _name_line(axis: Axes, name: str, x: int, y: float, side: str) -> None:
     )
 
 
-def _add_legend(
-    figure: Figure,
-    panels: Mapping[tuple[str, str], Panel],
-    score: str,
-    training_lengths: tuple[int, int] | None,
-    across: int,
-) -> None:
+def _limits(drawn: Sequence[Curves], metric: Metric) -> Limits:
+    values = [value for curve in drawn for row in curve.values for value in row]
+    bounds = [v for curve in drawn for one in (curve.floor, curve.ceiling) for v in one.values()]
+    return Limits.of([*values, *bounds], metric, 0.1)
+
+
+def _inside(values: Iterable[float], limits: Limits) -> list[float]:
+    """The values, at the axis' ends where they are beyond them: infinity is drawn there."""
+    return [min(max(value, limits.low), limits.high) for value in values]
+
+
+def _add_legend(figure: Figure, panels: Mapping[PanelName, Panel], across: int) -> None:
+    every = [one for panel in panels.values() for one in panel.values()]
     handles: list[Any] = []
-    for frozen in dict.fromkeys(frozen for panel in panels.values() for frozen in panel):
-        color, dash, width = STYLES.get(frozen, SPARE)
-        handles.append(
-            Line2D([], [], color=color, linestyle=dash, linewidth=width, label=f"{frozen} frozen")
-        )
-    restarts = max(len(result["runs"]) for panel in panels.values() for result in panel.values())
+    for evaluation in {frozen_label(one.freeze): one for one, _ in every}.values():
+        color, dash, width = STYLES.get(frozen_label(evaluation.freeze), SPARE)
+        label = frozen_words(evaluation.freeze)
+        handles.append(Line2D([], [], color=color, linestyle=dash, linewidth=width, label=label))
+    restarts = max(len(evaluation.runs) for evaluation, _ in every)
     if restarts > 1:
         label = f"worst to best of {restarts} restarts (line: median)"
         handles.append(Patch(facecolor="0.55", alpha=0.5, label=label))
-    if training_lengths:
-        handles.append(Patch(facecolor="0.9", edgecolor="0.7", label="lengths trained on"))
-    if score == "accuracy":
-        label = "floor: best trivial predictor"
+    if any(task.trained_groups for task, _, _ in panels):
+        handles.append(Patch(facecolor="0.9", edgecolor="0.7", label="trained on"))
+    if any(curve.floor for _, curve in every):
+        label = "floor: best baseline"
         handles.append(Line2D([], [], color="0.35", linewidth=1, label=label))
-        label = "ceiling: exact Bayes predictor"
+    if any(curve.ceiling for _, curve in every):
+        label = "ceiling: Bayes-optimal predictor"
         handles.append(Line2D([], [], color="black", linewidth=1, label=label))
     figure.legend(
         handles=handles,
@@ -249,13 +192,3 @@ def _add_legend(
         fontsize=8,
         handlelength=3.2,
     )
-
-
-def _per_length(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The scores of each length over all bins, lengths ascending; a length counts once."""
-    by_length = {entry["length"]: entry for scores in run["bins"] for entry in scores["per_length"]}
-    return [by_length[length] for length in sorted(by_length)]
-
-
-def _curve(run: Mapping[str, Any], score: str) -> dict[int, float]:
-    return {entry["length"]: entry[score] for entry in _per_length(run) if entry[score] is not None}

@@ -1,24 +1,21 @@
 """Findings: sentences that are computed from results, and only said if they hold."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from memrnn.evaluation import Evaluation
 from memrnn.reports import _format as form
 from memrnn.reports._equality import Equality
-from memrnn.reports._summary import BinSummary, Result, Summary, summarize
-
-LEARNED = 0.9
-"""Skill from which a bin counts as learned."""
-
-NEAR = 0.01
-"""Distance in accuracy within which a score is called the floor's."""
-
-
-_FLOORS = {
-    "repeat-last": "repeating the last symbol",
-    "unigram": "naming the most frequent symbol every time",
-    "bigram": "going by the symbol before",
-}
+from memrnn.reports._summary import (
+    MetricSummary,
+    SetSummary,
+    Summary,
+    frozen_words,
+    metric_label,
+    summarize,
+)
+from memrnn.reports._thresholds import LEARNED, NEAR, advantage, sides
 
 
 @dataclass(frozen=True)
@@ -29,133 +26,197 @@ class Finding:
     detail: str
 
 
-def find(
-    results: Sequence[Result],
-    training_lengths: tuple[int, int] | None = None,
-    equalities: Sequence[Equality] = (),
-) -> list[Finding]:
+def find(evaluations: Sequence[Evaluation], equalities: Sequence[Equality] = ()) -> list[Finding]:
     """What the results say about learning, generalising, floors, equality and divergence."""
-    summaries = [summarize(result) for result in results]
-    languages = list(dict.fromkeys(summary.language for summary in summaries))
-    groups = [[s for s in summaries if s.language == language] for language in languages]
+    summaries = [summarize(evaluation) for evaluation in evaluations]
+    tasks = list(dict.fromkeys(summary.task for summary in summaries))
+    groups = [[s for s in summaries if s.task == task] for task in tasks]
     findings: list[Finding] = []
     for group in groups:
-        findings += _learned(group, training_lengths)
+        findings += _learned(group)
     for group in groups:
-        findings += _on_the_floor(group, training_lengths)
+        findings += _on_the_floor(group)
     findings += _equalities(equalities)
     findings.append(_divergence(summaries))
     return findings
 
 
-def _learned(
-    group: Sequence[Summary], training_lengths: tuple[int, int] | None
-) -> Iterator[Finding]:
-    """Who learned the training lengths, and what is left of it on the longest strings."""
-    within, beyond = _sides(group[0], training_lengths)
-    if within is None:
+def _learned(group: Sequence[Summary]) -> Iterator[Finding]:
+    """Who learned a set within what it was trained on, and what is left of it beyond that."""
+    within, beyond = sides(group[0].task)
+    title = group[0].title
+    learners = [] if within is None else [s for s in group if _holds(s.sets[within])]
+    if within is None or all(s.sets[within].headline.normalised is None for s in group):
+        yield from _best(group)
         return
-    language, bounds = group[0].language, group[0].bins[within]
-    learners = [s for s in group if (s.bins[within].skill or 0) >= LEARNED and s.bins[within].skill]
-    where = f"lengths {bounds.label}, which it was trained on"
+    trained = group[0].sets[within]
+    where = f"{trained.label}, within what it was trained on"
     if not learners:
-        top = max(group, key=lambda s: s.bins[within].best)
-        scores = top.bins[within]
+        top = _top(group, within)
         yield Finding(
-            f"{language}: no network learned even the training lengths.",
-            f"The best, {_name(top)}, scores {form.share(scores.best)} on {where}; "
-            f"{_bounds(bounds)}.",
+            f"{title}: no network learned even {trained.label}, within what it was trained on.",
+            f"The best, {top.name}, scores {_best_value(top.sets[within])}; "
+            f"{_bounds(trained.headline)}.",
         )
         return
     if beyond is None:
-        names = _names(learners)
         yield Finding(
-            f"{language}: learned on the training lengths by {names}.",
-            f"Best restarts reach a skill of at least {LEARNED} on lengths {bounds.label}.",
+            f"{title}: {trained.label} was learned by {_names(learners)}.",
+            f"Best restarts reach a normalised {_metric(trained)} of at least {LEARNED} there, "
+            "within what they were trained on.",
         )
         return
-    longest = group[0].bins[beyond]
-    top = max(learners, key=lambda s: s.bins[beyond].best)
-    scores = top.bins[beyond]
-    held = [s for s in learners if (s.bins[beyond].skill or 0) >= LEARNED]
-    below = [s for s in learners if s.bins[beyond].highest < s.bins[beyond].floor]
-    count = f"{len(learners)} of {len(group)} experiments learned the training lengths"
+    longest = group[0].sets[beyond]
+    top = _top(learners, beyond)
+    scores = top.sets[beyond]
+    held = [s for s in learners if _holds(s.sets[beyond])]
+    below = [s for s in learners if _all_below(s.sets[beyond].headline, 0.0)]
+    count = f"{len(learners)} of {len(group)} experiments learned {trained.label}"
     if held:
-        headline = f"{language}: {count}; {len(held)} of them still hold on {longest.label}."
+        headline = f"{title}: {count}; {len(held)} of them still hold on {longest.label}."
     elif len(below) == len(learners):
         headline = (
-            f"{language}: {count}; on {longest.label} every restart of theirs falls below "
-            "the floor."
+            f"{title}: {count}; on {longest.label} every restart of theirs falls below the floor."
         )
     else:
-        headline = f"{language}: {count}; none of them holds on {longest.label}."
-    learned = top.bins[within]
+        headline = f"{title}: {count}; none of them holds on {longest.label}."
     detail = (
-        f"The one that keeps most, {_name(top)}, scores {form.share(learned.best)} on {where} "
-        f"({_bounds(learned)}), and {form.share(scores.best)} on {longest.label} "
-        f"({_bounds(scores)}); all its restarts there: {_range(scores)}."
+        f"The one that keeps most, {top.name}, scores {_best_value(top.sets[within])} on {where} "
+        f"({_bounds(top.sets[within].headline)}), and {_best_value(scores)} on {longest.label} "
+        f"({_bounds(scores.headline)}); all its restarts there: {_range(scores.headline)}."
     )
-    if scores.determined is not None:
-        detail += (
-            f" Of the symbols that the prefix determines it still gets "
-            f"{form.share(scores.determined)} right."
-        )
+    others = [
+        f"{metric_label(one.metric)} {form.value(one.best, one.metric)}"
+        for one in _alike(scores)
+        if one.best is not None
+    ]
+    if others:
+        detail += f" Its best restart there: {', '.join(others)}."
     yield Finding(headline, detail)
 
 
-def _on_the_floor(
-    group: Sequence[Summary], training_lengths: tuple[int, int] | None
-) -> Iterator[Finding]:
-    """Whose score on the longest strings, in every restart, is that of a trivial predictor."""
-    _, beyond = _sides(group[0], training_lengths)
-    beyond = len(group[0].bins) - 1 if beyond is None else beyond
-    bounds = group[0].bins[beyond]
-    near = [
-        s
-        for s in group
-        if max(
-            abs(value - bounds.floor) for value in (s.bins[beyond].lowest, s.bins[beyond].highest)
-        )
-        <= NEAR
-    ]
+def _best(group: Sequence[Summary]) -> Iterator[Finding]:
+    """Who is best on the last set, where nothing says what is to be learned."""
+    if not group[0].sets:
+        return
+    beyond = sides(group[0].task)[1]
+    number = len(group[0].sets) - 1 if beyond is None else beyond
+    top = _top(group, number)
+    scores = top.sets[number]
+    if scores.headline.best is None:
+        return
+    bounds = _bounds(scores.headline)
+    yield Finding(
+        f"{top.title}: on {scores.label}, the best restart of {top.name} has the best "
+        f"{_metric(scores)}, {_best_value(scores)}.",
+        f"All its restarts there: {_range(scores.headline)}"
+        + (f"; {bounds}." if bounds else "; the task has no reference to compare with."),
+    )
+
+
+def _on_the_floor(group: Sequence[Summary]) -> Iterator[Finding]:
+    """Whose score on the last set, in every restart, is that of the best baseline."""
+    if not group[0].sets:
+        return
+    beyond = sides(group[0].task)[1]
+    beyond = len(group[0].sets) - 1 if beyond is None else beyond
+    scores = group[0].sets[beyond]
+    bounds, metric = scores.headline, scores.headline.metric
+    if bounds.baseline is None:
+        return
+    near = [s for s in group if _on_it(s.sets[beyond].headline)]
     if not near:
         return
-    low = min(s.bins[beyond].lowest for s in near)
-    high = max(s.bins[beyond].highest for s in near)
-    scored = form.share(low) if low == high else f"{form.share(low)} to {form.share(high)}"
-    trivially = _FLOORS.get(bounds.floor_name, bounds.floor_name)
+    ends = [
+        value
+        for s in near
+        for value in (s.sets[beyond].headline.low, s.sets[beyond].headline.high)
+        if value is not None
+    ]
+    written = list(dict.fromkeys(form.value(end, metric) for end in (min(ends), max(ends))))
+    floor = form.value(bounds.baseline, metric)
     headline = (
-        f"{group[0].language}: {_names(near)} score{'s' if len(near) == 1 else ''} {scored} on "
-        f"{bounds.label}, and {trivially} scores {form.share(bounds.floor)}."
+        f"{group[0].title}: {_names(near)} score{'s' if len(near) == 1 else ''} "
+        f"{' to '.join(written)} on {scores.label}, and the baseline {bounds.baseline_name} "
+        f"scores {floor}."
     )
+    unit = " nats" if metric.scale == "exp" else ""
     detail = (
-        f"That is the floor, within {NEAR} in every restart. "
-        "However high a score is, there is no grammar in it unless it leaves the floor."
+        f"That is the floor, within {NEAR}{unit} in every restart. However good a score is, "
+        "nothing of the task is in it unless it leaves the floor."
     )
     whole = [s for s in group if not s.freeze]
-    if whole and all(s.bins[beyond].highest < bounds.floor - NEAR for s in whole):
-        top = max(s.bins[beyond].highest for s in whole)
+    if whole and all(_all_below(s.sets[beyond].headline, NEAR) for s in whole):
+        top = max(
+            (v for s in whole for v in s.sets[beyond].headline.values if v is not None),
+            key=lambda value: value if metric.goal == "max" else -value,
+        )
         detail += (
-            f" No network with nothing frozen gets above {form.share(top)} there, so that freezing "
-            "would pass for stability if nobody drew the floor."
+            f" No network with nothing frozen gets beyond {form.value(top, metric)} there, so that "
+            "freezing would pass for stability if nobody drew the floor."
         )
     yield Finding(headline, detail)
+
+
+def _holds(scores: SetSummary) -> bool:
+    return (scores.headline.normalised or 0) >= LEARNED
+
+
+def _top(group: Sequence[Summary], number: int) -> Summary:
+    """The cell whose best restart is best on a set; one without a score is the worst."""
+
+    def goodness(summary: Summary) -> float:
+        one = summary.sets[number].headline
+        if one.best is None:
+            return -math.inf
+        return one.best if one.metric.goal == "max" else -one.best
+
+    return max(group, key=goodness)
+
+
+def _ends(one: MetricSummary) -> list[float]:
+    """How much better than the best baseline the worst and the best restart are."""
+    if one.low is None or one.high is None or one.baseline is None:
+        return []
+    return sorted(advantage(value, one.baseline, one.metric) for value in (one.low, one.high))
+
+
+def _all_below(one: MetricSummary, by: float) -> bool:
+    ends = _ends(one)
+    return bool(ends) and ends[-1] < -by
+
+
+def _on_it(one: MetricSummary) -> bool:
+    ends = _ends(one)
+    return bool(ends) and max(map(abs, ends)) <= NEAR
+
+
+def _alike(scores: SetSummary) -> list[MetricSummary]:
+    """The other metrics of the headline's kind."""
+    first = scores.headline.metric
+    kind = first.goal, first.scale
+    return [
+        one
+        for one in scores.metrics.values()
+        if (one.metric.goal, one.metric.scale) == kind and one.metric != first
+    ]
 
 
 def _equalities(equalities: Sequence[Equality]) -> Iterator[Finding]:
-    kinds: dict[tuple[bool, str, str, str], list[Equality]] = {}
+    kinds: dict[tuple[bool, tuple[str, ...], tuple[str, ...], str], list[Equality]] = {}
     for equality in equalities:
         whole = equality.equal == equality.restarts
         kind = (whole, equality.first, equality.second, equality.reason)
         kinds.setdefault(kind, []).append(equality)
     for (whole, first, second, reason), group in kinds.items():
         models = list(dict.fromkeys(equality.model for equality in group))
-        languages = list(dict.fromkeys(equality.language for equality in group))
+        titles = list(dict.fromkeys(equality.title for equality in group))
         verb = f"{'is' if len(models) == 1 else 'are'} {'' if whole else 'not '}bit-equal to"
         pairs, equal = sum(e.restarts for e in group), sum(e.equal for e in group)
         yield Finding(
-            f"{form.listed(models)} with {second} frozen {verb} the same with {first} frozen.",
-            f"Compared after training on {form.listed(languages)}: all parameters agree to the "
+            f"{form.listed(models)} with {frozen_words(second)} {verb} the same with "
+            f"{frozen_words(first)}.",
+            f"Compared after training on {form.listed(titles)}: all parameters agree to the "
             f"last bit in {equal} of {pairs} pairs of restarts.{' ' * bool(reason)}{reason}",
         )
 
@@ -163,50 +224,51 @@ def _equalities(equalities: Sequence[Equality]) -> Iterator[Finding]:
 def _divergence(summaries: Sequence[Summary]) -> Finding:
     total = sum(s.restarts for s in summaries)
     diverged = sum(s.diverged for s in summaries)
-    where = form.listed(
-        [f"{s.language}, {_name(s)} ({s.diverged})" for s in summaries if s.diverged]
-    )
-    return Finding(
-        f"{diverged} of {total} restarts diverged.",
+    missing = sum(scores.headline.missing for s in summaries for scores in s.sets)
+    where = form.listed([f"{s.title}, {s.name} ({s.diverged})" for s in summaries if s.diverged])
+    detail = (
         f"They count in every median and range all the same: {where}."
         if diverged
-        else "No restart is left out of any number on this page.",
+        else "No restart is left out of any number on this page."
     )
-
-
-def _sides(
-    summary: Summary, training_lengths: tuple[int, int] | None
-) -> tuple[int | None, int | None]:
-    """The longest bin within the training lengths, and the longest beyond them."""
-    if training_lengths is None:
-        return None, None
-    longest = training_lengths[1]
-    order = sorted(range(len(summary.bins)), key=lambda n: summary.bins[n].lengths)
-    within = [n for n in order if summary.bins[n].lengths[1] <= longest]
-    beyond = [n for n in order if summary.bins[n].lengths[0] > longest]
-    return (within[-1] if within else None), (beyond[-1] if beyond else None)
-
-
-def _name(summary: Summary) -> str:
-    return f"{summary.model} with {summary.frozen} frozen"
+    if missing:
+        detail += (
+            f" {form.plural(missing, 'score')} of the headline metric that "
+            f"{'is' if missing == 1 else 'are'} missing or not a number "
+            f"{'counts' if missing == 1 else 'count'} as the worst."
+        )
+    return Finding(f"{diverged} of {form.plural(total, 'restart')} diverged.", detail)
 
 
 def _names(summaries: Sequence[Summary]) -> str:
     """lstm and gru with controller frozen, jm-10 with nothing frozen."""
-    modes = dict.fromkeys(summary.frozen for summary in summaries)
+    modes = dict.fromkeys(summary.freeze for summary in summaries)
     parts = [
-        f"{form.listed([s.model for s in summaries if s.frozen == frozen])} with {frozen} frozen"
-        for frozen in modes
+        f"{form.listed([s.model for s in summaries if s.freeze == mode])} with {frozen_words(mode)}"
+        for mode in modes
     ]
     return ", ".join(parts)
 
 
-def _bounds(scores: BinSummary) -> str:
-    return (
-        f"floor {form.share(scores.floor)} by {scores.floor_name}, "
-        f"ceiling {form.share(scores.ceiling)}"
-    )
+def _metric(scores: SetSummary) -> str:
+    return metric_label(scores.headline.metric)
 
 
-def _range(scores: BinSummary) -> str:
-    return f"{form.share(scores.lowest)} to {form.share(scores.highest)}"
+def _best_value(scores: SetSummary) -> str:
+    return form.value(scores.headline.best, scores.headline.metric)
+
+
+def _bounds(one: MetricSummary) -> str:
+    """Floor and ceiling, as far as there are any."""
+    found: list[str] = []
+    if one.baseline is not None:
+        found.append(f"floor {form.value(one.baseline, one.metric)} by {one.baseline_name}")
+    if one.bayes is not None:
+        found.append(f"ceiling {form.value(one.bayes, one.metric)}")
+    return ", ".join(found)
+
+
+def _range(one: MetricSummary) -> str:
+    if one.low is None:
+        return form.MISSING
+    return f"{form.value(one.low, one.metric)} to {form.value(one.high, one.metric)}"

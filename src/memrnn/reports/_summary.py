@@ -1,134 +1,238 @@
-"""What the restarts of one experiment come to, bin by bin."""
+"""What the restarts of one cell come to, evaluation set by evaluation set."""
 
 import math
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from memrnn.errors import MemrnnError
-
-Result = Mapping[str, Any]
-"""What `memrnn.evaluation.test` returns: one experiment with all its restarts."""
+from memrnn.evaluation import Evaluation, References, SetScores, best_baseline, normalised
+from memrnn.tasks import BAYES, Metric, Relation, TaskDescription
 
 
 @dataclass(frozen=True)
-class BinSummary:
-    """One experiment on one bin of lengths.
+class MetricSummary:
+    """One metric of one cell on one evaluation set. None stands for what does not exist.
 
     Attributes:
-        lengths: shortest and longest string, inclusive.
-        best: accuracy of the best restart, chosen on validation strings and never on these.
-        median: median accuracy over all restarts, those that diverged among them.
-        lowest, highest: range of the accuracy over all restarts.
-        floor: accuracy of the best trivial predictor, and `floor_name` is its name.
-        ceiling: accuracy of the exact Bayes predictor.
-        skill: of the best restart; None where floor and ceiling are the same.
-        determined: determined accuracy of the best restart; None where a language has none.
-        determined_median: its median over all restarts.
-        perplexity: of the best restart, infinite where it is not finite.
-        ceiling_perplexity: of the exact Bayes predictor.
+        metric: which it is.
+        values: of each restart; None where it is missing or not a number.
+        best: of the best restart, chosen on validation items and never on these.
+        median: over all restarts; a missing value counts as the worst, see `with_worst`.
+        low, high: range of the same.
+        missing: restarts without a value, where others have one or one is not a number.
+        baseline: of the best baseline, and `baseline_name` is its name.
+        bayes: of the Bayes-optimal predictor.
+        normalised: the best restart's value between `baseline` (0) and `bayes` (1).
     """
 
-    lengths: tuple[int, int]
-    best: float
-    median: float
-    lowest: float
-    highest: float
-    floor: float
-    floor_name: str
-    ceiling: float
-    skill: float | None
-    determined: float | None
-    determined_median: float | None
-    perplexity: float
-    ceiling_perplexity: float
+    metric: Metric
+    values: tuple[float | None, ...]
+    best: float | None
+    median: float | None
+    low: float | None
+    high: float | None
+    missing: int
+    baseline: float | None
+    baseline_name: str
+    bayes: float | None
+    normalised: float | None
+
+
+@dataclass(frozen=True)
+class SetSummary:
+    """One cell on one evaluation set.
+
+    Attributes:
+        metrics: by name; only those that a restart or a reference has.
+    """
+
+    name: str
+    relation: Relation | None
+    headline: MetricSummary
+    metrics: Mapping[str, MetricSummary]
 
     @property
     def label(self) -> str:
-        return lengths_label(self.lengths)
+        return set_label(self.name)
 
 
 @dataclass(frozen=True)
 class Summary:
-    """One experiment: what it is, how many restarts it had, and its scores by bin."""
+    """One cell in one precision: what it is, how many restarts it has, and its scores by set."""
 
-    language: str
+    task: TaskDescription
     model: str
     freeze: tuple[str, ...]
+    precision: str
     restarts: int
     diverged: int
-    bins: tuple[BinSummary, ...]
+    sets: tuple[SetSummary, ...]
+
+    @property
+    def title(self) -> str:
+        return self.task.title
 
     @property
     def frozen(self) -> str:
-        """The frozen parts in words."""
+        """The freezing mode as tables have it."""
         return frozen_label(self.freeze)
+
+    @property
+    def name(self) -> str:
+        """Model and freezing mode in a sentence."""
+        return f"{self.model} with {frozen_words(self.freeze)}"
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """What was measured, the headline metric first; of warnings those with something to say."""
+        found = {
+            name
+            for scores in self.sets
+            for name, one in scores.metrics.items()
+            if not one.metric.warning or any(one.values)
+        }
+        names = dict.fromkeys([self.task.headline, *(one.name for one in self.task.metrics)])
+        return [self.task.metric(name) for name in names if name in found]
 
 
 def frozen_label(freeze: Sequence[str]) -> str:
-    """The frozen parts in words: `nothing`, `memory`, `controller+memory`."""
-    return "+".join(freeze) or "nothing"
+    """A freezing mode as flags, files and tables have it: `none`, `controller+memory`."""
+    return "+".join(freeze) or "none"
 
 
-def lengths_label(lengths: Sequence[int]) -> str:
-    """A range of lengths as people write it: 40–100, or 40 if it is but one."""
-    low, high = lengths
-    return f"{low}" if low == high else f"{low}–{high}"
+def frozen_words(freeze: Sequence[str]) -> str:
+    """A freezing mode in a sentence: `nothing frozen`, `controller+memory frozen`."""
+    return f"{'+'.join(freeze) or 'nothing'} frozen"
 
 
-def best_floor(floors: Mapping[str, Mapping[str, float | None]]) -> tuple[str, float]:
-    """Name and accuracy of the most accurate trivial predictor; the first listed if some tie."""
-    name = max(floors, key=lambda name: _number(floors[name]["accuracy"]))
-    return name, _number(floors[name]["accuracy"])
+def set_range(name: str) -> tuple[int, int] | None:
+    """The two integers of which a set's name is made, as in `40:100`; else None."""
+    found = re.fullmatch(r"(\d+):(\d+)", name)
+    return (int(found[1]), int(found[2])) if found else None
 
 
-def summarize(result: Result) -> Summary:
-    """Sums up an experiment; every restart counts, whatever became of it.
+def set_label(name: str) -> str:
+    """A set's name as people write it: 40–100 for `40:100`, any other name as it is."""
+    ends = set_range(name)
+    return range_label(ends) if ends else name
+
+
+def range_label(ends: Sequence[int] | Sequence[float]) -> str:
+    """A range as people write it: 40–100, or 40 if it is but one."""
+    low, high = ends
+    return f"{low:g}" if low == high else f"{low:g}–{high:g}"
+
+
+def in_order(names: Sequence[str]) -> list[str]:
+    """Names of sets from the shortest to the longest range; as given if one is not a range."""
+    ranges = {name: set_range(name) for name in names}
+    known = {name: ends for name, ends in ranges.items() if ends}
+    return sorted(names, key=known.__getitem__) if len(known) == len(names) else list(names)
+
+
+def metric_label(metric: Metric | str) -> str:
+    """A metric's name in words."""
+    return (metric if isinstance(metric, str) else metric.name).replace("_", " ")
+
+
+def known_value(scores: SetScores, metric: Metric) -> float | None:
+    """A metric over a whole set; None where it does not exist or is not a number."""
+    value = scores.value(metric)
+    return None if value is None or math.isnan(value) else value
+
+
+def known_by_group(scores: SetScores, metric: Metric) -> dict[str, float]:
+    """A metric per group, without groups where it does not exist or is not a number."""
+    return {group: v for group, v in scores.by_group(metric).items() if not math.isnan(v)}
+
+
+def baseline_value(references: References, metric: Metric) -> tuple[str, float] | None:
+    """Name and value of the best baseline whose value is a number; None without one."""
+    known = {
+        name: scores
+        for name, scores in references.items()
+        if known_value(scores, metric) is not None
+    }
+    return best_baseline(known, metric)
+
+
+def bayes_value(references: References, metric: Metric) -> float | None:
+    """The Bayes-optimal predictor's value, where there is such a predictor."""
+    return known_value(references[BAYES], metric) if BAYES in references else None
+
+
+def normalise(value: float | None, baseline: float | None, bayes: float | None) -> float | None:
+    """`normalised`, and None if one of the three is missing or infinite."""
+    numbers = [one for one in (value, baseline, bayes) if one is not None and math.isfinite(one)]
+    return normalised(*numbers) if len(numbers) == 3 else None
+
+
+def with_worst(values: Sequence[float | None], metric: Metric) -> list[float]:
+    """The values, with the worst that there can be in place of what is missing.
+
+    That is 0 for a metric to be maximised of which no value is negative, such as a share, and
+    else infinity in the metric's bad direction. So a median of restarts never gets better because
+    one of them has no score.
+    """
+    known = [value for value in values if value is not None]
+    worst = 0.0 if metric.goal == "max" and min(known, default=0.0) >= 0 else metric.worst
+    return [worst if value is None else value for value in values]
+
+
+def summarize(evaluation: Evaluation) -> Summary:
+    """Sums up a cell; every restart counts, whatever became of it.
 
     Raises:
         MemrnnError: if there is no restart in it.
     """
-    runs = result["runs"]
+    runs = evaluation.runs
     if not runs:
         raise MemrnnError("A result holds no restart, so there is nothing to report.")
-    first = runs[0]
     return Summary(
-        language=first["language"],
-        model=first["model"],
-        freeze=tuple(first["freeze"]),
+        task=evaluation.task,
+        model=evaluation.model,
+        freeze=evaluation.freeze,
+        precision=evaluation.precision,
         restarts=len(runs),
-        diverged=sum(run["status"] == "diverged" for run in runs),
-        bins=tuple(
-            _summarize_bin(result["best"], [run["bins"][number] for run in runs])
-            for number in range(len(first["bins"]))
-        ),
+        diverged=sum(run.status == "diverged" for run in runs),
+        sets=tuple(_summarize_set(evaluation, *one) for one in evaluation.task.sets),
     )
 
 
-def _summarize_bin(best: int, bins: Sequence[Mapping[str, Any]]) -> BinSummary:
-    chosen = bins[best]
-    accuracies = [scores["accuracy"] for scores in bins]
-    determined = [scores["determined_accuracy"] for scores in bins]
-    floor_name, floor = best_floor(chosen["floors"])
-    low, high = chosen["lengths"]
-    return BinSummary(
-        lengths=(low, high),
-        best=chosen["accuracy"],
-        median=statistics.median(accuracies),
-        lowest=min(accuracies),
-        highest=max(accuracies),
-        floor=floor,
-        floor_name=floor_name,
-        ceiling=_number(chosen["ceiling"]["accuracy"]),
-        skill=chosen["skill"],
-        determined=chosen["determined_accuracy"],
-        determined_median=None if None in determined else statistics.median(determined),
-        perplexity=_number(chosen["perplexity"]),
-        ceiling_perplexity=_number(chosen["ceiling"]["perplexity"]),
+def _summarize_set(evaluation: Evaluation, name: str, relation: Relation | None) -> SetSummary:
+    scores = [run.sets.get(name, SetScores({})) for run in evaluation.runs]
+    references = evaluation.references.get(name, {})
+    task = evaluation.task
+    found = {
+        metric.name: _summarize_metric(evaluation.best, scores, references, metric)
+        for metric in task.metrics
+        if metric.name == task.headline
+        or any(metric.name in one.whole for one in [*scores, *references.values()])
+    }
+    return SetSummary(name, relation, found[task.headline], found)
+
+
+def _summarize_metric(
+    best: int, scores: Sequence[SetScores], references: References, metric: Metric
+) -> MetricSummary:
+    values = tuple(known_value(one, metric) for one in scores)
+    # Of a metric with nothing to score, which has no value anywhere, nothing is missing.
+    exists = any(one.value(metric) is not None for one in scores)
+    counted = with_worst(values, metric) if any(one is not None for one in values) else []
+    name, baseline = baseline_value(references, metric) or ("", None)
+    bayes = bayes_value(references, metric)
+    return MetricSummary(
+        metric=metric,
+        values=values,
+        best=values[best],
+        median=statistics.median(counted) if counted else None,
+        low=min(counted, default=None),
+        high=max(counted, default=None),
+        missing=values.count(None) if exists else 0,
+        baseline=baseline,
+        baseline_name=name,
+        bayes=bayes,
+        normalised=normalise(values[best], baseline, bayes),
     )
-
-
-def _number(value: float | None) -> float:
-    """JSON has no infinity, so results write null for it; only perplexities can be infinite."""
-    return math.inf if value is None else value

@@ -6,6 +6,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from memrnn.reports import _format as form
+from memrnn.reports._summary import metric_label
 
 LARGEST = 1.8
 """Pixels that a point of a drawing becomes at most; in print it is 4/3."""
@@ -21,9 +22,9 @@ def template(name: str) -> Template:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "share": form.share,
-        "skill": form.skill,
-        "perplexity": form.perplexity,
+        "value": form.value,
+        "normalised": form.normalised,
+        "metric_label": metric_label,
         "listed": form.listed,
         "duration": form.duration,
     }

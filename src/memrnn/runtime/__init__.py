@@ -8,4 +8,7 @@ from memrnn.runtime._folders import check_output as check_output
 from memrnn.runtime._folders import home_folder as home_folder
 from memrnn.runtime._folders import is_writable as is_writable
 from memrnn.runtime._folders import settle_matplotlib as settle_matplotlib
+from memrnn.runtime._main_module import WORKER as WORKER
+from memrnn.runtime._main_module import check_main_guard as check_main_guard
+from memrnn.runtime._main_module import explain_failed_start as explain_failed_start
 from memrnn.runtime._sqlite import connect as connect

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from memrnn.errors import MemrnnError
-from memrnn.runtime import cores
+from memrnn.runtime import WORKER, check_main_guard, cores, explain_failed_start
 from memrnn.studies._job import Job, run_job
 from memrnn.studies._messages import JobFinished, JobStarted, Message, WorkerLost
 
@@ -32,11 +32,15 @@ _SHARE = 0.5
 its job is over: compiled programs pile up in a process."""
 
 
+class _Ready:
+    """A worker's first message: it has imported the driver's script and can take a job."""
+
+
 class _Worker:
     def __init__(self, gpu: str | None) -> None:
         ours, theirs = _SPAWN.Pipe()
         self.gpu = gpu
-        self.process = _SPAWN.Process(target=serve, args=(theirs,), daemon=True)
+        self.process = _SPAWN.Process(target=serve, args=(theirs,), name=WORKER, daemon=True)
         environment = ONE_THREAD if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
         before = {name: os.environ.get(name) for name in environment}
         os.environ.update(environment)
@@ -51,6 +55,7 @@ class _Worker:
         theirs.close()
         self.connection = ours
         self.job: int | None = None
+        self.ready = False
 
     def kill(self) -> None:
         self.process.kill()
@@ -77,6 +82,7 @@ class LocalEngine:
         self._deaths = _kills_for_memory()
 
     def start(self, job: Job) -> None:
+        check_main_guard()
         worker = next((one for one in self._workers if one.job is None), None)
         if worker is None:
             taken = [one.gpu for one in self._workers]
@@ -108,13 +114,21 @@ class LocalEngine:
             self._drop(worker)
 
     def _read(self, worker: _Worker) -> list[Message]:
-        """All that a worker has sent; the end of its pipe means that it is gone."""
+        """All that a worker has sent; the end of its pipe means that it is gone.
+
+        Raises:
+            MemrnnError: if it ended by itself before it could take a job: no other worker would
+                fare better, and no run is at fault.
+        """
         job = worker.job
         assert job is not None
         messages: list[Message] = []
         try:
             while worker.connection.poll():
                 event = worker.connection.recv()
+                if isinstance(event, _Ready):
+                    worker.ready = True
+                    continue
                 messages.append((job, event))
                 if isinstance(event, JobFinished):
                     worker.job = None
@@ -123,6 +137,9 @@ class LocalEngine:
                     break
         except (EOFError, OSError):
             worker.process.join()
+            status = worker.process.exitcode or 0
+            if not worker.ready and status >= 0:
+                raise MemrnnError(explain_failed_start(status)) from None
             messages.append((job, self._loss(worker.process.exitcode)))
             self._drop(worker)
         return messages
@@ -146,6 +163,8 @@ def serve(connection: Connection) -> None:
     """The main loop of a worker process: it takes jobs until its driver is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver ends its workers itself
     threading.Thread(target=_follow_parent, daemon=True).start()
+    with suppress(OSError):
+        connection.send(_Ready())
     while True:
         try:
             job = connection.recv()

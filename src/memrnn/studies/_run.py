@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from memrnn.imports import import_files
+from memrnn.runtime import check_main_guard
 from memrnn.studies._about import versions
 from memrnn.studies._changes import check_changes
 from memrnn.studies._driver import Driver, Listener
@@ -42,9 +43,11 @@ def run_study(
 
     Raises:
         MemrnnError: if `out` holds something else, another process runs a study in it, the ledger
-            is damaged or locked, or one of `import_results` is no export.
+            is damaged or locked, one of `import_results` is no export, or workers cannot import
+            the script that calls this.
         OSError: if the disk is full.
     """
+    check_main_guard()
     out = Path(out).resolve()  # workers may have another working directory
     import_files(study.imports)
     packs = plan(study)

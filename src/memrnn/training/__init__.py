@@ -2,15 +2,18 @@
 
 from memrnn.training._batched import Pack as Pack
 from memrnn.training._batched import measure_slots as measure_slots
+from memrnn.training._folder import EXPERIMENT_FILE as EXPERIMENT_FILE
+from memrnn.training._folder import Origin as Origin
+from memrnn.training._folder import load_experiment as load_experiment
 from memrnn.training._restart import Epoch as Epoch
 from memrnn.training._restart import Outcome as Outcome
 from memrnn.training._restart import Progress as Progress
 from memrnn.training._restart import Restart as Restart
-from memrnn.training._train import EXPERIMENT_FILE as EXPERIMENT_FILE
 from memrnn.training._train import Listener as Listener
 from memrnn.training._train import Run as Run
 from memrnn.training._train import Trained as Trained
 from memrnn.training._train import Trainer as Trainer
-from memrnn.training._train import load_experiment as load_experiment
 from memrnn.training._train import load_run as load_run
+from memrnn.training._train import save_constructed as save_constructed
+from memrnn.training._train import start_from as start_from
 from memrnn.training._train import train as train

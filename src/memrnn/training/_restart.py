@@ -29,6 +29,7 @@ from memrnn.training._programs import (
     only_output_trains,
 )
 from memrnn.training._schedule import Schedule
+from memrnn.training._start import BEST, apply_start
 
 Status = Literal["running", "done", "diverged"]
 
@@ -129,6 +130,8 @@ class Restart:
         task, config = experiment.task, experiment.config
         self.seed = experiment.restart_seed(number)
         network = cast(task.build(experiment.definition, self.seed), config.precision)
+        if experiment.start is not None:
+            network = apply_start(network, experiment.start)
         trained, self.frozen = partition(network, experiment.freeze)
         self.learner = new_learner(trained, config.max_grad_norm)
         self.best = network
@@ -247,13 +250,24 @@ class Restart:
             vars(self).pop("data", None)
             vars(self).pop("validation", None)
 
+    def replace_network(self, network: Network) -> None:
+        """Takes other parameters, before the first epoch.
+
+        Raises:
+            MemrnnError: if they are of another network.
+        """
+        arrays = checkpoints.arrays_of(network, BEST)
+        self.best = checkpoints.restore(self.best, BEST, arrays)
+        trained, self.frozen = partition(self.best, self.experiment.freeze)
+        self.learner = self.learner._replace(trained=trained)
+
     def save(self) -> None:
         """Writes the checkpoint, whole or not at all."""
         if self.path is None:
             return
         arrays = {
             **checkpoints.arrays_of(self.network, "network"),
-            **checkpoints.arrays_of(self.best, "best"),
+            **checkpoints.arrays_of(self.best, BEST),
             **checkpoints.arrays_of(self.learner.optimizer, "optimizer"),
         }
         record = {
@@ -286,7 +300,7 @@ class Restart:
         moments = checkpoints.restore(self.learner.optimizer, "optimizer", arrays)
         trained, self.frozen = partition(network, self.experiment.freeze)
         self.learner = Learner(trained, moments)
-        self.best = checkpoints.restore(self.best, "best", arrays)
+        self.best = checkpoints.restore(self.best, BEST, arrays)
         # A restart that was done is not, if more epochs are asked for than then.
         self._settle()
 

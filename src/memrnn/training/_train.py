@@ -1,25 +1,31 @@
 """Trains the restarts of one experiment side by side, into one folder."""
 
-import json
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from memrnn import checkpoints
 from memrnn.errors import MemrnnError
-from memrnn.experiment import Experiment
-from memrnn.imports import copy_imports, import_files
+from memrnn.experiment import Experiment, Start, TrainingConfig
 from memrnn.locks import hold
 from memrnn.network import Network
 from memrnn.precision import cast, scope
 from memrnn.runtime import cores
+from memrnn.tasks import Task
+from memrnn.training._folder import (
+    Origin,
+    check_folder,
+    checkpoint_path,
+    load_experiment,
+    load_origin,
+    lock,
+    write_experiment,
+)
 from memrnn.training._programs import Programs
 from memrnn.training._restart import Progress, Restart
-
-EXPERIMENT_FILE = "experiment.json"
+from memrnn.training._start import read_start
 
 Listener = Callable[[int, Progress], None]
 
@@ -39,16 +45,13 @@ class Run:
 
     experiment: Experiment
     restarts: tuple[Trained, ...]
+    origin: Origin = field(default_factory=Origin)
 
     @property
     def best(self) -> int:
         """Index of the restart with the smallest excess on its validation items."""
         excess = [restart.progress.excess for restart in self.restarts]
         return excess.index(min(excess))
-
-
-def checkpoint_path(out: Path, restart: int) -> Path:
-    return out / f"restart-{restart:03d}.safetensors"
 
 
 def train(
@@ -89,7 +92,7 @@ def train(
     workers = min(workers or cores(), len(numbers))
     _check_memory(experiment, workers)
     stop = threading.Event()
-    with _lock(out, experiment, imports=imports), scope(experiment.config.precision):
+    with lock(out, experiment, imports=imports), scope(experiment.config.precision):
         found = [_open(experiment, number, out) for number in numbers]
         for restart in found:
             if listener:
@@ -137,7 +140,7 @@ class Trainer:
             MemrnnError, OSError: as `train` does.
         """
         out = Path(out)
-        with _lock(out, self.experiment, timeout):
+        with lock(out, self.experiment, timeout):
             # The scope holds for this thread, so it must not stay open over a yield.
             with scope(self.experiment.config.precision):
                 restart = _open(self.experiment, number, out)
@@ -155,22 +158,6 @@ class Trainer:
                 yield restart
 
 
-def load_experiment(out: str | Path) -> Experiment:
-    """The experiment that was trained into this folder.
-
-    Raises:
-        MemrnnError: if none was.
-    """
-    path = Path(out) / EXPERIMENT_FILE
-    if not path.is_file():
-        raise MemrnnError(f"{out} holds no experiment: there is no {EXPERIMENT_FILE} in it.")
-    try:
-        import_files([_place(entry, Path(out)) for entry in _imports(Path(out))])
-        return Experiment.from_json(json.loads(path.read_text()))
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise MemrnnError(f"{path} is damaged or of another version: {error}.") from error
-
-
 def load_run(out: str | Path) -> Run:
     """The experiment in this folder and its restarts so far, each at its best epoch.
 
@@ -185,17 +172,53 @@ def load_run(out: str | Path) -> Run:
             restarts.append(Trained(restart.number, restart.progress, restart.best))
     if not restarts:
         raise MemrnnError(f"{out} holds no checkpoint yet; train for at least one epoch first.")
-    return Run(experiment, tuple(restarts))
+    return Run(experiment, tuple(restarts), load_origin(out))
 
 
-def _imports(out: Path) -> list[str]:
-    """What the experiment in a folder imports; files by their path in the folder."""
-    path = out / EXPERIMENT_FILE
-    return json.loads(path.read_text()).get("imports", []) if path.is_file() else []
+def start_from(out: str | Path, restart: int | None = None) -> Start:
+    """The best network of a run as a start for others.
+
+    Args:
+        restart: which; by default the best one.
+
+    Raises:
+        MemrnnError: if there is no such run or restart.
+    """
+    run = load_run(out)
+    numbers = [one.number for one in run.restarts]
+    number = numbers[run.best] if restart is None else restart
+    if number not in numbers:
+        raise MemrnnError(
+            f"There is no restart {number}; there are {', '.join(map(str, numbers))}."
+        )
+    return read_start(checkpoint_path(Path(out), number))
 
 
-def _place(entry: str, out: Path) -> str:
-    return str(out / entry) if entry.endswith(".py") else entry
+def save_constructed(
+    network: Network, task: Task, model: str, out: str | Path, *, by: str, source: str
+) -> None:
+    """Writes a network that was made without training, as a run that can be evaluated.
+
+    It has no configuration and an empty curve. `start_from` takes it as a start.
+
+    Args:
+        network: as `task.build` would make it for this model, with other parameters.
+        by, source: what made it, and from what.
+
+    Raises:
+        MemrnnError: if `out` is not empty, or the network is not of this model.
+    """
+    out = Path(out)
+    precision = network.dtype.name
+    config = TrainingConfig(max_epochs=0, precision=precision)
+    experiment = Experiment(task, model, (), config)
+    check_folder(out, experiment)
+    out.mkdir(parents=True, exist_ok=True)
+    with scope(precision), hold(out, "writing a network", 0.0):
+        restart = Restart(experiment, 0, checkpoint_path(out, 0))
+        restart.replace_network(network)
+        write_experiment(out, experiment, (), Origin("constructed", by, source))
+        restart.save()
 
 
 def _open(experiment: Experiment, number: int, out: Path) -> Restart:
@@ -210,38 +233,3 @@ def _check_memory(experiment: Experiment, workers: int) -> None:
     with scope(precision):
         network = cast(task.build(experiment.definition, 0), precision)
         task.check_memory(network, training=True, workers=workers)
-
-
-@contextmanager
-def _lock(
-    out: Path, experiment: Experiment, timeout: float = 0.0, imports: Sequence[str] = ()
-) -> Generator[None]:
-    """Makes the folder this experiment's, and this process' own while it trains."""
-    if out.exists() and not out.is_dir():
-        raise MemrnnError(f"{out} is a file; give a folder that does not exist or is empty.")
-    if (out / EXPERIMENT_FILE).exists():
-        _check_same(out, load_experiment(out), experiment)
-    elif out.exists() and any(not checkpoints.is_partial(path) for path in out.iterdir()):
-        raise MemrnnError(f"{out} is not empty; give a folder that does not exist or is empty.")
-    out.mkdir(parents=True, exist_ok=True)
-    with hold(out, "training", timeout):
-        checkpoints.remove_partial(out)
-        kept = copy_imports(imports, out) if imports else _imports(out)
-        text = json.dumps({"imports": list(kept)} | experiment.to_json(), indent=1) + "\n"
-        checkpoints.write_bytes(out / EXPERIMENT_FILE, text.encode())
-        yield
-
-
-def _check_same(out: Path, before: Experiment, now: Experiment) -> None:
-    """Raises a MemrnnError where a folder holds something else than what is asked for."""
-    if before.identity() != now.identity():
-        raise MemrnnError(
-            f"{out} holds another experiment; choose another folder, or repeat the command "
-            "that began it."
-        )
-    most = before.config.max_epochs
-    if now.config.max_epochs < most:
-        raise MemrnnError(
-            f"{out} was trained with max_epochs {most}, which may grow but not shrink to "
-            f"{now.config.max_epochs}: restarts would differ in what they were given."
-        )

@@ -1,19 +1,31 @@
 """Which figures a study has, with their captions."""
 
-from collections.abc import Callable, Iterator
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, TypeVar
 
 from matplotlib.figure import Figure
 
-from memrnn.reports._figures import draw, svg
-from memrnn.reports._summary import Result, frozen_label
+from memrnn.evaluation import Evaluation
+from memrnn.reports import _format as form
+from memrnn.reports._curves import families, has_numbers
+from memrnn.reports._drawing import svg
+from memrnn.reports._figures import draw
+from memrnn.reports._summary import frozen_label, frozen_words, metric_label, set_label
 from memrnn.reports._templates import inline
-from memrnn.reports.study._published import MODES
-from memrnn.reports.study._scores import View
-from memrnn.reports.study._study_figures import draw_accuracies, draw_validation
-from memrnn.reports.study._study_tables import slug
+from memrnn.reports.study._published import MODES, is_the_papers
+from memrnn.reports.study._score_figure import draw_scores
+from memrnn.reports.study._scores import View, first_set, floor, headline
+from memrnn.reports.study._study_tables import stems
+from memrnn.reports.study._validation_figure import (
+    draw_validation,
+    floor_above_bound,
+    has_reference,
+)
+from memrnn.studies import StudyResults
+from memrnn.tasks import TaskDescription
 
 
 @dataclass(frozen=True)
@@ -21,7 +33,7 @@ class Drawing:
     """A figure, drawn for a wide and for a narrow window when it is asked for.
 
     Attributes:
-        kind: `accuracy`, `validation` or `lengths`: where on the page it stands.
+        kind: `scores`, `validation` or `groups`: where on the page it stands.
         stem: of its files.
     """
 
@@ -61,55 +73,135 @@ class Drawing:
 
 def drawings(view: View) -> Iterator[Drawing]:
     """The figures of a study: those that have something to show."""
-    results = view.results
-    modes = dict.fromkeys([*MODES, *(cell.freeze for cell in results.cells)])
+    yield from _of_scores(view)
+    if any(cell.finished for cell in view.results.cells):
+        yield from _of_validation(view.results)
+        yield from _of_groups(view)
+
+
+def _of_scores(view: View) -> Iterator[Drawing]:
+    """One figure per freezing mode, and per kind of task: tasks of one kind share all axes."""
+    cells = view.results.cells
+    here = ", published and here" if is_the_papers(view.results) else ""
+    modes = dict.fromkeys([*MODES, *(cell.freeze for cell in cells)])
     for freeze in modes:
-        if not any(cell.freeze == freeze for cell in results.cells):
-            continue
-        frozen = frozen_label(freeze)
-        yield Drawing(
-            "accuracy",
-            f"accuracy_{frozen.replace('+', '_')}",
-            f"Accuracy with {frozen} frozen, published and here",
-            "Each row is one network on one language. A score on the floor’s tick is what a "
-            "trivial predictor gets.",
-            partial(draw_accuracies, view, freeze),
-            partial(draw_accuracies, view, freeze, columns=1),
-        )
-    if not any(cell.finished for cell in results.cells):
-        return
-    infinite = sum(run.finished and run.valid_perplexity is None for run in results.runs)
-    yield Drawing(
-        "validation",
-        "validation",
-        "Validation cross-entropy above the exact bound, every restart",
-        "Linear up to 0.01, logarithmic from there. The floor is what the symbol before tells."
-        + f" {infinite} finished restarts never had a finite one and are not shown."
-        * (infinite > 0),
-        partial(draw_validation, results),
-        partial(draw_validation, results, columns=1),
-    )
-    finished = results.results(view.precision)
-    known = [shown for result in finished if (shown := _with_lengths(result))]
-    hidden = sum(len(one["runs"]) for one in finished) - sum(len(one["runs"]) for one in known)
-    for language in results.study.languages:
-        chosen = [one for one in known if one["runs"][0]["language"] == language]
-        if chosen:
-            lengths = results.study.recipe.lengths
+        tasks = {c.task.key: c.task for c in cells if c.freeze == freeze and c.task.sets}
+        kinds = _kinds(list(tasks.values()), lambda task: (headline(task), task.sets))
+        for number, some in enumerate(kinds):
+            label = metric_label(headline(some[0]))
+            missing = sum(
+                view.value(cell, run, one.name) is None
+                for cell in cells
+                if cell.freeze == freeze and cell.task in some
+                for run in cell.finished
+                for one in some[0].sets
+            )
+            explanation = "Each row is one network on one task."
+            if any(floor(c, one.name) is not None for c in cells for one in c.task.sets):
+                explanation += " A score on the floor’s tick is what the best baseline gets."
+            if missing:
+                explanation += f" {form.plural(missing, 'score')} that are missing are not shown."
             yield Drawing(
-                "lengths",
-                f"lengths_{slug(language)}",
-                f"{language}: accuracy by string length",
-                "Where a line runs on the floor, a network does no better than a trivial "
-                "predictor, however high the line is."
-                + f" {hidden} finished runs of the study were taken from tables without scores "
-                "by length and are not shown." * (hidden > 0),
-                partial(draw, chosen, training_lengths=lengths),
-                partial(draw, chosen, training_lengths=lengths, columns=1),
+                "scores",
+                f"{form.slug(headline(some[0]).name)}_{frozen_label(freeze).replace('+', '_')}"
+                + (f"-{number + 1}" if number else ""),
+                f"{label[:1].upper()}{label[1:]} with {frozen_words(freeze)}{here}"
+                + (f": {form.listed([task.title for task in some])}" if len(kinds) > 1 else ""),
+                explanation,
+                partial(draw_scores, view, freeze, some),
+                partial(draw_scores, view, freeze, some, columns=1),
             )
 
 
-def _with_lengths(result: Result) -> Result | None:
-    """The runs of a result of which scores by length are known; None if there is none."""
-    runs = [run for run in result["runs"] if all(one["per_length"] for one in run["bins"])]
-    return {**result, "runs": runs} if runs else None
+def _of_validation(results: StudyResults) -> Iterator[Drawing]:
+    kinds = _kinds(
+        results.tasks, lambda task: (task.metric(task.selection), has_reference(results, task))
+    )
+    for number, some in enumerate(kinds):
+        metric, of_bound = some[0].metric(some[0].selection), has_reference(results, some[0])
+        finished = [run for cell in results.cells if cell.task in some for run in cell.finished]
+        if not finished:
+            continue
+        infinite = sum(not abs(run.excess) < float("inf") for run in finished)
+        name = metric_label(metric)
+        explanation = ""
+        if of_bound and metric.scale == "exp":
+            explanation = "Linear up to 0.01, logarithmic from there."
+        if any(floor_above_bound(results, task) is not None for task in some):
+            explanation += (
+                " The floor is what the best baseline is above the Bayes-optimal predictor on "
+                f"{set_label(first_set(some[0]) or '')}."
+            )
+        if infinite:
+            explanation += (
+                f" {form.plural(infinite, 'finished restart')} never had a finite one and "
+                f"{'is' if infinite == 1 else 'are'} not shown."
+            )
+        above = " above its exact bound" if of_bound else ""
+        yield Drawing(
+            "validation",
+            "validation" + (f"-{number + 1}" if number else ""),
+            f"Validation {name}{above}, every restart"
+            + (f": {form.listed([task.title for task in some])}" if len(kinds) > 1 else ""),
+            explanation.strip(),
+            partial(draw_validation, results, some),
+            partial(draw_validation, results, some, columns=1),
+        )
+
+
+def _of_groups(view: View) -> Iterator[Drawing]:
+    """The headline metric by group of each task whose groups are numbers."""
+    finished = view.results.evaluations(view.precision)
+    known = [shown for one in finished if (shown := _with_numbers(one))]
+    drawable = {
+        id(one)
+        for family in families(known)
+        for one in family.evaluations
+        if family.metric == headline(one.task)
+    }
+    tasks = view.results.tasks
+    for task, stem in zip(tasks, stems(tasks), strict=True):
+        chosen = [one for one in known if one.task == task and id(one) in drawable]
+        if not chosen:
+            continue
+        every = sum(len(one.runs) for one in finished if one.task == task)
+        hidden = every - sum(len(one.runs) for one in chosen)
+        explanation = "A line is the median over restarts, its band their range."
+        if any(known for one in chosen for known in one.references.values()):
+            explanation = (
+                "Where a line runs on the floor, a network does no better than the best baseline, "
+                "however good its score is."
+            )
+        if hidden:
+            explanation += (
+                f" {form.plural(hidden, 'finished run')} without scores by group "
+                f"{'is' if hidden == 1 else 'are'} not shown."
+            )
+        axis = task.group_axis or ""
+        yield Drawing(
+            "groups",
+            f"groups_{stem}",
+            f"{task.title}: {metric_label(headline(task))} by {axis[:1].lower()}{axis[1:]}",
+            explanation,
+            partial(draw, chosen, task.headline),
+            partial(draw, chosen, task.headline, columns=1),
+        )
+
+
+def _with_numbers(evaluation: Evaluation) -> Evaluation | None:
+    """The runs of which scores by numeric group are known; None if there is none."""
+    runs = tuple(run for run in evaluation.runs if all(map(has_numbers, run.sets.values())))
+    return dataclasses.replace(evaluation, runs=runs) if runs else None
+
+
+Kind = TypeVar("Kind")
+
+
+def _kinds(
+    tasks: Sequence[TaskDescription], kind: Callable[[TaskDescription], Kind]
+) -> list[list[TaskDescription]]:
+    """Tasks that are of one kind, together."""
+    found: dict[Kind, list[TaskDescription]] = {}
+    for task in tasks:
+        found.setdefault(kind(task), []).append(task)
+    return list(found.values())

@@ -5,34 +5,37 @@ from collections.abc import Sequence
 import numpy as np
 
 from memrnn.reports import _format as form
-from memrnn.reports._summary import lengths_label
+from memrnn.reports._summary import set_label
 from memrnn.reports.study import _paper_claims as paper
 from memrnn.reports.study import _resampling as resampling
 from memrnn.reports.study import _verdicts as rules
 from memrnn.reports.study._comparisons import paired_cells
 from memrnn.reports.study._published import published
 from memrnn.reports.study._resampling import Estimate
-from memrnn.reports.study._scores import Measure, View, matrix
+from memrnn.reports.study._scores import Measure, SetOf, View, matrix
 from memrnn.reports.study._verdicts import UNDECIDED, Verdict
 from memrnn.studies import Cell
 
 MEMORY, CONTROLLER, BOTH = ("memory",), ("controller",), ("controller", "memory")
 
 
-def decide(
-    view: View, cells: Sequence[Cell], values: np.ndarray, found: Verdict
-) -> tuple[Verdict, str]:
+def decide(cells: Sequence[Cell], values: np.ndarray, found: Verdict) -> tuple[Verdict, str]:
     """The verdict, unless too little is known: then undecided, and why."""
-    reason = rules.obstacle(view, cells, int((~np.isnan(values)).sum()))
+    reason = rules.obstacle(cells, int((~np.isnan(values)).sum()))
     return (UNDECIDED, reason) if reason else (found, "")
 
 
-def spring(
-    view: View, supporting: Sequence[Cell], edges: tuple[int, int], verdict: Verdict, why: str
+def label(view: View, which: SetOf) -> str:
+    """How the first or the last set is called in sentences; claims are about one kind of task."""
+    return set_label(which(view.results.tasks[0]) or "")
+
+
+def guard(
+    view: View, supporting: Sequence[Cell], which: SetOf, verdict: Verdict, why: str
 ) -> tuple[Verdict, str]:
-    """The floor's-equal trap: what is supported by cells on the floor is not supported."""
-    trapped, text = rules.trap(view, supporting, edges)
-    if verdict == "supported" and trapped:
+    """What is supported by cells on the floor is not supported."""
+    trivial, text = rules.trivial_support(view, supporting, which)
+    if verdict == "supported" and trivial:
         return "not supported", f"{why} But {text}, so this is not stability."
     return verdict, f"{why} {text}." if text and verdict == "supported" else why
 
@@ -114,5 +117,5 @@ def published_floor(view: View, freeze: tuple[str, ...]) -> list[str]:
         return []
     return [
         f"Of the {known} published cells whose floor is known here, {trivial} are no better than "
-        f"the floor on {lengths_label(published().bins[-1])}."
+        f"the floor on {set_label(published().sets[-1])}."
     ]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from memrnn.checkpoints import write_bytes
-from memrnn.reports._figures import save_figure
+from memrnn.reports._drawing import save_figure
 from memrnn.reports.study._page import gather, render
 from memrnn.reports.study._table import to_csv, to_latex
 from memrnn.studies import load_results

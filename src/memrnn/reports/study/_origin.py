@@ -2,12 +2,13 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from memrnn.studies import StudyResults
+from memrnn.studies import Study, StudyResults
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,6 @@ class Origin:
     Attributes:
         versions: what runs were made with, each with their number, most frequent first.
         devices: likewise.
-        seeds: of the restarts, in their order.
         core_seconds: time of all workers together, that of failed runs included.
         wall_seconds: of all sessions that have ended.
         open_sessions: sessions of which the end is not known: running now, or killed.
@@ -28,7 +28,6 @@ class Origin:
 
     versions: tuple[tuple[str, int], ...]
     devices: tuple[tuple[str, int], ...]
-    seeds: tuple[int, ...]
     core_seconds: float
     wall_seconds: float
     open_sessions: int
@@ -51,17 +50,15 @@ def origin(results: StudyResults, folder: Path) -> Origin:
         for session in results.sessions
         if session["ended"]
     ]
-    seeds = {run.restart: run.seed for run in results.runs}
     return Origin(
         versions=tuple(versions.most_common()),
         devices=tuple(devices.most_common()),
-        seeds=tuple(seeds[number] for number in sorted(seeds)),
         core_seconds=sum(run.seconds for run in results.runs),
         wall_seconds=sum((span.total_seconds() for span in spans), 0.0),
         open_sessions=len(results.sessions) - len(spans),
         sessions=len(results.sessions),
         hosts=tuple(dict.fromkeys(session["host"] or "unknown" for session in results.sessions)),
-        file=to_toml(results.study.to_json()),
+        file=to_toml(study_file(results.study)),
         commands=(
             f"memrnn study run study.toml --out {folder}",
             f"memrnn study report {folder}",
@@ -69,8 +66,15 @@ def origin(results: StudyResults, folder: Path) -> Origin:
     )
 
 
-def to_toml(values: dict[str, Any]) -> str:
-    """A study's JSON as the TOML of a study file; what is null is left out.
+def study_file(study: Study) -> dict[str, Any]:
+    """What a study file holds: the options of each task are a table of its name."""
+    values = study.to_json()
+    options = values.pop("options")
+    return values | options
+
+
+def to_toml(values: Mapping[str, Any]) -> str:
+    """Keys, values and tables as TOML; what is null is left out.
 
     JSON's strings, numbers and arrays are TOML's too, as long as nothing but ASCII is escaped.
     """

@@ -7,29 +7,33 @@ from pathlib import Path
 from typing import Any
 
 from memrnn.reports import _format as form
-from memrnn.reports._findings import LEARNED, NEAR
-from memrnn.reports._summary import frozen_label, lengths_label
+from memrnn.reports._provenance import written_options
+from memrnn.reports._summary import frozen_label, metric_label, range_label, set_label
 from memrnn.reports._templates import template
+from memrnn.reports._thresholds import LEARNED, NEAR
 from memrnn.reports.study import _verdicts as rules
 from memrnn.reports.study._claims import judge
 from memrnn.reports.study._comparisons import (
     ALPHA,
+    GAIN,
     LEAST_PAIRS,
+    NORMALISED,
+    RETENTION,
     Comparison,
     compare,
     restarts_needed,
 )
 from memrnn.reports.study._drawings import Drawing, drawings
 from memrnn.reports.study._origin import Origin, origin
-from memrnn.reports.study._published import published
+from memrnn.reports.study._deviations import deviations
+from memrnn.reports.study._published import is_the_papers, published
 from memrnn.reports.study._published_tables import (
     ACCURACY_DIFFERS,
     PERPLEXITY_DIFFERS,
-    deviations,
     published_tables,
 )
 from memrnn.reports.study._same import same_experiment
-from memrnn.reports.study._scores import View, has_memory
+from memrnn.reports.study._scores import View, floor, has_memory
 from memrnn.reports.study._statistics import statistics
 from memrnn.reports.study._study_tables import (
     claims_table,
@@ -46,9 +50,15 @@ from memrnn.studies import StudyResults
 
 @dataclass(frozen=True)
 class Content:
-    """Everything that a study's report shows."""
+    """Everything that a study's report shows.
+
+    Attributes:
+        paper: whether the study is about the paper's networks on strings. Otherwise there are no
+            claims and no published tables.
+    """
 
     title: str
+    paper: bool
     view: View
     claims: tuple[Claim, ...]
     compared: tuple[Comparison, ...]
@@ -64,20 +74,23 @@ class Content:
     @property
     def tables(self) -> list[Table]:
         """All tables that become files."""
-        own = [self.claims_table, self.comparisons, self.failed, self.missing]
-        return [*self.published, *self.statistics, *own]
+        claims = [self.claims_table] if self.paper else []
+        own = [self.comparisons, self.failed, self.missing]
+        return [*self.published, *self.statistics, *claims, *own]
 
 
 def gather(results: StudyResults, folder: Path) -> Content:
     """Computes everything that the report of a study shows."""
     view = View(results, results.study.precisions[0])
+    paper = is_the_papers(results)
     claims, compared = judge(view), compare(view)
     return Content(
         title=f"Study {folder.resolve().name}",
+        paper=paper,
         view=view,
         claims=tuple(claims),
         compared=tuple(compared),
-        published=tuple(published_tables(view)),
+        published=tuple(published_tables(view)) if paper else (),
         statistics=tuple(statistics_tables(statistics(results))),
         claims_table=claims_table(claims),
         comparisons=comparison_table(compared),
@@ -94,14 +107,19 @@ def render(content: Content) -> str:
     study = results.study
     status = Counter(run.status for run in results.runs)
     verdicts = Counter(claim.verdict for claim in content.claims)
-    figures: dict[str, list[dict[str, Any]]] = {"accuracy": [], "validation": [], "lengths": []}
+    figures: dict[str, list[dict[str, Any]]] = {"scores": [], "validation": [], "groups": []}
     for drawing in content.drawings:
         figures[drawing.kind].append(drawing.on_page())
     return template("study.html.j2").render(
         title=content.title,
         study=study,
+        paper=content.paper,
+        models=list(dict.fromkeys(cell.model for cell in results.cells)),
+        tasks=[task.title for task in results.tasks],
+        trained=_trained(results),
+        bounds=any(floor(c, one.name) is not None for c in results.cells for one in c.task.sets),
+        metrics=_metrics(results),
         modes=[frozen_label(freeze) for freeze in dict.fromkeys(c.freeze for c in results.cells)],
-        bins=[lengths_label(edges) for edges in study.bins],
         counts={
             "total": len(results.runs),
             "finished": status["done"] + status["diverged"],
@@ -125,7 +143,7 @@ def render(content: Content) -> str:
             "learned": LEARNED,
             "near": NEAR,
         },
-        deviations=deviations(study),
+        deviations=deviations(results) if content.paper else [],
         published=content.published,
         unread=published().notes,
         figures=figures,
@@ -133,12 +151,8 @@ def render(content: Content) -> str:
         failed=content.failed,
         missing=content.missing,
         origin=content.origin,
-        recipe={
-            name.replace("_", " "): " to ".join(map(str, value))
-            if isinstance(value, tuple)
-            else value
-            for name, value in dataclasses.asdict(study.recipe).items()
-        },
+        config=written_options(dataclasses.asdict(study.config)),
+        options={name: written_options(some) for name, some in study.options.items()},
     )
 
 
@@ -151,10 +165,31 @@ def _warnings(content: Content) -> list[str]:
         )
     if len(content.view.results.study.precisions) > 1:
         found.append(
-            f"Claims, comparisons, figures and published tables are about tests in "
+            f"Claims, comparisons, figures and published tables are about evaluations in "
             f"{content.view.precision}; only the tables of every cell hold all precisions."
         )
     return found
+
+
+def _trained(results: StudyResults) -> list[str]:
+    """On what tasks were trained and evaluated; once where it is the same for all."""
+    said: dict[str, list[str]] = {}
+    for task in results.tasks:
+        sets = form.listed([set_label(one.name) for one in task.sets]) or "nothing"
+        trained = "Trained"
+        if task.trained_groups:
+            axis = f" ({task.group_axis})" if task.group_axis else ""
+            trained += f" on {range_label(task.trained_groups)}{axis}"
+        said.setdefault(f"{trained}, evaluated on {sets}", []).append(task.title)
+    if len(said) == 1:
+        return list(said)
+    return [f"{form.listed(titles)}: {words}" for words, titles in said.items()]
+
+
+def _metrics(results: StudyResults) -> list[tuple[str, str]]:
+    """The metrics of all tasks: name, and what is better."""
+    found = dict.fromkeys(metric for task in results.tasks for metric in task.metrics)
+    return [(metric_label(one), "larger" if one.goal == "max" else "smaller") for one in found]
 
 
 def _number(one: Measured) -> tuple[str, str, str, str, str]:
@@ -170,26 +205,27 @@ def _number(one: Measured) -> tuple[str, str, str, str, str]:
 
 def _rules(content: Content) -> list[str]:
     """The rules of `_claims`, with their numbers."""
-    study = content.view.results.study
-    without = [model for model in study.models if not has_memory(model)]
+    cells = content.view.results.cells
+    without = list(dict.fromkeys(cell.model for cell in cells if not has_memory(cell)))
     found = [
-        "Only networks with a memory count in claims. Statistics are the mean over cells (a "
-        "language and a network) of the mean over restarts, unless said otherwise.",
+        "Only networks with a memory count in claims. Statistics are the mean over cells (a task "
+        "and a network) of the mean over restarts, unless said otherwise.",
         "Intervals are 95 % percentile intervals of the crossed bootstrap: cells and restart "
-        "seeds are drawn with replacement, each for themselves, since restarts with the same "
-        "number share a seed in all cells. That makes them wide rather than narrow.",
+        "numbers are drawn with replacement, each for themselves. Restarts with the same number "
+        "share a seed in the freezing modes of one task and network only, and not in all cells, so "
+        "that these intervals are conservative: wide rather than narrow.",
         "A claim is supported, or not, by where its interval lies; the rule stands under each. "
         "If the interval tells neither, it is undecided.",
         f"It is undecided, too, if fewer than {form.per_cent(rules.COVERAGE)} of the runs that it "
         f"is about are finished, more than {form.per_cent(rules.MOST_FAILED)} of them failed, "
         f"fewer than {form.per_cent(rules.COVERAGE)} of its cells have {rules.LEAST_RESTARTS} "
-        f"finished restarts, fewer than {rules.LEAST_VALUES} values are there, or no test is "
-        "longer than the training lengths. Diverged restarts count with their best epoch; runs "
+        f"finished restarts, fewer than {rules.LEAST_VALUES} values are there, or no set lies "
+        "beyond what was trained on. Diverged restarts count with their best epoch; runs "
         "that failed have no score and are left out, up to that share.",
-        f"A cell whose accuracy lies within {NEAR} of the best floor, with all its interval, is "
-        "called the floor’s equal: a trivial predictor scores the same on the same strings. One "
+        f"A cell whose accuracy lies within {NEAR} of the best baseline, with all its interval, is "
+        "called the floor’s equal: a baseline scores the same on the same strings. One "
         "that lies below that is below the floor. Neither is support, and if more than "
-        f"{form.per_cent(rules.TRAP_SHARE)} of the cells that speak for a claim are such, it is "
+        f"{form.per_cent(rules.MOST_TRIVIAL)} of the cells that speak for a claim are such, it is "
         "not supported.",
     ]
     if without:
@@ -200,13 +236,13 @@ def _rules(content: Content) -> list[str]:
 def _comparing(content: Content) -> list[str]:
     tested = sum(one.p is not None for one in content.compared)
     if not content.compared:
-        return ["The study has no network with memory both with and without a frozen part."]
+        return ["The study has no network both with and without a frozen component to compare."]
     found = [
-        "Mean difference by restart number, with its bootstrap interval over pairs. Retention is "
-        "accuracy in the last bin over accuracy in the first; skill is that of the last bin, cut "
-        "off at −1 and 1; above floor is what the accuracy in the last bin is above the best "
-        "trivial predictor’s, 0 where it is not. Stands: where the cell with a frozen part stands "
-        "to the floor in the last bin.",
+        "Mean difference by restart number, with its bootstrap interval over pairs. "
+        + _measures(content)
+        + " Pairs of which a restart has no such number are left out; the column of pairs counts "
+        "the others. Stands: where the cell with a frozen component stands to the floor on the "
+        "last set.",
         "The p-value is that of the sign-flip permutation test, two-sided, of comparisons with at "
         f"least {LEAST_PAIRS} pairs. With fewer a cell alone decides nothing, and only the claims "
         "above, over all cells, may.",
@@ -223,7 +259,29 @@ def _comparing(content: Content) -> list[str]:
         found.append("None of the comparisons below has so many pairs.")
     verdicts = Counter(one.verdict for one in content.compared)
     found.append(
-        f"{verdicts['higher']} are higher with a part frozen, {verdicts['lower']} lower, "
+        f"{verdicts['higher']} are higher with a component frozen, {verdicts['lower']} lower, "
         f"{verdicts['undecided']} undecided."
     )
     return found
+
+
+def _measures(content: Content) -> str:
+    """What is compared: the measures that occur, and which sets are the first and the last."""
+    measures = {one.measure for one in content.compared}
+    known = {
+        RETENTION: "retention is the score on the last set over the score on the first, or the "
+        "first over the last where smaller is better",
+        NORMALISED: "normalised is the score on the last set between the best baseline (0) and "
+        "the Bayes-optimal predictor (1), cut off at −1 and 1",
+        GAIN: "above floor is by what the score on the last set is better than the best "
+        "baseline’s, 0 where it is not",
+    }
+    said = [words for name, words in known.items() if name in measures]
+    plain = sorted(measures - set(known))
+    if plain:
+        said.append(f"{form.listed(plain)} {'is' if len(plain) == 1 else 'are'} on the last set")
+    text = "; ".join(said)
+    return (
+        f"{text[:1].upper()}{text[1:]}. The first set is the first that is not beyond what was "
+        "trained on, the last set the last one beyond it."
+    )

@@ -3,7 +3,6 @@
 import numpy as np
 
 from memrnn.reports import _format as form
-from memrnn.reports._summary import lengths_label
 from memrnn.reports.study import _paper_claims as paper
 from memrnn.reports.study import _resampling as resampling
 from memrnn.reports.study import _verdicts as rules
@@ -15,34 +14,36 @@ from memrnn.reports.study._evidence import (
     averaged,
     chosen,
     decide,
+    guard,
+    label,
     mean_spread,
     narrower,
     negative,
     of_pairs,
     published_floor,
     signed,
-    spring,
     supporting_cells,
 )
-from memrnn.reports.study._scores import View, matrix
+from memrnn.reports.study._scores import View, excess, first_set, last_set, matrix
 from memrnn.reports.study._verdicts import UNDECIDED, Claim, Measured
+from memrnn.studies import Cell, RunRecord
 
 
 def stabilises(view: View) -> Claim:
     retention = differences(view, MEMORY, view.retention)
-    skill = differences(view, MEMORY, view.skill)
-    kept, knows = averaged(retention), averaged(skill)
+    normalised = differences(view, MEMORY, view.normalised)
+    kept, knows = averaged(retention), averaged(normalised)
     found = rules.both(
         [rules.gain(kept, rules.SMALLEST_KEPT), rules.gain(knows, rules.SMALLEST_KEPT)]
     )
-    verdict, why = decide(view, of_pairs(view, MEMORY), retention, found)
+    verdict, why = decide(of_pairs(view, MEMORY), retention, found)
     if not why:
         why = (
-            f"By restart, freezing the memory changes retention by {signed(kept)} and skill on "
-            f"{lengths_label(view.last)} by {signed(knows)}."
+            f"By restart, freezing the memory changes retention by {signed(kept)} and normalised "
+            f"accuracy on {label(view, last_set)} by {signed(knows)}."
         )
     supporting = supporting_cells(view, MEMORY, retention)
-    verdict, why = spring(view, supporting, view.last, verdict, why)
+    verdict, why = guard(view, supporting, last_set, verdict, why)
     bounds = paper.last_bounds(view)
     known = f"{len(bounds)} languages whose floor is known here" if bounds else ""
     return Claim(
@@ -52,8 +53,8 @@ def stabilises(view: View) -> Claim:
         "Differences by restart number, memory frozen minus nothing frozen. Supported if both "
         "intervals are above 0 and both means at least "
         f"{rules.SMALLEST_KEPT}; not supported if either interval is below {rules.SMALLEST_KEPT}, "
-        "or if most cells that gain retention are no better than the floor. Skills are cut off at "
-        "−1 and 1.",
+        "or if most cells that gain retention are no better than the floor. Normalised "
+        "accuracies are cut off at −1 and 1.",
         (
             Measured(
                 "difference in retention",
@@ -63,9 +64,9 @@ def stabilises(view: View) -> Claim:
                 "difference",
             ),
             Measured(
-                f"difference in skill on {lengths_label(view.last)}",
+                f"difference in normalised accuracy on {label(view, last_set)}",
                 knows,
-                paper.skill_difference(MEMORY, bounds),
+                paper.normalised_difference(MEMORY, bounds),
                 known,
                 "difference",
             ),
@@ -82,17 +83,17 @@ def stabilises(view: View) -> Claim:
 
 def beats(view: View) -> Claim:
     useful = differences(view, CONTROLLER, view.above_floor)
-    plain = averaged(differences(view, CONTROLLER, view.last_accuracy))
+    plain = averaged(differences(view, CONTROLLER, view.last_value))
     estimate = averaged(useful)
     found = rules.gain(estimate, rules.SMALLEST_GAIN)
-    verdict, why = decide(view, of_pairs(view, CONTROLLER), useful, found)
+    verdict, why = decide(of_pairs(view, CONTROLLER), useful, found)
     if not why:
         why = (
             "What its accuracy is above the floor differs from the fully trained net’s by "
             f"{signed(estimate)}."
         )
     supporting = supporting_cells(view, CONTROLLER, useful)
-    verdict, why = spring(view, supporting, view.last, verdict, why)
+    verdict, why = guard(view, supporting, last_set, verdict, why)
     notes: list[str] = []
     if plain:
         notes.append(
@@ -106,7 +107,7 @@ def beats(view: View) -> Claim:
         "A net with a frozen controller and a trained memory beats the fully trained net on long "
         "strings.",
         "theory, 0.6",
-        f"Differences by restart number in accuracy on {lengths_label(view.last)}, of which only "
+        f"Differences by restart number in accuracy on {label(view, last_set)}, of which only "
         "what is above the floor counts: a net on the floor or below it counts 0. Supported if "
         f"the interval is above 0 and the mean at least {rules.SMALLEST_GAIN}; not supported if "
         f"the interval is below {rules.SMALLEST_GAIN}.",
@@ -128,18 +129,16 @@ def beats(view: View) -> Claim:
 def converges(view: View) -> Claim:
     cells = paired_cells(view, MEMORY)
     restarts = view.results.study.restarts
-    frozen, whole = (
-        matrix([pair[side] for pair in cells], restarts, view.excess) for side in (0, 1)
-    )
+    frozen, whole = (matrix([pair[side] for pair in cells], restarts, excess) for side in (0, 1))
     values = np.stack([frozen, whole])
     shrinkage = resampling.crossed(values, narrower) if cells else None
     ordinary = mean_spread(whole)
-    diverged = averaged(differences(view, MEMORY, lambda run: float(run.status == "diverged")))
+    diverged = averaged(differences(view, MEMORY, _diverged))
     smallest = rules.SMALLEST_SPREAD * ordinary
     found = rules.gain(shrinkage, smallest)
     if diverged and diverged.value > 0:
         found = rules.both([found, "not supported" if above_zero(diverged) else UNDECIDED])
-    verdict, why = decide(view, of_pairs(view, MEMORY), frozen - whole, found)
+    verdict, why = decide(of_pairs(view, MEMORY), frozen - whole, found)
     change = None if shrinkage is None else negative(shrinkage)
     if not why:
         why = (
@@ -147,7 +146,7 @@ def converges(view: View) -> Claim:
             f"share that diverges by {signed(diverged)}."
         )
     supporting = chosen([pair[0] for pair in cells], narrower(values) > 0)
-    verdict, why = spring(view, supporting, view.first, verdict, why)
+    verdict, why = guard(view, supporting, first_set, verdict, why)
     return Claim(
         "f",
         "Freezing the memory leads to more robust convergence.",
@@ -159,7 +158,7 @@ def converges(view: View) -> Claim:
         "frozen, the interval of the difference is beyond 0, and no more restarts diverge; not "
         "supported if the whole interval falls short of that, if certainly more diverge, or if "
         f"most cells whose spread shrinks are no better than the floor on "
-        f"{lengths_label(view.first)}.",
+        f"{label(view, first_set)}.",
         (
             Measured("difference in spread", change, None, "one net a cell is published", "nats"),
             Measured("difference in share diverged", diverged, None, "", "difference"),
@@ -167,3 +166,8 @@ def converges(view: View) -> Claim:
         verdict,
         why,
     )
+
+
+def _diverged(cell: Cell, run: RunRecord) -> float:
+    del cell
+    return float(run.status == "diverged")

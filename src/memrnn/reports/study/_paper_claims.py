@@ -4,10 +4,9 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from memrnn.reports._findings import NEAR
-from memrnn.reports._summary import best_floor
-from memrnn.reports.study._published import Published, PublishedCell, published
-from memrnn.reports.study._scores import CLIP, View
+from memrnn.reports._thresholds import NEAR
+from memrnn.reports.study._published import Published, PublishedCell, language_of, published
+from memrnn.reports.study._scores import CLIP, View, ceiling, floor
 
 ROUNDING = 0.005
 """What two digits can hide of an accuracy."""
@@ -19,23 +18,23 @@ CONTROLLER = ("controller",)
 
 @dataclass(frozen=True)
 class Bounds:
-    """Accuracy of the best floor and of the ceiling on the strings of a bin."""
+    """Accuracy of the best baseline and of the Bayes-optimal predictor on a set."""
 
     floor: float
     ceiling: float
 
 
 def last_bounds(view: View) -> dict[str, Bounds]:
-    """Floor and ceiling of each language in the paper's last bin, as far as this study has them."""
-    paper, study = published(), view.results.study
-    if study.recipe.lengths != paper.lengths or paper.bins[-1] not in study.bins:
-        return {}
+    """Floor and ceiling of each language on the paper's last set, as far as this study has them."""
+    paper = published()
     found: dict[str, Bounds] = {}
     for cell in view.results.cells:
-        for run in cell.finished[:1]:
-            scores = run.scores[view.precision, paper.bins[-1]]
-            floor = best_floor(scores["floors"])[1]
-            found[cell.language] = Bounds(floor, scores["ceiling"]["accuracy"])
+        names = [one.name for one in cell.task.sets]
+        if cell.task.trained_groups != paper.lengths or paper.sets[-1] not in names:
+            continue
+        bounds = floor(cell, paper.sets[-1]), ceiling(cell, paper.sets[-1])
+        if bounds[0] is not None and bounds[1] is not None:
+            found[language_of(cell.task)] = Bounds(*bounds)
     return found
 
 
@@ -56,10 +55,10 @@ def retention_difference(freeze: tuple[str, ...]) -> float:
     return statistics.fmean(a.retention - b.retention for a, b in _pairs(freeze))
 
 
-def skill_difference(freeze: tuple[str, ...], bounds: Mapping[str, Bounds]) -> float | None:
-    """Likewise of the skill in the last bin, cut off as everywhere, where bounds are known."""
+def normalised_difference(freeze: tuple[str, ...], bounds: Mapping[str, Bounds]) -> float | None:
+    """Likewise of the normalised accuracy on the last set, cut off, where bounds are known."""
     found = [
-        _skill(a, bounds[a.language]) - _skill(b, bounds[b.language])
+        _normalised(a, bounds[a.language]) - _normalised(b, bounds[b.language])
         for a, b in _pairs(freeze)
         if a.language in bounds and bounds[a.language].ceiling > bounds[a.language].floor
     ]
@@ -67,7 +66,7 @@ def skill_difference(freeze: tuple[str, ...], bounds: Mapping[str, Bounds]) -> f
 
 
 def gain_above_floor(freeze: tuple[str, ...], bounds: Mapping[str, Bounds]) -> float | None:
-    """Likewise of what the accuracy in the last bin is above the floor."""
+    """Likewise of what the accuracy on the last set is above the floor."""
     found = [
         max(0.0, a.accuracies[-1] - bounds[a.language].floor)
         - max(0.0, b.accuracies[-1] - bounds[b.language].floor)
@@ -78,12 +77,12 @@ def gain_above_floor(freeze: tuple[str, ...], bounds: Mapping[str, Bounds]) -> f
 
 
 def gain_regardless(freeze: tuple[str, ...]) -> float:
-    """Likewise of the accuracy in the last bin, whatever the floor is."""
+    """Likewise of the accuracy on the last set, whatever the floor is."""
     return statistics.fmean(a.accuracies[-1] - b.accuracies[-1] for a, b in _pairs(freeze))
 
 
 def on_the_floor(freeze: tuple[str, ...], bounds: Mapping[str, Bounds]) -> tuple[int, int]:
-    """Published cells that are no better than the floor in the last bin, of so many."""
+    """Published cells that are no better than the floor on the last set, of so many."""
     cells = [cell for cell in published().with_memory(freeze) if cell.language in bounds]
     near = NEAR + ROUNDING
     low = [cell for cell in cells if cell.accuracies[-1] <= bounds[cell.language].floor + near]
@@ -150,6 +149,6 @@ def _pairs(freeze: tuple[str, ...]) -> list[tuple[PublishedCell, PublishedCell]]
     ]
 
 
-def _skill(cell: PublishedCell, bounds: Bounds) -> float:
-    skill = (cell.accuracies[-1] - bounds.floor) / (bounds.ceiling - bounds.floor)
-    return max(-CLIP, min(CLIP, skill))
+def _normalised(cell: PublishedCell, bounds: Bounds) -> float:
+    value = (cell.accuracies[-1] - bounds.floor) / (bounds.ceiling - bounds.floor)
+    return max(-CLIP, min(CLIP, value))

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from memrnn.evaluation import Bin
-from memrnn.experiment import Recipe
+from memrnn.experiment import TrainingConfig
+from memrnn.studies import Cell, StudyResults
+from memrnn.tasks import TaskDescription
 
 MODES: dict[tuple[str, ...], str] = {
     (): "none",
@@ -28,7 +29,7 @@ class PublishedCell:
     """One network of the paper: the best of ten restarts, chosen on validation strings.
 
     Attributes:
-        accuracies: by bin, in the order of `Published.bins`.
+        accuracies: by set, in the order of `Published.sets`.
         perplexities: likewise.
     """
 
@@ -41,7 +42,7 @@ class PublishedCell:
 
     @property
     def retention(self) -> float:
-        """Accuracy in the last bin over that in the first."""
+        """Accuracy on the last set over that on the first."""
         return self.accuracies[-1] / self.accuracies[0]
 
 
@@ -50,15 +51,15 @@ class Published:
     """All that was read from the paper's tables.
 
     Attributes:
-        bins: ranges of test lengths.
+        sets: names of the ranges of test lengths.
         lengths: of training.
         treebank: Penn Treebank test perplexity by model and frozen parts.
         notes: what could not be read.
     """
 
     source: str
-    bins: tuple[Bin, ...]
-    lengths: Bin
+    sets: tuple[str, ...]
+    lengths: tuple[float, float]
     restarts: int
     cells: tuple[PublishedCell, ...]
     treebank: dict[str, dict[tuple[str, ...], float]]
@@ -89,8 +90,31 @@ class Published:
         return {(cell.language, cell.model, cell.freeze): cell for cell in self.cells}
 
 
-PAPER_RECIPE = Recipe()
-"""memrnn's defaults are the paper's recipe."""
+PAPER_CONFIG = TrainingConfig()
+"""memrnn's defaults are the paper's configuration."""
+
+PAPER_OPTIONS = {"batches": 1000, "batch_size": 10, "validation_batches": 100}
+"""The options of `strings` besides lengths on which trained networks depend, as in the paper."""
+
+STRINGS = "strings:"
+"""How the paper's tasks, language modelling on strings, begin as `NAME:ARGUMENT`."""
+
+
+def is_the_papers(results: StudyResults) -> bool:
+    """Whether a study is about the paper's networks on strings: all of its tasks and models."""
+    known = published().models
+    found = [cell.task.spec.startswith(STRINGS) and cell.model in known for cell in results.cells]
+    return bool(found) and all(found)
+
+
+def published_cell(cell: Cell) -> PublishedCell | None:
+    """What the paper has of a cell."""
+    return published().find(language_of(cell.task), cell.model, cell.freeze)
+
+
+def language_of(task: TaskDescription) -> str:
+    """The language of one of the paper's tasks."""
+    return task.spec.removeprefix(STRINGS)
 
 
 @functools.cache
@@ -100,8 +124,8 @@ def published() -> Published:
     content = json.loads(path.read_text("utf-8"))
     return Published(
         source=content["source"],
-        bins=tuple((low, high) for low, high in content["bins"].values()),
-        lengths=tuple(content["train_lengths"]),
+        sets=tuple(f"{low}:{high}" for low, high in content["bins"].values()),
+        lengths=tuple(map(float, content["train_lengths"])),
         restarts=content["restarts"],
         cells=tuple(_cells(content)),
         treebank={

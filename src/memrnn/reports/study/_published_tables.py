@@ -1,16 +1,23 @@
 """The paper's tables, each figure beside ours."""
 
-import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from memrnn.evaluation import Bin
 from memrnn.reports import _format as form
-from memrnn.reports._summary import best_floor, frozen_label, lengths_label
-from memrnn.reports.study._published import MODES, PAPER_RECIPE, PublishedCell, published
-from memrnn.reports.study._scores import View
-from memrnn.reports.study._table import Column, Entry, Table, text
-from memrnn.studies import Cell, Study
+from memrnn.reports._summary import (
+    baseline_value,
+    bayes_value,
+    frozen_label,
+    frozen_words,
+    in_order,
+    known_value,
+    set_label,
+)
+from memrnn.reports.study._deviations import comparable, deviations
+from memrnn.reports.study._published import MODES, PublishedCell, language_of, published
+from memrnn.reports.study._scores import View, references
+from memrnn.reports.study._table import Column, Entry, Table, number, text
+from memrnn.studies import Cell
 
 ACCURACY_DIFFERS = 0.02
 """Difference in accuracy above which a figure is marked: the paper gives two digits."""
@@ -26,47 +33,12 @@ _NAMES = ("paper", "here", "diff.")
 
 def published_tables(view: View) -> list[Table]:
     """One table for each freezing mode and kind of score, and Penn Treebank."""
-    tables = [
-        make(view, freeze)
-        for freeze in MODES
-        for make in (_validation_table, _perplexity_table, _accuracy_table)
-    ]
+    tables: list[Table] = []
+    for freeze in MODES:
+        tables.append(_validation_table(view, freeze))
+        tables.append(_set_table(view, freeze, "perplexity", "test perplexity by lengths", _ratio))
+        tables.append(_set_table(view, freeze, "accuracy", "accuracy by lengths", _difference))
     return [*tables, _treebank_table()]
-
-
-def deviations(study: Study) -> list[str]:
-    """In what a study is not the paper's, as sentences; none if in nothing."""
-    paper = published()
-    found: list[str] = []
-    if study.recipe.lengths != paper.lengths:
-        found.append(
-            f"This study trains on lengths {lengths_label(study.recipe.lengths)}, the paper on "
-            f"{lengths_label(paper.lengths)}: no figure is comparable."
-        )
-    if set(study.bins) != set(paper.bins):
-        ours, theirs = (
-            form.listed([lengths_label(edges) for edges in bins])
-            for bins in (study.bins, paper.bins)
-        )
-        found.append(
-            f"This study tests on {ours}, the paper on {theirs}: only bins that are the same "
-            "stand side by side."
-        )
-    ours, theirs = dataclasses.asdict(study.recipe), dataclasses.asdict(PAPER_RECIPE)
-    changed = [
-        f"{name.replace('_', ' ')} {_plain(ours[name])} instead of {_plain(theirs[name])}"
-        for name in ours
-        if ours[name] != theirs[name] and name != "lengths"
-    ]
-    if changed:
-        found.append(f"The recipe is not the paper’s: {form.listed(changed)}.")
-    if study.restarts != paper.restarts:
-        found.append(
-            f"The best is that of {study.restarts} restarts and not of {paper.restarts}: "
-            f"of {'fewer' if study.restarts < paper.restarts else 'more'} draws the best is likely "
-            f"{'worse' if study.restarts < paper.restarts else 'better'}."
-        )
-    return found
 
 
 def _validation_table(view: View, freeze: tuple[str, ...]) -> Table:
@@ -74,71 +46,47 @@ def _validation_table(view: View, freeze: tuple[str, ...]) -> Table:
     rows: list[tuple[Entry, ...]] = []
     for language, model, theirs, ours in _rows(view, freeze):
         best = ours.best if ours else None
-        value = best.valid_perplexity if best else None
-        missing = _missing(ours)
+        known = theirs and theirs.valid_perplexity
         rows.append(
             (
                 text(language),
                 text(model),
-                _their_number(theirs and theirs.valid_perplexity, model, language),
-                Entry(form.perplexity(value), value) if best else missing,
-                _ratio(theirs and theirs.valid_perplexity, value if best else None, view),
-                Entry(form.perplexity(best.valid_bound), best.valid_bound)
-                if best
-                else Entry(form.MISSING),
+                _their_number(known, model, language),
+                _entry(best.selection, form.perplexity) if best else _missing(ours),
+                _ratio(known, best.selection, view) if best else Entry(form.MISSING),
+                _entry(best.reference if best else None, form.perplexity),
                 _restarts(ours),
             )
         )
     return _table(view, freeze, "validation", "validation perplexity", columns, rows)
 
 
-def _perplexity_table(view: View, freeze: tuple[str, ...]) -> Table:
+def _set_table(
+    view: View,
+    freeze: tuple[str, ...],
+    name: str,
+    words: str,
+    compare: Callable[[float | None, float | None, View], Entry],
+) -> Table:
+    """A metric on every set: theirs, ours, how they differ, floor and ceiling."""
     names = (*_NAMES, "floor", "ceil.")
-    columns = [Column(name, lengths_label(edges)) for edges in _bins(view) for name in names]
+    sets = _sets(view)
+    columns = [Column(one, set_label(of_set)) for of_set in sets for one in names]
+    write = form.perplexity if name == "perplexity" else form.share
     rows: list[tuple[Entry, ...]] = []
     for language, model, theirs, ours in _rows(view, freeze):
         entries: list[Entry] = [text(language), text(model)]
-        for edges in _bins(view):
-            scores = _scores(view, ours, edges)
-            value = _infinite(scores["perplexity"]) if scores else None
-            known = _of_bin(theirs.perplexities if theirs else None, edges)
+        for of_set in sets:
+            known = _of_set(theirs, name, of_set)
+            value = _value(view, ours, name, of_set)
             entries += [
-                _their_number(known, model, language, edges),
-                Entry(form.perplexity(value), value) if scores else _missing(ours, view, edges),
-                _ratio(known, value, view),
+                _their_number(known, model, language, of_set),
+                _missing(ours, of_set) if value is None else _entry(value, write),
+                compare(known, value, view),
+                *(_entry(bound, write) for bound in _bounds(ours, name, of_set)),
             ]
-            if scores:
-                floor = min(_infinite(one["perplexity"]) for one in scores["floors"].values())
-                ceiling = _infinite(scores["ceiling"]["perplexity"])
-                entries += [Entry(form.perplexity(one), one) for one in (floor, ceiling)]
-            else:
-                entries += [Entry(form.MISSING)] * 2
         rows.append(tuple(entries))
-    return _table(view, freeze, "perplexity", "test perplexity by lengths", columns, rows)
-
-
-def _accuracy_table(view: View, freeze: tuple[str, ...]) -> Table:
-    names = (*_NAMES, "floor", "ceil.")
-    columns = [Column(name, lengths_label(edges)) for edges in _bins(view) for name in names]
-    rows: list[tuple[Entry, ...]] = []
-    for language, model, theirs, ours in _rows(view, freeze):
-        entries: list[Entry] = [text(language), text(model)]
-        for edges in _bins(view):
-            scores = _scores(view, ours, edges)
-            value = scores["accuracy"] if scores else None
-            known = _of_bin(theirs.accuracies if theirs else None, edges)
-            entries += [
-                _their_number(known, model, language, edges),
-                Entry(form.share(value), value) if scores else _missing(ours, view, edges),
-                _difference(known, value, view),
-            ]
-            if scores:
-                floor, ceiling = best_floor(scores["floors"])[1], scores["ceiling"]["accuracy"]
-                entries += [Entry(form.share(one), one) for one in (floor, ceiling)]
-            else:
-                entries += [Entry(form.MISSING)] * 2
-        rows.append(tuple(entries))
-    return _table(view, freeze, "accuracy", "accuracy by lengths", columns, rows)
+    return _table(view, freeze, name, words, columns, rows)
 
 
 def _treebank_table() -> Table:
@@ -146,7 +94,7 @@ def _treebank_table() -> Table:
     modes = list(dict.fromkeys(freeze for row in paper.treebank.values() for freeze in row))
     columns = [Column("model", numeric=False)]
     for freeze in modes:
-        columns += [Column(name, f"{frozen_label(freeze)} frozen") for name in _NAMES[:2]]
+        columns += [Column(name, frozen_words(freeze)) for name in _NAMES[:2]]
     rows = [
         (
             text(model),
@@ -182,10 +130,10 @@ def _table(
     names = [Column("language", numeric=False), Column("model", numeric=False)]
     return Table(
         f"published_{kind}_{frozen_label(freeze).replace('+', '_')}",
-        f"Table: {frozen_label(freeze)} frozen, {words}",
+        f"Table: {frozen_words(freeze)}, {words}",
         (*names, *columns),
         tuple(rows),
-        notes=tuple(deviations(view.results.study)),
+        notes=tuple(deviations(view.results)),
     )
 
 
@@ -193,63 +141,75 @@ def _rows(
     view: View, freeze: tuple[str, ...]
 ) -> Iterator[tuple[str, str, PublishedCell | None, Cell | None]]:
     """Every language and model of the paper or the study, with what is known of it."""
-    paper, study = published(), view.results.study
-    ours = {(c.language, c.model): c for c in view.results.cells if c.freeze == freeze}
-    for language in dict.fromkeys([*paper.languages, *study.languages]):
-        for model in dict.fromkeys([*paper.models, *study.models]):
+    paper, cells = published(), view.results.cells
+    ours = {(language_of(c.task), c.model): c for c in cells if c.freeze == freeze}
+    for language in dict.fromkeys([*paper.languages, *(language_of(c.task) for c in cells)]):
+        for model in dict.fromkeys([*paper.models, *(c.model for c in cells)]):
             theirs, cell = paper.find(language, model, freeze), ours.get((language, model))
             in_paper = language in paper.languages and model in paper.models
             if in_paper or cell:
                 yield language, model, theirs, cell
 
 
-def _bins(view: View) -> list[Bin]:
-    return sorted({*published().bins, *view.results.study.bins}, key=lambda b: (b[0], b[1]))
+def _sets(view: View) -> list[str]:
+    ours = (one.name for task in view.results.tasks for one in task.sets)
+    return in_order(list(dict.fromkeys([*published().sets, *ours])))
 
 
-def _scores(view: View, cell: Cell | None, edges: Bin):
+def _value(view: View, cell: Cell | None, metric: str, name: str) -> float | None:
+    """A metric of the best restart on a set."""
     best = cell.best if cell else None
-    return best.scores.get((view.precision, edges)) if best else None
+    scores = best.scores.get(view.precision, {}).get(name) if best else None
+    if cell is None or scores is None:
+        return None
+    return known_value(scores, cell.task.metric(metric))
 
 
-def _of_bin(values: tuple[float, ...] | None, edges: Bin) -> float | None:
-    bins = published().bins
-    return values[bins.index(edges)] if values and edges in bins else None
+def _bounds(cell: Cell | None, metric: str, name: str) -> tuple[float | None, float | None]:
+    """Floor and ceiling of a metric on a set, beside a figure of ours."""
+    if cell is None or not cell.finished:
+        return None, None
+    known = references(cell, name)
+    floor = baseline_value(known, cell.task.metric(metric))
+    return floor[1] if floor else None, bayes_value(known, cell.task.metric(metric))
 
 
-def _their_number(
-    value: float | None, model: str, language: str, edges: Bin | None = None
-) -> Entry:
+def _of_set(cell: PublishedCell | None, metric: str, name: str) -> float | None:
+    sets = published().sets
+    if cell is None or name not in sets:
+        return None
+    values = cell.perplexities if metric == "perplexity" else cell.accuracies
+    return values[sets.index(name)]
+
+
+def _their_number(value: float | None, model: str, language: str, name: str | None = None) -> Entry:
     """A published figure, or why there is none."""
     paper = published()
     if value is not None:
         return Entry(f"{value:.2f}", value)
-    if edges is not None and edges not in paper.bins:
-        return Entry("other bin", None, "missing")
+    if name is not None and name not in paper.sets:
+        return Entry("other set", None, "missing")
     known = model in paper.models and language in paper.languages
     return Entry("not legible" if known else "not in paper", None, "missing")
 
 
-def _missing(cell: Cell | None, view: View | None = None, edges: Bin | None = None) -> Entry:
+def _missing(cell: Cell | None, name: str | None = None) -> Entry:
     """Why there is no figure of ours."""
     if cell is None:
         return Entry("not in study", None, "missing")
-    if view is not None and edges not in view.results.study.bins:
+    if name is not None and name not in [one.name for one in cell.task.sets]:
         return Entry("not tested", None, "missing")
+    if cell.finished:
+        return Entry("no number", None, "missing")
     found = {run.status for run in cell.runs}
     if found == {"failed"}:
         return Entry("failed", None, "missing")
     return Entry("running" if "running" in found else "not run", None, "missing")
 
 
-def _comparable(view: View) -> bool:
-    """Whether a difference to the paper means anything: only after training on its lengths."""
-    return view.results.study.recipe.lengths == published().lengths
-
-
 def _ratio(theirs: float | None, ours: float | None, view: View) -> Entry:
     """How much larger ours is, in per cent of theirs."""
-    if theirs is None or ours is None or not _comparable(view):
+    if theirs is None or ours is None or math.isnan(ours) or not comparable(view.results):
         return Entry(form.MISSING)
     share = ours / theirs - 1
     mark = "differs" if abs(share) > PERPLEXITY_DIFFERS + _LAST_BIT else ""
@@ -264,7 +224,7 @@ def _percent(share: float) -> str:
 
 
 def _difference(theirs: float | None, ours: float | None, view: View) -> Entry:
-    if theirs is None or ours is None or not _comparable(view):
+    if theirs is None or ours is None or not comparable(view.results):
         return Entry(form.MISSING)
     change = ours - theirs
     mark = "differs" if abs(change) > ACCURACY_DIFFERS + _LAST_BIT else ""
@@ -277,10 +237,5 @@ def _restarts(cell: Cell | None) -> Entry:
     return Entry(f"{len(cell.finished)} of {len(cell.runs)}", len(cell.finished))
 
 
-def _infinite(value: float | None) -> float:
-    """Scores write null for a perplexity that is not finite."""
-    return math.inf if value is None else value
-
-
-def _plain(value: object) -> str:
-    return lengths_label(value) if isinstance(value, tuple) else str(value)
+def _entry(value: float | None, write: Callable[[float | None], str]) -> Entry:
+    return number(write(value), value)

@@ -64,9 +64,11 @@ def mean(values: np.ndarray) -> np.ndarray:
 def crossed(values: np.ndarray, statistic: Statistic) -> Estimate | None:
     """The mean over cells of a statistic of their restarts, and its interval.
 
-    The interval is that of the crossed bootstrap: cells and restart seeds are drawn with
-    replacement, each for themselves, since the restarts of one number share a seed in all cells.
-    Source: Owen 2007, "The pigeonhole bootstrap" (arXiv 0712.1111). If anything it is too wide.
+    The interval is that of the crossed bootstrap: cells and restart numbers are drawn with
+    replacement, each for themselves. The restarts of one number share a seed in the freezing modes
+    of one task and model only; treating them as if they shared one in all cells is conservative:
+    if anything the interval is too wide.
+    Source: Owen 2007, "The pigeonhole bootstrap" (arXiv 0712.1111).
 
     Args:
         values: (..., cells, restarts), NaN where there is none.
@@ -93,7 +95,7 @@ def crossed(values: np.ndarray, statistic: Statistic) -> Estimate | None:
 def largest(values: np.ndarray, statistic: Statistic) -> tuple[Estimate, int] | None:
     """The largest that a statistic is in any cell, its interval, and which cell it is in.
 
-    For the interval restart seeds are drawn with replacement, and the largest is looked for anew
+    For the interval restart numbers are drawn with replacement, and the largest is looked for anew
     each time: that it was looked for is part of the uncertainty.
 
     Args:
@@ -143,7 +145,9 @@ def percentiles(values: np.ndarray) -> Interval | None:
     if not len(found):
         return None
     tail = (1 - LEVEL) / 2
-    low, high = np.quantile(found, (tail, 1 - tail))
+    # Between two values, one of which is infinite, there is nothing to interpolate.
+    method = "linear" if np.isfinite(found).all() else "inverted_cdf"
+    low, high = np.quantile(found, (tail, 1 - tail), method=method)
     return Interval(float(low), float(high))
 
 

@@ -12,12 +12,12 @@ from memrnn.reports.study._evidence import (
     averaged,
     chosen,
     decide,
+    guard,
     place,
     published_floor,
-    spring,
     values_of,
 )
-from memrnn.reports.study._scores import View
+from memrnn.reports.study._scores import View, last_set
 from memrnn.reports.study._verdicts import Claim, Measured
 
 
@@ -26,17 +26,17 @@ def keeps(view: View, key: str, freeze: tuple[str, ...], subject: str) -> Claim:
     cells = view.cells(freeze)
     values = values_of(view, cells, view.retention)
     estimate = averaged(values)
-    verdict, why = decide(view, cells, values, rules.at_least(estimate, rules.KEPT - rules.ABOUT))
+    verdict, why = decide(cells, values, rules.at_least(estimate, rules.KEPT - rules.ABOUT))
     if not why:
         why = place(estimate, rules.KEPT - rules.ABOUT, "mean retention")
     medians = resampling.quantile(values, 0.5) if cells else np.zeros(0)
     supporting = chosen(cells, medians >= rules.KEPT - rules.ABOUT)
-    verdict, why = spring(view, supporting, view.last, verdict, why)
+    verdict, why = guard(view, supporting, last_set, verdict, why)
     notes: list[str] = []
     floor = averaged(values_of(view, cells, view.floor_retention))
     if floor:
         notes.append(
-            f"On the same strings the best trivial predictor keeps {form.share(floor.value)}: to "
+            f"On the same strings the best baseline keeps {form.share(floor.value)}: to "
             "keep a score is no sign of a grammar by itself."
         )
     notes += published_floor(view, freeze)
@@ -62,11 +62,11 @@ def loses(view: View) -> Claim:
     )
     estimate, worst_cell = found or (None, 0)
     threshold = rules.LOST - rules.ABOUT
-    verdict, why = decide(view, cells, values, rules.at_least(estimate, threshold))
+    verdict, why = decide(cells, values, rules.at_least(estimate, threshold))
     if not why:
         why = place(estimate, threshold, "largest median loss")
     if estimate:
-        why += f" It is that of {cells[worst_cell].model} on {cells[worst_cell].language}."
+        why += f" It is that of {cells[worst_cell].model} on {cells[worst_cell].task.title}."
     loss, worst = paper.worst_loss()
     return Claim(
         "c",
@@ -74,7 +74,7 @@ def loses(view: View) -> Claim:
         "abstract",
         "The loss of a cell is 1 minus the median retention of its restarts; the largest over all "
         f"cells is taken. Supported if its whole interval is at least {threshold:.2f}, not "
-        "supported if all of it is below. The interval resamples restart seeds and looks for the "
+        "supported if all of it is below. The interval resamples restart numbers and looks for the "
         "worst cell anew each time.",
         (Measured("largest median loss", estimate, loss, f"{worst.model} on {worst.language}"),),
         verdict,

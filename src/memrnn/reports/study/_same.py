@@ -8,19 +8,16 @@ from memrnn.reports.study._scores import View
 
 def same_experiment(view: View, models: Sequence[str]) -> list[str]:
     """Says so of these models, and in how many pairs of restarts the results are the same."""
-    whole = {(cell.language, cell.model): cell for cell in view.cells((), memory=False)}
+    whole = {(cell.task.key, cell.model): cell for cell in view.cells((), memory=False)}
     pairs = equal = 0
     for cell in view.cells(("memory",), memory=False):
-        if (cell.language, cell.model) not in whole:
+        if (cell.task.key, cell.model) not in whole:
             continue
-        others = {run.restart: run for run in whole[cell.language, cell.model].finished}
+        others = {run.restart: run for run in whole[cell.task.key, cell.model].finished}
         for run in cell.finished:
             if other := others.get(run.restart):
                 pairs += 1
-                equal += (run.valid_perplexity, run.scores) == (
-                    other.valid_perplexity,
-                    other.scores,
-                )
+                equal += (run.selection, run.scores) == (other.selection, other.scores)
     have = "has" if len(models) == 1 else "have"
     found = [
         f"{form.listed(models)} {have} no memory: with it frozen the experiment is the same as "

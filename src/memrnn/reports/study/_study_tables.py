@@ -3,28 +3,44 @@
 from collections.abc import Sequence
 
 from memrnn.reports import _format as form
-from memrnn.reports._summary import frozen_label, lengths_label
+from memrnn.reports._summary import frozen_label, in_order, metric_label, set_label
 from memrnn.reports.study._comparisons import Comparison
 from memrnn.reports.study._resampling import Estimate
 from memrnn.reports.study._scores import STANDINGS
 from memrnn.reports.study._statistics import CellStatistics
-from memrnn.reports.study._table import Column, Entry, Table, text
+from memrnn.reports.study._table import Column, Entry, Table, number, text
 from memrnn.reports.study._verdicts import Claim
 from memrnn.studies import StudyResults
+from memrnn.tasks import Metric, TaskDescription
 
 
 def statistics_tables(found: Sequence[CellStatistics]) -> list[Table]:
-    """One table a language: every cell in every bin, over all its restarts."""
-    languages = list(dict.fromkeys(one.language for one in found))
-    return [_statistics_table([o for o in found if o.language == name], name) for name in languages]
+    """One table per task: every cell on every set, over all its restarts."""
+    tasks = list(dict.fromkeys(one.task for one in found))
+    return [
+        _statistics_table([o for o in found if o.task == task], task, stem)
+        for task, stem in zip(tasks, stems(tasks), strict=True)
+    ]
 
 
-def _statistics_table(found: Sequence[CellStatistics], language: str) -> Table:
+def stems(tasks: Sequence[TaskDescription]) -> list[str]:
+    """The titles of tasks as parts of file names, each once."""
+    slugs = [form.slug(task.title) for task in tasks]
+    return [
+        slug if slugs.count(slug) == 1 else f"{slug}-{slugs[: place + 1].count(slug)}"
+        for place, slug in enumerate(slugs)
+    ]
+
+
+def _statistics_table(found: Sequence[CellStatistics], task: TaskDescription, stem: str) -> Table:
     several = len({one.precision for one in found}) > 1
-    names = ["model", "frozen", *(["precision"] if several else []), "lengths"]
+    missing = any(one.missing for one in found)
+    metric = found[0].metric
+    order = in_order([one.name for one in task.sets])
+    names = ["model", "frozen", *(["precision"] if several else []), "set"]
     numbers = [
-        "finished", "median", "from", "to", "IQM", "solved", "best", "skill", "floor", "ceiling",
-        "diverged", "failed",
+        "finished", "median", "from", "to", "IQM", "solved", "best", "norm.", "floor", "ceiling",
+        "diverged", "failed", *(["missing"] if missing else []),
     ]  # fmt: skip
     columns = [Column(name, numeric=False) for name in names]
     columns += [Column(name) for name in numbers] + [Column("stands", numeric=False)]
@@ -37,25 +53,27 @@ def _statistics_table(found: Sequence[CellStatistics], language: str) -> Table:
                 text(one.model),
                 text(frozen_label(one.freeze)),
                 *([text(one.precision)] if several else []),
-                _lengths(one.lengths),
+                _set(one.set, order),
                 _of(one.finished, one.planned),
-                _share(one.median and one.median.value),
-                _share(interval and interval.low),
-                _share(interval and interval.high),
-                _share(one.middle),
-                _none() if share is None else _of(one.solved, one.ended),
-                _share(one.best),
-                Entry(form.skill(one.skill), one.skill),
-                _share(one.floor),
-                _share(one.ceiling),
+                _value(one.median and one.median.value, metric),
+                _value(interval and interval.low, metric),
+                _value(interval and interval.high, metric),
+                _value(one.middle, metric),
+                _none() if share is None else _of(one.solved or 0, one.ended),
+                _value(one.best, metric),
+                number(form.normalised(one.normalised), one.normalised),
+                _value(one.floor, metric),
+                _value(one.ceiling, metric),
                 _count(one.diverged),
                 _count(one.failed),
+                *([_count(one.missing)] if missing else []),
                 Entry(STANDINGS[one.standing], STANDINGS[one.standing], _standing_mark(one)),
             )
         )
     return Table(
-        f"statistics_{slug(language)}",
-        f"{language}: accuracy over all restarts",
+        f"statistics_{stem}",
+        f"{task.title}: {metric_label(metric)} over all restarts"
+        + ("" if metric.goal == "max" else ", the smaller the better"),
         tuple(columns),
         tuple(rows),
         heads=len(names),
@@ -64,14 +82,14 @@ def _statistics_table(found: Sequence[CellStatistics], language: str) -> Table:
 
 
 def comparison_table(found: Sequence[Comparison]) -> Table:
-    """Every comparison of a cell with a part frozen and the same with nothing frozen."""
-    names = ["language", "model", "frozen", "measure"]
+    """Every comparison of a cell with a component frozen and the same with nothing frozen."""
+    names = ["task", "model", "frozen", "measure"]
     columns = [Column(name, numeric=False) for name in names]
     columns += [Column(n) for n in ("pairs", "difference", "from", "to", "p", "p after Holm")]
     columns += [Column("verdict", numeric=False), Column("stands", numeric=False)]
     rows = [
         (
-            text(one.language),
+            text(one.task.title),
             text(one.model),
             text(frozen_label(one.freeze)),
             text(one.measure),
@@ -86,7 +104,7 @@ def comparison_table(found: Sequence[Comparison]) -> Table:
     ]
     return Table(
         "comparisons",
-        "A part frozen minus nothing frozen, paired by restart number",
+        "A component frozen minus nothing frozen, paired by restart number",
         tuple(columns),
         tuple(rows),
         heads=4,
@@ -118,11 +136,11 @@ def claims_table(claims: Sequence[Claim]) -> Table:
 
 def failed_table(results: StudyResults) -> Table:
     """Every run that failed, and why."""
-    columns = [Column(n, numeric=False) for n in ("language", "model", "frozen", "restart")]
+    columns = [Column(n, numeric=False) for n in ("task", "model", "frozen", "restart")]
     columns += [Column("epochs"), Column("seconds"), Column("reason", numeric=False)]
     rows = [
         (
-            text(cell.language),
+            text(cell.task.title),
             text(cell.model),
             text(frozen_label(cell.freeze)),
             Entry(str(run.restart), run.restart),
@@ -139,7 +157,7 @@ def failed_table(results: StudyResults) -> Table:
 
 def missing_table(results: StudyResults) -> Table:
     """Every cell of which runs are missing: planned, or running when this was written."""
-    columns = [Column(name, numeric=False) for name in ("language", "model", "frozen")]
+    columns = [Column(name, numeric=False) for name in ("task", "model", "frozen")]
     columns += [Column(name) for name in ("finished", "running", "planned", "failed")]
     rows: list[tuple[Entry, ...]] = []
     for cell in results.cells:
@@ -150,7 +168,7 @@ def missing_table(results: StudyResults) -> Table:
         if counts[0] + counts[1]:
             rows.append(
                 (
-                    text(cell.language),
+                    text(cell.task.title),
                     text(cell.model),
                     text(frozen_label(cell.freeze)),
                     _of(len(cell.finished), len(cell.runs)),
@@ -158,11 +176,6 @@ def missing_table(results: StudyResults) -> Table:
                 )
             )
     return Table("missing", "Cells with runs still to come", tuple(columns), tuple(rows), heads=3)
-
-
-def slug(name: str) -> str:
-    """A name as part of a file's name."""
-    return "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in name)
 
 
 def _standing_mark(one: CellStatistics) -> str:
@@ -197,18 +210,18 @@ def _probability(value: float | None) -> Entry:
     return Entry("<0.001" if value < 0.001 else f"{value:.3f}", value)
 
 
-def _share(value: float | None) -> Entry:
-    return Entry(form.share(value), value)
+def _value(value: float | None, metric: Metric) -> Entry:
+    return number(form.value(value, metric), value)
 
 
 def _of(part: int, whole: int) -> Entry:
     return Entry(f"{part} of {whole}", part, order=part / whole if whole else None)
 
 
-def _lengths(edges: tuple[int, int]) -> Entry:
-    """A bin; bins sort by where they begin, then by where they end."""
-    label = lengths_label(edges)
-    return Entry(label, label, order=edges[0] + edges[1] / (edges[1] + 1))
+def _set(name: str, order: Sequence[str]) -> Entry:
+    """A set; sets sort by their ranges, or as the task has them."""
+    label = set_label(name)
+    return Entry(label, label, order=float(order.index(name)))
 
 
 def _count(number: int) -> Entry:

@@ -2,9 +2,12 @@
 
 import csv
 import io
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from memrnn.reports._format import MISSING
 
 Value = float | int | str | None
 
@@ -93,6 +96,12 @@ class Table:
             else:
                 found.append([row])
         return found
+
+
+def number(written: str, value: float | None) -> Entry:
+    """An entry that is a number; what is not a number is a dash without a value."""
+    known = value is not None and not math.isnan(value)
+    return Entry(written, value) if known else Entry(MISSING)
 
 
 def text(value: str) -> Entry:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from memrnn.reports import _format as form
-from memrnn.reports._summary import lengths_label
+from memrnn.reports._summary import range_label, set_label
 from memrnn.reports.study._resampling import Estimate
-from memrnn.reports.study._scores import TRIVIAL, View, standing
+from memrnn.reports.study._scores import TRIVIAL, SetOf, View, reaches_beyond, standing
 from memrnn.studies import Cell
 
 KEPT = 0.9
@@ -20,7 +20,7 @@ ABOUT = 0.05
 """How far from a stated share still counts as about that share."""
 
 SMALLEST_KEPT = 0.05
-"""The smallest difference in retention or in skill that counts as one; the paper claims 0.5."""
+"""The smallest difference in retention or in normalised accuracy that counts as one; the paper claims 0.5."""
 
 SMALLEST_GAIN = 0.02
 """The smallest difference in accuracy that counts as one: twice what its two digits can hide."""
@@ -40,7 +40,7 @@ LEAST_RESTARTS = 3
 LEAST_VALUES = 5
 """Values, cells times restarts, that must be there over all cells."""
 
-TRAP_SHARE = 0.5
+MOST_TRIVIAL = 0.5
 """The share of supporting cells that may be no better than the floor."""
 
 Verdict = Literal["supported", "not supported", "undecided"]
@@ -116,16 +116,14 @@ def both(verdicts: Sequence[Verdict]) -> Verdict:
     return "undecided" if "undecided" in verdicts else "supported"
 
 
-def obstacle(view: View, cells: Sequence[Cell], values: int) -> str | None:
+def obstacle(cells: Sequence[Cell], values: int) -> str | None:
     """Why nothing can be said yet about some cells, as a sentence; None if something can."""
-    study = view.results.study
     if not cells:
         return "The study has no such cells."
-    if not view.reaches_beyond:
-        return (
-            f"No test is longer than the training lengths, {study.recipe.lengths[0]} to "
-            f"{study.recipe.lengths[1]}, beside one that is not."
-        )
+    task = cells[0].task
+    if not reaches_beyond(task):
+        trained = f", {range_label(task.trained_groups)}" if task.trained_groups else ""
+        return f"No set lies beyond what was trained on{trained}, beside one that does not."
     runs = [run for cell in cells for run in cell.runs]
     failed = sum(run.status == "failed" for run in runs)
     finished = [run for run in runs if run.finished]
@@ -150,15 +148,15 @@ def obstacle(view: View, cells: Sequence[Cell], values: int) -> str | None:
     return None
 
 
-def trap(view: View, supporting: Sequence[Cell], edges: tuple[int, int]) -> tuple[bool, str]:
+def trivial_support(view: View, supporting: Sequence[Cell], which: SetOf) -> tuple[bool, str]:
     """Whether most of the supporting cells are no better than the floor, and how many in words."""
-    found = [standing(view, cell, edges) for cell in supporting]
+    found = [standing(view, cell, which(cell.task)) for cell in supporting]
     equal, trivial = found.count("floor"), sum(one in TRIVIAL for one in found)
     if not found:
         return False, ""
     text = (
         f"{trivial} of the {len(found)} cells that speak for it are no better than the floor on "
-        f"{lengths_label(edges)}"
+        f"{set_label(which(supporting[0].task) or '')}"
     )
     if equal and equal < trivial:
         text += f" ({equal} of them the floor’s equal, the others below it)"
@@ -166,4 +164,4 @@ def trap(view: View, supporting: Sequence[Cell], edges: tuple[int, int]) -> tupl
         text += " (the floor’s equal)"
     elif trivial:
         text += " (below it)"
-    return trivial > TRAP_SHARE * len(found), text
+    return trivial > MOST_TRIVIAL * len(found), text

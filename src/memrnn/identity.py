@@ -1,0 +1,153 @@
+"""What a named thing means, and the seeds that follow from meanings.
+
+A meaning is a JSON object, equal in every process and on every machine. What memrnn defines is
+identified by its name, its options and the class attribute `revision`, which grows when the same
+name and options mean something else than before. What a user defines is identified by its
+definition (`memrnn.sources.definition_of`) and by what it does on fixed input
+(`memrnn.behaviour`, `memrnn.languages.language_behaviour`), too: neither sees all. A definition
+does not see data files and installed packages, fixed input does not see all cases.
+"""
+
+import functools
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from memrnn.behaviour import controller_behaviour, memory_behaviour
+from memrnn.controllers import CONTROLLERS, Controller
+from memrnn.digests import canonical_json
+from memrnn.errors import MemrnnError
+from memrnn.languages import (
+    Language,
+    canonical_language_name,
+    get_language,
+    language_behaviour,
+    language_factory,
+)
+from memrnn.memories import MEMORIES, Memory
+from memrnn.models import canonical_name, get_model, parts_of
+from memrnn.sources import definition_of, is_built_in
+
+
+def meaning_of(thing: Any, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What a thing of this name and these options means.
+
+    Args:
+        thing: a language; a class of memories or controllers; or any other class, as of a task,
+            of which no behaviour is known.
+        name: how configurations call it.
+        options: what it is built with, as JSON can hold it: keyword arguments of a memory's
+            constructor beside `hidden_size` and `rng`.
+
+    Returns:
+        `name`, `options` and `revision`; and for what a user defined `definition` and
+        `behaviour`, digests or null where there is no source or no fixed input.
+
+    Raises:
+        MemrnnError: if the thing draws from anything but the generator that it is given, or if a
+            language gives a wrong result.
+    """
+    if isinstance(thing, Language):
+        return _meaning(
+            [type(thing)], name, options, thing.revision, lambda: language_behaviour(thing)
+        )
+    revision: int = getattr(thing, "revision", 1)  # tasks, and things that need no base class
+    behaviour: Callable[[], str | None] = lambda: None  # noqa: E731
+    if inspect.isclass(thing) and issubclass(thing, Memory):
+        behaviour = functools.partial(memory_behaviour, thing, options)
+    elif inspect.isclass(thing) and issubclass(thing, Controller):
+        behaviour = functools.partial(controller_behaviour, thing)
+    return _meaning([thing], name, options, revision, behaviour)
+
+
+def language_meaning(name: str) -> dict[str, Any]:
+    """The meaning of the language that `get_language` gives for a name.
+
+    The definition is that of what was registered and of the language's class.
+
+    Raises:
+        MemrnnError: as `get_language` and `meaning_of`.
+    """
+    language, factory = get_language(name), language_factory(name)
+    return _meaning(
+        [factory, type(language)],
+        canonical_language_name(name),
+        {},
+        language.revision,
+        lambda: language_behaviour(language),
+    )
+
+
+def model_meaning(name: str) -> dict[str, Any]:
+    """The meaning of the model that `get_model` gives for a name: of its parts, not of the name.
+
+    Raises:
+        MemrnnError: as `get_model` and `meaning_of`.
+    """
+    parts = parts_of(get_model(name))
+    controller, memory = CONTROLLERS[parts.controller], MEMORIES[parts.memory]
+    return {
+        "controller": meaning_of(controller, parts.controller, {}),
+        "memory": meaning_of(memory, parts.memory, parts.options),
+        "hidden_size": parts.hidden_size,
+    }
+
+
+def check_distinct_models(names: Sequence[str]) -> None:
+    """Refuses two names of one model, such as `lstm` and `lstm-20`.
+
+    Raises:
+        MemrnnError: that names both; as `get_model` for an unknown name.
+    """
+    _check_distinct("model", names, canonical_name)
+
+
+def check_distinct_languages(names: Sequence[str]) -> None:
+    """Refuses two names of one language, such as `marked-copy` and `marked-copy:k=2`.
+
+    Raises:
+        MemrnnError: that names both; as `get_language` for an unknown name.
+    """
+    _check_distinct("language", names, canonical_language_name)
+
+
+def restart_seed(study_seed: int, task: Mapping[str, Any], model: str, restart: int) -> int:
+    """The seed of a restart, shared by freezing modes only: 63 bits of a SHA-256.
+
+    Args:
+        study_seed: the seed that the user gave.
+        task: the task's identity, as JSON can hold it.
+        model: the model's canonical name.
+        restart: the restart's number.
+    """
+    content = canonical_json([study_seed, task, model, restart])
+    return int.from_bytes(hashlib.sha256(content.encode()).digest()[:8]) >> 1
+
+
+def _meaning(
+    things: Sequence[Any],
+    name: str,
+    options: Mapping[str, Any],
+    revision: int,
+    behaviour: Callable[[], str | None],
+) -> dict[str, Any]:
+    meaning: dict[str, Any] = {"name": name, "options": dict(options), "revision": revision}
+    own = [thing for thing in things if not is_built_in(thing)]
+    if own:
+        meaning["definition"] = "+".join(filter(None, map(definition_of, own))) or None
+        meaning["behaviour"] = behaviour()
+    return meaning
+
+
+def _check_distinct(what: str, names: Sequence[str], canonical: Callable[[str], str]) -> None:
+    known: dict[str, str] = {}
+    for name in names:
+        one = canonical(name)
+        if one in known:
+            raise MemrnnError(
+                f"{known[one]} and {name} are two names of one {what}; leave one out."
+                if known[one] != name
+                else f"The {what} {name} is given twice; leave one out."
+            )
+        known[one] = name

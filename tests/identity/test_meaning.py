@@ -1,0 +1,272 @@
+"""What languages, memories, controllers and tasks mean, and the seeds that follow."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from memrnn import behaviour
+from memrnn.identity import (
+    check_distinct_languages,
+    check_distinct_models,
+    language_meaning,
+    meaning_of,
+    model_meaning,
+    restart_seed,
+)
+from memrnn.languages import get_language
+from memrnn.memories import Memory, Superposition
+
+OWN = '''
+"""Things of one's own."""
+import jax
+import jax.numpy as jnp
+from memrnn import Controller, Memory, Model, register_memory, register_model
+from memrnn import languages
+from memrnn.models import register_controller
+from beside_own import scale
+
+
+class Sum(Memory):
+    weight: jax.Array
+
+    def __init__(self, hidden_size, *, rng, factor=1):
+        self.weight = jnp.asarray(factor * rng.normal(size=(2, hidden_size)), jnp.float32)
+
+    reading_size = 2
+
+    def init(self, batch, horizon):
+        return jnp.zeros((batch, 2), self.weight.dtype)
+
+    def read(self, state):
+        return state
+
+    def step(self, state, hidden):
+        return scale * state + hidden @ self.weight.T
+
+
+class Cell(Controller):
+    weight: jax.Array
+
+    def __init__(self, input_size, hidden_size, *, scale, rng):
+        self.weight = jnp.asarray(rng.uniform(-scale, scale, (hidden_size, input_size)))
+
+    @property
+    def hidden_size(self):
+        return self.weight.shape[0]
+
+    @property
+    def input_size(self):
+        return self.weight.shape[1]
+
+    def init(self, batch):
+        return jnp.zeros((batch, self.hidden_size), self.weight.dtype)
+
+    def step(self, state, inputs):
+        return jnp.tanh(state + inputs @ self.weight.T)
+
+
+def runs(k: int = 2):
+    parts = (languages.Run(0), languages.Mark(1), languages.Run(0))
+    return languages.TemplateLanguage("runs", ("a", "b"), languages.Template(parts))
+
+
+languages.register_language("runs", runs)
+register_memory("sum", Sum)
+register_controller("cell", Cell)
+register_model("own", Model("cell", "sum", hidden_size=3, options={"factor": 2}))
+'''
+
+SAY = """
+import json, sys
+from memrnn.identity import language_meaning, model_meaning
+from memrnn.imports import import_files
+import_files(sys.argv[1:])
+print(json.dumps([language_meaning("runs:k=2"), model_meaning("own")]))
+"""
+
+
+def said(folder: Path, own: str = OWN, beside: str = "scale = 0.5\n") -> dict[str, Any]:
+    """The meanings that a process of its own finds in a folder of its own."""
+    folder.mkdir()
+    (folder / "own.py").write_text(own)
+    (folder / "beside_own.py").write_text(beside)
+    environment = os.environ | {"PYTHONHASHSEED": str(len(str(folder)))}
+    done = subprocess.run(
+        [sys.executable, "-c", SAY, str(folder / "own.py")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    language, model = json.loads(done.stdout)
+    return {"language": language, "memory": model["memory"], "controller": model["controller"]}
+
+
+def test_meanings_of_ones_own(tmp_path: Path) -> None:
+    first = said(tmp_path / "a")
+    assert first["language"]["name"] == "runs"
+    assert first["memory"]["options"] == {"factor": 2}
+    remarked = OWN.replace("class Sum", "# Adds.\nclass  Sum").replace("Things", "Two things")
+    assert said(tmp_path / "another_place", remarked, "scale = .5  # half\n") == first
+
+    edited = said(
+        tmp_path / "edited",
+        OWN.replace("Mark(1), ", "Mark(1), languages.Mark(1), "),
+        "scale = 0.25\n",
+    )
+    for thing in ("language", "memory"):
+        assert edited[thing]["definition"] != first[thing]["definition"]
+        assert edited[thing]["behaviour"] != first[thing]["behaviour"]
+    assert edited["controller"]["behaviour"] == first["controller"]["behaviour"]
+
+
+def test_meanings_of_what_memrnn_defines() -> None:
+    assert model_meaning("gru-20+jm-3:depth_limit=4") == {
+        "controller": {"name": "gru", "options": {}, "revision": 1},
+        "memory": {
+            "name": "superposition",
+            "options": {"sizes": [3], "depth_limit": 4},
+            "revision": 1,
+        },
+        "hidden_size": 20,
+    }
+    assert language_meaning("marked-copy:k=2") == {
+        "name": "marked-copy",
+        "options": {},
+        "revision": 1,
+    }
+    assert meaning_of(get_language("count-3"), "count-3", {})["revision"] == 1
+
+
+class Plain(Memory):
+    """A sum of hidden states, altered in what a test asks for."""
+
+    weight: jax.Array
+
+    def __init__(self, hidden_size: int, *, rng: np.random.Generator):
+        self.weight = jnp.asarray(rng.normal(size=(2, hidden_size)), jnp.float32)
+
+    @property
+    def reading_size(self) -> int:
+        return 2
+
+    def init(self, batch: int, horizon: int | None) -> Any:
+        return jnp.zeros((batch, 2), self.weight.dtype)
+
+    def read(self, state: Any) -> Any:
+        return state
+
+    def step(self, state: Any, hidden: Any) -> Any:
+        return state + hidden @ self.weight.T
+
+
+def without_source(step: str) -> Any:
+    """A class as a notebook without sources has it."""
+    names = {"Plain": Plain, "jnp": jnp, "eqx": eqx, "__name__": "a_module_of_no_file"}
+    exec(f"class Own(Plain):\n    def step(self, state, hidden): return {step}", names)
+    return names["Own"]
+
+
+def test_without_a_source_the_behaviour_alone_counts() -> None:
+    sums = "state + hidden @ self.weight.T"
+    meanings = [
+        meaning_of(without_source(step), "own", {})
+        for step in (sums, f"{sums} + 0", f"2 * ({sums})")
+    ]
+    assert all(meaning["definition"] is None for meaning in meanings)
+    assert meanings[0] == meanings[1] != meanings[2]
+
+
+def test_a_memory_that_refuses_float64_is_observed_in_float32() -> None:
+    class Strict(Plain):
+        def step(self, state: Any, hidden: Any) -> Any:
+            if state.dtype != jnp.float32:
+                raise TypeError("float32 only")
+            return super().step(state, hidden)
+
+    assert behaviour.memory_behaviour(Strict, {}) == behaviour.memory_behaviour(Plain, {})
+
+
+def test_errors_of_ones_own_keep_their_type() -> None:
+    class Broken(Plain):
+        def step(self, state: Any, hidden: Any) -> Any:
+            raise KeyError("broken")
+
+    with pytest.raises(KeyError, match="broken"):
+        meaning_of(Broken, "broken", {})
+
+
+def test_a_memory_that_draws_elsewhere_is_refused() -> None:
+    unseeded = np.random.default_rng()
+
+    class Unseeded(Plain):
+        def __init__(self, hidden_size: int, *, rng: np.random.Generator):
+            super().__init__(hidden_size, rng=unseeded)
+
+    with pytest.raises(ValueError, match="The memory Unseeded gives different results for equal g"):
+        meaning_of(Unseeded, "unseeded", {})
+
+
+def test_the_revision_and_the_options_are_part_of_the_meaning() -> None:
+    class Revised(Plain):
+        revision = 2
+
+    class Task:
+        revision = 3
+
+    assert meaning_of(Revised, "own", {})["revision"] == 2
+    task = meaning_of(Task, "task", {"width": 3})
+    assert (task["revision"], task["options"], task["behaviour"]) == (3, {"width": 3}, None)
+    assert task["definition"] is not None
+    one, other = (behaviour.memory_behaviour(Superposition, {"sizes": [n]}) for n in (2, 3))
+    assert one != other
+
+
+def test_names_of_one_thing_are_refused() -> None:
+    check_distinct_models(["lstm", "lstm-21", "gru", "jm-10"])
+    check_distinct_languages(["marked-copy", "marked-copy:k=3", "count-3"])
+    refused: list[tuple[Callable, list[str], str]] = [
+        (
+            check_distinct_models,
+            ["gru", "lstm", "lstm-20"],
+            "lstm and lstm-20 are two names of one",
+        ),
+        (check_distinct_models, ["lstm+jm-10", "jm-10"], r"lstm\+jm-10 and jm-10 are two names of"),
+        (check_distinct_models, ["gru", "gru"], "The model gru is given twice; leave one out"),
+        (
+            check_distinct_languages,
+            ["marked-copy", "marked-copy:k=2"],
+            "marked-copy and marked-copy:k=2 are two names of one language; leave one out",
+        ),
+    ]
+    for check, names, message in refused:
+        with pytest.raises(ValueError, match=message):
+            check(names)
+
+
+def test_restart_seeds_are_golden_and_differ() -> None:
+    task = {"name": "strings", "language": "marked-copy", "train_lengths": [40, 80]}
+    seed = restart_seed(0, task, "jm-10", 3)
+    assert seed == 71281806166425122
+    assert seed == restart_seed(0, dict(reversed(task.items())), "jm-10", 3)
+    others = [
+        restart_seed(number, other, model, restart)
+        for number, other, model, restart in itertools.product(
+            (0, 1), (task, {"name": "text"}), ("jm-10", "lstm"), range(50)
+        )
+    ]
+    assert len(set(others)) == len(others) == 400
+    assert all(0 <= other < 2**63 for other in others)
+    np.random.SeedSequence(seed, spawn_key=(2,))
