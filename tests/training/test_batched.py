@@ -7,14 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-<<<<<<< HEAD
 from memrnn import PARTS, Experiment, checkpoints, load_run, train
-=======
-from memrnn import checkpoints
-from memrnn.experiment import Experiment, Recipe
-from memrnn.network import OneHot
-from memrnn.parts import PARTS
->>>>>>> main
 from memrnn.precision import scope
 from memrnn.training import Pack, Restart, measure_slots
 from memrnn.training._batched import RESERVE, bytes_needed, next_slots, restarts_that_fit
@@ -112,15 +105,9 @@ def test_a_pack_is_its_restarts_alone(model: str, freeze: tuple[str, ...], tmp_p
 
 
 def test_groups_of_strings_run_in_packs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-<<<<<<< HEAD
     """In a cache that holds two strings, a loop over groups lies under the slot axis."""
     experiment = tiny("rns-2-2", batches=2, max_epochs=1)
     memory = Restart(experiment, 0).network.memory
-=======
-    """In a cache that holds two strings, a loop over groups lies under the batch axis."""
-    experiment = tiny("rns-2-2", batches=2, epochs=1)
-    memory = experiment.definition.build(OneHot(3), 4, seed=0).memory
->>>>>>> main
     monkeypatch.setattr("memrnn.groups.CACHE", 2 * sum(memory.footprint(8)))
     train(experiment, tmp_path / "alone", restarts=2, workers=1)
     train_together(experiment, restarts(experiment, tmp_path / "pack", 2))
