@@ -8,6 +8,7 @@ The first eight tenths of the file are trained on, in some parallel streams that
 segments; the state of the network goes from each segment to the next, its gradient does not.
 """
 
+# pyright: basic, reportAssignmentType=false
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property

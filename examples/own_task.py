@@ -1,6 +1,7 @@
 """A task of one's own, recognition: is a string in the language, or was it edited?
 memrnn train --import examples/own_task.py --task recognition:marked-copy --model jm-10 --out OUT"""
 
+# pyright: basic, reportAssignmentType=false
 from dataclasses import dataclass
 
 import jax

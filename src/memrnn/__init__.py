@@ -31,7 +31,7 @@ from memrnn.parts import PARTS as PARTS
 from memrnn.parts import parameter_count as parameter_count
 from memrnn.parts import partition as partition
 from memrnn.runtime import settle_matplotlib
-from memrnn.studies import load_tables as load_results
+from memrnn.studies import load_tables
 from memrnn.tasks import Data as Data
 from memrnn.tasks import EvaluationSet as EvaluationSet
 from memrnn.tasks import Metric as Metric
@@ -51,5 +51,7 @@ from memrnn.unroll import State as State
 from memrnn.unroll import unroll as unroll
 
 __version__ = "0.1.0"
+
+load_results = load_tables
 
 settle_matplotlib()  # before anything that draws is imported

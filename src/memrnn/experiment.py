@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from memrnn.errors import MemrnnError
-from memrnn.models import Model, get_model
+from memrnn.identity import model_meaning, restart_seed
+from memrnn.models import Model, canonical_name, get_model
 from memrnn.options import from_json, to_json
 from memrnn.parts import check_freeze, freeze_label
 from memrnn.precision import check_training_precision
@@ -108,8 +107,13 @@ class Experiment:
         return f"{self.task.title}  {self.model}  {freeze_label(self.freeze)}"
 
     def restart_seed(self, restart: int) -> int:
-        """The seed of a restart; a function of study seed, task, model and number."""
-        return int(np.random.SeedSequence([self.seed, restart]).generate_state(1)[0])
+        """The seed of a restart, a function of `seed`, task, model and number.
+
+        Freezing modes share it, so their restarts with the same number are paired. Nothing else
+        does.
+        """
+        model = canonical_name(self.model)
+        return restart_seed(self.seed, self.task.identity(), model, restart)
 
     def to_json(self) -> dict[str, Any]:
         """Everything from which `from_json` makes the experiment again."""
@@ -124,12 +128,19 @@ class Experiment:
         }
 
     def identity(self) -> dict[str, Any]:
-        """What must agree for two runs to be one: all but `max_epochs` and evaluation options."""
+        """What must agree for two runs to be one: all but `max_epochs` and evaluation options.
+
+        Names stand there with what they mean (`memrnn.identity`).
+        """
+        return self._identity
+
+    @cached_property
+    def _identity(self) -> dict[str, Any]:
         config = to_json(self.config)
         del config["max_epochs"]
         return {
             "task": self.task.identity(),
-            "model": to_json(self.definition),
+            "model": model_meaning(self.model),
             "freeze": list(self.freeze),
             "config": config,
             "seed": self.seed,

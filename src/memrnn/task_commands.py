@@ -172,12 +172,12 @@ def tasks_command(json: bool = False) -> None:
     rows: list[dict[str, Any]] = []
     for name in task_names():
         kind = task_class(name)
-        fields = list(kind.__dataclass_fields__)
+        names = kind.option_names()
         rows.append(
             {
-                "name": f"{name}:{fields[0].upper()}" if fields else name,
+                "name": f"{name}:{names[0].upper()}" if names else name,
                 "description": (kind.__doc__ or "").split("\n")[0],
-                "options": fields[1:],
+                "options": list(names[1:]),
             }
         )
     print_rows(rows, json)

@@ -81,7 +81,7 @@ def options_class(kind: type, names: Iterable[str]) -> type:
 
 def task_options(kind: type[Task]) -> type:
     """All options of a task but its argument."""
-    return options_class(kind, list(kind.__dataclass_fields__)[1:])
+    return options_class(kind, kind.option_names()[1:])
 
 
 def evaluation_options(kind: type[Task]) -> type:
@@ -123,7 +123,7 @@ def _flag_type(hint: Any) -> Any:
     if kinds in ((int, int), (float, float)):
         return Annotated[hint, _range_flag(kinds[0])]
     if kinds[-1] is Ellipsis:
-        return tuple[_flag_type(kinds[0]), ...]  # type: ignore[misc]
+        return tuple[_flag_type(kinds[0]), ...]
     return hint
 
 

@@ -8,7 +8,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Array
 
-Scores = Mapping[str, tuple[Array | np.ndarray, Array | np.ndarray]]
+AnyArray = Array | np.ndarray
+
+Scores = Mapping[str, tuple[AnyArray, AnyArray]]
 """Numerator and denominator per item, by the name of the metric; both of shape [items]."""
 
 

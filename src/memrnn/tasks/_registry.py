@@ -1,6 +1,5 @@
 """Tasks by name."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,7 +58,7 @@ def parse_task(spec: str, options: Mapping[str, Any] | None = None) -> Task:
     kind = task_class(name)
     chosen = dict(options or {})
     if colon:
-        first = next((one.name for one in dataclasses.fields(kind)), None)  # type: ignore[arg-type]
+        first = next(iter(kind.option_names()), None)
         if first is None or first in chosen:
             raise MemrnnError(f"The task {name} takes no argument; write --task {name}.")
         chosen[first] = argument

@@ -57,7 +57,7 @@ def total(scores: Scores) -> dict[str, Total]:
     }
 
 
-def total_by_group(scores: ItemScores, groups: Sequence[str]) -> dict[str, Totals]:
+def total_by_group(scores: Scores, groups: Sequence[str]) -> Mapping[str, Totals]:
     """Sums over the items of each group, groups in the order in which they first occur."""
     names = list(dict.fromkeys(groups))
     numbers = {name: number for number, name in enumerate(names)}

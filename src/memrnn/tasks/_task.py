@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from memrnn.digests import digest
 from memrnn.errors import MemrnnError
+from memrnn.identity import meaning_of
 from memrnn.models import Model
 from memrnn.network import Network
 from memrnn.options import to_json
@@ -55,7 +56,7 @@ class EvaluationSet:
     carries: bool = False
 
 
-def whole_set(batch: Any, groups: Sequence[Any]) -> EvaluationSet:
+def whole_set(batch: Any, groups: Sequence[Any] | np.ndarray) -> EvaluationSet:
     """An evaluation set of one batch with one item per row.
 
     Args:
@@ -165,8 +166,13 @@ class Task(abc.ABC):
     @property
     def argument(self) -> str | None:
         """The first field's value."""
-        fields = dataclasses.fields(self)  # type: ignore[arg-type]
-        return str(getattr(self, fields[0].name)) if fields else None
+        names = self.option_names()
+        return str(getattr(self, names[0])) if names else None
+
+    @classmethod
+    def option_names(cls) -> tuple[str, ...]:
+        """The names of all options, the argument's first."""
+        return tuple(one.name for one in dataclasses.fields(cls))  # type: ignore[arg-type]
 
     @abc.abstractmethod
     def build(self, model: Model, seed: int) -> Network:
@@ -259,10 +265,13 @@ class Task(abc.ABC):
         return to_json(self)
 
     def identity(self) -> dict[str, Any]:
-        """What the trained network depends on: name, revision and training options."""
+        """What the trained network depends on: the task's meaning with its training options.
+
+        A task that reads anything else, such as a file or a language, adds a digest of it.
+        """
         options = self.options()
         trained = {name: options[name] for name in options if name not in self.evaluation_options}
-        return {"name": self.name, "revision": self.revision, "options": trained}
+        return meaning_of(type(self), self.name, trained)
 
     def describe(self) -> TaskDescription:
         """What reports need of the task."""

@@ -84,7 +84,7 @@ def epoch(
 ) -> tuple[Learner, Scores, Array]:
     """One pass over the training batches, one update per batch."""
     update = optimizer(max_grad_norm).update
-    key = jax.random.wrap_key_data(plan.key)
+    key = jax.random.wrap_key_data(jnp.asarray(plan.key))
 
     def gradient(width: int) -> Callable:
         def loss(trained: Network, carry: Any, item: Any, key: Array) -> Any:
@@ -146,7 +146,7 @@ def compile_together(
     of all its branches, so there is but the widest one.
     """
     one_epoch = functools.partial(epoch, task, task.widths[-1:], max_grad_norm)
-    axes = (0, 0, Data(0, None), 0)  # type: ignore[arg-type]
+    axes = (0, 0, Data(0, None), 0)
     return Programs(
         jax.jit(jax.vmap(one_epoch, in_axes=axes)).lower(*arguments).compile(),
         jax.jit(jax.vmap(functools.partial(score, task))),
