@@ -84,7 +84,8 @@ def test_registering_does_not_shadow() -> None:
     with pytest.raises(ValueError, match="There is no memory 'tape'"):
         Model("lstm", "tape")
     register_memory("superposition", Superposition)  # the same again is no harm
-    register_model("jm-4", get_model("jm-4"))
+    sizes = {"sizes": (4,), "depth_limit": None}
+    register_model("jm-4", Model("lstm", "superposition", options=sizes))
     assert set(model_names()) == set(PRESETS)
     for bad in ("", "a b", "a/b", "a,b"):
         with pytest.raises(ValueError, match="cannot name a model; choose a name without comma"):
