@@ -27,7 +27,10 @@ class Echo(AffineController):
 
 
 def controlled(
-    memory: AffineMemory, controls: Float[Array, "updates batch controls"], cuts: Sequence[int] = ()
+    memory: AffineMemory,
+    controls: Float[Array, "updates batch controls"],
+    cuts: Sequence[int] = (),
+    rule: Rule = FAST,
 ) -> Float[Array, "updates batch reading"]:
     """The readings after each update, by `unroll`; between cuts the state is carried.
 
@@ -53,7 +56,9 @@ def controlled(
     state, pieces = None, []
     for start, stop in zip((0, *cuts), (*cuts, len(inputs)), strict=True):
         horizon = len(inputs) if state is None else None
-        piece, state = unroll(controller, memory, inputs[start:stop], state, horizon=horizon)
+        piece, state = unroll(
+            controller, memory, inputs[start:stop], state, horizon=horizon, rule=rule
+        )
         pieces.append(piece[..., size:])
     return jnp.concatenate(pieces)[1:]
 

@@ -12,7 +12,7 @@ def number_of_actions(shape: Shape) -> int:
     return shape.cells * (2 * shape.cells + shape.states)
 
 
-def as_controls(shape: Shape, actions: Float[Array, "actions *_"]) -> Float[Array, "actions *_"]:
+def as_controls(shape: Shape, actions: Float[Array, "actions ..."]) -> Float[Array, "actions ..."]:
     """From the rows of the parameters to those of the controls.
 
     Parameters: (q, x), in each of them push (r, y), replace (r, y), pop r. Controls: replace

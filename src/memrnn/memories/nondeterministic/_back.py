@@ -251,8 +251,7 @@ def _by_row(shape: Shape, slots: Float[Array, "batch y r slots"]) -> Float[Array
 def _pop_back(d_column: Array, blocks: Sequence[Array]) -> Array:
     """The cotangent of the pops, by slot."""
     pieces = [
-        jnp.einsum("byri,byiK->byrK", d_column[..., : block.shape[-2]], block)
-        for block in blocks
+        jnp.einsum("byri,byiK->byrK", d_column[..., : block.shape[-2]], block) for block in blocks
     ]
     return jnp.concatenate(pieces, axis=-1)
 

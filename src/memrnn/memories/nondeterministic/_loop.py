@@ -140,9 +140,7 @@ class InsideLoop(Loop):
     ) -> tuple[Back, Array]:
         return step_back(self._shape, fixed, carry, now, d_reading)
 
-    def stop_back(
-        self, carry: Back, saved: Saved, adjoint: Adjoint | None
-    ) -> tuple[Adjoint, None]:
+    def stop_back(self, carry: Back, saved: Saved, adjoint: Adjoint | None) -> tuple[Adjoint, None]:
         return stop_back(carry, saved, adjoint), None
 
     def cotangent(self, layout: Layout, adjoint: Adjoint) -> Layout:

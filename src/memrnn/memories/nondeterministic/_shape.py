@@ -61,9 +61,7 @@ def with_vector(
     return jnp.concatenate([alpha[:, None], vector[:, :, None] * alpha[:, None]], axis=1)
 
 
-def by_slot(
-    shape: Shape, rows: Float[Array, "batch r rows"]
-) -> Float[Array, "batch y r slots"]:
+def by_slot(shape: Shape, rows: Float[Array, "batch r rows"]) -> Float[Array, "batch y r slots"]:
     """Pops by rows of a column, (p, y, t), as pops by slots of the columns, [y, r, (p, t)]."""
     batch, states = rows.shape[:2]
     pops = rows.reshape(batch, states, -1, shape.symbols, states).transpose(0, 3, 1, 2, 4)

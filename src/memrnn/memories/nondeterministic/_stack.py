@@ -48,7 +48,6 @@ from memrnn.memories.nondeterministic._shape import (
     write,
 )
 
-
 WIDTH = 16
 """Number of slots of a block: fewer compute less in vain, but are more operations."""
 
@@ -194,7 +193,7 @@ def _pop(
     """The blocks with the column in slot `row`, and sum_k column[k-1] pops[k]."""
     batch, rows = column.shape[0], column.shape[-1]
     slots = column.reshape(batch, shape.symbols, shape.states, rows)
-    appended, total, begin = [], None, 0
+    appended, total, begin = [], jnp.zeros_like(slots), 0
     for block in blocks:
         size, seen = block.shape[2], block.shape[3]
         end = begin + size
@@ -206,8 +205,7 @@ def _pop(
         else:
             block, popped = jax.lax.cond(at >= 0, _append_and_pop, _pass, *operands)
         appended.append(block)
-        popped = fill_up(popped, rows)
-        total = popped if total is None else total + popped
+        total = total + fill_up(popped, rows)
         begin = end
     return tuple(appended), total.reshape(column.shape)
 

@@ -102,7 +102,9 @@ class VectorNondeterministic(AffineMemory):
 
     def controls(self) -> tuple[Float[Array, "controls hidden"], Float[Array, " controls"]]:
         """The logits as in `Nondeterministic`, then the vector before its sigmoid."""
-        weight, bias = (as_controls(self.shape, x) for x in (self.weight_actions, self.bias_actions))
+        weight, bias = (
+            as_controls(self.shape, x) for x in (self.weight_actions, self.bias_actions)
+        )
         return (
             jnp.concatenate([weight, self.weight_push]),
             jnp.concatenate([bias, self.bias_push]),
