@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from memrnn import AffineController, AffineMemory, unroll
+from memrnn import FAST, AffineController, AffineMemory, Rule, unroll
 from memrnn.controllers import Vectors
 
 

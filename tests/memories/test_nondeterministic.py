@@ -17,7 +17,6 @@ from memrnn.memories import Nondeterministic, VectorNondeterministic
 from memrnn.memories.nondeterministic import _layout
 from memrnn.precision import cast, scope
 
-
 Memory = Nondeterministic | VectorNondeterministic
 
 

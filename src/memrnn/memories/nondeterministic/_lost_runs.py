@@ -33,7 +33,7 @@ def follow(
     column: Float[Array, "batch cells rows"],
     alphas: Float[Array, "batch rows"],
     top: Float[Array, "batch cells"],
-    in_window: Bool[Array, " height"],
+    in_window: Bool[Array, " pushes"],
     row: Int[Array, ""],
     lowest: Int[Array, ""] | None,
 ) -> Lost:
