@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from memrnn import FAST, AffineController, AffineMemory, Rule, unroll
+from memrnn import AffineController, AffineMemory, unroll
 from memrnn.controllers import Vectors
 
 
@@ -27,10 +27,7 @@ class Echo(AffineController):
 
 
 def controlled(
-    memory: AffineMemory,
-    controls: Float[Array, "updates batch controls"],
-    cuts: Sequence[int] = (),
-    rule: Rule = FAST,
+    memory: AffineMemory, controls: Float[Array, "updates batch controls"], cuts: Sequence[int] = ()
 ) -> Float[Array, "updates batch reading"]:
     """The readings after each update, by `unroll`; between cuts the state is carried.
 
@@ -56,9 +53,7 @@ def controlled(
     state, pieces = None, []
     for start, stop in zip((0, *cuts), (*cuts, len(inputs)), strict=True):
         horizon = len(inputs) if state is None else None
-        piece, state = unroll(
-            controller, memory, inputs[start:stop], state, horizon=horizon, rule=rule
-        )
+        piece, state = unroll(controller, memory, inputs[start:stop], state, horizon=horizon)
         pieces.append(piece[..., size:])
     return jnp.concatenate(pieces)[1:]
 

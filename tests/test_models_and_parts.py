@@ -6,7 +6,15 @@ import pytest
 
 from memrnn.controllers import CONTROLLERS
 from memrnn.memories import NoMemory, Superposition
-from memrnn.models import Model, get_model, model_names, register_memory, register_model
+from memrnn.controllers import GRU
+from memrnn.models import (
+    Model,
+    get_model,
+    model_names,
+    register_controller,
+    register_memory,
+    register_model,
+)
 from memrnn.parts import PARTS, check_freeze, freeze_label, parameter_count, partition
 
 
@@ -48,6 +56,24 @@ def test_registering_does_not_shadow() -> None:
     with pytest.raises(ValueError, match="There is no memory 'tape'"):
         Model("lstm", "tape")
     register_memory("superposition", Superposition)  # the same again is no harm
+
+
+def test_a_registered_controller_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(CONTROLLERS, "cell2", raising=False)
+    register_controller("cell2", GRU)
+    assert get_model("cell2") == Model("cell2")
+    assert get_model("cell2-32") == Model("cell2", hidden_size=32)
+    assert get_model("cell2-32+jm-10") == Model("cell2", "superposition", 32, {"sizes": [10]})
+    assert "cell2" in model_names()
+    with pytest.raises(ValueError, match="There is no model 'cell3'.*registered: .*cell2"):
+        get_model("cell3")
+    for taken in ("lstm", "jm", "rns"):
+        with pytest.raises(ValueError, match="already; choose another name"):
+            register_controller(taken, GRU)
+    for wrong in ("", "My", "a-b", "2nd", "a+b"):
+        with pytest.raises(ValueError, match="small letters, digits"):
+            register_controller(wrong, GRU)
+    del CONTROLLERS["cell2"]
 
 
 def test_parts_draw_from_streams_of_their_own() -> None:

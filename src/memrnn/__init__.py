@@ -19,6 +19,7 @@ from memrnn.memories import Memory as Memory
 from memrnn.models import Model as Model
 from memrnn.models import get_model as get_model
 from memrnn.models import model_names as model_names
+from memrnn.models import register_controller as register_controller
 from memrnn.models import register_memory as register_memory
 from memrnn.models import register_model as register_model
 from memrnn.network import Network as Network

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from memrnn._init import SCALE
-from memrnn.controllers import CONTROLLERS
+from memrnn.controllers import CONTROLLERS, Controller
 from memrnn.errors import MemrnnError
 from memrnn.memories import MEMORIES, Memory
 from memrnn.network import Network, OneHot, OutputLayer
@@ -60,7 +60,7 @@ class Model:
 
 _REGISTERED: dict[str, Model] = {}
 
-_CONTROLLER = re.compile(r"(?P<name>[a-z_]+?)(?:-(?P<hidden>[1-9]\d*))?")
+_CONTROLLER = re.compile(r"(?P<name>[a-z][a-z0-9_]*)(?:-(?P<hidden>[1-9]\d*))?")
 
 
 @dataclass(frozen=True)
@@ -132,9 +132,29 @@ GRAMMAR = (
 
 def register_memory(name: str, memory: type[Memory]) -> None:
     """Makes a memory of one's own known, so that models, checkpoints and commands can name it."""
-    if name in MEMORIES and MEMORIES[name] is not memory:
+    if MEMORIES.get(name, memory) is not memory:
         raise MemrnnError(f"There is a memory {name!r} already; choose another name.")
     MEMORIES[name] = memory
+
+
+def register_controller(name: str, controller: type[Controller]) -> None:
+    """Makes a controller of one's own known, so that models, checkpoints and commands can name it.
+
+    Its name stands where `lstm` does: `NAME`, `NAME-32`, `NAME-32+jm-10`.
+
+    Raises:
+        MemrnnError: for a name that is taken or cannot stand there.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise MemrnnError(
+            f"A controller cannot be named {name!r}; take small letters, digits and underscores, "
+            "a letter first."
+        )
+    if name in _FAMILIES or CONTROLLERS.get(name, controller) is not controller:
+        raise MemrnnError(
+            f"There is a controller or a memory {name!r} already; choose another name."
+        )
+    CONTROLLERS[name] = controller
 
 
 def register_model(name: str, model: Model) -> None:
@@ -150,15 +170,16 @@ def model_names() -> dict[str, str]:
         name: f"{model.controller} with memory {model.memory}, registered by the user"
         for name, model in _REGISTERED.items()
     }
-    return PRESETS | registered
+    own = {name: "controller, registered by the user" for name in _own_controllers()}
+    return PRESETS | own | registered
 
 
 def get_model(name: str) -> Model:
     """The model of this name.
 
     Args:
-        name: a registered name; a controller (`elman`, `gru`, `lstm`), with `-N` for N hidden
-            units instead of 20; or a memory, with `CONTROLLER+` in front if not `lstm`:
+        name: a registered name; a controller (`elman`, `gru`, `lstm` or a registered one), with
+            `-N` for N hidden units instead of 20; or a memory, with `CONTROLLER+` in front if not `lstm`:
             `jm-10`, `jm-3.3.3`, `jm-hidden`, `strat-10`, `rns-3-3`, `vrns-3-3-5`, `gru+jm-10`,
             `lstm-256+rns-4-5:window=35`.
 
@@ -190,8 +211,13 @@ def get_model(name: str) -> Model:
     return Model(controller["name"], _FAMILIES[family].memory, hidden_size, options)
 
 
+def _own_controllers() -> list[str]:
+    return [name for name in CONTROLLERS if name not in PRESETS]
+
+
 def _unknown(name: str) -> MemrnnError:
-    registered = f"; registered: {', '.join(_REGISTERED)}" if _REGISTERED else ""
+    registered = ", ".join([*_REGISTERED, *_own_controllers()])
+    registered = f"; registered: {registered}" if registered else ""
     return MemrnnError(
         f"There is no model {name!r}; there are {GRAMMAR}{registered}. "
         "A model of your own must be registered first."
