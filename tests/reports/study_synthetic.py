@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from memrnn.experiment import TrainingConfig
 from memrnn.studies import Cell, RunRecord, Study, StudyResults, parse_freeze
 from memrnn.tasks import BAYES, TaskDescription
 from reports.results_synthetic import INF, Values, set_scores, strings_task

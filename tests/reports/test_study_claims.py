@@ -25,7 +25,7 @@ def view_of(by_mode, *, wiggle=1.0, **study):
         return tuple(a + shift for a in value)
 
     languages = ["count-3", "marked-copy", "count-and-copy"]
-    results = make_study(made, **({"languages": languages, "models": ["lstm", "jm-10"]} | study))
+    results = make_study(made, **({"languages": languages, "models": ("lstm", "jm-10")} | study))
     return View(results, "float32")
 
 
@@ -110,7 +110,7 @@ def test_the_trap_needs_most_cells_and_not_one():
 def test_standings_are_told_by_the_whole_interval(accuracies, expected):
     results = make_study(lambda *name: (0.8, 0.7, accuracies[name[3]]), restarts=5)
     view = View(results, "float32")
-    assert standing(view, results.cells[0], (200, 400)) == expected
+    assert standing(view, results.cells[0], "200:400") == expected
 
 
 def test_wide_intervals_decide_nothing():
@@ -128,17 +128,17 @@ def test_wide_intervals_decide_nothing():
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"freezes": ["none"]}, "no such cells"),
-        ({"models": ["lstm"]}, "no such cells"),
+        ({"freeze": ("none",)}, "no such cells"),
+        ({"models": ("lstm",)}, "no such cells"),
         ({"restarts": 2}, "cells have 3 finished restarts"),
         ({"restarts": 3, "languages": ["count-3"]}, "There are 3 values"),
-        ({"bins": [[40, 50], [51, 60], [61, 80]]}, "No test is longer"),
+        ({"sets": ((40, 50), (51, 60), (61, 80))}, "No set lies beyond"),
     ],
 )
 def test_with_too_little_nothing_is_decided(changes, why):
     found = claims_of(view_of(HOLDS, **changes))
     assert found["b"].verdict == "undecided" and why in found["b"].why
-    if "freezes" not in changes:
+    if "freeze" not in changes:
         assert all(claim.verdict == "undecided" for claim in found.values())
 
 
@@ -179,7 +179,7 @@ def converging(spread_whole, spread_frozen, diverged=()):
         name = (freeze, restart)
         return {
             "accuracies": FLAT,
-            "valid_perplexity": 1.25 * float(np.exp(0.05 + spread * restart)),
+            "selection": 1.25 * float(np.exp(0.05 + spread * restart)),
             "status": "diverged" if name in diverged else "done",
         }
 
@@ -211,7 +211,7 @@ def test_diverged_restarts_stay_in_every_mean():
 def test_a_net_far_below_the_floor_does_not_outweigh_all_others():
     view = view_of(HOLDS | {"none": (0.8, 0.5, 0.01), "memory": FLAT}, wiggle=0.0)
     change = claims_of(view)["d"].measured[1].estimate
-    # The skill of 0.01 is (0.01 - 0.6) / 0.3, nearly -2, and counts -1.
+    # The normalised accuracy of 0.01 is (0.01 - 0.6) / 0.3, nearly -2, and counts -1.
     assert change.value == pytest.approx((0.83 - FLOOR) / (CEILING - FLOOR) + 1)
 
 
@@ -221,7 +221,7 @@ def test_a_network_without_memory_is_the_same_experiment_twice():
     other = " ".join(same_experiment(view_of(HOLDS), ["lstm", "gru"]))
     assert "lstm and gru have no memory" in other and "In 0 of 18 pairs" in other
     # Whatever such a network does, no claim is about it.
-    with_memory = view_of(HOLDS, models=["jm-10"])
+    with_memory = view_of(HOLDS, models=("jm-10",))
     assert [c.measured for c in judge(view_of(HOLDS))] == [c.measured for c in judge(with_memory)]
 
 
@@ -248,7 +248,7 @@ def test_too_few_pairs_are_not_tested():
 
     found = compare(View(make_study(made), "float32"))
     untested = [one for one in found if one.p is None]
-    assert {(one.language, one.freeze) for one in untested} == {("count-3", ("memory",))}
+    assert {(one.task.title, one.freeze) for one in untested} == {("count-3", ("memory",))}
     assert all(one.pairs == 4 and one.verdict == "undecided" for one in untested)
     tested = [one for one in found if one.p is not None]
     assert min(one.adjusted for one in tested) == pytest.approx(len(tested) * 2.0**-5)
@@ -275,7 +275,7 @@ def test_published_cells_are_judged_by_the_floors_of_this_study():
     cells = [c for c in published().with_memory(("controller",)) if c.language in bounds]
     low = sum(cell.accuracies[-1] <= FLOOR + 0.015 for cell in cells)
     assert paper.on_the_floor(("controller",), bounds) == (low, len(cells)) == (7, 12)
-    assert paper.last_bounds(view_of(HOLDS, bins=[[40, 100], [100, 200], [200, 300]])) == {}
+    assert paper.last_bounds(view_of(HOLDS, sets=((40, 100), (100, 200), (200, 300)))) == {}
 
 
 def test_the_letters_are_read_as_what_is_frozen():

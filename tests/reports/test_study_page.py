@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from memrnn.reports.study._study_figures import draw_accuracies, draw_validation, floor_above_bound
 
 from memrnn.languages import Law, get_language
 from memrnn.predictors import Bigram, score
 from memrnn.reports.study import View, write_study_report
 from memrnn.reports.study._origin import origin, to_toml
 from memrnn.reports.study._page import gather, render
-from memrnn.reports.study._study_figures import draw_accuracies, draw_validation, floor_above_bound
 from memrnn.studies import Ledger, Study, plan
 from memrnn.studies._job import Advanced, Began, Failed, Finished, Job, run_job
 from reports.study_synthetic import CEILING, FLOOR, VERSIONS, make_study

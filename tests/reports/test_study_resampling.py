@@ -143,6 +143,13 @@ def test_no_difference_is_no_evidence_and_few_pairs_are_little():
     assert resampling.sign_flip([1.0] * 6) == pytest.approx(2.0**-5)
 
 
+def test_an_interval_of_infinite_values_has_no_number_between_them():
+    half = resampling.bootstrap([1.0, 2.0, np.inf, np.inf, np.inf], resampling.median)
+    assert half.value == np.inf
+    assert half.interval.low in (1.0, 2.0) and half.interval.high == np.inf
+    assert resampling.bootstrap([-np.inf] * 3, resampling.median).interval.low == -np.inf
+
+
 def test_holm_is_that_of_an_example_by_hand():
     # Smallest first: 0.01 * 4, then max(0.04, 0.02 * 3), then max(0.06, 0.03 * 2), then 0.04 * 1.
     assert resampling.holm([0.03, 0.01, 0.04, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])

@@ -6,8 +6,10 @@ import statistics as stdlib
 
 import pytest
 
+from memrnn import TrainingConfig
 from memrnn.reports.study import View, published, statistics
-from memrnn.reports.study._published_tables import deviations, published_tables
+from memrnn.reports.study._deviations import deviations
+from memrnn.reports.study._published_tables import published_tables
 from memrnn.reports.study._study_tables import failed_table, missing_table, statistics_tables
 from memrnn.reports.study._table import Column, Entry, Table, escape_latex, text, to_csv, to_latex
 from reports.study_synthetic import CEILING, FLOOR, make_study
@@ -24,11 +26,11 @@ def one_cell(**changes):
         return {
             "accuracies": (ACCURACIES[restart], 0.7, 0.6),
             "status": "diverged" if restart == 1 else "done",
-            "valid_perplexity": 1.26 if restart == 4 else 1.3,
+            "selection": 1.26 if restart == 4 else 1.3,
         }
 
     return make_study(
-        made, **({"languages": ["count-3"], "models": ["jm-10"], "freezes": ["none"]} | changes)
+        made, **({"languages": ["count-3"], "models": ("jm-10",), "freeze": ("none",)} | changes)
     )
 
 
@@ -39,8 +41,8 @@ def test_statistics_count_every_restart():
     assert first.median.value == pytest.approx(stdlib.median(entered))
     assert 0 <= first.median.interval.low <= first.median.value <= first.median.interval.high
     assert first.middle == pytest.approx(stdlib.fmean(sorted(entered)[1:-1]))
-    skills = [(accuracy - FLOOR) / (CEILING - FLOOR) for accuracy in ACCURACIES[:5]]
-    assert first.solved == sum(skill >= 0.9 for skill in skills) == 2
+    scores = [(accuracy - FLOOR) / (CEILING - FLOOR) for accuracy in ACCURACIES[:5]]
+    assert first.solved == sum(score >= 0.9 for score in scores) == 2
     assert first.solved_share == pytest.approx(2 / 6)
     assert first.best == 0.85  # by validation, not by test
     assert (first.floor, first.floor_name, first.ceiling) == (FLOOR, "repeat-last", CEILING)
@@ -57,7 +59,7 @@ def test_a_cell_without_a_finished_run_has_no_numbers():
 
 
 def test_every_precision_has_rows_of_its_own():
-    results = one_cell(precisions=["float32", "bfloat16"])
+    results = one_cell(precisions=("float32", "bfloat16"))
     (table,) = statistics_tables(statistics(results))
     assert len(table.rows) == 2 * 3
     assert {row[2].text for row in table.rows} == {"float32", "bfloat16"}
@@ -76,17 +78,17 @@ def row_of(table, *names):
 def test_published_and_ours_stand_side_by_side():
     tables = tables_of(one_cell())
     assert len(tables) == 13
-    accuracy = row_of(tables["published_accuracy_nothing"], "count-3", "jm-10")
+    accuracy = row_of(tables["published_accuracy_none"], "count-3", "jm-10")
     assert accuracy["40–100 paper"].value == 0.99
     assert accuracy["40–100 here"].value == 0.85
     assert accuracy["40–100 diff."].value == pytest.approx(0.85 - 0.99)
     assert accuracy["40–100 diff."].mark == "differs"
     assert accuracy["200–400 floor"].value == FLOOR
-    validation = row_of(tables["published_validation_nothing"], "count-3", "jm-10")
+    validation = row_of(tables["published_validation_none"], "count-3", "jm-10")
     assert validation["paper"].value == 1.04 and validation["here"].value == 1.26
     assert validation["diff."].value == pytest.approx(1.26 / 1.04 - 1)
     assert validation["restarts"].text == "5 of 6"
-    perplexity = row_of(tables["published_perplexity_nothing"], "count-3", "jm-10")
+    perplexity = row_of(tables["published_perplexity_none"], "count-3", "jm-10")
     assert perplexity["200–400 paper"].value == 1.67
     assert perplexity["200–400 here"].value == pytest.approx(1 / 0.6)
 
@@ -98,16 +100,16 @@ def test_differences_are_marked_beyond_their_threshold(shift, mark):
     def made(*name):
         return tuple(accuracy + shift for accuracy in known)
 
-    table = tables_of(make_study(made))["published_accuracy_nothing"]
+    table = tables_of(make_study(made))["published_accuracy_none"]
     row = row_of(table, "count-3", "jm-10")
     assert {row[f"{edges} diff."].mark for edges in ("40–100", "100–200", "200–400")} == {mark}
 
 
 def test_what_is_missing_says_why():
     status = {"none": "planned", "memory": "running", "controller": "failed"}
-    results = make_study(lambda *name: {"status": status[name[2]]}, freezes=list(status))
+    results = make_study(lambda *name: {"status": status[name[2]]}, freeze=tuple(status))
     tables = tables_of(results)
-    for frozen, said in (("nothing", "not run"), ("memory", "running"), ("controller", "failed")):
+    for frozen, said in (("none", "not run"), ("memory", "running"), ("controller", "failed")):
         row = row_of(tables[f"published_accuracy_{frozen}"], "count-3", "jm-10")
         assert row["40–100 here"].text == said
         assert row["40–100 here"].mark == "missing" and row["40–100 here"].value is None
@@ -119,41 +121,49 @@ def test_what_is_missing_says_why():
     assert row_of(treebank, "rns-4-5")["memory frozen paper"].value == 120.5
 
 
-def test_other_bins_stand_alone():
-    results = one_cell(bins=[[40, 100], [150, 300], [200, 400]], models=["jm-10", "elman"])
-    table = tables_of(results)["published_accuracy_nothing"]
+def test_other_sets_stand_alone():
+    results = one_cell(sets=((40, 100), (150, 300), (200, 400)), models=("jm-10", "elman"))
+    table = tables_of(results)["published_accuracy_none"]
     row = row_of(table, "count-3", "jm-10")
-    assert row["150–300 paper"].text == "other bin" and row["150–300 here"].value == 0.7
+    assert row["150–300 paper"].text == "other set" and row["150–300 here"].value == 0.7
     assert row["100–200 here"].text == "not tested" and row["100–200 paper"].value == 0.9
     assert row_of(table, "count-3", "elman")["40–100 paper"].text == "not in paper"
 
 
 def test_after_training_on_other_lengths_no_difference_is_given():
-    table = tables_of(one_cell(recipe={"lengths": [20, 40]}))["published_accuracy_nothing"]
+    table = tables_of(one_cell(trained=(20, 40)))["published_accuracy_none"]
     row = row_of(table, "count-3", "jm-10")
     assert row["40–100 paper"].value == 0.99 and row["40–100 here"].value == 0.85
     assert row["40–100 diff."] == Entry("–")
 
 
 def test_statistics_are_files_with_plain_values():
-    (table,) = statistics_tables(statistics(one_cell(bins=[[100, 200], [40, 100], [40, 90]])))
+    (table,) = statistics_tables(statistics(one_cell(sets=((100, 200), (40, 100), (40, 90)))))
     rows = list(csv.DictReader(io.StringIO(to_csv(table))))
-    assert (rows[0]["lengths"], rows[0]["finished"], rows[0]["solved"]) == ("100–200", "5", "2")
+    assert (rows[0]["set"], rows[0]["finished"], rows[0]["solved"]) == ("100–200", "5", "2")
     order = sorted(table.rows, key=lambda row: row[2].sort)
     assert [row[2].text for row in order] == ["40–90", "40–100", "100–200"]
 
 
 def test_a_study_says_in_what_it_is_not_the_papers():
     paper = make_study(lambda *name: (0.9, 0.8, 0.7), restarts=10)
-    assert deviations(paper.study) == []
+    assert deviations(paper) == []
     other = make_study(
         lambda *name: (0.9, 0.8, 0.7),
         restarts=3,
-        bins=[[5, 24], [30, 40], [41, 50]],
-        recipe={"lengths": [5, 24], "epochs": 20},
+        sets=((5, 24), (30, 40), (41, 50)),
+        trained=(5, 24),
+        config=TrainingConfig(max_epochs=20),
+        options={"strings": {"batches": 7, "batch_size": 10, "train_lengths": [5, 24]}},
     )
-    said = " ".join(deviations(other.study))
-    for part in ("lengths 5–24", "tests on 5–24", "epochs 20 instead of 200", "3 restarts"):
+    said = " ".join(deviations(other))
+    for part in (
+        "lengths 5–24",
+        "tests on 5–24",
+        "max epochs 20 instead of 200",
+        "batches 7 instead of 1000",
+        "3 restarts",
+    ):
         assert part in said
 
 

@@ -18,6 +18,7 @@ from memrnn.reports._provenance import Provenance, written_options
 from memrnn.reports._summary import Summary, metric_label, range_label, set_label, summarize
 from memrnn.reports._tables import value_range
 from memrnn.reports._templates import inline, template
+from memrnn.reports._warnings import warnings_of
 from memrnn.tasks import Metric, TaskDescription
 
 
@@ -90,6 +91,7 @@ def render_page(
             for metric in one.metrics
             if metric.name in scores.metrics
         ),
+        warnings=warnings_of(evaluations),
         provenance=provenance,
         config=written_options(dataclasses.asdict(provenance.config)),
         options={spec: written_options(some) for spec, some in provenance.options.items()},

@@ -11,6 +11,7 @@ from memrnn.reports._provenance import written_options
 from memrnn.reports._summary import frozen_label, metric_label, range_label, set_label
 from memrnn.reports._templates import template
 from memrnn.reports._thresholds import LEARNED, NEAR
+from memrnn.reports._warnings import warnings_of
 from memrnn.reports.study import _verdicts as rules
 from memrnn.reports.study._claims import judge
 from memrnn.reports.study._comparisons import (
@@ -23,9 +24,9 @@ from memrnn.reports.study._comparisons import (
     compare,
     restarts_needed,
 )
+from memrnn.reports.study._deviations import deviations
 from memrnn.reports.study._drawings import Drawing, drawings
 from memrnn.reports.study._origin import Origin, origin
-from memrnn.reports.study._deviations import deviations
 from memrnn.reports.study._published import is_the_papers, published
 from memrnn.reports.study._published_tables import (
     ACCURACY_DIFFERS,
@@ -157,7 +158,8 @@ def render(content: Content) -> str:
 
 
 def _warnings(content: Content) -> list[str]:
-    found: list[str] = []
+    view = content.view
+    found = warnings_of(view.results.evaluations(view.precision))
     if len(content.origin.versions) > 1:
         found.append(
             f"Runs were made with {len(content.origin.versions)} different sets of versions, so "

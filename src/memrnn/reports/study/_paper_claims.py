@@ -32,9 +32,9 @@ def last_bounds(view: View) -> dict[str, Bounds]:
         names = [one.name for one in cell.task.sets]
         if cell.task.trained_groups != paper.lengths or paper.sets[-1] not in names:
             continue
-        bounds = floor(cell, paper.sets[-1]), ceiling(cell, paper.sets[-1])
-        if bounds[0] is not None and bounds[1] is not None:
-            found[language_of(cell.task)] = Bounds(*bounds)
+        low, high = floor(cell, paper.sets[-1]), ceiling(cell, paper.sets[-1])
+        if low is not None and high is not None:
+            found[language_of(cell.task)] = Bounds(low, high)
     return found
 
 

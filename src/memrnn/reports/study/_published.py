@@ -125,7 +125,7 @@ def published() -> Published:
     return Published(
         source=content["source"],
         sets=tuple(f"{low}:{high}" for low, high in content["bins"].values()),
-        lengths=tuple(map(float, content["train_lengths"])),
+        lengths=(float(content["train_lengths"][0]), float(content["train_lengths"][1])),
         restarts=content["restarts"],
         cells=tuple(_cells(content)),
         treebank={

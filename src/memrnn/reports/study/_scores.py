@@ -56,8 +56,8 @@ class View:
         first, last = first_set(cell.task), last_set(cell.task)
         if first is None or last is None or first == last:
             return None
-        values = (self.value(cell, run, name) for name in (first, last))
-        return kept(*values, headline(cell.task))
+        start, end = self.value(cell, run, first), self.value(cell, run, last)
+        return kept(start, end, headline(cell.task))
 
     def floor_retention(self, cell: Cell, run: RunRecord) -> float | None:
         """The same of the best baseline on each set."""

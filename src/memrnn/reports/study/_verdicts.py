@@ -20,7 +20,8 @@ ABOUT = 0.05
 """How far from a stated share still counts as about that share."""
 
 SMALLEST_KEPT = 0.05
-"""The smallest difference in retention or in normalised accuracy that counts as one; the paper claims 0.5."""
+"""The smallest difference in retention or in normalised accuracy that counts as one; the paper
+claims 0.5."""
 
 SMALLEST_GAIN = 0.02
 """The smallest difference in accuracy that counts as one: twice what its two digits can hide."""
