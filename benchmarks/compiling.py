@@ -3,6 +3,7 @@
 Each start is a process of its own; both share one empty cache folder.
 
     python benchmarks/compiling.py [--model jm-10] [--language marked-reverse-and-copy]
+        [--lengths 40 80] [--bins 40:100 100:200 200:400]
 """
 
 import argparse
@@ -20,10 +21,11 @@ jax.monitoring.register_event_listener(lambda name, **_: events.update([name]))
 begin = time.perf_counter()
 import memrnn
 memrnn.use_compile_cache()
-language, model, folder = sys.argv[1:]
-recipe = memrnn.Recipe(batches=20, validation_batches=5, epochs=1)
+language, model, low, high, bins, folder = sys.argv[1:]
+lengths = int(low), int(high)
+recipe = memrnn.Recipe(lengths=lengths, batches=20, validation_batches=5, epochs=1)
 run = memrnn.train(memrnn.Experiment(language, model, (), recipe), folder, restarts=3)
-memrnn.test(run, strings_per_length=1)
+memrnn.test(run, json.loads(bins), strings_per_length=1)
 print(json.dumps({
     "compiled": events["/jax/compilation_cache/cache_misses"],
     "from cache": events["/jax/compilation_cache/cache_hits"],
@@ -36,15 +38,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="jm-10")
     parser.add_argument("--language", default="marked-reverse-and-copy")
+    parser.add_argument("--lengths", type=int, nargs=2, default=[40, 80])
+    parser.add_argument("--bins", nargs="+", default=["40:100", "100:200", "200:400"])
     arguments = parser.parse_args()
+    bins = [[int(edge) for edge in text.split(":")] for text in arguments.bins]
     print(
-        "3 restarts and 3 bins: 1 program to train, 1 to validate, 3 padded lengths a bin to test"
+        f"3 restarts and {len(bins)} bins: 1 program to train, 1 to validate, "
+        "3 padded lengths a bin to test"
     )
     with tempfile.TemporaryDirectory() as folder:
         rows = []
         for start in ("first start", "second start"):
             command = [sys.executable, "-c", CHILD, arguments.language, arguments.model]
-            command.append(f"{folder}/{start}")
+            command += [*map(str, arguments.lengths), json.dumps(bins), f"{folder}/{start}"]
             environment = os.environ | {"MEMRNN_CACHE": f"{folder}/cache"}
             output = subprocess.run(
                 command, env=environment, check=True, capture_output=True, text=True

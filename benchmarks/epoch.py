@@ -4,6 +4,7 @@ Beside it stand the 1,000 training steps alone as eager PyTorch would need them,
 measured in the same run at the mean training length.
 
     python benchmarks/epoch.py [--model jm-10] [--language marked-reverse-and-copy] [--epochs 5]
+        [--batches 1000]
 """
 
 import argparse
@@ -16,7 +17,7 @@ from pathlib import Path
 os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # before any thread pool starts
 
 import torch_reference
-from memrnn import Experiment
+from memrnn import Experiment, Recipe
 from memrnn.training import Restart
 
 
@@ -25,8 +26,10 @@ def main() -> None:
     parser.add_argument("--model", default="jm-10")
     parser.add_argument("--language", default="marked-reverse-and-copy")
     parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--batches", type=int, default=1000)
     arguments = parser.parse_args()
-    experiment = Experiment(arguments.language, arguments.model)
+    recipe = Recipe(batches=arguments.batches, validation_batches=arguments.batches // 10)
+    experiment = Experiment(arguments.language, arguments.model, (), recipe)
     with tempfile.TemporaryDirectory() as folder:
         restart = Restart(experiment, 0, Path(folder) / "restart.safetensors")
         begin = time.perf_counter()

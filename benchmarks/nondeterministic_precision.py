@@ -157,7 +157,7 @@ def errors(found: Result, exact: Result) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--length", type=int, help="only the cases of this many updates")
+    parser.add_argument("--length", type=int, help="only the uniform cases of this many updates")
     length = parser.parse_args().length
     cases = short_cases() if length is None else long_cases(length)
     cases = [(name, drives.astype(np.float32).astype(np.float64)) for name, drives in cases]

@@ -7,6 +7,7 @@ the device tells how much memory it has. The figures that matter are a GPU's, an
 run: no GPU was at hand when this was written. On a CPU it shows only that it works.
 
     python benchmarks/pack.py [--model jm-10] [--sizes 1 10 40 160] [--batches 1000] [--turns 3]
+        [--lengths 40 80]
 """
 
 import argparse
@@ -39,9 +40,12 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 10, 40, 160])
     parser.add_argument("--batches", type=int, default=1000)
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--lengths", type=int, nargs=2, default=[40, 80])
     arguments = parser.parse_args()
+    low, high = arguments.lengths
     recipe = dataclasses.replace(
         Recipe(),
+        lengths=(low, high),
         batches=arguments.batches,
         validation_batches=max(1, arguments.batches // 10),
         stop_patience=1000,  # so that none leaves

@@ -3,6 +3,8 @@
     python benchmarks/study.py gain       # 40 equal runs: one process after another, and `local`
     python benchmarks/study.py overhead   # 200 runs of one epoch: the study, and the runs alone
 
+`--restarts`, `--batches`, `--lengths` and `--models` make either smaller than described here.
+
 Both figures are ratios of two things in one run.
 
 `gain`: 40 restarts of jm-10 on count-3, 3 epochs each, trained by `memrnn.train(workers=1)` and
@@ -15,6 +17,8 @@ epochs, checkpoints and tests in one process where all is compiled, measured on 
 cell.
 """
 
+import argparse
+import json
 import os
 import subprocess
 import sys
@@ -22,30 +26,21 @@ import tempfile
 import time
 from pathlib import Path
 
-GAIN = {
-    "languages": ["count-3"],
-    "models": ["jm-10"],
-    "restarts": 40,
-    "recipe": {"epochs": 3},
-}
-OVERHEAD = {
-    "languages": ["count-3", "marked-copy"],
-    "models": ["lstm", "jm-10"],
-    "restarts": 50,
-    "recipe": {"epochs": 1},
-}
+GAIN = {"languages": ["count-3"], "models": ["jm-10"]}
+OVERHEAD = {"languages": ["count-3", "marked-copy"], "models": ["lstm", "jm-10"]}
 SAMPLE = 5
 
 
-def one_after_another(out: str) -> None:
-    """In a process of its own: 40 restarts, trained and tested."""
+def one_after_another(values: dict, out: str) -> None:
+    """In a process of its own: all restarts, trained and tested."""
     from memrnn import test, train, use_compile_cache
     from memrnn.studies import Study
 
     use_compile_cache()
-    study = Study.from_json(GAIN)
+    study = Study.from_json(values)
     (experiment,) = study.cells()
-    test(train(experiment, out, study.restarts, workers=1))
+    run = train(experiment, out, study.restarts, workers=1)
+    test(run, study.bins, strings_per_length=study.strings_per_length)
 
 
 def as_study(values: dict, out: str, workers: int) -> float:
@@ -57,30 +52,31 @@ def as_study(values: dict, out: str, workers: int) -> float:
     return time.perf_counter() - began
 
 
-def gain(folder: Path) -> None:
-    workers = len(os.sched_getaffinity(0))
-    as_study(GAIN | {"restarts": workers}, str(folder / "warm"), workers)
+def gain(values: dict, folder: Path) -> None:
+    workers, runs = len(os.sched_getaffinity(0)), values["restarts"]
+    as_study(values | {"restarts": workers}, str(folder / "warm"), workers)
 
     def alone(name: str) -> float:
         began = time.perf_counter()
-        subprocess.run([sys.executable, __file__, "alone", str(folder / name)], check=True)
+        command = [sys.executable, __file__, "alone", json.dumps(values), str(folder / name)]
+        subprocess.run(command, check=True)
         return time.perf_counter() - began
 
     first = alone("first")
-    study = as_study(GAIN, str(folder / "study"), workers)
-    print(f"40 runs one after another in one process  {first:7.1f} s")
-    print(f"40 runs as a study, {workers} local workers        {study:7.1f} s")
+    study = as_study(values, str(folder / "study"), workers)
+    print(f"{runs} runs one after another in one process  {first:7.1f} s")
+    print(f"{runs} runs as a study, {workers} local workers        {study:7.1f} s")
     print(f"ratio {first / study:.2f}")
 
 
-def overhead(folder: Path) -> None:
+def overhead(values: dict, folder: Path) -> None:
     os.environ["NPROC"] = "1"
-    study = as_study(OVERHEAD, str(folder / "study"), 1)
+    study = as_study(values, str(folder / "study"), 1)
     pure = 0.0
     from memrnn.studies import Study
     from memrnn.studies._job import Job, run_job
 
-    declared = Study.from_json(OVERHEAD)
+    declared = Study.from_json(values)
     for number, cell in enumerate(declared.cells()):
         runs = tuple(
             (f"{number}-{restart}", restart, str(folder / f"pure-{number}-{restart}"))
@@ -96,7 +92,8 @@ def overhead(folder: Path) -> None:
                 ends.append(time.perf_counter())
         # The first run compiles, or reads what the study has compiled.
         pure += (ends[-1] - ends[0]) / SAMPLE * declared.restarts
-    print(f"200 one-epoch runs as a study, one worker  {study:7.1f} s")
+    runs = sum(declared.restarts for _ in declared.cells())
+    print(f"{runs} one-epoch runs as a study, one worker  {study:7.1f} s")
     print(f"their epochs, checkpoints and tests alone  {pure:7.1f} s")
     print(
         f"overhead {1 - pure / study:.1%} of the study's time, {study / pure - 1:.1%} over the runs"
@@ -105,11 +102,30 @@ def overhead(folder: Path) -> None:
 
 def main() -> None:
     if sys.argv[1:2] == ["alone"]:
-        one_after_another(sys.argv[2])
+        one_after_another(json.loads(sys.argv[2]), sys.argv[3])
         return
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["gain", "overhead"])
+    parser.add_argument("--restarts", type=int, help="of a cell; by default 40 or 50")
+    parser.add_argument("--batches", type=int, default=1000)
+    parser.add_argument("--lengths", type=int, nargs=2, metavar=("LOW", "HIGH"))
+    parser.add_argument("--models", nargs="+", help="by default jm-10, or lstm and jm-10")
+    arguments = parser.parse_args()
+    if arguments.what == "gain":
+        measure, values, restarts, epochs = gain, GAIN, 40, 3
+    else:
+        measure, values, restarts, epochs = overhead, OVERHEAD, 50, 1
+    batches = arguments.batches
+    recipe = {"epochs": epochs, "batches": batches, "validation_batches": max(1, batches // 10)}
+    values = values | {"restarts": arguments.restarts or restarts, "recipe": recipe}
+    if arguments.models:
+        values["models"] = arguments.models
+    if arguments.lengths:  # which are then those of the tests, too
+        recipe["lengths"] = arguments.lengths
+        values["bins"] = [arguments.lengths]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["MEMRNN_CACHE"] = f"{folder}/cache"
-        {"gain": gain, "overhead": overhead}[sys.argv[1]](Path(folder))
+        measure(values, Path(folder))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Memory of testing against string length: linear means that twice the length is twice the memory.
 
-python benchmarks/test_memory.py [--model jm-10] [--batch 100]
+python benchmarks/test_memory.py [--model jm-10] [--batch 100] [--lengths 1250 2500 5000 10000]
 """
 
 import argparse
@@ -14,32 +14,32 @@ import numpy as np
 import memrnn
 from memrnn.network import OneHot
 
-LENGTHS = (1250, 2500, 5000, 10000)
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="jm-10")
     parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--lengths", type=int, nargs="+", default=[1250, 2500, 5000, 10000])
     arguments = parser.parse_args()
+    lengths = arguments.lengths
     network = memrnn.get_model(arguments.model).build(OneHot(3), 4, seed=0)
     arrays, static = eqx.partition(network, eqx.is_array)
     program = jax.jit(lambda arrays, *rest: memrnn.losses(eqx.combine(arrays, static), *rest))
     print(f"{arguments.model}, batch {arguments.batch}, float32")
     print(f"{'length':>8}{'MB':>10}{'seconds':>10}")
     sizes = []
-    for length in LENGTHS:
+    for length in lengths:
         tokens = np.zeros((arguments.batch, length), np.int32)
-        lengths = np.full(arguments.batch, length, np.int32)
-        compiled = program.lower(arrays, tokens, lengths).compile()
+        of_strings = np.full(arguments.batch, length, np.int32)
+        compiled = program.lower(arrays, tokens, of_strings).compile()
         memory = compiled.memory_analysis()
         sizes.append(memory.temp_size_in_bytes + memory.output_size_in_bytes)
         begin = time.perf_counter()
-        jax.block_until_ready(compiled(arrays, tokens, lengths))
+        jax.block_until_ready(compiled(arrays, tokens, of_strings))
         seconds = time.perf_counter() - begin
         print(f"{length:>8}{sizes[-1] / 1e6:>10.2f}{seconds:>10.2f}", flush=True)
     print(f"ratio of the last two {sizes[-1] / sizes[-2]:.2f}", end="")
-    print(f", exponent over all {math.log(sizes[-1] / sizes[0], LENGTHS[-1] / LENGTHS[0]):.2f}")
+    print(f", exponent over all {math.log(sizes[-1] / sizes[0], lengths[-1] / lengths[0]):.2f}")
 
 
 if __name__ == "__main__":

@@ -16,11 +16,9 @@ import time
 os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # before any thread pool starts
 
 import numpy as np
-import torch
 from memrnn.training._data import Batches
 
 import memrnn
-import torch_reference
 from memrnn.network import OneHot
 from memrnn.parts import partition
 from memrnn.training._programs import compile_programs, new_learner, read
@@ -52,8 +50,12 @@ def ours(model: str, length: int, steps: int = STEPS):
     return run
 
 
-def theirs(network: torch.nn.Module, length: int, steps: int = 10):
+def theirs(network, length: int, steps: int = 10):
     """The same with a network in PyTorch; fewer steps, for they are long."""
+    import torch
+
+    import torch_reference
+
     torch.set_num_threads(1)
     adam = torch_reference.build_optimizer(network)
     tokens = torch.randint(0, 3, (BATCH, length))
@@ -68,6 +70,8 @@ def theirs(network: torch.nn.Module, length: int, steps: int = 10):
 
 
 def main() -> None:
+    import torch_reference  # not above: `ours` is used without PyTorch, too
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="*", default=["jm-10", "jm-3.3.3", "jm-hidden", "lstm"])
     parser.add_argument("--length", type=int, default=62)

@@ -14,9 +14,15 @@ import numpy as np
 import memrnn
 from memrnn.cli import main
 
+State = tuple[jax.Array, jax.Array, jax.Array]
 
-class Queue(memrnn.Memory):
-    """Superposition of enqueue (at the tail), dequeue (at the head) and no-op."""
+
+class Queue(memrnn.AffineMemory):
+    """Superposition of enqueue (at the tail), dequeue (at the head) and no-op.
+
+    The state is the vectors in the slots, the head first; where the tail is; and how many more
+    updates there are slots for.
+    """
 
     weight: jax.Array
     bias: jax.Array
@@ -31,26 +37,30 @@ class Queue(memrnn.Memory):
     def reading_size(self) -> int:
         return self.size
 
-    def affine(self) -> tuple[jax.Array, jax.Array]:
+    def controls(self) -> tuple[jax.Array, jax.Array]:
         return self.weight, self.bias
 
-    def initial_state(self, batch: int, updates: int) -> tuple[jax.Array, jax.Array]:
-        slots = jnp.zeros((batch, updates + 1, self.size), self.weight.dtype)
-        return slots, jnp.zeros_like(slots[..., 0]).at[:, 0].set(1)  # the tail is at slot 0
+    def init(self, batch: int, horizon: int | None) -> State:
+        if horizon is None:
+            raise memrnn.errors.MemrnnError("A queue needs a slot per step; give a horizon.")
+        slots = jnp.zeros((batch, horizon, self.size), self.weight.dtype)
+        tail = jnp.zeros_like(slots[..., 0]).at[:, 0].set(1)
+        return slots, tail, jnp.array(horizon - 1, jnp.int32)
 
-    def update(self, state: tuple[jax.Array, jax.Array], drive: jax.Array):
-        slots, tail = state
-        enqueue, dequeue, keep = jnp.split(jax.nn.softmax(drive[:, :3]), 3, axis=1)
-        vector = jax.nn.sigmoid(drive[:, 3:])
+    def read(self, state: State) -> jax.Array:
+        slots, _, left = state
+        return jnp.where(left < 0, jnp.nan, slots[:, 0])
+
+    def update(self, state: State, controls: jax.Array) -> State:
+        slots, tail, left = state
+        enqueue, dequeue, keep = jnp.split(jax.nn.softmax(controls[:, :3]), 3, axis=1)
+        vector = jax.nn.sigmoid(controls[:, 3:])
         filled = slots + tail[..., None] * vector[:, None]
         ahead = jnp.concatenate([slots[:, 1:], 0 * slots[:, :1]], axis=1)
         later = jnp.concatenate([0 * tail[:, :1], tail[:, :-1]], axis=1)
         sooner = jnp.concatenate([tail[:, 1:], 0 * tail[:, :1]], axis=1).at[:, 0].add(tail[:, 0])
         slots = enqueue[..., None] * filled + dequeue[..., None] * ahead + keep[..., None] * slots
-        return slots, enqueue * later + dequeue * sooner + keep * tail
-
-    def reading(self, state: tuple[jax.Array, jax.Array]) -> jax.Array:
-        return state[0][:, 0]
+        return slots, enqueue * later + dequeue * sooner + keep * tail, left - 1
 
 
 memrnn.register_memory("queue", Queue)

@@ -1,4 +1,4 @@
-"""A controller that passes its input on: it lets a test drive a memory as it likes."""
+"""A controller that passes its input on: it lets a test control a memory as it likes."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -8,14 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from memrnn.controllers import Controller
-from memrnn.controllers._controller import State
-from memrnn.memories import Memory
-from memrnn.unroll import unroll
+from memrnn import AffineController, AffineMemory, unroll
+from memrnn.controllers import Vectors
 
 
-class Echo(Controller):
-    """The hidden state is the input: the drive of the next update, then the last reading."""
+class Echo(AffineController):
+    """The hidden state is the input: the controls of the next update, then the last reading."""
 
     blocks: ClassVar[int] = 1
 
@@ -23,65 +21,66 @@ class Echo(Controller):
         self,
         from_input: Float[Array, "batch gates"],
         from_hidden: Float[Array, "batch gates"],
-        state: State,
-    ) -> State:
+        state: Vectors,
+    ) -> Vectors:
         return (from_input,)
 
 
-def driven(
-    memory: Memory, drives: Float[Array, "updates batch drive"], cuts: Sequence[int] = ()
+def controlled(
+    memory: AffineMemory, controls: Float[Array, "updates batch controls"], cuts: Sequence[int] = ()
 ) -> Float[Array, "updates batch reading"]:
     """The readings after each update, by `unroll`; between cuts the state is carried.
 
-    Differentiable by the drives (without cuts) and by the memory's first state.
+    Differentiable by the controls and by the memory's first state.
     """
-    size, read = drives.shape[-1], memory.reading_size
+    size, read = controls.shape[-1], memory.reading_size
     hidden = size + read
     controller = Echo(hidden, hidden, scale=0.1, rng=np.random.default_rng(0))
-    zeros = jnp.zeros(hidden, drives.dtype)
+    zeros = jnp.zeros(hidden, controls.dtype)
     controller = eqx.tree_at(
         lambda c: (c.weight_input, c.weight_hidden, c.bias_input, c.bias_hidden),
         controller,
         (
-            jnp.eye(hidden, dtype=drives.dtype),
-            jnp.zeros((hidden, hidden), drives.dtype),
+            jnp.eye(hidden, dtype=controls.dtype),
+            jnp.zeros((hidden, hidden), controls.dtype),
             zeros,
             zeros,
         ),
     )
     memory = _Open(memory, size)
-    # The last input drives nothing; it is there to see the last reading.
-    inputs = jnp.concatenate([drives, jnp.zeros_like(drives[:1])])
+    # The last input controls nothing that is read; it is there to see the last reading.
+    inputs = jnp.concatenate([controls, jnp.zeros_like(controls[:1])])
     state, pieces = None, []
     for start, stop in zip((0, *cuts), (*cuts, len(inputs)), strict=True):
-        piece, state = unroll(controller, memory, inputs[start:stop], state, updates=len(drives))
+        horizon = len(inputs) if state is None else None
+        piece, state = unroll(controller, memory, inputs[start:stop], state, horizon=horizon)
         pieces.append(piece[..., size:])
     return jnp.concatenate(pieces)[1:]
 
 
-class _Open(Memory):
-    """A memory whose drive is the first part of the hidden state itself."""
+class _Open(AffineMemory):
+    """A memory whose controls are the first part of the hidden state itself."""
 
-    memory: Memory
+    memory: AffineMemory
     size: int = eqx.field(static=True)
 
     @property
     def reading_size(self) -> int:
         return self.memory.reading_size
 
-    def affine(self) -> tuple[Array, Array]:
-        _, bias = self.memory.affine()
+    def controls(self) -> tuple[Array, Array]:
+        _, bias = self.memory.controls()
         weight = jnp.eye(self.size, self.size + self.reading_size, dtype=bias.dtype)
         return weight, jnp.zeros_like(weight[:, 0])
 
-    def initial_state(self, batch: int, updates: int):
-        return self.memory.initial_state(batch, updates)
+    def init(self, batch: int, horizon: int | None):
+        return self.memory.init(batch, horizon)
 
-    def update(self, state, drive):
-        return self.memory.update(state, drive)
+    def update(self, state, controls):
+        return self.memory.update(state, controls)
 
-    def reading(self, state):
-        return self.memory.reading(state)
+    def read(self, state):
+        return self.memory.read(state)
 
     def loop(self):
         return self.memory.loop()

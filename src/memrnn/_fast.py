@@ -41,7 +41,7 @@ def fast_hidden_states(
 
     Args:
         state, memory_state: those of controller and memory before the first step.
-        fresh: whether `memory_state` is as `Memory.init` made it.
+        fresh: whether both states are as `init` made them.
 
     Returns:
         The hidden states, and the states of controller and memory after the last step.
@@ -49,11 +49,11 @@ def fast_hidden_states(
     time, _, features = xs.shape
     projected = xs @ controller.weight_input[:, :features].T + controller.bias_input[None, None]
     from_reading = controller.weight_input[:, features:].T
-    state = controller.activate(
-        projected[0] + memory.read(memory_state) @ from_reading,
-        state[0] @ controller.weight_hidden.T + controller.bias_hidden[None],
-        state,
-    )
+    from_hidden = jnp.broadcast_to(controller.bias_hidden, projected[0].shape)
+    if not fresh:  # else the hidden state is 0
+        from_hidden = state[0] @ controller.weight_hidden.T + from_hidden
+    from_input = projected[0] + memory.read(memory_state) @ from_reading
+    state = controller.activate(from_input, from_hidden, state)
     hidden = state[0][None]
     tape = memory.loop()
     layout = tape.enter(memory_state, time, fresh=fresh)

@@ -4,10 +4,11 @@ import itertools
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -15,10 +16,11 @@ from rich.text import Text
 
 from memrnn import reports
 from memrnn.errors import MemrnnError
-from memrnn.evaluation import Bin, test
-from memrnn.experiment import Experiment, Recipe
-from memrnn.reports import Equality, Provenance, Result
+from memrnn.evaluation import Evaluation, evaluate
+from memrnn.experiment import Experiment, TrainingConfig
+from memrnn.reports import Equality, Provenance
 from memrnn.runtime import cores, say
+from memrnn.tasks import Strings, Total
 from memrnn.training import Progress as Training
 from memrnn.training import Run, load_experiment, train
 
@@ -32,8 +34,7 @@ class DemoSettings:
     """What the demo runs; the defaults finish within 3 minutes on 2 cores.
 
     Attributes:
-        bins: test lengths, the training range first.
-        strings_per_length: test strings of each valid length.
+        options: of the task, for every language.
     """
 
     languages: tuple[str, ...] = ("count-3", "marked-reverse-and-copy")
@@ -42,23 +43,28 @@ class DemoSettings:
     restarts: int = 3
     # Short strings, high rates and little patience: a small part of the paper's training, yet
     # enough to learn these lengths and so to see what is left beyond them.
-    recipe: Recipe = field(
-        default_factory=lambda: Recipe(
-            lengths=(5, 24),
-            batches=100,
-            validation_batches=30,
-            epochs=32,
-            learning_rate=(5e-3, 1.5e-2),
-            stop_patience=6,
+    options: Mapping[str, Any] = field(
+        default_factory=lambda: {
+            "train_lengths": (5, 24),
+            "batches": 100,
+            "validation_batches": 30,
+            "length_bins": ((5, 24), (25, 48), (49, 96)),
+        }
+    )
+    config: TrainingConfig = field(
+        default_factory=lambda: TrainingConfig(
+            max_epochs=32, learning_rate_range=(5e-3, 1.5e-2), early_stopping_patience=6
         )
     )
-    bins: tuple[Bin, ...] = ((5, 24), (25, 48), (49, 96))
-    strings_per_length: int = 10
 
     def experiments(self, seed: int) -> list[Experiment]:
         """The grid, in the order in which it is reported."""
-        grid = itertools.product(self.languages, self.models, self.freezes)
-        return [Experiment(*cell, self.recipe, seed) for cell in grid]
+        return [
+            Experiment(Strings(language, **self.options), model, freeze, self.config, seed)
+            for language, model, freeze in itertools.product(
+                self.languages, self.models, self.freezes
+            )
+        ]
 
 
 class _StoppedError(Exception):
@@ -92,37 +98,34 @@ def run_demo(
     began = time.perf_counter()
     experiments = settings.experiments(seed)
     _check_folder(out, experiments)
-    shortest, longest = settings.recipe.lengths
+    task = experiments[0].task.describe()
     say(
         console,
-        f"{len(experiments)} experiments of {settings.restarts} restarts, trained on "
-        f"lengths {shortest} to {longest}, tested up to {max(last for _, last in settings.bins)}.\n"
-        "Language, model, what is frozen, and the best restart's validation perplexity:",
+        f"{len(experiments)} experiments of {settings.restarts} restarts, evaluated on "
+        f"{', '.join(one.name for one in task.sets)}.\n"
+        f"Task, model, what is frozen, and the best restart's validation {task.selection}:",
     )
     finished = _run_all(experiments, out, settings, workers or cores(), console)
-    results = [result for _, result in finished]
+    evaluations = [evaluation for _, evaluation in finished]
     equalities = _without_memory([run for run, _ in finished])
     say(console, "Drawing and writing the report.")
     provenance = Provenance.of_this_machine(
-        f"memrnn demo --seed {seed}", seed, settings.recipe, time.perf_counter() - began
+        f"memrnn demo --seed {seed}",
+        seed,
+        settings.config,
+        time.perf_counter() - began,
+        {one.task.spec: one.task.options() for one in experiments},
     )
-    page = reports.write_report(
-        out,
-        results,
-        provenance,
-        title=TITLE,
-        training_lengths=settings.recipe.lengths,
-        equalities=equalities,
-    )
-    console.print(reports.overview_table(results))
-    for finding in reports.find(results, settings.recipe.lengths, equalities):
+    page = reports.write_report(out, evaluations, provenance, title=TITLE, equalities=equalities)
+    console.print(reports.overview_table(evaluations))
+    for finding in reports.find(evaluations, equalities):
         console.print(Text(f"- {finding.headline}"))
     return page
 
 
 def _folder(out: Path, experiment: Experiment) -> Path:
     frozen = reports.frozen_label(experiment.freeze)
-    return out / RUNS / f"{experiment.language}_{experiment.model}_{frozen}".replace(":", "_")
+    return out / RUNS / f"{experiment.task.title}_{experiment.model}_{frozen}".replace(":", "_")
 
 
 def _check_folder(out: Path, experiments: Sequence[Experiment]) -> None:
@@ -146,7 +149,7 @@ def _run_all(
     settings: DemoSettings,
     workers: int,
     console: Console,
-) -> list[tuple[Run, Result]]:
+) -> list[tuple[Run, Evaluation]]:
     """Trains and tests all experiments, some at a time, in the order in which they were given.
 
     XLA leaves Python's lock while it compiles and computes, so threads use all cores, and one
@@ -155,11 +158,11 @@ def _run_all(
     stop = threading.Event()
     # The freezing modes of a network share the programs that test it: only the first compiles.
     locks: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
-    total = len(experiments) * settings.restarts * settings.recipe.epochs
+    total = len(experiments) * settings.restarts * settings.config.max_epochs
     with _progress(console) as progress:
         bar = progress.add_task("Training", total=total)
 
-        def work(experiment: Experiment) -> tuple[Run, Result]:
+        def work(experiment: Experiment) -> tuple[Run, Evaluation]:
             done: dict[int, int] = {}
 
             def listen(restart: int, training: Training) -> None:
@@ -171,14 +174,14 @@ def _run_all(
             run = train(
                 experiment, _folder(out, experiment), settings.restarts, workers=1, listener=listen
             )
-            asked = settings.restarts * settings.recipe.epochs
+            asked = settings.restarts * settings.config.max_epochs
             progress.advance(bar, max(0, asked - sum(done.values())))
-            with locks[experiment.language, experiment.model]:
+            with locks[experiment.task.title, experiment.model]:
                 if stop.is_set():
                     raise _StoppedError
-                result = test(run, settings.bins, strings_per_length=settings.strings_per_length)
+                evaluation = evaluate(run)
             say(console, _line(run))
-            return run, result
+            return run, evaluation
 
         with ThreadPoolExecutor(workers) as pool:
             futures = {
@@ -202,10 +205,11 @@ def _ease(experiment: Experiment) -> tuple[bool, bool]:
 
 def _line(run: Run) -> str:
     experiment, best = run.experiment, run.restarts[run.best].progress
-    frozen = reports.frozen_label(experiment.freeze)
+    frozen, metric = reports.frozen_label(experiment.freeze), best.selection
+    bound = None if best.reference is None else metric.value(Total(best.reference, 1.0))
     return (
-        f"  {experiment.language:23}  {experiment.model:6} {frozen:10} "
-        f"{best.schedule.best:6.3f}  bound {best.bound:5.3f}"
+        f"  {experiment.task.title:23}  {experiment.model:6} {frozen:10} "
+        f"{best.schedule.best:6.3f}" + (f"  bound {bound:5.3f}" if bound is not None else "")
     )
 
 
@@ -223,11 +227,11 @@ def _progress(console: Console) -> Progress:
 
 def _without_memory(runs: Sequence[Run]) -> list[Equality]:
     """Compares memory frozen with nothing frozen wherever there is no memory."""
-    by_cell = {(r.experiment.language, r.experiment.model, r.experiment.freeze): r for r in runs}
+    by_cell = {(r.experiment.task.title, r.experiment.model, r.experiment.freeze): r for r in runs}
     return [
-        reports.compare_parameters(run, by_cell[language, model, ("memory",)], NO_MEMORY)
-        for (language, model, freeze), run in by_cell.items()
+        reports.compare_parameters(run, by_cell[title, model, ("memory",)], NO_MEMORY)
+        for (title, model, freeze), run in by_cell.items()
         if not freeze
-        and (language, model, ("memory",)) in by_cell
+        and (title, model, ("memory",)) in by_cell
         and run.experiment.definition.memory == "none"
     ]

@@ -89,9 +89,6 @@ def evaluation_options(kind: type[Task]) -> type:
     return options_class(kind, kind.evaluation_options)
 
 
-CONFIG = options_class(TrainingConfig, [one.name for one in dataclasses.fields(TrainingConfig)])
-
-
 def spec_of(task: str | None, language: str | None) -> str:
     """`NAME:ARGUMENT` of the one of two flags that is given.
 
@@ -141,3 +138,6 @@ def _range_flag(kind: type) -> Any:
         is_instance=lambda value: isinstance(value, tuple) and len(value) == 2,
         str_from_instance=lambda value: [format_range(value)],
     )
+
+
+CONFIG = options_class(TrainingConfig, [one.name for one in dataclasses.fields(TrainingConfig)])

@@ -20,7 +20,7 @@ from memrnn.explain import (
 from memrnn.explain._traces import _strengths
 from memrnn.memories import (
     MEMORIES,
-    Memory,
+    AffineMemory,
     Nondeterministic,
     Stratification,
     Superposition,
@@ -108,12 +108,12 @@ def test_the_best_run_of_a_net_and_the_marginals_are_those_of_its_memory(
         memory = Nondeterministic(4, states=states, symbols=symbols, window=window, rng=rng)
         hidden = 8 * rng.normal(size=(updates, 4))
         found = trace(memory, jnp.asarray(hidden))
-        weight, bias = memory.affine()
-        state, readings = memory.initial_state(1, updates), []
+        weight, bias = memory.controls()
+        state, readings = memory.init(1, updates + 1), []
         for row in jnp.asarray(hidden):
-            readings.append(memory.reading(state)[0])
+            readings.append(memory.read(state)[0])
             state = memory.update(state, (weight @ row + bias)[None])
-        readings.append(memory.reading(state)[0])
+        readings.append(memory.read(state)[0])
     assert isinstance(found, StackRun)
     np.testing.assert_allclose(found.marginals.reshape(updates + 1, -1), readings, atol=1e-9)
     cells = states * symbols
@@ -149,8 +149,8 @@ def test_the_strengths_of_a_stratification_stack_give_its_readings() -> None:
         memory = Stratification(4, size=2, rng=rng)
         hidden = 4 * rng.normal(size=(9, 4))
         (stack,) = trace(memory, jnp.asarray(hidden))
-        weight, bias = memory.affine()
-        state = memory.initial_state(1, len(hidden))
+        weight, bias = memory.controls()
+        state = memory.init(1, len(hidden) + 1)
         for t, row in enumerate(hidden):
             state = memory.update(state, (weight @ row + bias)[None])
             pushed = sigmoid(np.asarray(memory.weight_actions) @ row)
@@ -160,7 +160,7 @@ def test_the_strengths_of_a_stratification_stack_give_its_readings() -> None:
             for strength, value in zip(stack.contents[t + 1, t::-1], values[::-1], strict=True):
                 reading += min(strength, max(0.0, left)) * value
                 left -= strength
-            np.testing.assert_allclose(memory.reading(state)[0], reading, atol=1e-9)
+            np.testing.assert_allclose(memory.read(state)[0], reading, atol=1e-9)
             assert stack.heights[t + 1] == pytest.approx(1 - left)
 
 
@@ -178,7 +178,7 @@ def test_strengths_give_the_golden_readings_of_a_stratification_stack() -> None:
         np.testing.assert_allclose(reading, expected, atol=1e-6)
 
 
-class Counter(Memory):
+class Counter(AffineMemory):
     """A memory of a user's own: it sums what the first hidden unit says."""
 
     weight: jax.Array
@@ -190,16 +190,16 @@ class Counter(Memory):
     def reading_size(self) -> int:
         return 1
 
-    def affine(self):
+    def controls(self):
         return self.weight, jnp.zeros(1, jnp.float32)
 
-    def initial_state(self, batch: int, updates: int):
+    def init(self, batch: int, horizon: int | None):
         return jnp.zeros((batch, 1), jnp.float32)
 
-    def update(self, state, drive):
-        return state + jax.nn.sigmoid(drive)
+    def update(self, state, controls):
+        return state + jax.nn.sigmoid(controls)
 
-    def reading(self, state):
+    def read(self, state):
         return state
 
 

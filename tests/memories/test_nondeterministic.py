@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reference_nondeterministic as reference
-from echo_controller import driven
+from echo_controller import controlled
 from memrnn.memories import Nondeterministic, VectorNondeterministic
 from memrnn.precision import cast, scope
 
@@ -28,7 +28,7 @@ def build(states: int, symbols: int, size: int = 0, seed: int = 0, **options: An
 
 def place(memory: Nondeterministic) -> tuple[np.ndarray, ...]:
     """Where in the drive each named weight and each raw vector entry lies."""
-    size = len(memory.affine()[1])
+    size = len(memory.controls()[1])
     push, replace, pop = memory.log_weights(np.arange(size, dtype=np.float64)[None])
     vector = np.arange(size - memory.vector_size, size)
     return (*(each.astype(int)[0] for each in (push, replace, pop)), vector)
@@ -64,7 +64,7 @@ def in_blocks_of(width: int, memory: Nondeterministic, monkeypatch: pytest.Monke
 
 def golden_drive(memory: Nondeterministic, t: int) -> np.ndarray:
     q, x, r, y = np.meshgrid(*map(np.arange, (2, 3, 2, 3)), indexing="ij")
-    drive = np.zeros(len(memory.affine()[1]))
+    drive = np.zeros(len(memory.controls()[1]))
     push, replace, pop, vector = place(memory)
     drive[push] = np.sin(t + 2 * q + 3 * x + 5 * r + 7 * y)
     drive[replace] = np.cos(t + q + 2 * x + 3 * r + 4 * y)
@@ -121,12 +121,12 @@ def test_golden_readings(case: str) -> None:
         memory = build(2, 3, **options)
         if memory.vector_size:
             memory = eqx.tree_at(lambda m: m.bottom, memory, jnp.array([0.5, -0.5]))
-        state = memory.initial_state(1, 6)
-        found = {0: memory.reading(state)[0]}
+        state = memory.init(1, 7)
+        found = {0: memory.read(state)[0]}
         update = eqx.filter_jit(memory.update)
         for t in range(1, 7):
             state = update(state, jnp.asarray(golden_drive(memory, t))[None])
-            found[t] = memory.reading(state)[0]
+            found[t] = memory.read(state)[0]
     assert {t: " ".join(f"{x:.6f}" for x in found[t]) for t in golden} == golden
 
 
@@ -157,8 +157,8 @@ def test_readings_equal_the_sum_over_every_run(
     with scope("float64"):
         memory = in_blocks_of(width, build(states, symbols, size, **options), monkeypatch)
         rng = np.random.default_rng(1)
-        drives = rng.normal(size=(updates, 2, len(memory.affine()[1]))) * 2
-        found = np.asarray(eqx.filter_jit(driven)(memory, jnp.asarray(drives)))
+        drives = rng.normal(size=(updates, 2, len(memory.controls()[1]))) * 2
+        found = np.asarray(eqx.filter_jit(controlled)(memory, jnp.asarray(drives)))
     for string in range(2):
         weights, further = arguments(memory, drives[:, string], np.float64)
         del further["dtype"]
@@ -189,11 +189,11 @@ def test_gradients_equal_those_of_the_recurrences(
     with scope("float64"):
         memory = in_blocks_of(width, build(states, symbols, size, **options), monkeypatch)
         rng = np.random.default_rng(2)
-        drives = rng.normal(size=(updates, 2, len(memory.affine()[1]))) * 2
+        drives = rng.normal(size=(updates, 2, len(memory.controls()[1]))) * 2
         cotangent = rng.normal(size=(updates, 2, memory.reading_size))
 
         def total(memory: Nondeterministic, drives: jax.Array) -> jax.Array:
-            return jnp.sum(driven(memory, drives) * cotangent)
+            return jnp.sum(controlled(memory, drives) * cotangent)
 
         gradient = eqx.filter_jit(lambda m, d: jax.grad(total, argnums=(0, 1))(m, d))
         by_memory, by_drive = gradient(memory, jnp.asarray(drives))
@@ -215,7 +215,7 @@ def test_gradients_equal_those_of_the_recurrences(
 
 
 def drives_of(memory: Nondeterministic, updates: int, scale: float, seed: int = 0) -> jax.Array:
-    shape = (updates, 2, len(memory.affine()[1]))
+    shape = (updates, 2, len(memory.controls()[1]))
     return jnp.asarray(np.random.default_rng(seed).uniform(-scale, scale, shape))
 
 
@@ -223,7 +223,7 @@ def test_window_that_covers_the_string_changes_nothing(monkeypatch: pytest.Monke
     with scope("float64"):
         free = in_blocks_of(4, build(2, 2, 2), monkeypatch)
         drives = drives_of(free, 11, 3.0)
-        run = eqx.filter_jit(driven)
+        run = eqx.filter_jit(controlled)
         expected = run(free, drives)
         for window, equal in ((12, True), (11, False)):
             found = run(build(2, 2, 2, window=window), drives)
@@ -237,7 +237,7 @@ def test_a_string_in_pieces_reads_the_same_bits(
 ) -> None:
     memory = in_blocks_of(4, build(2, 2, 2, **options), monkeypatch)
     drives = drives_of(memory, 15, 3.0).astype(jnp.float32)
-    run = eqx.filter_jit(driven)
+    run = eqx.filter_jit(controlled)
     np.testing.assert_array_equal(run(memory, drives, cuts), run(memory, drives))
 
 
@@ -257,7 +257,7 @@ def test_a_number_added_to_all_logits_of_an_update_changes_nothing(
         )
 
 
-READINGS_OF_SIX: Callable = eqx.filter_jit(driven)
+READINGS_OF_SIX: Callable = eqx.filter_jit(controlled)
 
 
 @pytest.mark.parametrize("kind", ["uniform", "peaked", "constant", "push then pop"])
@@ -279,7 +279,7 @@ def test_logits_of_30_at_length_400_stay_finite(kind: str, monkeypatch: pytest.M
 
 @eqx.filter_jit
 def LONG(memory: Nondeterministic, drives: jax.Array) -> tuple[jax.Array, jax.Array]:
-    readings, pull = jax.vjp(lambda drives: driven(memory, drives), drives)
+    readings, pull = jax.vjp(lambda drives: controlled(memory, drives), drives)
     weights = jnp.sin(jnp.arange(readings.size, dtype=readings.dtype)).reshape(readings.shape)
     return readings, pull(weights)[0]
 
@@ -289,8 +289,8 @@ def test_other_number_formats(precision: str) -> None:
     with scope("float64"):
         memory = build(2, 2, 2)
         drives = drives_of(memory, 20, 1.0)
-        exact = eqx.filter_jit(driven)(memory, drives)
-    rough = eqx.filter_jit(driven)(cast(memory, precision), cast(drives, precision))
+        exact = eqx.filter_jit(controlled)(memory, drives)
+    rough = eqx.filter_jit(controlled)(cast(memory, precision), cast(drives, precision))
     assert rough.dtype == jnp.dtype(precision)
     np.testing.assert_allclose(rough.astype(np.float32), exact, atol=0.02)
 
@@ -310,7 +310,7 @@ def test_nonsense_is_refused() -> None:
 def adversarial(memory: Nondeterministic, strength: float, depth: int) -> np.ndarray:
     """2 m pushes of symbol 1, m steps where only pushing symbol 2 pays, then pops of symbol 1."""
     push, _, pop, _ = place(memory)
-    drives = np.full((5 * depth + 6, 1, len(memory.affine()[1])), -float(strength))
+    drives = np.full((5 * depth + 6, 1, len(memory.controls()[1])), -float(strength))
     drives[: 2 * depth, :, push[..., 1].ravel()] = strength
     drives[2 * depth : 3 * depth, :, push[..., 2].ravel()] = strength
     drives[3 * depth :, :, pop[:, 1].ravel()] = strength
@@ -319,7 +319,7 @@ def adversarial(memory: Nondeterministic, strength: float, depth: int) -> np.nda
 
 @eqx.filter_jit
 def readings_and_doubt(memory: Nondeterministic, drives: jax.Array) -> tuple[jax.Array, jax.Array]:
-    loop, state, readings = memory.loop(), memory.initial_state(1, len(drives)), []
+    loop, state, readings = memory.loop(), memory.init(1, len(drives) + 1), []
     for length in loop.lengths(state, len(drives)):
         fixed, carry = loop.start(state)
 
@@ -330,7 +330,7 @@ def readings_and_doubt(memory: Nondeterministic, drives: jax.Array) -> tuple[jax
         carry, piece = jax.lax.scan(step, carry, drives[:length])
         state, drives = loop.stop(state, carry, length), drives[length:]
         readings.append(piece)
-    return jnp.concatenate(readings), memory.doubt(state)
+    return jnp.concatenate(readings), memory.diagnostics(state)["underflow"]
 
 
 @pytest.mark.parametrize(("strength", "depth"), [(5, 12), (10, 8), (10, 9), (10, 12)])

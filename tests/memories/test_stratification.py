@@ -14,7 +14,7 @@ from memrnn.precision import cast, scope
 from reference_networks import ListStratification, sigmoid
 
 
-def drive(t: int) -> np.ndarray:
+def controls_at(t: int) -> np.ndarray:
     """Golden push sigma(sin t), pop sigma(cos t), vector tanh(cos(t + k)), before squashing."""
     return np.array([np.sin(t), np.cos(t), *np.cos(t + np.arange(2))])
 
@@ -29,11 +29,11 @@ def test_golden_readings() -> None:
     found = {}
     with scope("float64"):
         memory = Stratification(4, size=2, rng=np.random.default_rng(0))
-        state = memory.initial_state(1, 6)
-        assert not np.any(memory.reading(state))
+        state = memory.init(1, 7)
+        assert not np.any(memory.read(state))
         for t in range(1, 7):
-            state = memory.update(state, jnp.asarray(drive(t)[None]))
-            found[t] = " ".join(f"{x:.6f}" for x in np.asarray(memory.reading(state)[0]))
+            state = memory.update(state, jnp.asarray(controls_at(t)[None]))
+            found[t] = " ".join(f"{x:.6f}" for x in np.asarray(memory.read(state)[0]))
     assert {t: found[t] for t in golden} == golden
 
 
@@ -44,30 +44,30 @@ def test_readings_equal_the_list_of_layers(size: int, steps: int, scale: float) 
     rng = np.random.default_rng(steps)
     with scope("float64"):
         memory = Stratification(4, size=size, rng=rng)
-        state = memory.initial_state(2, steps)
+        state = memory.init(2, steps + 1)
         update = eqx.filter_jit(memory.update)
         stacks = [ListStratification(size) for _ in range(2)]
         for _ in range(steps):
-            drives = scale * rng.normal(size=(2, 2 + size))
-            state = update(state, jnp.asarray(drives))
-            reading = np.asarray(memory.reading(state))
+            controls = scale * rng.normal(size=(2, 2 + size))
+            state = update(state, jnp.asarray(controls))
+            reading = np.asarray(memory.read(state))
             for row, stack in enumerate(stacks):
-                stack.update(*sigmoid(drives[row, :2]), np.tanh(drives[row, 2:]))
+                stack.update(*sigmoid(controls[row, :2]), np.tanh(controls[row, 2:]))
                 np.testing.assert_allclose(reading[row], stack.top(), atol=1e-13)
 
 
 @pytest.mark.parametrize("scale", [0.5, 2.0, 5.0])
-def test_gradient_of_the_update_equals_autodiff_of_the_formula(scale: float) -> None:
+def test_both_gradients_equal_autodiff_of_the_formula(scale: float) -> None:
     steps = 7
     rng = np.random.default_rng(1)
-    drives = scale * rng.normal(size=(steps, 2, 2 + 3))
+    controls = scale * rng.normal(size=(steps, 2, 2 + 3))
     weights = rng.normal(size=(steps, 2, 3))
 
-    def formula(drives: jax.Array) -> jax.Array:
+    def formula(controls: jax.Array) -> jax.Array:
         total, strengths = 0.0, []
-        vectors = jnp.tanh(drives[:, :, 2:])
+        vectors = jnp.tanh(controls[:, :, 2:])
         for t in range(steps):
-            push, pop = jax.nn.sigmoid(drives[t, :, :2]).T
+            push, pop = jax.nn.sigmoid(controls[t, :, :2]).T
             strengths = [
                 jnp.maximum(0, s - jnp.maximum(0, pop - sum(strengths[i + 1 :])))
                 for i, s in enumerate(strengths)
@@ -78,18 +78,28 @@ def test_gradient_of_the_update_equals_autodiff_of_the_formula(scale: float) -> 
                 total += jnp.sum(jnp.minimum(strength, left) * gain)
         return total
 
-    def ours(drives: jax.Array) -> jax.Array:
+    def plain(controls: jax.Array) -> jax.Array:
         memory = Stratification(4, size=3, rng=np.random.default_rng(0))
-        state, total = memory.initial_state(2, steps), 0.0
+        state, total = memory.init(2, steps + 1), 0.0
         for t in range(steps):
-            state = memory.update(state, drives[t])
-            total += jnp.sum(jnp.asarray(weights)[t] * memory.reading(state))
+            state = memory.update(state, controls[t])
+            total += jnp.sum(jnp.asarray(weights)[t] * memory.read(state))
+        return total
+
+    def fast(controls: jax.Array) -> jax.Array:
+        memory = Stratification(4, size=3, rng=np.random.default_rng(0))
+        loop, total = memory.loop(), 0.0
+        _, state = loop.start(memory.init(2, steps + 1))
+        for t in range(steps):
+            state, reading, _ = loop.step(None, state, controls[t])
+            total += jnp.sum(jnp.asarray(weights)[t] * reading)
         return total
 
     with scope("float64"):
-        expected = jax.jit(jax.grad(formula))(jnp.asarray(drives))
-        found = jax.jit(jax.grad(ours))(jnp.asarray(drives))
-    np.testing.assert_allclose(found, expected, atol=1e-13)
+        expected = jax.jit(jax.grad(formula))(jnp.asarray(controls))
+        for ours in (plain, fast):
+            found = jax.jit(jax.grad(ours))(jnp.asarray(controls))
+            np.testing.assert_allclose(found, expected, atol=1e-13)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
@@ -98,16 +108,21 @@ def test_strengths_add_up_in_any_precision(precision: str) -> None:
     steps = 300
     rng = np.random.default_rng(2)
     memory = cast(Stratification(4, size=2, rng=rng), precision)
-    state = memory.initial_state(1, steps)
+    state = memory.init(1, steps + 1)
     update = eqx.filter_jit(memory.update)
     stack, errors = ListStratification(2), []
     # More pushed than popped, and then all of it popped again.
-    for drives in rng.normal(size=(steps, 4)) + np.linspace(2, -2, steps)[:, None] * [1, -1, 0, 0]:
-        rounded = jnp.asarray(drives, precision)
+    for controls in rng.normal(size=(steps, 4)) + np.linspace(2, -2, steps)[:, None] * [
+        1,
+        -1,
+        0,
+        0,
+    ]:
+        rounded = jnp.asarray(controls, precision)
         state = update(state, rounded[None])
         exact = np.asarray(rounded, np.float64)
         stack.update(*sigmoid(exact[:2]), np.tanh(exact[2:]))
-        reading = memory.reading(state)[0]
+        reading = memory.read(state)[0]
         assert reading.dtype == precision
         errors.append(np.max(np.abs(np.asarray(reading, np.float64) - stack.top())))
     assert max(errors) < max(0.5 * jnp.finfo(precision).eps, 1e-4)

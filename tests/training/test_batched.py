@@ -1,50 +1,29 @@
-"""Restarts on a batch axis against the same restarts alone."""
+"""Restarts of one program, each in a slot, against the same restarts alone."""
 
-import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
 
-from memrnn import checkpoints
-from memrnn.experiment import Experiment, Recipe
-from memrnn.network import OneHot
-from memrnn.parts import PARTS
+from memrnn import PARTS, Experiment, checkpoints, load_run, train
 from memrnn.precision import scope
-from memrnn.training import Pack, Restart, load_run, train
-from memrnn.training._batched import (
-    RESERVE,
-    bytes_needed,
-    compile_together,
-    measure_places,
-    next_places,
-    restarts_that_fit,
-)
-from memrnn.training._programs import Programs
+from memrnn.training import Pack, Restart, measure_slots
+from memrnn.training._batched import RESERVE, bytes_needed, next_slots, restarts_that_fit
+from small_experiments import small
 
-TINY = Recipe(
-    lengths=(3, 9),
-    batch_size=4,
-    batches=6,
-    validation_batches=5,
-    epochs=2,
-    learning_rate=(1e-2, 3e-2),
-    precision="float64",
-)
 TOLERANCE = {"rtol": 1e-9, "atol": 1e-12}
 
 
 def tiny(model: str = "jm-3", freeze: tuple[str, ...] = (), **changes: object) -> Experiment:
-    return Experiment("marked-copy", model, freeze, dataclasses.replace(TINY, **changes))  # type: ignore[arg-type]
+    return small(model, freeze, **{"max_epochs": 2, "precision": "float64", **changes})
 
 
 def restarts(experiment: Experiment, folder: Path, count: int = 3) -> list[Restart]:
     """As `train` would lay them out."""
     folder.mkdir(exist_ok=True)
-    with scope(experiment.recipe.precision):
+    with scope(experiment.config.precision):
         return [
             Restart(experiment, number, folder / f"restart-{number:03d}.safetensors")
             for number in range(count)
@@ -53,18 +32,33 @@ def restarts(experiment: Experiment, folder: Path, count: int = 3) -> list[Resta
 
 def train_together(
     experiment: Experiment,
-    lives: Sequence[Restart],
+    chosen: Sequence[Restart],
     epochs: int = 1000,
     pack: Pack | None = None,
-) -> None:
-    """Trains restarts to their end, or for some epochs."""
+) -> list[int]:
+    """Trains restarts to their end, or for some epochs; returns the slots in each."""
     pack = pack or Pack(experiment)
+    slots: list[int] = []
     for _ in range(epochs):
-        alive = [life for life in lives if not life.finished]
-        if not alive:
-            return
-        for life, outcome in zip(alive, pack.compute(alive), strict=True):
-            life.record(outcome)
+        unfinished = [one for one in chosen if not one.finished]
+        if not unfinished:
+            break
+        for one, outcome in zip(unfinished, pack.compute(unfinished), strict=True):
+            one.record(outcome)
+        slots.append(pack.slots)
+    return slots
+
+
+def flat(values: object) -> Iterable[float]:
+    """The numbers in what JSON holds, in order."""
+    if isinstance(values, dict):
+        values = list(values.values())
+    if isinstance(values, list):
+        for one in values:
+            yield from flat(one)
+    else:
+        assert isinstance(values, float | int)
+        yield values
 
 
 def agree(folder: Path, expected: Path, count: int = 3) -> None:
@@ -80,9 +74,8 @@ def agree(folder: Path, expected: Path, count: int = 3) -> None:
         progress, other = record["progress"], known["progress"]
         for key in ("seed", "status", "best_epoch"):
             assert progress[key] == other[key]
-        assert len(progress["curve"]) == len(other["curve"])
-        for one, two in zip(progress["curve"], other["curve"], strict=True):
-            assert one == pytest.approx(two, rel=1e-9, nan_ok=True)
+        numbers, others = (list(flat(one["curve"])) for one in (progress, other))
+        assert numbers == pytest.approx(others, rel=1e-9, nan_ok=True)
 
 
 FREEZES = [(), *((part,) for part in PARTS), ("controller", "memory"), PARTS]
@@ -98,30 +91,30 @@ CASES = [("jm-3", freeze) for freeze in FREEZES] + [
 def test_a_pack_is_its_restarts_alone(model: str, freeze: tuple[str, ...], tmp_path: Path) -> None:
     # Alone, the first is padded to one of two lengths; in a pack, to the longer one.
     longest = 30 if (model, freeze) == CASES[0] else 9
-    experiment = tiny(model, freeze, lengths=(3, longest))
+    experiment = tiny(model, freeze, train_lengths=(3, longest))
     train(experiment, tmp_path / "alone", restarts=3, workers=1)
-    lives = restarts(experiment, tmp_path / "pack")
-    starts = [jax.device_get(life.network) for life in lives]
-    train_together(experiment, lives)
+    together = restarts(experiment, tmp_path / "pack")
+    starts = [jax.device_get(one.network) for one in together]
+    train_together(experiment, together)
     agree(tmp_path / "pack", tmp_path / "alone")
-    for life, start in zip(lives, starts, strict=True):
-        assert life.progress.epochs == (1 if freeze == PARTS else 2)
+    for one, start in zip(together, starts, strict=True):
+        assert one.progress.epochs == (1 if freeze == PARTS else 2)
         for part in freeze:
-            before, after = (jax.tree.leaves(getattr(one, part)) for one in (start, life.network))
+            before, after = (jax.tree.leaves(getattr(net, part)) for net in (start, one.network))
             assert all(map(np.array_equal, before, after))
 
 
 def test_groups_of_strings_run_in_packs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a cache that holds two strings, a loop over groups lies under the batch axis."""
-    experiment = tiny("rns-2-2", batches=2, epochs=1)
-    memory = experiment.definition.build(OneHot(3), 4, seed=0).memory
+    """In a cache that holds two strings, a loop over groups lies under the slot axis."""
+    experiment = tiny("rns-2-2", batches=2, max_epochs=1)
+    memory = Restart(experiment, 0).network.memory
     monkeypatch.setattr("memrnn.groups.CACHE", 2 * sum(memory.footprint(8)))
     train(experiment, tmp_path / "alone", restarts=2, workers=1)
     train_together(experiment, restarts(experiment, tmp_path / "pack", 2))
     agree(tmp_path / "pack", tmp_path / "alone", 2)
 
 
-SMALL = tiny(epochs=4)
+SMALL = tiny(max_epochs=4)
 
 
 @pytest.fixture(scope="module")
@@ -139,32 +132,22 @@ def reschedule(path: Path, **schedule: float) -> None:
     checkpoints.save(path, arrays, record)
 
 
-def test_who_ends_or_diverges_leaves_the_others_as_they_were(
-    alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One of four diverges, two stop early, and the pack shrinks to one place."""
-    sizes: list[int] = []
-
-    def compile_and_note(experiment: Experiment, places: int) -> Programs:
-        sizes.append(places)
-        return compile_together(experiment, places)
-
-    monkeypatch.setattr("memrnn.training._batched.compile_together", compile_and_note)
-    train_together(SMALL, restarts(SMALL, tmp_path, 4), epochs=1)
+def test_who_ends_or_diverges_leaves_the_others_as_they_were(alone: Path, tmp_path: Path) -> None:
+    """One of four diverges, two stop early, and the pack shrinks to one slot."""
+    assert train_together(SMALL, restarts(SMALL, tmp_path, 4), epochs=1) == [4]
     reschedule(tmp_path / "restart-001.safetensors", rate=1e200)
     reschedule(tmp_path / "restart-002.safetensors", stale=9, best=1e-9)
     reschedule(tmp_path / "restart-003.safetensors", stale=8, best=1e-9)
-    lives = restarts(SMALL, tmp_path, 4)
-    train_together(SMALL, lives)
-    assert sizes == [4, 4, 2, 1]
-    assert [life.progress.status for life in lives] == ["done", "diverged", "done", "done"]
-    assert [life.progress.epochs for life in lives] == [4, 2, 2, 3]
+    together = restarts(SMALL, tmp_path, 4)
+    assert train_together(SMALL, together) == [4, 2, 1]
+    assert [one.progress.status for one in together] == ["done", "diverged", "done", "done"]
+    assert [one.progress.epochs for one in together] == [4, 2, 2, 3]
     agree(tmp_path, alone, 1)
     for number in (2, 3):
-        curve = lives[number].progress.curve
+        curve = together[number].progress.curve
         expected = load_run(alone).restarts[number].progress.curve[: len(curve)]
-        assert [one.validation_perplexity for one in curve] == pytest.approx(
-            [one.validation_perplexity for one in expected], rel=1e-9
+        assert [one.validation["perplexity"].numerator for one in curve] == pytest.approx(
+            [one.validation["perplexity"].numerator for one in expected], rel=1e-9
         )
 
 
@@ -176,23 +159,23 @@ def test_begun_together_continued_alone_and_together(alone: Path, tmp_path: Path
         programs = first.compile()
         first.advance(programs)
         second.advance(programs)
-    lives = restarts(SMALL, tmp_path, 4)
-    assert [life.progress.epochs for life in lives] == [2, 2, 1, 1]
-    train_together(SMALL, lives)
+    together = restarts(SMALL, tmp_path, 4)
+    assert [one.progress.epochs for one in together] == [2, 2, 1, 1]
+    train_together(SMALL, together)
     agree(tmp_path, alone, 4)
 
 
-def test_restarts_take_the_places_of_others(alone: Path, tmp_path: Path) -> None:
-    lives = restarts(SMALL, tmp_path, 4)
+def test_restarts_take_the_slots_of_others(alone: Path, tmp_path: Path) -> None:
+    together = restarts(SMALL, tmp_path, 4)
     pack = Pack(SMALL)
     for turn in ((0, 1), (0, 2), (2, 3), (3, 1)) * 2:
-        train_together(SMALL, [lives[number] for number in turn], epochs=1, pack=pack)
-    assert pack.places == 2
+        train_together(SMALL, [together[number] for number in turn], epochs=1, pack=pack)
+    assert pack.slots == 2
     agree(tmp_path, alone, 4)
 
 
 @pytest.mark.parametrize(
-    ("places", "lives", "expected"),
+    ("slots", "count", "expected"),
     [
         (0, 10, 10),
         (10, 9, 10),
@@ -204,9 +187,9 @@ def test_restarts_take_the_places_of_others(alone: Path, tmp_path: Path) -> None
         (2, 5, 5),
     ],
 )
-def test_empty_places_cost_less_than_living_ones(places: int, lives: int, expected: int) -> None:
-    assert next_places(places, lives) == expected
-    assert lives <= expected < 2 * lives
+def test_empty_slots_cost_less_than_used_ones(slots: int, count: int, expected: int) -> None:
+    assert next_slots(slots, count) == expected
+    assert count <= expected < 2 * count
 
 
 def test_how_many_restarts_fit() -> None:
@@ -218,19 +201,19 @@ def test_how_many_restarts_fit() -> None:
 
 @pytest.mark.parametrize("model", ["jm-3", "lstm", "rns-2-2"])
 def test_memory_grows_linearly_with_the_pack(model: str) -> None:
-    experiment = tiny(model, precision="float32")
-    one, two, many = (bytes_needed(compile_together(experiment, n)) for n in (1, 2, 6))
+    restart = Restart(tiny(model, precision="float32"), 0)
+    one, two, many = (bytes_needed(restart, slots) for slots in (1, 2, 6))
     assert many == pytest.approx(one + 5 * (two - one), rel=0.2)
 
 
-def test_places_are_measured_where_a_device_tells_of_its_memory(
+def test_slots_are_measured_where_a_device_says_what_memory_it_has(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     experiment = tiny(precision="float32")
-    assert measure_places(experiment) is None
-    one, two = (bytes_needed(compile_together(experiment, n)) for n in (1, 2))
+    assert measure_slots(experiment) is None
+    with scope("float32"):
+        one, two = (bytes_needed(Restart(experiment, 0), slots) for slots in (1, 2))
     used, free = 1 << 20, (one + 6.5 * (two - one)) / (1 - RESERVE)
     stats = {"bytes_limit": used + round(free), "bytes_in_use": used}
-    device = SimpleNamespace(memory_stats=lambda: stats)
-    monkeypatch.setattr(jax, "devices", lambda: [device])
-    assert measure_places(experiment) == 7
+    monkeypatch.setattr(type(jax.devices()[0]), "memory_stats", lambda self: stats)
+    assert measure_slots(experiment) == 7

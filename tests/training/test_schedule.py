@@ -176,4 +176,4 @@ def test_learning_rates_are_log_uniform() -> None:
     logarithms = np.sort(np.log(rates))
     assert low <= logarithms[0] and logarithms[-1] <= high
     expected = (logarithms - low) / (high - low)
-    assert np.max(np.abs(expected - np.arange(100) / 300)) < 1.63 / np.sqrt(300)  # p = 0.01
+    assert np.max(np.abs(expected - np.arange(100) / 100)) < 1.63 / np.sqrt(100)  # p = 0.01

@@ -1,6 +1,7 @@
 """Training as a whole: Adam against numpy, resuming, freezing, diverging, what is refused."""
 
-import dataclasses
+import json
+import math
 import os
 import signal
 import subprocess
@@ -8,57 +9,41 @@ import sys
 import time
 from pathlib import Path
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from memrnn.training._data import epoch_order
 
 import memrnn
-from memrnn import checkpoints
-from memrnn.experiment import Experiment, Recipe
-from memrnn.network import OneHot, losses
-from memrnn.parts import PARTS, partition
+from memrnn import PARTS, Progress, checkpoints, load_run, partition, train
 from memrnn.precision import scope
-from memrnn.training import Progress, Restart, load_run, train
-
-TINY = Recipe(
-    lengths=(3, 9),
-    batch_size=4,
-    batches=6,
-    validation_batches=5,
-    epochs=4,
-    learning_rate=(1e-2, 3e-2),
-)
-
-
-def tiny(model: str = "jm-3", freeze: tuple[str, ...] = (), **changes: object) -> Experiment:
-    return Experiment("marked-copy", model, freeze, dataclasses.replace(TINY, **changes))  # type: ignore[arg-type]
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.safetensors"))}
-
-
-def leaves(network: memrnn.Network) -> list[np.ndarray]:
-    return [np.asarray(leaf) for leaf in jax.tree.leaves(network)]
+from memrnn.training import Restart
+from small_experiments import files, leaves, small
 
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "unbroken"
-    train(tiny(), folder, restarts=3)
+    train(small(), folder, restarts=3)
     return folder
+
+
+def nats(network: memrnn.Network, tokens: jax.Array) -> jax.Array:
+    """Of strings of one length, summed over their symbols and end-of-string."""
+    odds = jax.nn.log_softmax(network.prefix_logits(tokens.T))
+    end = jnp.full((len(tokens), 1), odds.shape[-1] - 1, tokens.dtype)
+    targets = jnp.concatenate([tokens, end], axis=1).T
+    return -jnp.sum(jnp.take_along_axis(odds, targets[..., None], axis=2))
 
 
 @pytest.mark.parametrize("freeze", [(), ("memory",), ("controller", "memory")], ids=str)
 def test_an_epoch_equals_adam_in_numpy(freeze: tuple[str, ...], tmp_path: Path) -> None:
-    """Clipping by the global norm, bias-corrected moments, the loss of the recipe; in float64."""
-    experiment = tiny(precision="float64", freeze=freeze, clip=0.5)
+    """Clipping by the global norm, bias-corrected moments, the mean over strings; in float64."""
+    experiment = small(precision="float64", freeze=freeze, max_grad_norm=0.5)
+    task = experiment.task
     with scope("float64"):
         restart = Restart(experiment, 0, tmp_path / "checkpoint")
-        batches, progress = restart.batches["train"], restart.progress
+        data, progress = task.data(restart.seed).own, restart.progress
         values, structure = jax.tree.flatten(restart.network)
         values = [np.asarray(value) for value in values]
         first = [np.zeros_like(value) for value in values]
@@ -67,16 +52,16 @@ def test_an_epoch_equals_adam_in_numpy(freeze: tuple[str, ...], tmp_path: Path) 
             path[0].name not in freeze  # type: ignore[union-attr]
             for path, _ in jax.tree.leaves_with_path(restart.network)
         ]
-        total = 0.0
+        total = symbols = 0.0
         clipped = 0
-        slope = eqx.filter_jit(
-            jax.value_and_grad(lambda net, tokens, n: jnp.sum(losses(net, tokens, n)[0]) / 4)
-        )
-        for step, batch in enumerate(epoch_order(6, progress.seed, 0), start=1):
+        slope = jax.jit(jax.value_and_grad(lambda network, tokens: nats(network, tokens) / 4))
+        order, _ = task.plan(progress.seed, 0)
+        for step, batch in enumerate(order, start=1):
             network = jax.tree.unflatten(structure, [jnp.asarray(value) for value in values])
-            lengths = jnp.full(4, batches.lengths[batch])
-            loss, gradient = slope(network, jnp.asarray(batches.tokens[batch]), lengths)
+            tokens = np.asarray(data.tokens)[batch, :, : data.lengths[batch]]
+            loss, gradient = slope(network, tokens)
             total += 4 * float(loss)
+            symbols += tokens.size + 4
             gradients = [g * on for g, on in zip(leaves(gradient), trained, strict=True)]
             norm = np.sqrt(sum(np.sum(g**2) for g in gradients))
             clipped += norm > 0.5
@@ -91,69 +76,97 @@ def test_an_epoch_equals_adam_in_numpy(freeze: tuple[str, ...], tmp_path: Path) 
         assert clipped > 0
         for ours, theirs in zip(leaves(restart.network), values, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-11)
-    curve = restart.progress.curve[0]
-    assert curve.train_perplexity == pytest.approx(np.exp(total / batches.symbols), rel=1e-9)
+    found = restart.progress.curve[0].train["perplexity"]
+    assert found == pytest.approx((total, symbols), rel=1e-9)
 
 
 @pytest.mark.parametrize("freeze", [("controller", "memory"), PARTS], ids=str)
 def test_states_too_large_to_keep_are_computed_anew(
     freeze: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    experiment = tiny(precision="float64", freeze=freeze)
+    experiment = small(precision="float64", freeze=freeze)
     kept = train(experiment, tmp_path / "kept", restarts=1)
-    monkeypatch.setattr("memrnn.training._programs.MOST_KEPT", 0)
+    monkeypatch.setattr("memrnn.tasks.strings.MOST_KEPT", 0)
     anew = train(experiment, tmp_path / "anew", restarts=1)
     for one, two in zip(
         kept.restarts[0].progress.curve, anew.restarts[0].progress.curve, strict=True
     ):
-        assert one.validation_perplexity == pytest.approx(two.validation_perplexity, rel=1e-12)
+        assert one.validation["perplexity"] == pytest.approx(two.validation["perplexity"], 1e-12)
 
 
 def test_a_restart_lets_go_of_its_strings_when_it_is_done(tmp_path: Path) -> None:
-    experiment = tiny(epochs=2)
-    with scope(experiment.recipe.precision):
+    experiment = small(max_epochs=2)
+    with scope(experiment.config.precision):
         restart = Restart(experiment, 0, tmp_path / "checkpoint")
         programs = restart.compile()
         restart.advance(programs)
-        assert "strings" in vars(restart)
+        assert {"data", "validation"} <= vars(restart).keys()
         restart.advance(programs)
-    assert restart.finished and "strings" not in vars(restart)
+    assert restart.finished and not {"data", "validation"} & vars(restart).keys()
 
 
 def test_restarts_do_not_depend_on_their_neighbours(unbroken: Path, tmp_path: Path) -> None:
-    train(tiny(), tmp_path / "alone", restarts=1, workers=1)
+    train(small(), tmp_path / "alone", restarts=1, workers=1)
     assert files(tmp_path / "alone").items() <= files(unbroken).items()
 
 
 def test_chosen_restarts_are_those_of_all(unbroken: Path, tmp_path: Path) -> None:
-    run = train(tiny(), tmp_path / "some", restarts=[2, 0, 2])
+    run = train(small(), tmp_path / "some", restarts=[2, 0, 2])
     assert [restart.number for restart in run.restarts] == [0, 2]
-    train(tiny(), tmp_path / "some", restarts=[1])
+    train(small(), tmp_path / "some", restarts=[1])
     assert files(tmp_path / "some") == files(unbroken)
 
 
-def test_a_run_stopped_between_epochs_ends_in_the_same_bits(unbroken: Path, tmp_path: Path) -> None:
+def test_more_epochs_continue_in_the_bits_of_an_unbroken_run(
+    unbroken: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "resumed"
-    for epochs in (1, 3, 4):
-        train(tiny(epochs=epochs), folder, restarts=3)
+    for epochs in (0, 1, 3, 4):
+        train(small(max_epochs=epochs), folder, restarts=3)
     assert files(folder) == files(unbroken)
 
 
+def test_fewer_epochs_are_refused(unbroken: Path) -> None:
+    """Otherwise restarts of one folder would differ in what they were given."""
+    before = files(unbroken), (unbroken / "experiment.json").read_bytes()
+    with pytest.raises(
+        memrnn.MemrnnError, match="max_epochs 4, which may grow but not shrink to 3"
+    ):
+        train(small(max_epochs=3), unbroken, restarts=4)
+    assert (files(unbroken), (unbroken / "experiment.json").read_bytes()) == before
+
+
+def test_no_epochs_evaluate_the_start(unbroken: Path, tmp_path: Path) -> None:
+    experiment = small(max_epochs=0)
+    train(experiment, tmp_path / "run", restarts=2)
+    run = load_run(tmp_path / "run")
+    for trained in run.restarts:
+        progress = trained.progress
+        assert (progress.status, progress.epochs, progress.best_epoch) == ("done", 0, 0)
+        assert progress.excess == math.inf
+        with scope("float32"):
+            start = Restart(experiment, trained.number).network
+        assert all(map(np.array_equal, leaves(start), leaves(trained.network)))
+    found = memrnn.evaluate(run)
+    assert [(one.epochs, one.learning_rate) for one in found.runs] == [(0, None)] * 2
+    (first, *_) = found.runs[0].sets.values()
+    assert 0 < (first.value(found.task.metric("accuracy")) or 0) < 1
+
+
 KILLED = """
-import dataclasses, sys
-from memrnn.experiment import Experiment, Recipe
-from memrnn.training import train
+import json, sys
+from memrnn import Experiment, train
 from memrnn.cache import use_compile_cache
 use_compile_cache()
-experiment = Experiment("marked-copy", "jm-3", (), Recipe(**{recipe!r}))
+experiment = Experiment.from_json(json.loads(sys.argv[1]))
 print("begin", flush=True)
-train(experiment, {folder!r}, restarts=3)
+train(experiment, sys.argv[2], restarts=3)
 """
 
 
 def test_a_run_killed_at_random_moments_ends_in_the_same_bits(tmp_path: Path) -> None:
     # Long enough that no machine is done before the kill, and none stops early.
-    recipe = dataclasses.asdict(dataclasses.replace(TINY, epochs=300, stop_patience=300))
+    experiment = small(max_epochs=200, early_stopping_patience=200)
     expected, folder = tmp_path / "expected", tmp_path / "killed"
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
@@ -161,9 +174,12 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_bits(tmp_path: Path) ->
     }
 
     def start(target: Path) -> subprocess.Popen[str]:
-        code = KILLED.format(recipe=recipe, folder=str(target))
+        text = json.dumps(experiment.to_json())
         return subprocess.Popen(
-            [sys.executable, "-c", code], env=environment, text=True, stdout=subprocess.PIPE
+            [sys.executable, "-c", KILLED, text, str(target)],
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
         )
 
     with start(expected) as process:
@@ -171,7 +187,7 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_bits(tmp_path: Path) ->
         assert process.returncode == 0
     rng = np.random.default_rng(0)
     kills = 0
-    for _ in range(4):
+    for _ in range(3):
         with start(folder) as process:
             assert process.stdout is not None and process.stdout.readline() == "begin\n"
             time.sleep(rng.uniform(0.2, 2))
@@ -185,9 +201,9 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_bits(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_frozen_part_keeps_its_bits_and_the_others_learn(part: str, tmp_path: Path) -> None:
-    run = train(tiny(freeze=(part,), epochs=2), tmp_path / "run", restarts=1)
-    start = Restart(tiny(freeze=(part,)), 0, tmp_path / "none").network
+def test_a_frozen_component_keeps_its_bits_and_the_others_learn(part: str, tmp_path: Path) -> None:
+    run = train(small(freeze=(part,), max_epochs=2), tmp_path / "run", restarts=1)
+    start = Restart(small(freeze=(part,)), 0).network
     for other in PARTS:
         before, after = (
             leaves(getattr(start, other)),
@@ -199,7 +215,7 @@ def test_a_frozen_part_keeps_its_bits_and_the_others_learn(part: str, tmp_path: 
 
 def test_a_network_without_memory_does_not_notice_a_frozen_memory(tmp_path: Path) -> None:
     runs = [
-        train(tiny("lstm", freeze), tmp_path / str(len(freeze)), restarts=2)
+        train(small("lstm", freeze), tmp_path / str(len(freeze)), restarts=2)
         for freeze in ((), ("memory",))
     ]
     for free, frozen in zip(runs[0].restarts, runs[1].restarts, strict=True):
@@ -209,20 +225,21 @@ def test_a_network_without_memory_does_not_notice_a_frozen_memory(tmp_path: Path
 
 
 def test_with_everything_frozen_the_random_start_is_scored(tmp_path: Path) -> None:
-    run = train(tiny(freeze=PARTS), tmp_path / "run", restarts=1)
+    run = train(small(freeze=PARTS), tmp_path / "run", restarts=1)
     (restart,) = run.restarts
     assert (restart.progress.status, restart.progress.epochs) == ("done", 1)
+    assert restart.progress.curve[0].train == {}
     assert np.isfinite(restart.progress.schedule.best)
 
 
-def test_frozen_parts_cost_no_gradient(tmp_path: Path) -> None:
+def test_frozen_components_cost_no_gradient() -> None:
     """With controller and memory frozen no loop over time is left: their states are kept."""
 
     def loops(freeze: tuple[str, ...]) -> int:
-        restart = Restart(tiny(freeze=freeze, lengths=(9, 9)), 0, tmp_path / "none")
+        restart = Restart(small(freeze=freeze, train_lengths=(9, 9)), 0)
         return restart.compile().epoch.as_text().count(" while(")  # type: ignore[attr-defined]
 
-    trained, frozen = partition(tiny().definition.build(OneHot(3), 4, 0), ("memory",))
+    trained, frozen = partition(Restart(small(), 0).network, ("memory",))
     assert not jax.tree.leaves(trained.memory) and jax.tree.leaves(frozen.memory)
     assert loops(()) == 3  # batches, forward in time, backward in time
     assert loops(("controller", "memory")) == 1
@@ -231,25 +248,25 @@ def test_frozen_parts_cost_no_gradient(tmp_path: Path) -> None:
 def test_a_diverging_restart_ends_alone(tmp_path: Path, unbroken: Path) -> None:
     """Restart 1 is given a rate that no network survives; its neighbours are untouched."""
     folder = tmp_path / "run"
-    train(tiny(epochs=1), folder, restarts=3)
+    train(small(max_epochs=1), folder, restarts=3)
     path = folder / "restart-001.safetensors"
     arrays, record = checkpoints.load(path)
     record["progress"]["schedule"]["rate"] = 1e38
     checkpoints.save(path, arrays, record)
-    run = train(tiny(), folder, restarts=3)
+    run = train(small(), folder, restarts=3)
     assert [r.progress.status for r in run.restarts] == ["done", "diverged", "done"]
     assert run.restarts[1].progress.epochs == 2
     assert run.best in (0, 2)
     good, found = files(unbroken), files(folder)
     for name in ("restart-000.safetensors", "restart-002.safetensors"):
         assert found[name] == good[name]
-    again = train(tiny(epochs=6), folder, restarts=3)
+    again = train(small(max_epochs=6), folder, restarts=3)
     assert again.restarts[1].progress.epochs == 2, "a diverged restart is not taken up again"
 
 
 def test_what_was_trained_is_loaded(unbroken: Path) -> None:
-    run, again = load_run(unbroken), train(tiny(), unbroken, restarts=3)
-    assert run.experiment == tiny() and run.best == again.best
+    run, again = load_run(unbroken), train(small(), unbroken, restarts=3)
+    assert run.experiment == small() and run.best == again.best
     for loaded, kept in zip(run.restarts, again.restarts, strict=True):
         assert loaded.progress == kept.progress
         assert all(map(np.array_equal, leaves(loaded.network), leaves(kept.network)))
@@ -258,21 +275,77 @@ def test_what_was_trained_is_loaded(unbroken: Path) -> None:
 def test_the_best_epoch_is_kept(unbroken: Path) -> None:
     for restart in load_run(unbroken).restarts:
         progress = restart.progress
-        perplexities = [epoch.validation_perplexity for epoch in progress.curve]
+        perplexities = [
+            math.exp(epoch.validation["perplexity"].numerator / denominator)
+            for epoch in progress.curve
+            if (denominator := epoch.validation["perplexity"].denominator)
+        ]
+        assert len(perplexities) == progress.epochs == 4
         assert progress.best_epoch == 1 + int(np.argmin(perplexities))
         assert progress.schedule.best == min(perplexities)
 
 
+def test_the_best_restart_is_nearest_to_its_own_bound(unbroken: Path) -> None:
+    run = load_run(unbroken)
+    above = [
+        math.log(one.progress.schedule.best) - (one.progress.reference or 0) for one in run.restarts
+    ]
+    assert run.best == int(np.argmin(above)) and min(above) > 0
+
+
+def test_an_experiment_survives_json() -> None:
+    experiment = small("gru+jm-2", ("memory", "controller"), seed=7, train_lengths=(5, 9))
+    assert memrnn.Experiment.from_json(experiment.to_json()) == experiment
+    assert experiment.freeze == ("controller", "memory")
+
+
+def test_what_does_not_change_the_trained_network_is_no_part_of_its_identity() -> None:
+    known = small().identity()
+    for change in ({"max_epochs": 9}, {"length_bins": ((3, 9),)}, {"samples_per_length": 7}):
+        assert small(**change).identity() == known
+    for change in ({"batches": 7}, {"train_lengths": (3, 11)}, {"lr_decay": 0.5}, {"seed": 1}):
+        assert small(**change).identity() != known
+    assert small(freeze=("memory",)).identity() != known
+
+
+WRONG = {
+    "max_epochs": -1,
+    "learning_rate_range": (0.1, 0.01),
+    "max_grad_norm": 0.0,
+    "lr_decay": 1.5,
+    "lr_patience": -1,
+    "early_stopping_patience": 0,
+    "precision": "float16",
+    "seed": -1,
+    "batch_size": 0,
+    "batches": 0,
+    "validation_batches": 0,
+    "samples_per_length": 0,
+    "length_bins": ((3, 9), (3, 9)),
+    "train_lengths": (4, 4),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_values_are_refused(name: str) -> None:
+    with pytest.raises(memrnn.MemrnnError) as error:
+        small(**{name: WRONG[name]})
+    text = str(error.value)
+    assert text.endswith(".") and "\n" not in text
+    assert name in text or name in ("precision", "train_lengths")
+
+
 def test_foreign_folders_are_refused(unbroken: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="holds another experiment"):
-        train(tiny(batches=7), unbroken, restarts=1)
+    for other in (small(batches=7), small("lstm"), small(freeze=("memory",)), small(seed=1)):
+        with pytest.raises(memrnn.MemrnnError, match="holds another experiment"):
+            train(other, unbroken, restarts=1)
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(ValueError, match="is not empty"):
-        train(tiny(), tmp_path, restarts=1)
-    with pytest.raises(ValueError, match="is a file"):
-        train(tiny(), tmp_path / "notes.txt", restarts=1)
+    with pytest.raises(memrnn.MemrnnError, match="is not empty"):
+        train(small(), tmp_path, restarts=1)
+    with pytest.raises(memrnn.MemrnnError, match="is a file"):
+        train(small(), tmp_path / "notes.txt", restarts=1)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
-    with pytest.raises(ValueError, match="holds no experiment"):
+    with pytest.raises(memrnn.MemrnnError, match="holds no experiment"):
         load_run(tmp_path)
 
 
@@ -281,7 +354,7 @@ def test_what_a_killed_write_left_is_removed(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "tmp1.partial").write_text("half")
-    train(tiny(epochs=1), folder, restarts=1)
+    train(small(max_epochs=1), folder, restarts=1)
     assert {path.name for path in folder.iterdir()} == {
         "experiment.json",
         "restart-000.safetensors",
@@ -290,23 +363,23 @@ def test_what_a_killed_write_left_is_removed(tmp_path: Path) -> None:
 
 def test_a_folder_is_trained_in_by_one_process_at_a_time(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    train(tiny(epochs=1), folder, restarts=1)
+    train(small(max_epochs=1), folder, restarts=1)
     refused: list[str] = []
 
     def intrude(restart: int, progress: Progress) -> None:
-        with pytest.raises(ValueError, match="Another process is training") as error:
-            train(tiny(), folder, restarts=1)
+        with pytest.raises(memrnn.MemrnnError, match="Another process is training") as error:
+            train(small(), folder, restarts=1)
         refused.append(str(error.value))
 
-    train(tiny(epochs=2), folder, restarts=1, listener=intrude)
+    train(small(max_epochs=2), folder, restarts=1, listener=intrude)
     assert refused
 
 
 def test_a_checkpoint_of_another_restart_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    train(tiny(epochs=1), folder, restarts=2)
+    train(small(max_epochs=1), folder, restarts=2)
     os.replace(folder / "restart-000.safetensors", folder / "restart-001.safetensors")
-    with pytest.raises(ValueError, match="belongs to another experiment or restart"):
+    with pytest.raises(memrnn.MemrnnError, match="belongs to another experiment or restart"):
         load_run(folder)
 
 
@@ -314,7 +387,7 @@ def test_a_full_disk_ends_training_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "run"
-    train(tiny(epochs=1), folder, restarts=1)
+    train(small(max_epochs=1), folder, restarts=1)
     before = files(folder)
 
     def full(descriptor: int) -> None:
@@ -323,7 +396,7 @@ def test_a_full_disk_ends_training_and_loses_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="the disk is full"):
-            train(tiny(), folder, restarts=1)
+            train(small(), folder, restarts=1)
     assert files(folder) == before
     assert len(list(folder.iterdir())) == 2
-    train(tiny(), folder, restarts=1)
+    train(small(), folder, restarts=1)

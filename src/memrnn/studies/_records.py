@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -138,16 +138,14 @@ class Records:
                 self._ledger.execute(f"DELETE FROM {table} WHERE run = ?", [row["id"]])
             self._ledger.put("runs", row)
         for table in OF_RUNS:
-            for row in tables[table]:
-                self._ledger.put(table, row)
+            self._ledger.put(table, *tables[table])
         known = {row["key"] for row in self._ledger.rows("SELECT key FROM tasks")}
-        for row in tables["tasks"]:
-            if row["key"] not in known:
-                self._ledger.put("tasks", row)
+        self._ledger.put("tasks", *(row for row in tables["tasks"] if row["key"] not in known))
         referenced = self.referenced()
-        for row in tables["references"]:
-            if row["task_key"] not in referenced:
-                self._ledger.put("references", row)
+        self._ledger.put(
+            "references",
+            *(row for row in tables["references"] if row["task_key"] not in referenced),
+        )
 
     def begin(self, run: str, progress: Progress, engine: str, worker: str) -> None:
         """A worker has taken a run up, from its checkpoint if there is one."""
@@ -197,12 +195,12 @@ class Records:
                 list(place.values()),
             )
             for name, of_set in sets.items():
-                self._put_set("scores", place | {"set": name}, of_set)
+                self._ledger.put("scores", *_rows(place | {"set": name}, of_set))
         if key not in self.referenced():
             for name, predictors in references.items():
                 for predictor, of_set in predictors.items():
                     place = {"task_key": key, "set": name, "predictor": predictor}
-                    self._put_set("references", place, of_set)
+                    self._ledger.put("references", *_rows(place, of_set))
 
     def fail(self, run: str, reason: str) -> None:
         self._update(run, {"status": "failed", "reason": reason, "ended": now()})
@@ -243,7 +241,7 @@ class Records:
             place = {"run": run, "epoch": number}
             self._ledger.put("epochs", place | {"learning_rate": epoch.learning_rate})
             for name, totals in (("train", epoch.train), ("validation", epoch.validation)):
-                self._put_totals("curves", place | {"set": name}, totals)
+                self._ledger.put("curves", *_totals(place | {"set": name}, totals))
         first = progress.curve[0].learning_rate if progress.curve else progress.schedule.rate
         self._update(
             run,
@@ -257,15 +255,17 @@ class Records:
             },
         )
 
-    def _put_set(self, table: str, place: Mapping[str, Any], scores: SetScores) -> None:
-        for number, (group, totals) in enumerate(scores.groups.items()):
-            self._put_totals(table, {**place, "place": number, "group": group}, totals)
-
-    def _put_totals(self, table: str, place: Mapping[str, Any], totals: Totals) -> None:
-        for metric, (numerator, denominator) in totals.items():
-            total = {"metric": metric, "numerator": numerator, "denominator": denominator}
-            self._ledger.put(table, {**place, **total})
-
     def _update(self, run: str, values: Mapping[str, Any]) -> None:
         changes = ", ".join(f"{name} = ?" for name in values)
         self._ledger.execute(f"UPDATE runs SET {changes} WHERE id = ?", [*values.values(), run])
+
+
+def _rows(place: Mapping[str, Any], scores: SetScores) -> Iterator[dict[str, Any]]:
+    """The rows of one evaluation set in a long table."""
+    for number, (group, totals) in enumerate(scores.groups.items()):
+        yield from _totals({**place, "place": number, "group": group}, totals)
+
+
+def _totals(place: Mapping[str, Any], totals: Totals) -> Iterator[dict[str, Any]]:
+    for metric, (numerator, denominator) in totals.items():
+        yield {**place, "metric": metric, "numerator": numerator, "denominator": denominator}

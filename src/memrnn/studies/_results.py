@@ -159,7 +159,7 @@ def load_results(folder: str | Path) -> StudyResults:
             row["key"]: msgspec.json.decode(row["description"], type=TaskDescription)
             for row in ledger.rows("SELECT key, description FROM tasks")
         }
-        curves, scores = _curves(ledger), _scores(ledger)
+        shown = {row["id"]: _record(ledger, row, tasks[row["task_key"]], study) for row in rows}
         references = _references(ledger)
         sessions = tuple(ledger.rows("SELECT * FROM sessions ORDER BY number"))
     # The first restarts of all cells come first, in the order of the grid.
@@ -173,10 +173,7 @@ def load_results(folder: str | Path) -> StudyResults:
             memory=of_cell[0]["memory"],
             definition=json.loads(of_cell[0]["definition"]),
             freeze=parse_freeze(freeze),
-            runs=tuple(
-                _record(row, tasks[key], curves[row["id"]], scores[row["id"]], study)
-                for row in sorted(of_cell, key=lambda row: row["restart"])
-            ),
+            runs=tuple(shown[row["id"]] for row in sorted(of_cell, key=lambda row: row["restart"])),
             references=references.get(key, {}),
         )
         for (key, model, freeze), of_cell in grid.items()
@@ -184,73 +181,56 @@ def load_results(folder: str | Path) -> StudyResults:
     return StudyResults(study, cells, references, sessions)
 
 
-def _record(
-    row: dict[str, Any],
-    task: TaskDescription,
-    curve: tuple[CurvePoint, ...],
-    scores: Mapping[str, Mapping[str, SetScores]],
-    study: Study,
-) -> RunRecord:
+def _record(ledger: Ledger, row: dict[str, Any], task: TaskDescription, study: Study) -> RunRecord:
     names = set(RunRecord.__dataclass_fields__) & set(row)
-    shown = study.precisions if row["status"] in FINAL else ()
+    scores = _scores(ledger, row["id"], task.key) if row["status"] in FINAL else {}
     return RunRecord(
         **{name: row[name] for name in names - {"excess", "versions"}},
         excess=math.inf if row["excess"] is None else row["excess"],
         versions=json.loads(row["versions"] or "{}"),
-        curve=curve,
+        curve=_curve(ledger, row["id"]),
         scores={
             precision: {one.name: sets[one.name] for one in task.sets if one.name in sets}
-            for precision in shown
+            for precision in study.precisions
             if (sets := scores.get(precision))
         },
     )
 
 
-def _curves(ledger: Ledger) -> Mapping[str, tuple[CurvePoint, ...]]:
-    """The curve of every run of the study."""
-    totals: dict[tuple[str, int, str], dict[str, Total]] = defaultdict(dict)
-    for run, epoch, which, metric, numerator, denominator in ledger.each(
-        'SELECT run, epoch, "set", metric, numerator, denominator FROM curves '
-        "WHERE run IN (SELECT id FROM runs WHERE position IS NOT NULL)"
+def _curve(ledger: Ledger, run: str) -> tuple[CurvePoint, ...]:
+    totals: dict[tuple[int, str], dict[str, Total]] = defaultdict(dict)
+    for epoch, which, metric, numerator, denominator in ledger.tuples(
+        'SELECT epoch, "set", metric, numerator, denominator FROM curves WHERE run = ?', [run]
     ):
-        totals[run, epoch, which][metric] = _total(numerator, denominator)
-    found: dict[str, list[CurvePoint]] = defaultdict(list)
-    for run, epoch, rate in ledger.each(
-        "SELECT run, epoch, learning_rate FROM epochs "
-        "WHERE run IN (SELECT id FROM runs WHERE position IS NOT NULL) ORDER BY run, epoch"
-    ):
-        train, validation = (totals[run, epoch, which] for which in ("train", "validation"))
-        found[run].append(CurvePoint(epoch, rate, train, validation))
-    return defaultdict(tuple, {run: tuple(points) for run, points in found.items()})
-
-
-def _scores(ledger: Ledger) -> Mapping[str, Mapping[str, Mapping[str, SetScores]]]:
-    """Scores by run, precision and set, as the study evaluates now."""
-    found: dict[str, dict[str, dict[str, dict[str, dict[str, Total]]]]] = defaultdict(dict)
-    for run, precision, name, group, metric, numerator, denominator in ledger.each(
-        'SELECT run, scores.precision, "set", "group", metric, numerator, denominator '
-        "FROM scores JOIN runs ON runs.id = scores.run AND runs.task_key = scores.task_key "
-        'WHERE position IS NOT NULL ORDER BY run, scores.precision, "set", place'
-    ):
-        sets = found[run].setdefault(precision, {})
-        totals = sets.setdefault(name, {}).setdefault(group, {})
-        totals[metric] = _total(numerator, denominator)
-    return defaultdict(
-        dict,
-        {
-            run: {
-                precision: {name: SetScores(groups) for name, groups in sets.items()}
-                for precision, sets in precisions.items()
-            }
-            for run, precisions in found.items()
-        },
+        totals[epoch, which][metric] = _total(numerator, denominator)
+    return tuple(
+        CurvePoint(epoch, rate, totals[epoch, "train"], totals[epoch, "validation"])
+        for epoch, rate in ledger.tuples(
+            "SELECT epoch, learning_rate FROM epochs WHERE run = ? ORDER BY epoch", [run]
+        )
     )
+
+
+def _scores(ledger: Ledger, run: str, key: str) -> Mapping[str, Mapping[str, SetScores]]:
+    """Scores of a run by precision and set, as the study evaluates now."""
+    found: dict[str, dict[str, dict[str, dict[str, Total]]]] = {}
+    for precision, name, group, metric, numerator, denominator in ledger.tuples(
+        'SELECT precision, "set", "group", metric, numerator, denominator FROM scores '
+        'WHERE run = ? AND task_key = ? ORDER BY precision, "set", place',
+        [run, key],
+    ):
+        groups = found.setdefault(precision, {}).setdefault(name, {})
+        groups.setdefault(group, {})[metric] = _total(numerator, denominator)
+    return {
+        precision: {name: SetScores(groups) for name, groups in sets.items()}
+        for precision, sets in found.items()
+    }
 
 
 def _references(ledger: Ledger) -> Mapping[str, Mapping[str, References]]:
     """References by task, set and predictor."""
     found: dict[str, dict[str, dict[str, dict[str, dict[str, Total]]]]] = {}
-    for key, name, predictor, group, metric, numerator, denominator in ledger.each(
+    for key, name, predictor, group, metric, numerator, denominator in ledger.tuples(
         'SELECT task_key, "set", predictor, "group", metric, numerator, denominator '
         'FROM "references" WHERE task_key IN '
         "(SELECT task_key FROM runs WHERE position IS NOT NULL) "

@@ -1,9 +1,11 @@
 """The ledger's tables as Arrow tables."""
 
 import contextlib
+import math
 import sqlite3
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -18,23 +20,17 @@ _CELL = {
     "restart": pa.int64(),
 }
 _TOTALS = ("numerator", "denominator")
-_QUERIES = {
-    "tasks": "SELECT {columns} FROM tasks WHERE key IN "
-    "(SELECT task_key FROM runs WHERE position IS NOT NULL) ORDER BY rowid",
-    "runs": "SELECT {columns} FROM runs WHERE position IS NOT NULL ORDER BY position",
-    "epochs": "SELECT {cell}, {columns} FROM epochs AS of JOIN runs ON id = run "
-    "WHERE position IS NOT NULL ORDER BY position, epoch",
-    "curves": "SELECT {cell}, {columns} FROM curves AS of JOIN runs ON id = run "
-    'WHERE position IS NOT NULL ORDER BY position, epoch, "set", metric',
+_ORDER = {
+    "tasks": "WHERE key IN (SELECT task_key FROM runs WHERE position IS NOT NULL) ORDER BY rowid",
+    "runs": "WHERE position IS NOT NULL ORDER BY position",
+    "epochs": "WHERE run = :id ORDER BY epoch",
+    "curves": 'WHERE run = :id ORDER BY epoch, "set", metric',
     # Of every run the scores as the study evaluates now.
-    "scores": "SELECT {cell}, {columns} FROM scores AS of JOIN runs ON id = run "
-    "AND runs.task_key = of.task_key WHERE position IS NOT NULL "
-    'ORDER BY position, precision, "set", place, metric',
-    "references": 'SELECT tasks.task, {columns} FROM "references" AS of '
-    "JOIN tasks ON key = task_key WHERE task_key IN "
-    "(SELECT task_key FROM runs WHERE position IS NOT NULL) ORDER BY of.rowid",
-    "sessions": "SELECT {columns} FROM sessions ORDER BY number",
+    "scores": 'WHERE run = :id AND task_key = :task_key ORDER BY precision, "set", place, metric',
+    "references": "WHERE task_key = :task_key ORDER BY rowid",
+    "sessions": "ORDER BY number",
 }
+"""Which rows of a table are read, in which order; for each run or task where one is named."""
 
 
 class ArrowResults(NamedTuple):
@@ -81,22 +77,38 @@ def column_types(name: str) -> dict[str, pa.DataType]:
 def read_table(ledger: Ledger, name: str) -> pa.Table:
     """One of a ledger's tables, with what it takes to read it alone."""
     types = column_types(name)
-    of = "of." if name in (*OF_RUNS, "references") else ""
-    query = _QUERIES[name].format(
-        columns=", ".join(f'{of}"{column}"' for column in types),
-        cell=", ".join(f"runs.{column}" for column in _CELL),
-    )
+    columns = ", ".join(f'"{column}"' for column in types)
+    query = f'SELECT {columns} FROM "{name}" {_ORDER[name]}'
     if name in OF_RUNS:
-        types = _CELL | types
+        owners, before = "SELECT id, task_key, task, model, freeze, restart FROM runs", _CELL
+        owners += " WHERE position IS NOT NULL ORDER BY position"
     elif name == "references":
-        types = {"task": pa.string()} | types
-    rows = ledger.each(query)
-    # The ledger has NULL where a total was not a number.
-    columns: list[list[object]] = [list(column) for column in zip(*rows, strict=True)]
-    columns = columns or [[] for _ in types]
+        owners, before = "SELECT task_key, task FROM runs", {"task": pa.string()}
+        owners += " WHERE position IS NOT NULL GROUP BY task_key ORDER BY min(position)"
+    else:
+        owners, before = "SELECT NULL", {}
+    schema = pa.schema(list((before | types).items()))
+    parts = [
+        _part(ledger.tuples(query, owner), {column: owner[column] for column in before}, schema)
+        for owner in ledger.rows(owners)
+    ]
+    return pa.Table.from_batches(parts, schema).combine_chunks()
+
+
+def _part(
+    rows: Sequence[tuple[Any, ...]], before: Mapping[str, Any], schema: pa.Schema
+) -> pa.RecordBatch:
+    """Rows of one owner, which has the values `before` in front of each."""
+    read = schema.names[len(before) :]
+    values = dict(zip(read, zip(*rows, strict=True), strict=True)) if rows else {}
     arrays: list[pa.Array] = []
-    for (column, kind), values in zip(types.items(), columns, strict=True):
-        if column in _TOTALS:
-            values = [float("nan") if value is None else value for value in values]
-        arrays.append(pa.array(values, kind))
-    return pa.Table.from_arrays(arrays, schema=pa.schema(list(types.items())))
+    for field in schema:
+        if field.name in before:
+            arrays.append(pa.repeat(pa.scalar(before[field.name], field.type), len(rows)))
+            continue
+        column = values.get(field.name, ())
+        if field.name in _TOTALS:
+            # The ledger has NULL where a total was not a number.
+            column = [math.nan if value is None else value for value in column]
+        arrays.append(pa.array(column, field.type))
+    return pa.record_batch(arrays, schema=schema)

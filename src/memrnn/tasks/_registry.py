@@ -5,6 +5,7 @@ from typing import Any
 
 from memrnn.errors import MemrnnError
 from memrnn.options import from_json
+from memrnn.sources import definition_of
 from memrnn.tasks._task import Task
 
 _TASKS: dict[str, type[Task]] = {}
@@ -19,13 +20,24 @@ def register_task(kind: type[Task]) -> type[Task]:
         MemrnnError: if another class has the name.
     """
     known = _TASKS.get(kind.name)
-    # A file that is imported twice, as a script and as an import, defines its class twice.
-    if known is not None and known.__qualname__ != kind.__qualname__:
+    if known is not None and not _is_again(known, kind):
         raise MemrnnError(f"There is a task {kind.name!r} already; choose another name.")
     if not kind.name.isidentifier():
         raise MemrnnError(f"{kind.name!r} cannot name a task; write letters, digits and _ only.")
     _TASKS[kind.name] = kind
     return kind
+
+
+def _is_again(known: type[Task], kind: type[Task]) -> bool:
+    """Whether a class is defined once more, not another one with the same name.
+
+    A file that is imported twice, as a script and as an import, defines its class twice; a cell
+    of a notebook that runs again may have been edited.
+    """
+    in_notebook = kind.__module__ == known.__module__ == "__main__"
+    return kind.__qualname__ == known.__qualname__ and (
+        in_notebook or definition_of(kind) == definition_of(known)
+    )
 
 
 def task_names() -> tuple[str, ...]:

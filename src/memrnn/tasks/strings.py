@@ -141,7 +141,8 @@ class Strings(Task):
 
     @property
     def trained_groups(self) -> tuple[float, float]:
-        return self.train_lengths
+        low, high = self.train_lengths
+        return float(low), float(high)
 
     @property
     def updates(self) -> int:

@@ -1,0 +1,304 @@
+"""Strings as a task: what is drawn, batches and plans, scores of items against loops."""
+
+import dataclasses
+import math
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import memrnn
+import reference_networks
+from memrnn import Law, Network, Strings, get_language, get_model
+from memrnn.padding import padded_lengths
+from memrnn.precision import cast, scope
+from memrnn.predictors import CEILING, FLOORS
+from memrnn.tasks import EvaluationSet, ItemScores, score_set, total
+
+TASK = Strings(
+    "marked-copy",
+    train_lengths=(4, 12),
+    batches=60,
+    validation_batches=20,
+    length_bins=((3, 7), (8, 16), (20, 60)),
+    samples_per_length=2,
+)
+
+
+def network(task: Strings = TASK, model: str = "jm-3") -> Network:
+    """A random network in float64, with parameters large enough to make a difference."""
+    with scope("float64"):
+        built = task.build(get_model(model), 0)
+        return jax.tree.map(
+            lambda leaf: 3 * leaf if eqx.is_inexact_array(leaf) else leaf, cast(built, "float64")
+        )
+
+
+def scores_of(task: Strings, net: Network, evaluation_set: EvaluationSet) -> ItemScores:
+    with scope("float64"):
+        score = jax.jit(lambda carry, batch: task.score(net, carry, batch))
+        return score_set(score, task.carry(net), evaluation_set)
+
+
+def strings_of(evaluation_set: EvaluationSet) -> list[list[int]]:
+    """The strings of a set in the order of its items."""
+    found: dict[int, list[int]] = {}
+    for batch, numbers in zip(evaluation_set.batches, evaluation_set.items, strict=True):
+        for row, length, number in zip(batch.tokens, batch.lengths, numbers, strict=True):
+            if number >= 0:
+                assert number not in found
+                found[int(number)] = [int(symbol) for symbol in row[:length]]
+    assert sorted(found) == list(range(len(evaluation_set.groups)))
+    return [found[number] for number in sorted(found)]
+
+
+def by_hand(net: Any, string: list[int], symbols: int) -> tuple[list[float], list[bool]]:
+    """Nats of every symbol and of end-of-string, and whether no other one is more likely."""
+    right = []
+    for t, target in enumerate([*string, symbols]):
+        prefix = string[:t]
+        rivals = [
+            reference_networks.losses(net, [*prefix, other])[t] for other in range(symbols)
+        ] + [reference_networks.losses(net, prefix)[t]]
+        right.append(int(np.argmin(rivals)) == target)
+    return reference_networks.losses(net, string), right
+
+
+def test_data_is_a_pure_function_of_the_seed() -> None:
+    first, again, other = (TASK.data(seed).own for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first.tokens, again.tokens)
+    assert not np.array_equal(first.tokens, other.tokens)
+    first, again, other = (strings_of(TASK.validation(seed)) for seed in (3, 3, 4))
+    assert first == again != other
+    data = TASK.data(3).own
+    trained = [
+        row[:n].tolist() for rows, n in zip(data.tokens, data.lengths, strict=True) for row in rows
+    ]
+    assert trained[: len(first)] != first
+
+
+def test_data_depends_on_the_options_of_training_only() -> None:
+    other = dataclasses.replace(TASK, length_bins=((3, 5),), samples_per_length=9)
+    np.testing.assert_array_equal(TASK.data(0).own.tokens, other.data(0).own.tokens)
+
+
+def test_every_batch_has_one_valid_length_and_strings_of_the_language() -> None:
+    data, language = TASK.data(0).own, get_language("marked-copy")
+    assert data.tokens.shape == (60, 10, 12) and data.lengths.shape == (60,)
+    assert set(data.lengths.tolist()) == {5, 7, 9, 11}
+    for tokens, length in zip(data.tokens, data.lengths, strict=True):
+        assert all(language.contains(string) for string in tokens[:, :length])
+        assert not np.any(tokens[:, length:])
+
+
+def test_validation_has_every_string_as_an_item_with_its_length_as_group() -> None:
+    validation = TASK.validation(0)
+    strings = strings_of(validation)
+    assert len(strings) == 200 and not validation.carries
+    assert [str(len(string)) for string in strings] == list(validation.groups)
+    assert all(get_language("marked-copy").contains(np.array(string)) for string in strings)
+
+
+def test_the_plan_takes_every_batch_once_in_an_order_of_seed_and_epoch() -> None:
+    task = dataclasses.replace(TASK, train_lengths=(4, 60), batches=50)
+    assert task.updates == 50 and task.widths == (22, 41, 60)
+    items, widths = task.plan(1, 0)
+    assert sorted(items) == list(range(50))
+    np.testing.assert_array_equal(items, task.plan(1, 0)[0])
+    assert not np.array_equal(items, task.plan(1, 1)[0])
+    assert not np.array_equal(items, task.plan(2, 0)[0])
+    for length, width in zip(task.data(1).own.lengths[items], widths, strict=True):
+        below = task.widths[width - 1] if width else 0
+        assert below < length <= task.widths[width]
+
+
+def test_a_batch_is_cut_to_its_width() -> None:
+    task = dataclasses.replace(TASK, train_lengths=(4, 60), batches=50)
+    data, (items, widths) = task.data(1), task.plan(1, 0)
+    for item, number in list(zip(items, widths, strict=True))[:5]:
+        width = task.widths[number]
+        batch = task.batch(data, item, width)
+        length = data.own.lengths[item]
+        assert batch.tokens.shape == (10, width)
+        np.testing.assert_array_equal(batch.lengths, [length] * 10)
+        np.testing.assert_array_equal(batch.tokens, data.own.tokens[item][:, :width])
+
+
+def test_the_loss_is_the_mean_of_strings_and_its_scores_are_those_of_score() -> None:
+    net = network()
+    data = TASK.data(1)
+    with scope("float64"):
+        batch = jax.tree.map(jnp.asarray, TASK.batch(data, 5, 12))
+        loss, (_, scores) = TASK.loss(net, (), batch, jax.random.key(0))
+        _, expected = TASK.score(net, (), batch)
+        longer = batch._replace(tokens=jnp.pad(batch.tokens, ((0, 0), (0, 7))))
+        padded, _ = TASK.loss(net, (), longer, jax.random.key(0))
+    nats, symbols = scores["perplexity"]
+    np.testing.assert_allclose(loss, np.mean(nats), rtol=1e-12)
+    np.testing.assert_allclose(nats, expected["perplexity"][0], rtol=1e-12)
+    np.testing.assert_array_equal(symbols, batch.lengths + 1)
+    np.testing.assert_allclose(loss, padded, rtol=1e-12)
+
+
+@pytest.mark.parametrize("language", ["marked-copy", "count-3"])
+def test_scores_of_items_equal_loops_over_symbols(language: str) -> None:
+    task = dataclasses.replace(TASK, language=language, length_bins=((3, 7), (8, 16)))
+    net, count = network(task), len(get_language(language).symbols)
+    for name in ("3:7", "8:16"):
+        evaluation_set = task.evaluation_set(name)
+        found = scores_of(task, net, evaluation_set)
+        law = Law(get_language(language), *(int(one) for one in name.split(":")))
+        for number, string in enumerate(strings_of(evaluation_set)):
+            nats, right = by_hand(net, string, count)
+            asked = law.determined(np.array([string], np.int32))[0]
+            hits = np.array(right)
+            expected = {
+                "perplexity": (sum(nats), len(string) + 1),
+                "accuracy": (sum(right), len(string) + 1),
+                "determined_accuracy": (np.sum(asked & hits), np.sum(asked)),
+                "sequence_accuracy": (float(np.all(hits | ~asked)), 1),
+                "underflow_flagged": (0, 1),
+                "not_finite": (0, len(string) + 1),
+            }
+            assert found.keys() == expected.keys()
+            for metric, parts in expected.items():
+                assert [part[number] for part in found[metric]] == pytest.approx(parts, rel=1e-9)
+
+
+def test_languages_without_determined_symbols_have_no_such_scores() -> None:
+    task = Strings("unmarked-copy", length_bins=((4, 6),), samples_per_length=2)
+    assert not get_language("unmarked-copy").has_determined_symbols
+    found = scores_of(task, network(task), task.evaluation_set("4:6"))
+    assert not {"determined_accuracy", "sequence_accuracy"} & found.keys()
+    assert "determined_accuracy" not in task.references("4:6")["bayes"]
+
+
+def test_evaluation_strings_depend_on_bin_and_language_only() -> None:
+    other = dataclasses.replace(TASK, train_lengths=(5, 30), batches=7)
+    assert strings_of(TASK.evaluation_set("8:16")) == strings_of(other.evaluation_set("8:16"))
+    assert strings_of(TASK.evaluation_set("8:16")) != strings_of(TASK.evaluation_set("3:7"))
+
+
+def test_an_evaluation_set_has_every_valid_length_equally_often() -> None:
+    """More strings than a batch holds; batches of one width have one shape."""
+    task = dataclasses.replace(TASK, samples_per_length=31, length_bins=((3, 50),))
+    evaluation_set = task.evaluation_set("3:50")
+    strings = strings_of(evaluation_set)
+    counts = dict.fromkeys(range(3, 51, 2), 31)
+    lengths = [len(string) for string in strings]
+    assert {length: lengths.count(length) for length in set(lengths)} == counts
+    assert list(evaluation_set.groups) == [str(length) for length in lengths]
+    shapes = {batch.tokens.shape for batch in evaluation_set.batches}
+    assert len(shapes) == 3 < len(evaluation_set.batches)
+    filler = sum(int(np.sum(numbers < 0)) for numbers in evaluation_set.items)
+    assert filler == sum(len(numbers) for numbers in evaluation_set.items) - len(strings) > 0
+
+
+def test_filled_up_batches_score_every_item_once() -> None:
+    task = dataclasses.replace(TASK, samples_per_length=31, length_bins=((3, 50),))
+    evaluation_set, net = task.evaluation_set("3:50"), network()
+    found = scores_of(task, net, evaluation_set)
+    lengths = np.array([int(group) for group in evaluation_set.groups])
+    np.testing.assert_array_equal(found["accuracy"][1], lengths + 1)
+    strings = strings_of(evaluation_set)
+    for number in (0, 99, 100, 300, len(strings) - 1):
+        expected = sum(reference_networks.losses(net, strings[number]))
+        assert found["perplexity"][0][number] == pytest.approx(expected, rel=1e-9)
+
+
+def test_references_of_an_evaluation_set_equal_loops() -> None:
+    strings = strings_of(TASK.evaluation_set("8:16"))
+    references = TASK.references("8:16")
+    assert list(references) == [*(floor.name for floor in FLOORS), "bayes"]
+    training = Law(get_language("marked-copy"), 4, 12)
+    law = Law(get_language("marked-copy"), 8, 16)
+    predictors = {floor.name: floor(training) for floor in FLOORS} | {"bayes": CEILING(law)}
+    for name, predictor in predictors.items():
+        for number, string in enumerate(strings):
+            (rows,) = predictor.probabilities(np.array([string], np.int32))
+            targets = [*string, 3]
+            nats = -sum(math.log(row[symbol]) for row, symbol in zip(rows, targets, strict=True))
+            found = references[name]
+            assert found["perplexity"][0][number] == pytest.approx(nats, rel=1e-9)
+            assert found["perplexity"][1][number] == len(targets)
+            right = [row[s] >= max(row) * (1 - 1e-9) for row, s in zip(rows, targets, strict=True)]
+            assert found["accuracy"][0][number] <= sum(right)
+    groups = [np.array([string], np.int32) for string in strings]
+    bayes = total(references["bayes"])["perplexity"]
+    bound = law.lower_bound_perplexity(groups)
+    assert math.exp(bayes.numerator / bayes.denominator) == pytest.approx(bound, rel=1e-12)
+    assert np.all(references["bayes"]["determined_accuracy"][0] > 0)
+
+
+def test_the_validation_reference_is_the_bound_of_the_training_distribution() -> None:
+    reference = total(TASK.validation_reference(0))["perplexity"]
+    law = Law(get_language("marked-copy"), 4, 12)
+    groups = [np.array([string], np.int32) for string in strings_of(TASK.validation(0))]
+    bound = law.lower_bound_perplexity(groups)
+    assert math.exp(reference.numerator / reference.denominator) == pytest.approx(bound, rel=1e-12)
+
+
+@pytest.mark.parametrize("fields", [{}, {"length_bins": ((40, 100),)}, {"batches": 5}], ids=str)
+def test_options_survive_json(fields: dict[str, Any]) -> None:
+    task = dataclasses.replace(TASK, **fields)
+    assert memrnn.make_task("strings", task.options()) == task
+    assert task.spec == "strings:marked-copy"
+
+
+def test_sets_say_how_they_lie_to_what_was_trained_on() -> None:
+    task = dataclasses.replace(TASK, length_bins=((3, 12), (5, 13), (13, 20)))
+    assert [tuple(one) for one in task.sets] == [
+        ("3:12", "within"),
+        ("5:13", "across"),
+        ("13:20", "beyond"),
+    ]
+    assert task.describe().trained_groups == (4, 12)
+
+
+def test_a_bin_without_a_valid_length_is_refused() -> None:
+    with pytest.raises(memrnn.MemrnnError, match="nearest valid lengths are 9 and 11"):
+        dataclasses.replace(TASK, length_bins=((10, 10),))
+
+
+def test_text_is_encoded_with_or_without_spaces() -> None:
+    np.testing.assert_array_equal(TASK.encode("01 # 01"), TASK.encode("01#01"))
+    assert TASK.remarks("01#01") == ()
+    (remark,) = TASK.remarks("01#11")
+    assert "marked-copy" in remark
+    assert TASK.labels == ("0", "1", "#", "end")
+
+
+def test_strings_of_length_10000() -> None:
+    """Exact in float64 to the last symbol; the stack reaches a height of thousands."""
+    task = dataclasses.replace(TASK, length_bins=((9999, 10000),), samples_per_length=1)
+    net, evaluation_set = network(task, "jm-2"), task.evaluation_set("9999:10000")
+    (string,) = strings_of(evaluation_set)
+    found = scores_of(task, net, evaluation_set)
+    assert np.isfinite(found["perplexity"][0][0]) and found["perplexity"][1][0] == 10000
+    assert found["not_finite"][0][0] == 0
+    with scope("float64"):
+        odds = jax.nn.log_softmax(net.prefix_logits(jnp.array(string)[:, None])[:, 0])
+    nats = -np.asarray(odds)[np.arange(2000), string[:2000]]
+    expected = reference_networks.losses(net, string[:2000])[:2000]
+    np.testing.assert_allclose(nats, expected, atol=1e-9)
+
+
+def test_padded_lengths() -> None:
+    """They are the same for all languages, but those that no string needs are left out."""
+    from memrnn.languages._template_language import TemplateLanguage
+
+    known = get_language("count-3")
+    assert isinstance(known, TemplateLanguage)
+    for language in ("unmarked-copy", "count-3"):
+        assert padded_lengths(Law(get_language(language), 40, 80)) == (53, 66, 80)
+    assert padded_lengths(Law(known, 7, 20)) == (20,)
+
+    class Rare(TemplateLanguage):
+        def valid(self, length: int) -> bool:
+            return length in (41, 70)
+
+    rare = Rare(known.name, known.symbols, known.template)
+    assert padded_lengths(Law(rare, 40, 80)) == (53, 80)

@@ -1,0 +1,59 @@
+"""Every benchmark starts and prints its table, in the smallest size that it has.
+
+Nothing here measures. Benchmarks that compare with PyTorch are skipped where that is missing.
+"""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+TORCH = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is missing")
+SMALL = "--lengths 6 8"
+COUNT = "--model lstm-2 --language count-3"
+
+CASES = {
+    "compiling": (f"{COUNT} {SMALL} --bins 6:8", "ratio of times"),
+    "loop_gradient": ("--model jm-3 --length 5 --rounds 1", "unroll"),
+    "nondeterministic_cost": ("rns-1-1 --lengths 4 --rounds 1", "one core"),
+    "nondeterministic_precision": ("--length 3", "| uniform, 1 | 3 |"),
+    "pack": (f"{COUNT} {SMALL} --sizes 2 --batches 2 --turns 1", "an hour:"),
+    "standings": ("", "lengths 200 to 400"),
+    "study": (f"overhead --restarts 1 --batches 2 {SMALL} --models lstm-2", "of the study's time"),
+    "test_memory": ("--model lstm-2 --lengths 8 16", "exponent over all"),
+    "text_step": (
+        "lstm-4+rns-1-1:window=35 --words 5 --streams 1 --segments 1 --rounds 1",
+        "rns-1",
+    ),
+}
+WITH_TORCH = {
+    "epoch": ("--model jm-3 --language count-3 --epochs 1 --batches 10", "ratio"),
+    "nondeterministic_step": ("rns-1-1 --length 4 --rounds 1 --steps 1", "products"),
+    "torch_nondeterministic": ("rns-1-1 --batch 1 --length 4 --repeats 1", "rns-1-1"),
+    "torch_reference": ("jm-3 --batch 1 --length 4 --repeats 1", "jm-3"),
+    "training_step": ("jm-3 --length 5 --rounds 1", "jm-3"),
+}
+ALL = [
+    *(pytest.param(name, *case, id=name) for name, case in CASES.items()),
+    *(pytest.param(name, *case, id=name, marks=TORCH) for name, case in WITH_TORCH.items()),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "shown"), ALL)
+def test_a_benchmark_starts(name: str, arguments: str, shown: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / f"{name}.py"), *arguments.split()],
+        env=os.environ | {"JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert shown in done.stdout
+
+
+def test_every_benchmark_has_a_case() -> None:
+    assert {path.stem for path in FOLDER.glob("*.py")} == CASES.keys() | WITH_TORCH.keys()
