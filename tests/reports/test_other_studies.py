@@ -3,7 +3,6 @@
 import dataclasses
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from memrnn.reports.study import View, compare, judge, statistics
@@ -70,8 +69,8 @@ def test_the_page_has_no_claims_and_says_why(page, content):
     assert len(ids) == len(set(ids))
     links = {value[1:] for _, name, value in parsed.attributes if name == "href"}
     assert links <= set(ids)
-    assert "copying [bold]far[/]: Trained, evaluated on all" in page
-    assert "recognition of count-3: Trained on 3–12 (Length), evaluated on 3–12 and 15–24" in page
+    assert "copying [bold]far[/]: evaluated on all" in page
+    assert "recognition of count-3: trained on 3–12 (Length), evaluated on 3–12 and 15–24" in page
 
 
 def test_every_figure_and_table_is_made(content):
@@ -202,7 +201,6 @@ def test_other_networks_on_strings_get_no_claims():
     other = make_study(lambda *name: (0.8, 0.7, 0.65), restarts=2, models=("lstm", "rns-9-9"))
     assert len(judge(View(theirs, "float32"))) == 8
     assert judge(View(other, "float32")) == []
-    assert "neither is on this page" in render(gather(other, NOWHERE))
 
 
 def test_files_of_tasks_of_one_title_do_not_collide():
@@ -219,5 +217,5 @@ def test_reading_a_study_needs_no_code_of_users(results, monkeypatch):
     for name in ("memrnn.models.get_model", "memrnn.languages.get_language",
                  "memrnn.tasks.make_task", "memrnn.tasks.task_class"):  # fmt: skip
         monkeypatch.setattr(name, refuse)
-    unknown = study(models=("lstm", "a-model-of-nobody"))
-    assert np.isfinite(len(render(gather(unknown, NOWHERE))))
+    unknown = study(models=("a-model-of-nobody",), freeze=("none", "memory"), restarts=2)
+    assert "a-model-of-nobody on recognition of count-3" in render(gather(unknown, NOWHERE))

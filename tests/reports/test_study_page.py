@@ -199,7 +199,7 @@ def folder(tmp_path_factory):
     )
 
     def script(job):
-        if job.runs[0][1] == 2 and job.cell["freeze"] == ["memory"]:
+        if job.runs[0][1] == 2 and job.experiment["freeze"] == ["memory"]:
             yield RunFailed(job.runs[0][0], "a reason", "error")
         else:
             yield from run_job(job)
