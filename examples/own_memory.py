@@ -42,7 +42,7 @@ class Queue(memrnn.AffineMemory):
 
     def init(self, batch: int, horizon: int | None) -> State:
         if horizon is None:
-            raise memrnn.errors.MemrnnError("A queue needs a slot per step; give a horizon.")
+            raise memrnn.MemrnnError("A queue needs a slot per step; give a horizon.")
         slots = jnp.zeros((batch, horizon, self.size), self.weight.dtype)
         tail = jnp.zeros_like(slots[..., 0]).at[:, 0].set(1)
         return slots, tail, jnp.array(horizon - 1, jnp.int32)

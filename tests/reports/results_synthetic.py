@@ -41,7 +41,8 @@ def strings_task(
 
 
 RECOGNITION = TaskDescription(
-    "recognition:count-3", "recognition of count-3", "key of recognition", (ACCURACY,), "accuracy", "accuracy",
+    "recognition:count-3", "recognition of count-3", "key of recognition", (ACCURACY,),
+    "accuracy", "accuracy",
     (SetDescription("3:12", "within"), SetDescription("15:24", "beyond")), "Length", (3.0, 12.0),
 )  # fmt: skip
 """One metric and one baseline, nothing optimal."""

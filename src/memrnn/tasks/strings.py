@@ -211,8 +211,8 @@ class Strings(Task):
             UNDERFLOWED.name: (predicted.underflow.astype(symbols.dtype), one),
         }
         if batch.determined is not None:
-            wrong = count(batch.determined & ~right)
-            asked = count(batch.determined)
+            determined = jnp.asarray(batch.determined)
+            wrong, asked = count(determined & ~right), count(determined)
             scores[DETERMINED.name] = (asked - wrong, asked)
             scores[SEQUENCE.name] = ((wrong == 0).astype(symbols.dtype), one)
         return carry, scores
@@ -344,15 +344,15 @@ class _Predicted(NamedTuple):
 
 def _predict(network: Network, batch: Batch) -> _Predicted:
     """Nats are computed in float32, or float64 if the logits are, whatever the network's format."""
-    states = batch.states or _hidden_states(network, batch.tokens)
+    tokens, lengths = jnp.asarray(batch.tokens), jnp.asarray(batch.lengths)
+    states = batch.states or _hidden_states(network, tokens)
     logits = network.output(states.hidden)
     logits = logits.astype(jnp.float64 if logits.dtype == jnp.float64 else jnp.float32)
     end = logits.shape[-1] - 1
-    lengths = batch.lengths[None]
-    positions = jnp.arange(batch.tokens.shape[1] + 1, dtype=lengths.dtype)[:, None]
-    padded = jnp.pad(batch.tokens, ((0, 0), (0, 1))).T
-    targets = jnp.where(positions == lengths, end, padded)
-    counted = positions <= lengths
+    positions = jnp.arange(tokens.shape[1] + 1, dtype=lengths.dtype)[:, None]
+    padded = jnp.pad(tokens, ((0, 0), (0, 1))).T
+    targets = jnp.where(positions == lengths[None], end, padded)
+    counted = positions <= lengths[None]
     # One-hot instead of a gather: its gradient is a product, not a scatter.
     chosen = jax.nn.one_hot(targets, end + 1, dtype=logits.dtype)
     nats = jax.nn.logsumexp(logits, axis=-1) - jnp.sum(logits * chosen, axis=-1)
@@ -362,12 +362,12 @@ def _predict(network: Network, batch: Batch) -> _Predicted:
         jnp.where(counted, nats, 0),
         counted & right,
         counted & ~finite,
-        (batch.lengths + 1).astype(logits.dtype),
+        (lengths + 1).astype(logits.dtype),
         states.underflow > UNDERFLOW,
     )
 
 
-def _hidden_states(network: Network, tokens: Int[AnyArray, "rows longest"]) -> HiddenStates:
+def _hidden_states(network: Network, tokens: Int[Array, "rows longest"]) -> HiddenStates:
     hidden, state = network.hidden(tokens.T)
     none = jnp.zeros(tokens.shape[0], network.dtype)
     underflow = network.memory.diagnostics(state.memory).get("underflow", none)
