@@ -58,7 +58,9 @@ def main() -> None:
     print(f"batch {BATCH}, length {arguments.length}, float32, one core, medians of rounds")
     print(f"{'model':<12}{'REFERENCE ms':>14}{'FAST ms':>10}{'ratio':>8}")
     for model in arguments.models:
-        runs = [gradients(model, arguments.length, rule) for rule in (memrnn.REFERENCE, memrnn.FAST)]
+        runs = [
+            gradients(model, arguments.length, rule) for rule in (memrnn.REFERENCE, memrnn.FAST)
+        ]
         for run in runs:
             run()
         rounds = [[run() for run in runs] for _ in range(arguments.rounds)]

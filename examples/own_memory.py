@@ -14,7 +14,6 @@ import numpy as np
 import memrnn
 from memrnn.cli import main
 
-
 State = tuple[jax.Array, jax.Array, jax.Array]
 
 

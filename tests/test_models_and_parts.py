@@ -4,9 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from memrnn.controllers import CONTROLLERS
+from memrnn.controllers import CONTROLLERS, GRU
 from memrnn.memories import NoMemory, Superposition
-from memrnn.controllers import GRU
 from memrnn.models import (
     Model,
     get_model,

@@ -170,7 +170,7 @@ def model_names() -> dict[str, str]:
         name: f"{model.controller} with memory {model.memory}, registered by the user"
         for name, model in _REGISTERED.items()
     }
-    own = {name: "controller, registered by the user" for name in _own_controllers()}
+    own = dict.fromkeys(_own_controllers(), "controller, registered by the user")
     return PRESETS | own | registered
 
 
