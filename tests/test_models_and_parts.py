@@ -64,7 +64,7 @@ def test_a_registered_controller_can_be_named(monkeypatch: pytest.MonkeyPatch) -
     assert get_model("cell2-32") == Model("cell2", hidden_size=32)
     assert get_model("cell2-32+jm-10") == Model("cell2", "superposition", 32, {"sizes": [10]})
     assert "cell2" in model_names()
-    with pytest.raises(ValueError, match="There is no model 'cell3'.*registered: .*cell2"):
+    with pytest.raises(ValueError, match=r"There is no model 'cell3'.*registered: .*cell2"):
         get_model("cell3")
     for taken in ("lstm", "jm", "rns"):
         with pytest.raises(ValueError, match="already; choose another name"):

@@ -179,9 +179,9 @@ def get_model(name: str) -> Model:
 
     Args:
         name: a registered name; a controller (`elman`, `gru`, `lstm` or a registered one), with
-            `-N` for N hidden units instead of 20; or a memory, with `CONTROLLER+` in front if not `lstm`:
-            `jm-10`, `jm-3.3.3`, `jm-hidden`, `strat-10`, `rns-3-3`, `vrns-3-3-5`, `gru+jm-10`,
-            `lstm-256+rns-4-5:window=35`.
+            `-N` for N hidden units instead of 20; or a memory, with `CONTROLLER+` in front if not
+            `lstm`: `jm-10`, `jm-3.3.3`, `jm-hidden`, `strat-10`, `rns-3-3`, `vrns-3-3-5`,
+            `gru+jm-10`, `lstm-256+rns-4-5:window=35`.
 
     Raises:
         MemrnnError: for any other name.
