@@ -40,7 +40,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import reference_nondeterministic as reference
-from echo_controller import driven
+from echo_controller import controlled
 from memrnn.memories import Nondeterministic
 from memrnn.precision import cast, scope
 
@@ -63,7 +63,7 @@ def memory() -> Nondeterministic:
 
 
 def size() -> int:
-    return len(memory().affine()[1])
+    return len(memory().controls()[1])
 
 
 def place() -> tuple[np.ndarray, ...]:
@@ -124,7 +124,7 @@ def by_memrnn(cases: Sequence[Case], precision: str) -> list[Result]:
 
     @eqx.filter_jit
     def run(memory: Nondeterministic, drives: Any, cotangent: Any) -> tuple[Any, Any]:
-        readings, pull = jax.vjp(lambda drives: driven(memory, drives), drives)
+        readings, pull = jax.vjp(lambda drives: controlled(memory, drives), drives)
         return readings, pull(cotangent)[0]
 
     with scope(precision):
