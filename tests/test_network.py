@@ -258,7 +258,7 @@ def test_low_precision_is_scored_in_float32() -> None:
 def test_prefix_logits_are_those_of_steps(name: str) -> None:
     tokens = jnp.asarray(np.random.default_rng(0).integers(0, 3, (5, 2)), jnp.int32)
     with scope("float64"):
-        network = jax.tree.map(lambda leaf: 4 * leaf, get_model(name).build(symbols=3, seed=0))
+        network = jax.tree.map(lambda leaf: 4 * leaf, get_model(name).build(OneHot(3), 4, seed=0))
         found = eqx.filter_jit(network.prefix_logits)(tokens)
         state = network.init(2, len(tokens))
         np.testing.assert_array_equal(found[0], jnp.broadcast_to(network.output.bias, (2, 4)))
@@ -269,7 +269,7 @@ def test_prefix_logits_are_those_of_steps(name: str) -> None:
 
 
 def test_a_logit_that_is_not_finite_is_never_right() -> None:
-    network = get_model("lstm").build(symbols=3, seed=0)
+    network = get_model("lstm").build(OneHot(3), 4, seed=0)
     for value in (jnp.nan, jnp.inf):
         broken = eqx.tree_at(lambda n: n.output.bias, network, jnp.full(4, value))
         for symbol in range(3):
@@ -280,7 +280,7 @@ def test_a_logit_that_is_not_finite_is_never_right() -> None:
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_evaluation_in_16_bits_is_linear_in_the_length(precision: str) -> None:
     """Four times the length takes about four times as long, and not sixteen times."""
-    network = cast(get_model("lstm").build(symbols=3, seed=0), precision)
+    network = cast(get_model("lstm").build(OneHot(3), 4, seed=0), precision)
     run = jax.jit(lambda tokens: network.prefix_logits(tokens))
     inputs = [jnp.zeros((length, 1), jnp.int32) for length in (4_000, 16_000)]
 
