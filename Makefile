@@ -71,9 +71,9 @@ wheel: $(INSTALLED) ## build the wheel, install it into an empty environment and
 	venv/bin/python -c 'import memrnn; assert "site-packages" in memrnn.__file__'; \
 	venv/bin/memrnn --help >/dev/null; \
 	venv/bin/memrnn languages --json | venv/bin/python -m json.tool >/dev/null; \
-	venv/bin/memrnn train --language count-3 --model jm-3 --lengths 3 9 --batches 5 \
-	  --validation-batches 2 --epochs 1 --restarts 1 --out run; \
-	venv/bin/memrnn test run --bins 10:20 >/dev/null; \
+	venv/bin/memrnn train --language count-3 --model jm-3 --train-lengths 3:9 --batches 5 \
+	  --validation-batches 2 --max-epochs 1 --restarts 1 --out run; \
+	venv/bin/memrnn evaluate run --length-bins 10:20 >/dev/null; \
 	echo 'The wheel works in an empty environment.'
 
 bench: $(INSTALLED) ## how to run the benchmarks

@@ -3,7 +3,7 @@
 `w # w` needs a queue, not a stack. This file registers one and then *is* the command line:
 
     python examples/own_memory.py train --language marked-copy --model queue-5 --out runs/queue
-    python examples/own_memory.py test runs/queue
+    python examples/own_memory.py evaluate runs/queue
 """
 
 import equinox as eqx
@@ -42,7 +42,7 @@ class Queue(memrnn.AffineMemory):
 
     def init(self, batch: int, horizon: int | None) -> State:
         if horizon is None:
-            raise memrnn.errors.MemrnnError("A queue needs a slot per step; give a horizon.")
+            raise memrnn.MemrnnError("A queue needs a slot per step; give a horizon.")
         slots = jnp.zeros((batch, horizon, self.size), self.weight.dtype)
         tail = jnp.zeros_like(slots[..., 0]).at[:, 0].set(1)
         return slots, tail, jnp.array(horizon - 1, jnp.int32)

@@ -1,4 +1,4 @@
-"""Compiling: one program a bucket and phase, and none at a second start."""
+"""Compiling: one program per width and phase, shared by languages, none at a second start."""
 
 import collections
 import dataclasses
@@ -12,8 +12,21 @@ import jax
 import pytest
 
 import memrnn
+import own_stream
+from memrnn.precision import scope
+from memrnn.training import Restart
+from small_experiments import small
 
-RECIPE = memrnn.Recipe(lengths=(3, 42), batch_size=2, batches=8, validation_batches=3, epochs=2)
+EXPERIMENT = small(
+    "jm-2",
+    train_lengths=(3, 42),
+    batch_size=2,
+    batches=8,
+    validation_batches=3,
+    max_epochs=2,
+    length_bins=((50, 92),),
+    samples_per_length=1,
+)
 
 
 @contextmanager
@@ -35,21 +48,22 @@ def compiled() -> Iterator[collections.Counter[str]]:
         logger.removeHandler(handler)
 
 
-def test_one_program_a_bucket_and_phase(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Two phases of training whatever the lengths and restarts, one a padded length of testing."""
-    experiment = memrnn.Experiment("marked-copy", "jm-2", (), RECIPE)
+def test_one_program_per_padded_length_and_phase(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two phases of training whatever the lengths and restarts, one per width of evaluation."""
     with compiled() as names:
-        run = memrnn.train(experiment, tmp_path / "run", restarts=3)
-    assert names == {"jit(epoch)": 1, "jit(validate)": 1}
+        run = memrnn.train(EXPERIMENT, tmp_path / "run", restarts=3)
+    assert names == {"jit(epoch)": 1, "jit(score)": 1}
     jax.clear_caches()
     with compiled() as names:
-        memrnn.test(run, [(50, 92)], strings_per_length=1)
-    assert names == {"jit(mark)": 3}
+        memrnn.evaluate(run)
+    assert names == {"jit(score)": 3}
     with compiled() as names:
-        memrnn.test(run, [(50, 92)], strings_per_length=1)
-        more = dataclasses.replace(RECIPE, epochs=3)
-        memrnn.train(dataclasses.replace(experiment, recipe=more), tmp_path / "run", restarts=3)
-    assert dict(names) == {"jit(epoch)": 1, "jit(validate)": 1}
+        memrnn.evaluate(run)
+        more = dataclasses.replace(EXPERIMENT.config, max_epochs=3)
+        memrnn.train(dataclasses.replace(EXPERIMENT, config=more), tmp_path / "run", restarts=3)
+    assert dict(names) == {"jit(epoch)": 1, "jit(score)": 1}
 
 
 def test_a_second_start_takes_every_program_from_the_cache(tmp_path: Path) -> None:
@@ -59,13 +73,46 @@ def test_a_second_start_takes_every_program_from_the_cache(tmp_path: Path) -> No
         if name == "/jax/compilation_cache/cache_misses":
             misses.append(name)
 
-    experiment = memrnn.Experiment("marked-copy", "jm-4", (), RECIPE)
+    task = dataclasses.replace(EXPERIMENT.task, length_bins=((50, 60),))  # type: ignore[type-var]
+    experiment = dataclasses.replace(EXPERIMENT, model="jm-4", task=task)
     jax.monitoring.register_event_listener(listen)
     counts = []
     for folder in ("first", "second"):
         jax.clear_caches()
         run = memrnn.train(experiment, tmp_path / folder, restarts=1)
-        memrnn.test(run, [(50, 60)], strings_per_length=1)
+        memrnn.evaluate(run)
         counts.append(len(misses))
     assert counts[0] >= 3
     assert counts[1] == counts[0]
+
+
+def epoch_of(experiment: memrnn.Experiment, number: int = 0) -> str:
+    """The compiled epoch of a restart."""
+    jax.clear_caches()
+    with scope("float32"):
+        return Restart(experiment, number).compile().epoch.as_text()  # type: ignore[attr-defined]
+
+
+def test_languages_with_equally_many_symbols_share_their_programs() -> None:
+    """No constant of a language is in the program: neither strings, nor lengths, nor seeds."""
+    texts = {
+        epoch_of(small("lstm-3", language=language, train_lengths=(3, 30), seed=seed))
+        for language, seed in [
+            ("marked-copy", 0),
+            ("marked-reverse-and-copy", 0),
+            ("count-and-copy", 0),
+            ("count-3", 3),
+        ]
+    }
+    assert len(texts) == 1
+    (known,) = texts
+    assert epoch_of(small("lstm-3", language="unmarked-copy", train_lengths=(3, 30))) != known
+
+
+def test_files_of_equal_length_share_their_programs(tmp_path: Path) -> None:
+    texts = set()
+    for name, content in (("one", "abcab" * 60), ("two", "xyzzx" * 60)):
+        (tmp_path / name).write_text(content)
+        task = own_stream.Characters(str(tmp_path / name), streams=2, segment=8)
+        texts.add(epoch_of(memrnn.Experiment(task, "lstm-3")))
+    assert len(texts) == 1

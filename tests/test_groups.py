@@ -11,9 +11,10 @@ import pytest
 import memrnn
 from memrnn import groups
 from memrnn.groups import each_group, group_size, join, split
-from memrnn.network import Network, OneHot, losses
+from memrnn.network import Network, OneHot
 from memrnn.precision import cast, scope
 from memrnn.unroll import unroll
+from string_losses import losses
 
 MODELS = ["rns-2-3", "lstm-20+rns-2-2:window=3", "vrns-2-2-2", "gru-20+vrns-1-2-3:window=4"]
 STRINGS, LENGTH = 6, 9

@@ -85,7 +85,8 @@ def test_registering_does_not_shadow() -> None:
     with pytest.raises(ValueError, match="There is no memory 'tape'"):
         Model("lstm", "tape")
     register_memory("superposition", Superposition)  # the same again is no harm
-    register_model("jm-4", get_model("jm-4"))
+    sizes = {"sizes": (4,), "depth_limit": None}
+    register_model("jm-4", Model("lstm", "superposition", options=sizes))
     assert set(model_names()) == set(PRESETS)
     for bad in ("", "a b", "a/b", "a,b"):
         with pytest.raises(ValueError, match="cannot name a model; choose a name without comma"):
@@ -117,10 +118,16 @@ def test_models_of_ones_own() -> None:
     with pytest.raises(ValueError, match="'mine' would mean another model with a controller"):
         register_controller("mine", GRU)
     register_controller("own", GRU)
+    assert get_model("own") == Model("own")
     assert get_model("own-7+jm-2") == Model("own", "superposition", 7, {"sizes": [2]})
+    assert set(model_names()) == {*PRESETS, "own", "mine"}
+    with pytest.raises(ValueError, match=r"There is no model 'other'.*registered: mine, own"):
+        get_model("other")
+    with pytest.raises(ValueError, match="a controller 'lstm' already, with another meaning"):
+        register_controller("lstm", GRU)
     with pytest.raises(ValueError, match="'own-5' names another model already"):
         register_model("own-5", Model("gru", hidden_size=5))
-    for bad in ("", "Own", "own-5", "5own", "jm", "a+b"):
+    for bad in ("", "Own", "own-5", "5own", "_own", "jm", "a+b"):
         with pytest.raises(ValueError, match="cannot name a controller; choose a name of lower"):
             register_controller(bad, GRU)
 

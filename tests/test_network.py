@@ -10,9 +10,10 @@ import pytest
 
 import reference_networks
 from memrnn.models import Model, get_model
-from memrnn.network import Network, OneHot, losses
+from memrnn.network import Network, OneHot
 from memrnn.parts import parameter_count
 from memrnn.precision import cast, scope
+from string_losses import losses
 
 MODELS = [
     Model("lstm", "none", 4),
@@ -222,7 +223,7 @@ def test_gradient_equals_finite_differences_of_the_reference(model: Model) -> No
 def test_first_logits_are_the_bias() -> None:
     network = get_model("jm-10").build(OneHot(3), 4, seed=5)
     network = eqx.tree_at(lambda n: n.output.bias, network, jnp.arange(4.0))
-    logits = network.logits(jnp.array([[0, 1, 2]], jnp.int32))
+    logits = network.prefix_logits(jnp.array([[0], [1], [2]], jnp.int32))
     np.testing.assert_array_equal(logits[0, 0], np.arange(4.0))
 
 
@@ -248,5 +249,5 @@ def test_padding_changes_nothing(model: Model) -> None:
 def test_low_precision_is_scored_in_float32() -> None:
     for precision in ("bfloat16", "float16"):
         low = cast(get_model("lstm").build(OneHot(3), 4, seed=0), precision)
-        assert low.logits(jnp.zeros((1, 3), jnp.int32)).dtype == precision
+        assert low.prefix_logits(jnp.zeros((3, 1), jnp.int32)).dtype == precision
         assert losses(low, jnp.zeros((1, 3), jnp.int32), jnp.array([3]))[0].dtype == jnp.float32

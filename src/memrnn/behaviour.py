@@ -1,6 +1,6 @@
 """What a controller or a memory does on fixed input, as a digest.
 
-Parameters and inputs are drawn with fixed generators. All is computed on the CPU, eagerly and in
+Parameters and inputs are drawn with fixed generators. All is computed on the CPU and in
 float64, so that machines differ by little (see `memrnn.digests.coarse`); a module that refuses
 float64 is computed in the default precision.
 """
@@ -47,7 +47,7 @@ def _controller_behaviour(build: Callable[..., Controller], hidden_size: int) ->
         cell = _in_default_type(build(_INPUTS, hidden_size, scale=SCALE, rng=rng))
         states = [cell.init(_BATCH)]
         for _ in range(_STEPS):
-            states.append(cell.step(states[-1], _draw(rng, _INPUTS)))
+            states.append(_step(cell, states[-1], _draw(rng, _INPUTS)))
         return states
 
     return _observed(observe, "controller", build)
@@ -72,11 +72,21 @@ def _memory_behaviour(build: Callable[..., Memory], options: str, hidden_size: i
         state = memory.init(_BATCH, _STEPS)
         seen: list[Any] = []
         for _ in range(_STEPS):
-            seen.append(memory.read(state))
-            state = memory.step(state, _draw(rng, hidden_size))
+            seen.append(_read(memory, state))
+            state = _step(memory, state, _draw(rng, hidden_size))
         return [*seen, state]
 
     return _observed(observe, "memory", build)
+
+
+@eqx.filter_jit
+def _step(module: Controller | Memory, state: Any, inputs: Float[Array, "batch size"]) -> Any:
+    return module.step(state, inputs)
+
+
+@eqx.filter_jit
+def _read(memory: Memory, state: Any) -> Float[Array, "batch reading"]:
+    return memory.read(state)
 
 
 def _observed(observe: Callable[[], list[Any]], what: str, thing: Any) -> str:

@@ -10,7 +10,7 @@ from memrnn.controllers import CONTROLLERS
 HIDDEN_SIZE = 20
 """Number of hidden units of a controller where a name gives none."""
 
-_CONTROLLER_NAME = r"[a-z_][a-z0-9_]*"
+_CONTROLLER_NAME = r"[a-z][a-z0-9_]*"
 _CONTROLLER = re.compile(rf"(?P<name>{_CONTROLLER_NAME})(?:-(?P<hidden>[1-9]\d*))?")
 
 

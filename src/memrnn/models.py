@@ -114,7 +114,7 @@ def register_controller(name: str, controller: type[Controller]) -> None:
     if not can_name_controller(name):
         raise MemrnnError(
             f"{name!r} cannot name a controller; choose a name of lower-case letters, digits and "
-            "underscores that begins with no digit and is no kind of stack (jm, strat, rns, vrns)."
+            "underscores that begins with a letter and is no kind of stack (jm, strat, rns, vrns)."
         )
     for model in _REGISTERED if name not in CONTROLLERS else ():
         if controller_in(model) == name:
@@ -167,17 +167,18 @@ def model_names() -> dict[str, str]:
         name: f"{model.controller} with memory {model.memory}, registered by the user"
         for name, model in _REGISTERED.items()
     }
-    return PRESETS | registered
+    own = dict.fromkeys(_own_controllers(), "controller, registered by the user")
+    return PRESETS | own | registered
 
 
 def get_model(name: str) -> Model:
     """The model of this name.
 
     Args:
-        name: a registered name; a controller (`elman`, `gru`, `lstm`), with `-N` for N hidden
-            units instead of 20; or a memory, with `CONTROLLER+` in front if not `lstm`:
-            `jm-10`, `jm-3.3.3`, `jm-hidden`, `strat-10`, `rns-3-3`, `vrns-3-3-5`, `gru+jm-10`,
-            `lstm-256+rns-4-5:window=35`.
+        name: a registered name; a controller (`elman`, `gru`, `lstm` or a registered one), with
+            `-N` for N hidden units instead of 20; or a memory, with `CONTROLLER+` in front if not
+            `lstm`: `jm-10`, `jm-3.3.3`, `jm-hidden`, `strat-10`, `rns-3-3`, `vrns-3-3-5`,
+            `gru+jm-10`, `lstm-256+rns-4-5:window=35`.
 
     Raises:
         MemrnnError: for any other name.
@@ -231,8 +232,13 @@ def _is(value: Any, default: Any) -> bool:
         return False
 
 
+def _own_controllers() -> list[str]:
+    return [name for name in CONTROLLERS if name not in PRESETS]
+
+
 def _unknown(name: str) -> MemrnnError:
-    registered = f"; registered: {', '.join(_REGISTERED)}" if _REGISTERED else ""
+    own = ", ".join([*_REGISTERED, *_own_controllers()])
+    registered = f"; registered: {own}" if own else ""
     return MemrnnError(
         f"There is no model {name!r}; there are {GRAMMAR}{registered}. "
         "A model of your own must be registered first."

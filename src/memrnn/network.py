@@ -1,19 +1,15 @@
 """A network: embedding, controller, memory and output layer, and what it predicts."""
 
 import abc
-import os
-from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Shaped
+from jaxtyping import Array, Float, Int, Shaped
 
 from memrnn._init import xavier, zeros
 from memrnn.controllers import Controller
-from memrnn.errors import MemrnnError
-from memrnn.groups import group_size
 from memrnn.memories import Memory
 from memrnn.unroll import Rule, State, init, step, unroll
 
@@ -51,18 +47,6 @@ class OutputLayer(eqx.Module):
     def __call__(self, hidden: Float[Array, "... hidden"]) -> Float[Array, "... classes"]:
         scores = hidden @ self.weight.T
         return scores + jnp.broadcast_to(self.bias, scores.shape)
-
-
-class HiddenStates(NamedTuple):
-    """What the output layer reads of strings, time first: `hidden[t]` has seen t symbols.
-
-    Attributes:
-        hidden: the controller's hidden states, zeros before the first symbol.
-        doubt: the underflow bound of each string, see `Memory.diagnostics`.
-    """
-
-    hidden: Float[Array, "length_plus_1 batch hidden"]
-    doubt: Float[Array, " batch"]
 
 
 class Network(eqx.Module):
@@ -123,121 +107,11 @@ class Network(eqx.Module):
         self, xs: Shaped[Array, "time batch ..."]
     ) -> Float[Array, "time_plus_1 batch classes"]:
         """The logits after 0 ... n inputs; the first are those of the hidden state 0."""
-        return self.output(self._from_zero(self.hidden(xs)[0]))
-
-    def logits(
-        self, tokens: Int[Array, "batch length"]
-    ) -> Float[Array, "length_plus_1 batch classes"]:
-        """The logits of every next symbol, time first: `[t]` has seen t symbols.
-
-        Strings shorter than the longest are padded at the end with any symbol id; what follows a
-        string's last symbol changes nothing before it.
-        """
-        return self.prefix_logits(tokens.T)
-
-    def hidden_states(self, tokens: Int[Array, "batch length"]) -> HiddenStates:
-        """What the output layer reads of strings, which does not depend on its own parameters."""
-        hidden, state = self.hidden(tokens.T)
-        none = jnp.zeros(tokens.shape[0], self.dtype)
-        underflow = self.memory.diagnostics(state.memory).get("underflow", none)
-        return HiddenStates(self._from_zero(hidden), underflow)
-
-    def _from_zero(self, hidden: Array) -> Array:
-        return jnp.concatenate([jnp.zeros((1, *hidden.shape[1:]), hidden.dtype), hidden])
+        return self.output(from_zero(self.hidden(xs)[0]))
 
 
-DOUBTFUL = 1e-3
-"""Share of a reading that rounding may have lost, from which on a string counts as doubtful."""
-
-
-def check_room(
-    network: Network, strings: int, length: int, *, gradient: bool, workers: int = 1
-) -> None:
-    """Refuses what does not fit into this machine's memory.
-
-    Raises:
-        MemrnnError: with the arithmetic.
-    """
-    updates = max(0, length - 1)
-    working, kept = network.memory.footprint(updates, gradient=gradient)
-    size = group_size(network.memory, strings, updates, gradient=gradient)
-    need = (working * size + kept * strings) * workers
-    room = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if need > room:
-        working_gb, kept_gb, need_gb, room_gb = (
-            f"{n / 1e9:.3g} GB" for n in (working, kept, need, room)
-        )
-        raise MemrnnError(
-            f"Strings of length {length} do not fit: ({working_gb} a string x {size} at a time"
-            + (f" + {kept_gb} a string x {strings} strings" if kept else "")
-            + f") x {workers} workers = {need_gb}, but this machine has {room_gb}. Take shorter "
-            "strings, fewer states or symbols, fewer workers, or a window."
-        )
-
-
-class Marked(NamedTuple):
-    """What a network gets on strings, time first: position t predicts symbol t + 1.
-
-    Attributes:
-        nats: negative log-likelihood of every symbol and of end-of-string; 0 on padding.
-        right: whether the arg max is right; False on padding, and where a logit is not finite.
-        doubtful: strings of which rounding may have removed what matters (`Memory.diagnostics`).
-    """
-
-    nats: Float[Array, "length_plus_1 batch"]
-    right: Bool[Array, "length_plus_1 batch"]
-    doubtful: Bool[Array, " batch"]
-
-
-def mark(
-    network: Network, tokens: Int[Array, "batch length"], lengths: Int[Array, " batch"]
-) -> Marked:
-    """Everything about strings at once.
-
-    Nats are computed from the logits in float32, or float64 if the logits are float64, so that a
-    low precision is tested in the network and not in the scoring.
-
-    Args:
-        tokens: symbol ids; row b counts up to `lengths[b]`, the rest is padding.
-        lengths: string lengths without end-of-string.
-    """
-    return mark_states(network.output, network.hidden_states(tokens), tokens, lengths)
-
-
-def mark_states(
-    output: OutputLayer,
-    states: HiddenStates,
-    tokens: Int[Array, "batch length"],
-    lengths: Int[Array, " batch"],
-) -> Marked:
-    """The same where the hidden states of the strings are at hand."""
-    logits = output(states.hidden)
-    logits = logits.astype(jnp.float64 if logits.dtype == jnp.float64 else jnp.float32)
-    end = logits.shape[-1] - 1
-    lengths = lengths[None]
-    positions = jnp.arange(tokens.shape[1] + 1, dtype=lengths.dtype)[:, None]
-    padded = jnp.pad(tokens, ((0, 0), (0, 1))).T
-    targets = jnp.where(positions == lengths, end, padded)
-    counted = positions <= lengths
-    # One-hot instead of a gather: its gradient is a product, not a scatter.
-    chosen = jax.nn.one_hot(targets, end + 1, dtype=logits.dtype)
-    nats = jax.nn.logsumexp(logits, axis=-1) - jnp.sum(logits * chosen, axis=-1)
-    finite = jnp.all(jnp.isfinite(logits), axis=-1)
-    right = finite & (jnp.argmax(logits, axis=-1).astype(targets.dtype) == targets)
-    return Marked(jnp.where(counted, nats, 0), counted & right, states.doubt > DOUBTFUL)
-
-
-def losses(
-    network: Network, tokens: Int[Array, "batch length"], lengths: Int[Array, " batch"]
-) -> tuple[Float[Array, "length_plus_1 batch"], Array]:
-    """Negative log-likelihood of every symbol and end-of-string, and whether arg-max is right.
-
-    Args:
-        tokens: symbol ids; row b counts up to `lengths[b]`, the rest is padding.
-        lengths: string lengths without end-of-string.
-
-    Returns:
-        (nats, right) of `mark`, time first: position t predicts symbol t + 1.
-    """
-    nats, right, _ = mark(network, tokens, lengths)
-    return nats, right
+def from_zero(
+    hidden: Float[Array, "time batch hidden"],
+) -> Float[Array, "time_plus_1 batch hidden"]:
+    """Hidden states after 0 ... n inputs from those after 1 ... n; before the first they are 0."""
+    return jnp.concatenate([jnp.zeros((1, *hidden.shape[1:]), hidden.dtype), hidden])

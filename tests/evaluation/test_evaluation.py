@@ -1,4 +1,4 @@
-"""Scores, against loops over single symbols; test sets; precisions; long strings."""
+"""Evaluation of a run: every restart on every set, references, precisions, what is refused."""
 
 import dataclasses
 import json
@@ -6,175 +6,189 @@ import math
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import growing_memory  # noqa: F401  registers the model growing-4
+import memrnn
 import reference_networks
-from memrnn.evaluation import Marks, make_test_sets, mark, parse_bin, score, skill
-from memrnn.evaluation import test as evaluate
-from memrnn.experiment import Experiment, Recipe
-from memrnn.languages import Law, get_language
-from memrnn.languages._template_language import TemplateLanguage
-from memrnn.models import get_model
-from memrnn.network import OneHot
-from memrnn.padding import padded_lengths
-from memrnn.predictors import FLOORS
-from memrnn.training import Run, load_run, train
+from memrnn import Evaluation, Run, evaluate, load_run, train
+from memrnn.evaluation import SetScores, best_baseline, evaluate_restart, normalised
+from memrnn.precision import cast, scope
+from memrnn.tasks import Total
+from small_experiments import small
 
-RECIPE = Recipe(
-    lengths=(3, 9), batch_size=4, batches=6, validation_batches=5, epochs=2, precision="float64"
-)
+EXPERIMENT = small(freeze=("memory",), max_epochs=2, precision="float64", seed=5)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("runs") / "run"
-    experiment = Experiment("marked-copy", "jm-3", ("memory",), RECIPE, seed=5)
-    train(experiment, folder, restarts=2)
+    train(EXPERIMENT, folder, restarts=2)
     return load_run(folder)
 
 
-def dumb_score(network: object, groups: list[np.ndarray], language: str) -> dict[str, float]:
-    """By hand: one string, one symbol at a time."""
-    nats = right = symbols = known = known_right = exact = strings = 0.0
-    law = Law(get_language(language), 0, 200)
-    for group in groups:
-        for string in group:
-            determined = law.determined(string[None])[0]
-            losses = reference_networks.losses(network, list(string))  # type: ignore[arg-type]
-            every = True
-            for t, target in enumerate([*string, 3]):
-                # Right if no other symbol is more likely: ask for the loss of each.
-                prefix = list(string[:t])
-                rivals = [
-                    reference_networks.losses(network, [*prefix, s])[t]
-                    for s in range(3)  # type: ignore[arg-type]
-                ] + [reference_networks.losses(network, prefix)[t]]  # type: ignore[arg-type]
-                hit = int(np.argmin(rivals)) == target
-                nats, right, symbols = nats + losses[t], right + hit, symbols + 1
-                if determined[t]:
-                    known, known_right, every = known + 1, known_right + hit, every and hit
-            strings, exact = strings + 1, exact + every
-    return {
-        "strings": strings,
-        "perplexity": math.exp(nats / symbols),
-        "accuracy": right / symbols,
-        "determined_accuracy": known_right / known,
-        "exact_strings": exact / strings,
+@pytest.fixture(scope="module")
+def evaluation(run: Run) -> Evaluation:
+    return evaluate(run)
+
+
+def test_totals_of_groups_equal_loops_over_strings(run: Run, evaluation: Evaluation) -> None:
+    assert (evaluation.model, evaluation.freeze, evaluation.precision) == (
+        "jm-3",
+        ("memory",),
+        "float64",
+    )
+    for restart, found in zip(run.restarts, evaluation.runs, strict=True):
+        assert (found.restart, found.seed) == (restart.number, restart.progress.seed)
+        assert list(found.sets) == ["11:13", "20:30"]
+        expected: dict[str, list[float]] = {}
+        for batch in EXPERIMENT.task.evaluation_set("11:13").batches:
+            for tokens, length in zip(batch.tokens, batch.lengths, strict=True):
+                nats = reference_networks.losses(restart.network, tokens[:length].tolist())
+                expected.setdefault(str(length), []).extend(nats)
+        groups = found.sets["11:13"].groups
+        assert list(groups) == list(expected) == ["11", "13"]
+        for group, nats in expected.items():
+            totals = groups[group]["perplexity"]
+            assert totals == pytest.approx((sum(nats), len(nats)), rel=1e-9)
+        whole = [nat for nats in expected.values() for nat in nats]
+        perplexity = found.sets["11:13"].value(evaluation.task.metric("perplexity"))
+        assert perplexity == pytest.approx(math.exp(sum(whole) / len(whole)), rel=1e-9)
+
+
+def test_restarts_stand_where_training_left_them(run: Run, evaluation: Evaluation) -> None:
+    assert evaluation.best == run.best
+    for restart, found in zip(run.restarts, evaluation.runs, strict=True):
+        progress = restart.progress
+        assert (found.status, found.epochs, found.best_epoch) == ("done", 2, progress.best_epoch)
+        assert found.learning_rate == progress.curve[0].learning_rate
+        assert found.selection == progress.schedule.best
+        assert found.excess == pytest.approx(math.log(found.selection) - (found.reference or 0))
+
+
+def test_references_are_those_of_the_task(evaluation: Evaluation) -> None:
+    for name, references in evaluation.references.items():
+        for predictor, scores in EXPERIMENT.task.references(name).items():
+            nats, symbols = scores["perplexity"]
+            whole = references[predictor].whole["perplexity"]
+            assert whole == pytest.approx((np.sum(nats), np.sum(symbols)), rel=1e-12)
+            assert list(references[predictor].groups) == list(evaluation.runs[0].sets[name].groups)
+
+
+def test_a_run_is_evaluated_with_other_options_of_evaluation(run: Run) -> None:
+    task = dataclasses.replace(EXPERIMENT.task, length_bins=((13, 15),), samples_per_length=3)  # type: ignore[type-var]
+    found = evaluate(run, task)
+    assert [one.name for one in found.task.sets] == ["13:15"]
+    accuracy = found.runs[0].sets["13:15"].groups
+    assert {group: totals["accuracy"].denominator for group, totals in accuracy.items()} == {
+        "13": 3 * 14,
+        "15": 3 * 16,
     }
+    assert found.task.key != evaluate(run).task.key
 
 
-def test_scores_equal_loops_over_symbols(run: Run) -> None:
-    result = evaluate(run, [(3, 7), (8, 16)], strings_per_length=2)
-    sets = make_test_sets(run.experiment.law, [(3, 7), (8, 16)], 2)
-    assert result["best"] == run.best and result["precision"] == "float64"
-    for restart, reported in zip(run.restarts, result["runs"], strict=True):
-        assert reported["freeze"] == ["memory"] and reported["restart"] == restart.number
-        for test_set, found in zip(sets, reported["bins"], strict=True):
-            expected = dumb_score(restart.network, test_set.groups, "marked-copy")
-            assert {key: found[key] for key in expected} == pytest.approx(expected, rel=1e-9)
-            for group, row in zip(test_set.groups, found["per_length"], strict=True):
-                expected = dumb_score(restart.network, [group], "marked-copy")
-                assert row["length"] == group.shape[1]
-                assert {key: row[key] for key in expected} == pytest.approx(expected, rel=1e-9)
-    json.dumps(result, allow_nan=False)
+def test_another_task_or_precision_is_refused(run: Run) -> None:
+    other = dataclasses.replace(EXPERIMENT.task, batches=7)  # type: ignore[type-var]
+    with pytest.raises(memrnn.MemrnnError, match="trained on another task"):
+        evaluate(run, other)
+    with pytest.raises(memrnn.MemrnnError, match="There is no precision 'int8'"):
+        evaluate(run, precision="int8")
 
 
-def test_floors_and_ceiling_are_of_the_right_laws(run: Run) -> None:
-    result = evaluate(run, [(11, 15)], strings_per_length=3)
-    (test_set,) = make_test_sets(run.experiment.law, [(11, 15)], 3)
-    (found,) = result["runs"][0]["bins"]
-    training = Law(get_language("marked-copy"), 3, 9)
-    for floor in FLOORS:
-        probabilities = [floor(training).probabilities(group) for group in test_set.groups]
-        nats = 0.0
-        for group, table in zip(test_set.groups, probabilities, strict=True):
-            for string, rows in zip(group, table, strict=True):
-                nats -= sum(math.log(row[s]) for row, s in zip(rows, [*string, 3], strict=True))
-        symbols = sum(group.shape[0] * (group.shape[1] + 1) for group in test_set.groups)
-        assert found["floors"][floor.name]["perplexity"] == pytest.approx(math.exp(nats / symbols))
-    bound = Law(get_language("marked-copy"), 11, 15).lower_bound_perplexity(test_set.groups)
-    assert found["ceiling"]["perplexity"] == pytest.approx(bound, rel=1e-12)
-    best = max(floor["accuracy"] for floor in found["floors"].values())
-    expected = (found["accuracy"] - best) / (found["ceiling"]["accuracy"] - best)
-    assert found["skill"] == pytest.approx(expected)
-
-
-def test_languages_without_determined_symbols_say_so(tmp_path: Path) -> None:
-    recipe = dataclasses.replace(RECIPE, epochs=1)
-    run = train(Experiment("unmarked-copy", "lstm", (), recipe), tmp_path / "run", restarts=1)
-    (found,) = evaluate(run, [(4, 6)])["runs"][0]["bins"]
-    assert found["determined_accuracy"] is None and found["exact_strings"] is None
+def test_what_is_printed_as_json(run: Run, evaluation: Evaluation) -> None:
+    found = json.loads(json.dumps(evaluation.to_json(), allow_nan=False))
+    assert found["task"] == "strings:marked-copy" and found["freeze"] == ["memory"]
+    accuracy = evaluation.task.metric("accuracy")
+    for entry, one in zip(found["runs"], evaluation.runs, strict=True):
+        values = entry["sets"]["20:30"]
+        assert values["accuracy"] == one.sets["20:30"].value(accuracy)
+        assert {group: value["accuracy"] for group, value in values["groups"].items()} == one.sets[
+            "20:30"
+        ].by_group(accuracy)
+    assert found["references"]["11:13"]["bayes"]["perplexity"] > 1
 
 
 @pytest.mark.parametrize(("precision", "error"), [("float32", 1e-5), ("bfloat16", 0.1)])
 def test_precisions_agree_within_their_rounding(run: Run, precision: str, error: float) -> None:
-    (test_set,) = make_test_sets(run.experiment.law, [(10, 40)], 2)
-    network = run.restarts[0].network
-    exact = mark(network, test_set, "float64")
-    rounded = mark(network, test_set, precision)
-    differences = [np.max(np.abs(a.nats - b.nats)) for a, b in zip(exact, rounded, strict=True)]
-    assert 0 < max(differences) < error
-
-
-def test_strings_of_length_10000() -> None:
-    """Exact in float64 to the last symbol; the stack reaches a height of thousands."""
-    law = Law(get_language("marked-copy"), 3, 9)
-    (test_set,) = make_test_sets(law, [(9999, 10000)], 1)
-    network = jax.tree.map(lambda leaf: 3 * leaf, get_model("jm-2").build(OneHot(3), 4, seed=0))
-    (found,) = mark(network, test_set, "float64")
-    string = [int(symbol) for symbol in test_set.groups[0][0]]
-    np.testing.assert_allclose(
-        found.nats[0, :2000], reference_networks.losses(network, string[:2000])[:2000], atol=1e-9
-    )
-    assert found.nats.shape == (1, 10000) and np.all(np.isfinite(found.nats))
-
-
-def test_score_weighs_every_symbol_the_same() -> None:
-    marks = [
-        Marks(np.array([[1.0, 2.0]]), np.array([[True, False]])),
-        Marks(np.array([[0.0, 0.0, 3.0]] * 2), np.array([[True, True, False], [True] * 3])),
+    found = [
+        evaluate_restart(run.experiment.task, run.restarts[0].network, one, ["20:30"])["20:30"]
+        for one in ("float64", precision)
     ]
-    masks = [np.array([[False, False]]), np.array([[False, True, True]] * 2)]
-    found = score(marks, masks)
-    assert found.perplexity == pytest.approx(math.exp(9 / 8))
-    assert (found.strings, found.accuracy) == (3, 6 / 8)
-    assert (found.determined_accuracy, found.exact_strings) == (3 / 4, 2 / 3)
+    nats, rounded = ([t["perplexity"].numerator for t in one.groups.values()] for one in found)
+    difference = np.abs(np.array(nats) - rounded) / 30
+    assert 0 < np.max(difference) < error
 
 
-def test_skill() -> None:
-    assert skill(0.8, 0.6, 1.0) == pytest.approx(0.5)
-    assert skill(0.5, 0.5, 0.5) is None
+def test_a_low_precision_is_in_the_network_and_not_in_the_sums(run: Run) -> None:
+    """A sum of a thousand nats in bfloat16 would be a multiple of 4."""
+    found = evaluate(run, precision="bfloat16").runs[0].sets["20:30"].whole["perplexity"]
+    assert found.denominator == sum(2 * (length + 1) for length in range(21, 31, 2))
+    assert found.numerator % 1 != 0
 
 
-def test_test_strings_depend_on_the_bin_only() -> None:
-    laws = [Law(get_language("marked-copy"), *lengths) for lengths in ((3, 9), (5, 30))]
-    first, second = (make_test_sets(law, [(11, 20)], 4)[0] for law in laws)
-    assert all(map(np.array_equal, first.groups, second.groups))
+def test_logits_that_are_not_finite_are_never_right_and_are_counted(tmp_path: Path) -> None:
+    """argmax of NaN is 0: every first symbol of the alphabet would be right."""
+    experiment = small("growing-4", max_epochs=0, length_bins=((149, 151),), samples_per_length=5)
+    run = train(experiment, tmp_path / "run", restarts=3)
+    evaluation = evaluate(run, precision="float16")
+    ((batch,),) = (experiment.task.evaluation_set("149:151").batches,)
+    for restart, found in zip(run.restarts, evaluation.runs, strict=True):
+        with scope("float16"):
+            network = cast(restart.network, "float16")
+            logits = np.asarray(network.prefix_logits(jnp.asarray(batch.tokens).T))
+        naive = right = not_finite = symbols = 0
+        for row, (tokens, length) in enumerate(zip(batch.tokens, batch.lengths, strict=True)):
+            for t, target in enumerate([*tokens[:length], 3]):
+                finite = bool(np.all(np.isfinite(logits[t, row])))
+                hit = int(np.argmax(logits[t, row])) == target
+                naive, right = naive + hit, right + (hit and finite)
+                not_finite, symbols = not_finite + (not finite), symbols + 1
+        whole = found.sets["149:151"].whole
+        assert whole["accuracy"] == (right, symbols)
+        assert whole["not_finite"] == (not_finite, symbols)
+        assert not_finite > symbols / 2 and naive > right
+        assert found.sets["149:151"].value(evaluation.task.metric("sequence_accuracy")) == 0
+    json.dumps(evaluation.to_json(), allow_nan=False)
 
 
-def test_padded_lengths() -> None:
-    """They are the same for all languages, but those that no string needs are left out."""
-    known = get_language("count-3")
-    assert isinstance(known, TemplateLanguage)
-    for language in ("unmarked-copy", "count-3"):
-        assert padded_lengths(Law(get_language(language), 40, 80)) == (53, 66, 80)
-    assert padded_lengths(Law(known, 7, 20)) == (20,)
-
-    class Rare(TemplateLanguage):
-        def valid(self, length: int) -> bool:
-            return length in (41, 70)
-
-    rare = Rare(known.name, known.symbols, known.template)
-    assert padded_lengths(Law(rare, 40, 80)) == (53, 80)
+def test_finite_logits_are_counted_as_such(evaluation: Evaluation) -> None:
+    for run in evaluation.runs:
+        assert all(one.whole["not_finite"].numerator == 0 for one in run.sets.values())
 
 
-@pytest.mark.parametrize("text", ["40", "40-100", "a:b", "-1:4", "9:3", ""])
-def test_wrong_bins_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"bin"):
-        parse_bin(text)
+def test_the_best_baseline_has_the_best_value_and_is_not_bayes() -> None:
+    def scores(value: float) -> SetScores:
+        return SetScores({"all": {"accuracy": Total(value, 1.0), "nats": Total(value, 1.0)}})
+
+    references = {
+        "bayes": scores(0.9),
+        "one": scores(0.3),
+        "two": scores(0.5),
+        "three": scores(0.5),
+    }
+    accuracy, nats = memrnn.Metric("accuracy", "max"), memrnn.Metric("nats", "min")
+    assert best_baseline(references, accuracy) == ("two", 0.5)
+    assert best_baseline(references, nats) == ("one", 0.3)
+    assert best_baseline({"bayes": scores(0.9)}, accuracy) is None
+    assert best_baseline(references, memrnn.Metric("other", "max")) is None
 
 
-def test_a_bin_without_a_valid_length_is_refused(run: Run) -> None:
-    with pytest.raises(ValueError, match="nearest valid lengths are 9 and 11"):
-        evaluate(run, [(10, 10)])
+def test_normalised() -> None:
+    assert normalised(0.8, 0.6, 1.0) == pytest.approx(0.5)
+    assert normalised(0.5, 0.5, 0.5) is None
+
+
+def test_a_metric_without_denominator_has_no_value() -> None:
+    metric = memrnn.Metric("x", "max")
+    scores = SetScores({"3": {"x": Total(0.0, 0.0)}, "5": {"x": Total(1.0, 2.0)}})
+    assert scores.by_group(metric) == {"5": 0.5} and scores.value(metric) == 0.5
+    assert SetScores({}).value(metric) is None
+
+
+def test_networks_are_evaluated_as_they_are(run: Run) -> None:
+    """Evaluation in another precision leaves the run's networks alone."""
+    evaluate(run, precision="bfloat16")
+    for restart in run.restarts:
+        assert {str(leaf.dtype) for leaf in jax.tree.leaves(restart.network)} == {"float64"}

@@ -27,9 +27,10 @@ from memrnn.memories import (
     VectorNondeterministic,
 )
 from memrnn.models import Model, get_model
-from memrnn.network import OneHot, losses
+from memrnn.network import OneHot
 from memrnn.precision import scope
 from reference_networks import ListStack, sigmoid, softmax
+from string_losses import losses
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])

@@ -39,7 +39,9 @@ def test_coarse_numbers_see_changes() -> None:
     assert coarse(values * 1.01, 3) != seen
     assert coarse(values[::-1].copy(), 3) != seen
     assert coarse(-values, 3) != seen
-    assert coarse(np.where(np.arange(40) == 7, np.nan, values), 3) != seen
+    broken = np.where(np.arange(40) == 7, np.nan, values)
+    assert coarse(broken, 3) != seen
+    assert coarse(2 * broken, 3) != coarse(broken, 3)
     assert coarse(np.where(np.arange(40) == 7, values + 0.1, values), 3) != seen
 
 

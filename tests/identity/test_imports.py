@@ -47,8 +47,9 @@ def test_a_file_is_imported_once_and_so_is_its_copy(mine: Path, tmp_path: Path) 
     assert counted() == 2, "an edited file is another one"
 
 
-def test_an_edit_within_a_second_is_seen(mine: Path) -> None:
+def test_an_edit_within_a_second_is_seen(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bytecode is valid for files of equal size and equal second of change."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     for number in "12345":
         (mine.parent / "beside_mine.py").write_text(f"counted = [0] * {number}\n")
         import_files([str(mine)])
@@ -80,11 +81,17 @@ def test_errors_in_a_file_keep_type_and_place(mine: Path) -> None:
     with pytest.raises(ModuleNotFoundError, match="absent_part_of_mine"):
         import_files([str(mine)])
     mine.write_text("x = 1\nraise KeyError('x')\n")
-    with pytest.raises(KeyError) as caught:
-        import_files([str(mine)])
-    assert (caught.traceback[-1].path, caught.traceback[-1].lineno) == (mine, 1)
-    mine.write_text("x = 1\n")
-    import_files([str(mine)])
+    for _ in range(2):
+        with pytest.raises(KeyError) as caught:
+            import_files([str(mine)])
+        assert (caught.traceback[-1].path, caught.traceback[-1].lineno) == (mine, 1)
+
+
+def test_errors_in_a_module_keep_their_type(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(mine.parent)
+    (mine.parent / "broken_mine.py").write_text("import absent_part_of_mine\n")
+    with pytest.raises(ModuleNotFoundError, match="No module named 'absent_part_of_mine'"):
+        import_files(["broken_mine"])
 
 
 def test_a_local_module_with_a_taken_name_is_refused(mine: Path, tmp_path: Path) -> None:

@@ -34,6 +34,11 @@ def test_local_modules_are_found_through_the_syntax_trees(folder: Path) -> None:
     assert found["pkg/core.py"] == folder / "pkg/core.py"
 
 
+def test_modules_outside_the_folder_are_not_local(folder: Path) -> None:
+    (folder / "pkg/core.py").write_text("import pkg.deep\nimport util\nfrom .. import other\n")
+    assert list(local_files(folder / "pkg/core.py")) == ["__init__.py", "core.py", "deep.py"]
+
+
 @pytest.mark.parametrize(
     "same",
     [

@@ -41,13 +41,14 @@ def strings_task(
 
 
 RECOGNITION = TaskDescription(
-    "recognition:count-3", "recognition of count-3", "key", (ACCURACY,), "accuracy", "accuracy",
+    "recognition:count-3", "recognition of count-3", "key of recognition", (ACCURACY,),
+    "accuracy", "accuracy",
     (SetDescription("3:12", "within"), SetDescription("15:24", "beyond")), "Length", (3.0, 12.0),
 )  # fmt: skip
 """One metric and one baseline, nothing optimal."""
 
 COPYING = TaskDescription(
-    "copying:far", "copying [bold]far[/]", "key", (ERROR,), "error", "error",
+    "copying:far", "copying [bold]far[/]", "key of copying", (ERROR,), "error", "error",
     (SetDescription("all", None),),
 )  # fmt: skip
 """Smaller is better, one set, groups that are not numbers; its title looks like markup."""

@@ -2,23 +2,25 @@
 
 import csv
 import itertools
+import math
 import re
 import tomllib
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-import numpy as np
 import pytest
-from memrnn.reports.study._study_figures import draw_accuracies, draw_validation, floor_above_bound
+from scripted_engine import ScriptedEngine
+from small_studies import small_study
 
-from memrnn.languages import Law, get_language
-from memrnn.predictors import Bigram, score
 from memrnn.reports.study import View, write_study_report
 from memrnn.reports.study._origin import origin, to_toml
 from memrnn.reports.study._page import gather, render
-from memrnn.studies import Ledger, Study, plan
-from memrnn.studies._job import Advanced, Began, Failed, Finished, Job, run_job
-from reports.study_synthetic import CEILING, FLOOR, VERSIONS, make_study
+from memrnn.reports.study._score_figure import draw_scores
+from memrnn.reports.study._validation_figure import draw_validation, floor_above_bound
+from memrnn.studies import RunFailed, Study, load_results, parse_study, run_job, run_study
+from memrnn.tasks import BAYES
+from reports.results_synthetic import strings_task
+from reports.study_synthetic import BOUND, CEILING, FLOOR, VERSIONS, make_results, make_study
 from reports.test_page import Page
 
 NOWHERE = Path("/nowhere/smoke")
@@ -84,6 +86,16 @@ def test_the_page_says_what_is_missing_and_what_differs(page):
     assert "lstm has no memory" in page
     assert "In 0 of 3 pairs" in page  # the made-up scores differ
     assert "8 h 30 min of all workers" in page
+    assert "share a seed in the freezing modes of one task and network only" in page
+
+
+def test_the_papers_claims_are_a_files_table(tmp_path, results, monkeypatch):
+    monkeypatch.setattr("memrnn.reports.study._files.load_results", lambda folder: results)
+    path = write_study_report(tmp_path, tmp_path / "report")
+    with (path.parent / "tables" / "claims.csv").open() as file:
+        claims = list(csv.DictReader(file))
+    assert {row["key"] for row in claims} == set("abcdefgh")
+    assert {row["verdict"] for row in claims} <= {"supported", "not supported", "undecided"}
 
 
 def test_equal_results_give_equal_pages(page):
@@ -95,7 +107,7 @@ def test_nothing_run_yet_is_a_report_too():
     text = render(gather(empty, NOWHERE))
     Page(text)
     assert "0 of 24 runs are finished" in text
-    assert "Of no finished restart scores by length are known" in text
+    assert "Of no finished restart scores by groups that are numbers are known" in text
 
 
 def test_hostile_names_do_no_harm(tmp_path):
@@ -108,23 +120,28 @@ def test_hostile_names_do_no_harm(tmp_path):
 def test_where_numbers_come_from(results, tmp_path):
     found = origin(results, tmp_path)
     assert [runs for _, runs in found.versions] == [11, 6]
-    assert found.seeds == (1000, 1001, 1002)
     assert found.core_seconds == pytest.approx(17 * 1800)
     assert found.wall_seconds == pytest.approx(3.5 * 3600)
     assert (found.sessions, found.open_sessions) == (1, 0)
-    assert Study.from_json(tomllib.loads(found.file)) == results.study
+    declared = tomllib.loads(found.file)
+    assert Study.from_json({**declared, "options": {}}) == results.study
+
+
+def test_the_study_file_on_the_page_declares_the_same_study(folder):
+    results = load_results(folder)
+    assert parse_study(tomllib.loads(origin(results, folder).file)) == results.study
 
 
 def test_study_files_survive_hostile_text_and_missing_values():
-    values = {"a": ['x"\\\n', "ü"], "b": None, "c": 1e-5, "recipe": {"d": [1, 2], "e": None}}
+    values = {"a": ['x"\\\n', "ü"], "b": None, "c": 1e-5, "config": {"d": [1, 2], "e": None}}
     assert tomllib.loads(to_toml(values)) == {
-        "a": ['x"\\\n', "ü"], "c": 1e-5, "recipe": {"d": [1, 2]},
+        "a": ['x"\\\n', "ü"], "c": 1e-5, "config": {"d": [1, 2]},
     }  # fmt: skip
 
 
 def test_dot_plots_show_floor_ceiling_published_and_all_restarts(results):
-    figure = draw_accuracies(View(results, "float32"), ())
-    assert len(figure.axes) == 3
+    figure = draw_scores(View(results, "float32"), ())
+    assert [axis.get_title() for axis in figure.axes] == ["40–100", "100–200", "200–400"]
     axis = figure.axes[0]
     everyone, best, theirs = (list(line.get_xdata()) for line in axis.get_lines())
     assert everyone == pytest.approx([0.8, 0.81, 0.82] * 2)
@@ -135,59 +152,59 @@ def test_dot_plots_show_floor_ceiling_published_and_all_restarts(results):
         for collection in axis.collections
     ]
     assert ends == [{FLOOR}, {CEILING}]
+    assert axis.get_xlim() == (0, 1.03)
     with pytest.raises(ValueError, match="no cell with output frozen"):
-        draw_accuracies(View(results, "float32"), ("output",))
+        draw_scores(View(results, "float32"), ("output",))
 
 
-def test_the_floor_of_validation_is_the_bigram_predictors():
-    law = Law(get_language("marked-copy"), 40, 80)
-    results = make_study(lambda *name: (0.9, 0.8, 0.7))
-    strings = law.sample_each_length(200, np.random.default_rng(0))
-    # The law draws lengths uniformly, so every length counts with as many strings.
-    sampled = np.log(score(Bigram(law), strings).perplexity) - np.log(1.25)
-    assert floor_above_bound(results, "marked-copy") == pytest.approx(sampled, abs=2e-3)
-    axis = draw_validation(results).axes[1]
-    assert floor_above_bound(results, "marked-copy") in [
-        line.get_ydata()[0] for line in axis.get_lines()
-    ]
+def test_the_floor_of_validation_is_the_best_baseline_above_the_bayes_optimal_predictor():
+    task = strings_task("marked-copy", ((40, 100), (200, 400)), (40, 80))
+
+    def references(task, name):
+        better = name == "40:100"  # the first set, which is the nearest to what was trained on
+        return {
+            "unigram": {"perplexity": 3.0},
+            "bigram": {"perplexity": 2.0 if better else 1.6},
+            BAYES: {"perplexity": 1.5},
+        }
+
+    results = make_results(
+        [task],
+        lambda *name: {"values": {"40:100": {"perplexity": 1.6, "accuracy": 0.5}}},
+        references,
+        groups=lambda name: [name.split(":")[0]],
+    )
+    assert floor_above_bound(results, task) == pytest.approx(math.log(2.0 / 1.5))
+    figure = draw_validation(results)
+    heights = [line.get_ydata()[0] for line in figure.axes[0].get_lines()]
+    assert any(height == pytest.approx(math.log(2.0 / 1.5)) for height in heights)
+    assert any(height == pytest.approx(math.log(1.3 / BOUND)) for height in heights)
+    without = make_results(
+        [task], lambda *name: {"reference": None, "excess": 0.4}, references, groups=lambda name: []
+    )
+    assert floor_above_bound(without, task) is None
+    assert draw_validation(without).get_supylabel() == "Validation log perplexity"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A study that was really run: two cells, with one run left out and one failed."""
+    """A study that was really run: two cells, in one of which a run failed."""
     folder = tmp_path_factory.mktemp("study")
-    study = Study.from_json(
-        {
-            "languages": ["count-3"],
-            "models": ["jm-3"],
-            "freezes": ["none", "memory"],
-            "restarts": 3,
-            "bins": [[3, 12], [15, 30]],
-            "recipe": {"lengths": [3, 12], "epochs": 2, "batches": 5, "validation_batches": 2},
-        }
+    study = small_study(
+        models=["jm-3"],
+        freeze=["none", "memory"],
+        restarts=3,
+        strings={"length_bins": ["3:12", "15:30"]},
+        config={"max_epochs": 2},
     )
-    with Ledger(folder, create=True) as ledger:
-        packs = plan(study)
-        with ledger.writing():
-            ledger.plan(study, packs)
-            ledger.open_session("local", 1, "host", VERSIONS)
-        runs = [run for pack in packs for run in pack]
-        for run in runs[:-2]:
-            cell = run.experiment.to_json()
-            job = Job(0, cell, ((run.id, run.restart, str(folder / run.folder)),), study.bins,
-                      study.precisions, study.strings_per_length)  # fmt: skip
-            for event in run_job(job):
-                assert not isinstance(event, Failed)
-                with ledger.writing():
-                    if isinstance(event, Began):
-                        ledger.begin(event.run, event.progress, "local", event.worker)
-                    elif isinstance(event, Advanced):
-                        ledger.advance(event.run, event.progress)
-                    elif isinstance(event, Finished):
-                        ledger.finish(event.run, event.progress, event.scores,
-                                      study.strings_per_length, event.about)  # fmt: skip
-        with ledger.writing():
-            ledger.fail(runs[-1].id, "a reason")
+
+    def script(job):
+        if job.runs[0][1] == 2 and job.experiment["freeze"] == ["memory"]:
+            yield RunFailed(job.runs[0][0], "a reason", "error")
+        else:
+            yield from run_job(job)
+
+    assert run_study(study, folder, ScriptedEngine(script)) == {"done": 5, "failed": 1}
     return folder
 
 
@@ -196,7 +213,7 @@ def test_a_report_is_written_whole_from_a_ledger(folder, tmp_path):
     path = write_study_report(folder, tmp_path / "elsewhere")
     Page(path.read_text())
     figures = {p.name for p in (path.parent / "figures").iterdir()}
-    stems = {"accuracy_nothing", "accuracy_memory", "validation", "lengths_count-3"}
+    stems = {"accuracy_none", "accuracy_memory", "validation", "groups_count-3"}
     assert figures == {f"{stem}.{suffix}" for stem in stems for suffix in ("svg", "pdf")}
     for stem in stems:
         ElementTree.parse(path.parent / "figures" / f"{stem}.svg")
@@ -205,10 +222,13 @@ def test_a_report_is_written_whole_from_a_ledger(folder, tmp_path):
     assert {name[:-4] for name in tables if name.endswith(".csv")} == {
         name[:-4] for name in tables if name.endswith(".tex")
     }
-    with (path.parent / "tables" / "claims.csv").open() as file:
-        claims = list(csv.DictReader(file))
-    assert {row["key"] for row in claims} == set("abcdefgh")
-    assert {row["verdict"] for row in claims} <= {"supported", "not supported", "undecided"}
+    # jm-3 is none of the paper's networks.
+    assert not (path.parent / "tables" / "claims.csv").exists()
+    with (path.parent / "tables" / "statistics_count-3.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["set"] for row in rows] == ["3–12", "15–30"] * 2
+    assert [row["finished"] for row in rows] == ["3", "3", "2", "2"]
+    assert all(0 < float(row["floor"]) < float(row["ceiling"]) <= 1 for row in rows)
     # The same bytes for the same ledger, wherever they are written.
     for file in (*(path.parent / "tables").iterdir(), *(path.parent / "figures").iterdir()):
         assert file.read_bytes() == (folder / "report" / file.parent.name / file.name).read_bytes()

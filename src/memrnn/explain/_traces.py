@@ -20,6 +20,7 @@ from memrnn.memories import (
     Stratification,
     Superposed,
     Superposition,
+    VectorNondeterministic,
     forward_weights,
 )
 
@@ -139,8 +140,9 @@ def _(memory: Stratification, hidden: Any) -> Trace:
     return (SoftStack(actions, weights, strengths, "push", "strength", heights, "strength"),)
 
 
-@trace.register
-def _(memory: Nondeterministic, hidden: Any) -> Trace:
+@trace.register(Nondeterministic)
+@trace.register(VectorNondeterministic)
+def _(memory: Nondeterministic | VectorNondeterministic, hidden: Any) -> Trace:
     controls = np.asarray(controls_of(memory, hidden), np.float64)
     run = memory.best_run(controls)
     forward = forward_weights(*memory.log_weights(controls), memory.window)

@@ -14,8 +14,9 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from memrnn.errors import MemrnnError
 from memrnn.identity import language_meaning
 from memrnn.languages import Law, canonical_language_name, get_language
+from memrnn.memory_limit import check_memory_limit
 from memrnn.models import Model
-from memrnn.network import HiddenStates, Network, OneHot, check_room
+from memrnn.network import Network, OneHot, from_zero
 from memrnn.options import format_range
 from memrnn.padding import padded_lengths
 from memrnn.predictors import CEILING, FLOORS, Predictor, hits, surprisals
@@ -55,6 +56,18 @@ UNDERFLOWED = Metric(
     warning="In so many strings a run of the stack that rounding has removed may matter to the "
     "readings. Compare with --precision float64.",
 )
+
+
+class HiddenStates(NamedTuple):
+    """What the output layer reads of strings, time first: `hidden[t]` has seen t symbols.
+
+    Attributes:
+        hidden: the controller's hidden states, zeros before the first symbol.
+        underflow: bound of the share of any reading that rounding has removed, per string.
+    """
+
+    hidden: Float[Array, "length_plus_1 rows hidden"]
+    underflow: Float[Array, " rows"]
 
 
 class Batch(NamedTuple):
@@ -198,8 +211,8 @@ class Strings(Task):
             UNDERFLOWED.name: (predicted.underflow.astype(symbols.dtype), one),
         }
         if batch.determined is not None:
-            wrong = count(batch.determined & ~right)
-            asked = count(batch.determined)
+            determined = jnp.asarray(batch.determined)
+            wrong, asked = count(determined & ~right), count(determined)
             scores[DETERMINED.name] = (asked - wrong, asked)
             scores[SEQUENCE.name] = ((wrong == 0).astype(symbols.dtype), one)
         return carry, scores
@@ -284,7 +297,7 @@ class Strings(Task):
     def check_memory(self, network: Network, *, training: bool, workers: int = 1) -> None:
         longest = self.law.longest if training else max(high for _, high in self.length_bins)
         strings = self.batch_size if training else EVALUATION_BATCH
-        check_room(network, strings, longest, gradient=training, workers=workers)
+        check_memory_limit(network.memory, strings, longest, gradient=training, workers=workers)
 
     @property
     def labels(self) -> Sequence[str]:
@@ -331,15 +344,15 @@ class _Predicted(NamedTuple):
 
 def _predict(network: Network, batch: Batch) -> _Predicted:
     """Nats are computed in float32, or float64 if the logits are, whatever the network's format."""
-    states = batch.states or network.hidden_states(batch.tokens)
+    tokens, lengths = jnp.asarray(batch.tokens), jnp.asarray(batch.lengths)
+    states = batch.states or _hidden_states(network, tokens)
     logits = network.output(states.hidden)
     logits = logits.astype(jnp.float64 if logits.dtype == jnp.float64 else jnp.float32)
     end = logits.shape[-1] - 1
-    lengths = batch.lengths[None]
-    positions = jnp.arange(batch.tokens.shape[1] + 1, dtype=lengths.dtype)[:, None]
-    padded = jnp.pad(batch.tokens, ((0, 0), (0, 1))).T
-    targets = jnp.where(positions == lengths, end, padded)
-    counted = positions <= lengths
+    positions = jnp.arange(tokens.shape[1] + 1, dtype=lengths.dtype)[:, None]
+    padded = jnp.pad(tokens, ((0, 0), (0, 1))).T
+    targets = jnp.where(positions == lengths[None], end, padded)
+    counted = positions <= lengths[None]
     # One-hot instead of a gather: its gradient is a product, not a scatter.
     chosen = jax.nn.one_hot(targets, end + 1, dtype=logits.dtype)
     nats = jax.nn.logsumexp(logits, axis=-1) - jnp.sum(logits * chosen, axis=-1)
@@ -349,15 +362,22 @@ def _predict(network: Network, batch: Batch) -> _Predicted:
         jnp.where(counted, nats, 0),
         counted & right,
         counted & ~finite,
-        (batch.lengths + 1).astype(logits.dtype),
-        states.doubt > UNDERFLOW,
+        (lengths + 1).astype(logits.dtype),
+        states.underflow > UNDERFLOW,
     )
+
+
+def _hidden_states(network: Network, tokens: Int[Array, "rows longest"]) -> HiddenStates:
+    hidden, state = network.hidden(tokens.T)
+    none = jnp.zeros(tokens.shape[0], network.dtype)
+    underflow = network.memory.diagnostics(state.memory).get("underflow", none)
+    return HiddenStates(from_zero(hidden), underflow)
 
 
 @jax.jit
 def _states(network: Network, tokens: Int[Array, "batches rows longest"]) -> HiddenStates:
     """The hidden states of every batch, one after another: many at once need much memory."""
-    return jax.lax.map(network.hidden_states, tokens)
+    return jax.lax.map(lambda each: _hidden_states(network, each), tokens)
 
 
 @functools.lru_cache(maxsize=8)

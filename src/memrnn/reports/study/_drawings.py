@@ -89,18 +89,20 @@ def _of_scores(view: View) -> Iterator[Drawing]:
         kinds = _kinds(list(tasks.values()), lambda task: (headline(task), task.sets))
         for number, some in enumerate(kinds):
             label = metric_label(headline(some[0]))
+            shown = [cell for cell in cells if cell.freeze == freeze and cell.task in some]
+            names = [one.name for one in some[0].sets]
             missing = sum(
-                view.value(cell, run, one.name) is None
-                for cell in cells
-                if cell.freeze == freeze and cell.task in some
+                view.value(cell, run, name) is None
+                for cell in shown
                 for run in cell.finished
-                for one in some[0].sets
+                for name in names
             )
             explanation = "Each row is one network on one task."
-            if any(floor(c, one.name) is not None for c in cells for one in c.task.sets):
+            if any(floor(cell, name) is not None for cell in shown for name in names):
                 explanation += " A score on the floor’s tick is what the best baseline gets."
             if missing:
-                explanation += f" {form.plural(missing, 'score')} that are missing are not shown."
+                verb = "is" if missing == 1 else "are"
+                explanation += f" {form.plural(missing, 'score')} {verb} missing and not shown."
             yield Drawing(
                 "scores",
                 f"{form.slug(headline(some[0]).name)}_{frozen_label(freeze).replace('+', '_')}"

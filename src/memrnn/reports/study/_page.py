@@ -178,13 +178,13 @@ def _trained(results: StudyResults) -> list[str]:
     said: dict[str, list[str]] = {}
     for task in results.tasks:
         sets = form.listed([set_label(one.name) for one in task.sets]) or "nothing"
-        trained = "Trained"
+        trained = ""
         if task.trained_groups:
             axis = f" ({task.group_axis})" if task.group_axis else ""
-            trained += f" on {range_label(task.trained_groups)}{axis}"
-        said.setdefault(f"{trained}, evaluated on {sets}", []).append(task.title)
+            trained = f"trained on {range_label(task.trained_groups)}{axis}, "
+        said.setdefault(f"{trained}evaluated on {sets}", []).append(task.title)
     if len(said) == 1:
-        return list(said)
+        return [words[:1].upper() + words[1:] for words in said]
     return [f"{form.listed(titles)}: {words}" for words, titles in said.items()]
 
 
@@ -246,8 +246,8 @@ def _comparing(content: Content) -> list[str]:
         "the others. Stands: where the cell with a frozen component stands to the floor on the "
         "last set.",
         "The p-value is that of the sign-flip permutation test, two-sided, of comparisons with at "
-        f"least {LEAST_PAIRS} pairs. With fewer a cell alone decides nothing, and only the claims "
-        "above, over all cells, may.",
+        f"least {LEAST_PAIRS} pairs. With fewer a cell alone decides nothing"
+        + (", and only the claims above, over all cells, may." if content.paper else "."),
     ]
     if tested:
         found.append(

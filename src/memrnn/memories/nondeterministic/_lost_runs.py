@@ -16,8 +16,11 @@ It takes the worst case again and again, so it can be large where nothing is wro
 just above zero may have lost a part of their sum unseen, so it can be late.
 """
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
+
+from memrnn.memories._horizon import Left
 
 Lost = Float[Array, "batch height seen"]
 """Shares, times `_unit`, by height and, last, by top symbol and state; then by state alone where
@@ -30,21 +33,28 @@ def follow(
     column: Float[Array, "batch cells rows"],
     alphas: Float[Array, "batch rows"],
     top: Float[Array, "batch cells"],
-    in_window: Bool[Array, " height"],
+    in_window: Bool[Array, " pushes"],
     row: Int[Array, ""],
+    lowest: Int[Array, ""] | None,
 ) -> Lost:
     """The bound after an update, before the column's factor.
 
     Args:
-        weights: as `InsideForward.weights` orders them.
+        weights: as `weights_of` orders them.
         column: the column that the update has made.
         alphas: alpha of the start of each of its entries.
         top: the column's own alpha.
         in_window: the rows that can be on top.
         row: the last row that is filled.
+        lowest: the row of height 0; None where that is the first row and the bound has a height
+            for each row.
     """
     moved = _move(lost, weights)
     new = _removed(column, alphas, top, in_window, row)
+    if lowest is not None:
+        heights = lost.shape[1]
+        new = jnp.pad(new, ((0, 0), (heights, heights), (0, 0)))
+        new = jax.lax.dynamic_slice_in_dim(new, lowest + heights, heights, axis=1)
     return moved.at[..., : column.shape[1]].add(new)
 
 
@@ -53,9 +63,16 @@ def scaled(lost: Lost, scale: Float[Array, " batch"]) -> Lost:
     return jnp.minimum(lost * scale[:, None, None], float(jnp.finfo(lost.dtype).max) ** 0.93)
 
 
-def doubt(lost: Lost) -> Float[Array, " batch"]:
-    """The share of all runs' weight that the lost ones may have."""
-    return lost.sum(axis=(1, 2)) / _unit(lost.dtype)
+def underflow(lost: Lost, before: Float[Array, " batch"], left: Left) -> Float[Array, " batch"]:
+    """The largest share of all runs' weight that the lost ones may have had at any reading.
+
+    Args:
+        lost: the bound at the last reading.
+        before: the largest share at the readings before it.
+        left: how many more updates can be read; a reading beyond the horizon does not count.
+    """
+    share = jnp.maximum(before, lost.sum(axis=(1, 2)) / _unit(lost.dtype))
+    return share if left is None else jnp.where(left < 0, before, share)
 
 
 def _move(lost: Lost, weights: Array) -> Lost:

@@ -1,0 +1,89 @@
+"""The sizes of a nondeterministic stack, and the formulas that both rules share."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes of a nondeterministic stack.
+
+    Attributes:
+        states, symbols: Q and S.
+        vector: length m of the pushed vectors; 0 without vectors.
+        window: number of updates after which a pushed symbol that is on top ends the run; None
+            for never.
+    """
+
+    states: int
+    symbols: int
+    vector: int
+    window: int | None
+
+    @property
+    def cells(self) -> int:
+        """Number of pairs of a top symbol and a state, Q S; the state is the faster index."""
+        return self.states * self.symbols
+
+    @property
+    def heads(self) -> int:
+        """What is summed over runs: their weight, and their weight times each vector entry."""
+        return 1 + self.vector
+
+
+def weights_of(
+    shape: Shape, controls: Float[Array, "batch controls"]
+) -> tuple[Float[Array, "batch actions cells"], Float[Array, "batch vector"]]:
+    """The weights of an update up to a common factor, and its vector.
+
+    Weights have rows (y, r) of replace, r of pop, (y, r) of push, and columns (x, q). Their
+    largest is 1, whatever the logits are.
+    """
+    logits, raw = jnp.split(controls, [controls.shape[1] - shape.vector], axis=1)
+    weights = jnp.exp(logits - jax.lax.stop_gradient(logits.max(axis=1, keepdims=True)))
+    return weights.reshape(len(controls), -1, shape.cells), jax.nn.sigmoid(raw)
+
+
+def reading_of(shape: Shape, tops: Float[Array, "... heads top"]) -> Float[Array, "... reading"]:
+    """The reading in the literature's order: state, symbol, entry of the vector."""
+    heads = tops[..., 1:, :] if shape.vector else tops
+    cells = heads.reshape(*heads.shape[:-1], shape.symbols, shape.states)
+    return jnp.moveaxis(cells, -3, -1).swapaxes(-3, -2).reshape(*tops.shape[:-2], -1)
+
+
+def with_vector(
+    alpha: Float[Array, "batch cells"], vector: Float[Array, "batch vector"]
+) -> Float[Array, "batch heads cells"]:
+    """alpha, and alpha times each entry of the vector."""
+    return jnp.concatenate([alpha[:, None], vector[:, :, None] * alpha[:, None]], axis=1)
+
+
+def by_slot(shape: Shape, rows: Float[Array, "batch r rows"]) -> Float[Array, "batch y r slots"]:
+    """Pops by rows of a column, (p, y, t), as pops by slots of the columns, [y, r, (p, t)]."""
+    batch, states = rows.shape[:2]
+    pops = rows.reshape(batch, states, -1, shape.symbols, states).transpose(0, 3, 1, 2, 4)
+    return pops.reshape(batch, shape.symbols, states, -1)
+
+
+def fill_up(array: Array, rows: int, front: int = 0) -> Array:
+    """Zeros before and after the rows of `array`, so that there are `rows`."""
+    after = rows - front - array.shape[-1]
+    return jnp.pad(array, ((0, 0),) * (array.ndim - 1) + ((front, after),))
+
+
+def write(array: Array, update: Array, start: Array | int) -> Array:
+    """`array` with `update` written in from index `start` of axis 2."""
+    return jax.lax.dynamic_update_slice_in_dim(array, update, start, axis=2)
+
+
+def read(array: Array, start: Array, size: int) -> Array:
+    """`size` entries of axis 2 from index `start`."""
+    return jax.lax.dynamic_slice_in_dim(array, start, size, axis=2)
+
+
+def after_each(before: Array, last: Array) -> Array:
+    """From the values before each step and after the last one: those after each step."""
+    return jnp.concatenate([before[1:], last[None]])
