@@ -23,9 +23,12 @@ import memrnn
 memrnn.use_compile_cache()
 language, model, low, high, bins, folder = sys.argv[1:]
 lengths = int(low), int(high)
-recipe = memrnn.Recipe(lengths=lengths, batches=20, validation_batches=5, epochs=1)
-run = memrnn.train(memrnn.Experiment(language, model, (), recipe), folder, restarts=3)
-memrnn.test(run, json.loads(bins), strings_per_length=1)
+task = memrnn.Strings(
+    language, train_lengths=lengths, batches=20, validation_batches=5, samples_per_length=1,
+    length_bins=tuple(map(tuple, json.loads(bins))),
+)
+config = memrnn.TrainingConfig(max_epochs=1)
+memrnn.evaluate(memrnn.train(memrnn.Experiment(task, model, (), config), folder, restarts=3))
 print(json.dumps({
     "compiled": events["/jax/compilation_cache/cache_misses"],
     "from cache": events["/jax/compilation_cache/cache_hits"],

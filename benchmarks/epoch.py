@@ -17,7 +17,7 @@ from pathlib import Path
 os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # before any thread pool starts
 
 import torch_reference
-from memrnn import Experiment, Recipe
+from memrnn import Experiment, Strings
 from memrnn.training import Restart
 
 
@@ -28,8 +28,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batches", type=int, default=1000)
     arguments = parser.parse_args()
-    recipe = Recipe(batches=arguments.batches, validation_batches=arguments.batches // 10)
-    experiment = Experiment(arguments.language, arguments.model, (), recipe)
+    batches = arguments.batches
+    task = Strings(arguments.language, batches=batches, validation_batches=batches // 10)
+    experiment = Experiment(task, arguments.model)
     with tempfile.TemporaryDirectory() as folder:
         restart = Restart(experiment, 0, Path(folder) / "restart.safetensors")
         begin = time.perf_counter()
@@ -40,8 +41,8 @@ def main() -> None:
             begin = time.perf_counter()
             restart.advance(programs)
             seconds.append(time.perf_counter() - begin)
-    steps = experiment.recipe.batches
-    length = round(float(restart.batches["train"].lengths.mean()))
+    steps = task.batches
+    length = round(float(task.data(restart.seed).own.lengths.mean()))
     torch_step = torch_reference.time_step(arguments.model, length=length)
     ours, theirs = statistics.median(seconds), steps * torch_step
     print(f"{arguments.model} on {arguments.language}, {steps} steps, one core")

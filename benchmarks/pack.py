@@ -2,8 +2,8 @@
 
 An epoch is that of training: shuffling, training, validation, schedules and checkpoints. Packs
 take turns, and times are medians over the turns, because the speed of a shared machine drifts.
-Memory is by XLA's own account of both programs, and so is the number of restarts that fit where
-the device tells how much memory it has. The figures that matter are a GPU's, and those were not
+The number of restarts that fit is by XLA's own account, where the device says how much memory it
+has. The figures that matter are a GPU's, and those were not
 run: no GPU was at hand when this was written. On a CPU it shows only that it works.
 
     python benchmarks/pack.py [--model jm-10] [--sizes 1 10 40 160] [--batches 1000] [--turns 3]
@@ -11,7 +11,6 @@ run: no GPU was at hand when this was written. On a CPU it shows only that it wo
 """
 
 import argparse
-import dataclasses
 import statistics
 import tempfile
 import time
@@ -19,17 +18,16 @@ from pathlib import Path
 
 import jax
 
-from memrnn import Experiment, Recipe
+from memrnn import Experiment, Strings, TrainingConfig
 from memrnn.precision import scope
-from memrnn.training import Pack, Restart, measure_places
-from memrnn.training._batched import bytes_needed, compile_together
+from memrnn.training import Pack, Restart, measure_slots
 
 
-def advance(pack: Pack, lives: list[Restart]) -> float:
+def advance(pack: Pack, restarts: list[Restart]) -> float:
     """Seconds of one epoch of all."""
     begin = time.perf_counter()
-    for life, outcome in zip(lives, pack.compute(lives)):
-        life.record(outcome)
+    for restart, outcome in zip(restarts, pack.compute(restarts)):
+        restart.record(outcome)
     return time.perf_counter() - begin
 
 
@@ -43,44 +41,38 @@ def main() -> None:
     parser.add_argument("--lengths", type=int, nargs=2, default=[40, 80])
     arguments = parser.parse_args()
     low, high = arguments.lengths
-    recipe = dataclasses.replace(
-        Recipe(),
-        lengths=(low, high),
+    task = Strings(
+        arguments.language,
+        train_lengths=(low, high),
         batches=arguments.batches,
         validation_batches=max(1, arguments.batches // 10),
-        stop_patience=1000,  # so that none leaves
+        length_bins=((low, high),),
     )
-    experiment = Experiment(arguments.language, arguments.model, (), recipe)
+    config = TrainingConfig(early_stopping_patience=1000)  # so that none leaves
+    experiment = Experiment(task, arguments.model, (), config)
     sizes: list[int] = sorted(set(arguments.sizes))
-    print(f"{experiment.label}, {recipe.batches} batches, {jax.devices()[0].device_kind}")
-    with tempfile.TemporaryDirectory() as folder, scope(recipe.precision):
-        lives = [
+    print(f"{experiment.label}, {task.batches} batches, {jax.devices()[0].device_kind}")
+    with tempfile.TemporaryDirectory() as folder, scope(config.precision):
+        restarts = [
             Restart(experiment, n, Path(folder) / f"{n}.safetensors") for n in range(sizes[-1])
         ]
         packs = {size: Pack(experiment) for size in sizes}
-        compiling, memory = {}, {}
-        for size in sizes:
-            begin = time.perf_counter()
-            programs = compile_together(experiment, size)
-            compiling[size], memory[size] = time.perf_counter() - begin, bytes_needed(programs)
-            advance(packs[size], lives[:size])
+        # The first epoch of each compiles.
+        first = {size: advance(packs[size], restarts[:size]) for size in sizes}
         turns = [
-            {size: advance(packs[size], lives[:size]) for size in sizes}
+            {size: advance(packs[size], restarts[:size]) for size in sizes}
             for _ in range(arguments.turns)
         ]
-    print(f"{'restarts':>8}{'compiling s':>13}{'epoch s':>10}{'an hour':>10}{'GB':>9}{'ratio':>8}")
+    print(f"{'restarts':>8}{'first s':>10}{'epoch s':>10}{'per hour':>10}{'ratio':>8}")
     for size in sizes:
         seconds = statistics.median(turn[size] for turn in turns)
-        # As many epochs a restart as the recipe allows: most stop earlier.
-        hourly = size * 3600 / (seconds * recipe.epochs)
+        # As many epochs per restart as are allowed: most stop earlier.
+        hourly = size * 3600 / (seconds * config.max_epochs)
         ratio = statistics.median(turn[size] / turn[sizes[0]] for turn in turns)
-        print(
-            f"{size:>8}{compiling[size]:>13.1f}{seconds:>10.3f}{hourly:>10.1f}"
-            f"{memory[size] / 1e9:>9.3f}{ratio:>8.2f}"
-        )
-    print(f"an hour: restarts of {recipe.epochs} epochs; ratio: to an epoch of {sizes[0]}")
-    fit = measure_places(experiment)
-    print("the device does not tell its memory" if fit is None else f"{fit} restarts fit")
+        print(f"{size:>8}{first[size]:>10.1f}{seconds:>10.3f}{hourly:>10.1f}{ratio:>8.2f}")
+    print(f"per hour: restarts of {config.max_epochs} epochs; ratio: to an epoch of {sizes[0]}")
+    fit = measure_slots(experiment)
+    print("the device does not say its memory" if fit is None else f"{fit} restarts fit")
 
 
 if __name__ == "__main__":

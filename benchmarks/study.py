@@ -8,12 +8,12 @@
 Both figures are ratios of two things in one run.
 
 `gain`: 40 restarts of jm-10 on count-3, 3 epochs each, trained by `memrnn.train(workers=1)` and
-tested by `memrnn.test` in one process; then the same as a study with the local engine, one worker
-a core. Each starts with a compile cache that holds its programs.
+evaluated by `memrnn.evaluate` in one process; then the same as a study with the local engine, one worker
+per core. Each starts with a compile cache that holds its programs.
 
 `overhead`: two languages, lstm and jm-10, 50 restarts of one epoch of the paper's recipe, as a
 study with one worker and an empty compile cache. What the runs alone take is the time of their
-epochs, checkpoints and tests in one process where all is compiled, measured on 5 restarts of each
+epochs, checkpoints and evaluations in one process where all is compiled, measured on 5 restarts of each
 cell.
 """
 
@@ -32,22 +32,21 @@ SAMPLE = 5
 
 
 def one_after_another(values: dict, out: str) -> None:
-    """In a process of its own: all restarts, trained and tested."""
-    from memrnn import test, train, use_compile_cache
-    from memrnn.studies import Study
+    """In a process of its own: all restarts, trained and evaluated."""
+    from memrnn import evaluate, train, use_compile_cache
+    from memrnn.studies import parse_study
 
     use_compile_cache()
-    study = Study.from_json(values)
+    study = parse_study(values)
     (experiment,) = study.cells()
-    run = train(experiment, out, study.restarts, workers=1)
-    test(run, study.bins, strings_per_length=study.strings_per_length)
+    evaluate(train(experiment, out, study.restarts, workers=1))
 
 
 def as_study(values: dict, out: str, workers: int) -> float:
-    from memrnn.studies import LocalEngine, Study, run_study
+    from memrnn.studies import LocalEngine, parse_study, run_study
 
     began = time.perf_counter()
-    counts = run_study(Study.from_json(values), out, LocalEngine(workers))
+    counts = run_study(parse_study(values), out, LocalEngine(workers))
     assert counts == {"done": sum(counts.values())}, counts
     return time.perf_counter() - began
 
@@ -73,28 +72,22 @@ def overhead(values: dict, folder: Path) -> None:
     os.environ["NPROC"] = "1"
     study = as_study(values, str(folder / "study"), 1)
     pure = 0.0
-    from memrnn.studies import Study
-    from memrnn.studies._job import Job, run_job
+    from memrnn import evaluate
+    from memrnn.studies import parse_study
+    from memrnn.training import Run, Trained, Trainer
 
-    declared = Study.from_json(values)
+    declared = parse_study(values)
     for number, cell in enumerate(declared.cells()):
-        runs = tuple(
-            (f"{number}-{restart}", restart, str(folder / f"pure-{number}-{restart}"))
-            for restart in range(SAMPLE + 1)
-        )
-        job = Job(
-            number, cell.to_json(), runs, declared.bins, declared.precisions,
-            declared.strings_per_length,
-        )  # fmt: skip
-        ends = []
-        for event in run_job(job):
-            if type(event).__name__ == "Finished":
-                ends.append(time.perf_counter())
+        trainer, ends = Trainer(cell), []
+        for restart in range(SAMPLE + 1):
+            *_, last = trainer.run(restart, folder / f"pure-{number}-{restart}")
+            evaluate(Run(cell, (Trained(restart, last.progress, last.best),)))
+            ends.append(time.perf_counter())
         # The first run compiles, or reads what the study has compiled.
         pure += (ends[-1] - ends[0]) / SAMPLE * declared.restarts
     runs = sum(declared.restarts for _ in declared.cells())
     print(f"{runs} one-epoch runs as a study, one worker  {study:7.1f} s")
-    print(f"their epochs, checkpoints and tests alone  {pure:7.1f} s")
+    print(f"their epochs, checkpoints, evaluations   {pure:7.1f} s")
     print(
         f"overhead {1 - pure / study:.1%} of the study's time, {study / pure - 1:.1%} over the runs"
     )
@@ -116,13 +109,14 @@ def main() -> None:
     else:
         measure, values, restarts, epochs = overhead, OVERHEAD, 50, 1
     batches = arguments.batches
-    recipe = {"epochs": epochs, "batches": batches, "validation_batches": max(1, batches // 10)}
-    values = values | {"restarts": arguments.restarts or restarts, "recipe": recipe}
+    strings = {"batches": batches, "validation_batches": max(1, batches // 10)}
+    values = values | {"restarts": arguments.restarts or restarts, "strings": strings}
+    values["config"] = {"max_epochs": epochs}
     if arguments.models:
         values["models"] = arguments.models
     if arguments.lengths:  # which are then those of the tests, too
-        recipe["lengths"] = arguments.lengths
-        values["bins"] = [arguments.lengths]
+        strings["train_lengths"] = arguments.lengths
+        strings["length_bins"] = [arguments.lengths]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["MEMRNN_CACHE"] = f"{folder}/cache"
         measure(values, Path(folder))

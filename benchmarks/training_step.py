@@ -15,36 +15,31 @@ import time
 
 os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # before any thread pool starts
 
-import numpy as np
-from memrnn.training._data import Batches
+import jax
 
-import memrnn
-from memrnn.network import OneHot
-from memrnn.parts import partition
-from memrnn.training._programs import compile_programs, new_learner, read
+from memrnn import Experiment, Strings
+from memrnn.training import Restart
 
 STEPS = 40
 BATCH = 10
 
 
 def ours(model: str, length: int, steps: int = STEPS):
-    """A function that trains for some steps and returns seconds a step."""
-    rng = np.random.default_rng(0)
-    network = memrnn.get_model(model).build(OneHot(3), 4, seed=0)
-    trained, frozen = partition(network, ())
-    learner = new_learner(trained, clip=5.0)
-    batches = Batches(
-        rng.integers(0, 3, (steps, BATCH, length)).astype(np.int32),
-        np.full(steps, length, np.int32),
+    """A function that trains for some steps and returns seconds per step."""
+    task = Strings(
+        "marked-reverse-and-copy",
+        train_lengths=(length, length),
+        batch_size=BATCH,
+        batches=steps,
+        validation_batches=1,
+        length_bins=((length, length),),
     )
-    strings = read(learner, frozen, batches)
-    programs = compile_programs(learner, frozen, strings, strings, clip=5.0, buckets=[length])
-    order, rate = np.arange(steps, dtype=np.int32), np.float32(1e-3)
+    restart = Restart(Experiment(task, model), 0)
+    programs, plan = restart.compile(), restart.plan()
 
     def run() -> float:
         begin = time.perf_counter()
-        _, nats, _ = programs.epoch(learner, frozen, strings, order, rate)
-        nats.block_until_ready()
+        jax.block_until_ready(programs.epoch(restart.learner, restart.frozen, restart.data, plan))
         return (time.perf_counter() - begin) / steps
 
     return run

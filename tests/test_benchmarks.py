@@ -18,13 +18,13 @@ COUNT = "--model lstm-2 --language count-3"
 
 CASES = {
     "compiling": (f"{COUNT} {SMALL} --bins 6:8", "ratio of times"),
-    "loop_gradient": ("--model jm-3 --length 5 --rounds 1", "unroll"),
+    "loop_gradient": ("jm-3 --length 5 --rounds 1", "FAST ms"),
     "nondeterministic_cost": ("rns-1-1 --lengths 4 --rounds 1", "one core"),
     "nondeterministic_precision": ("--length 3", "| uniform, 1 | 3 |"),
-    "pack": (f"{COUNT} {SMALL} --sizes 2 --batches 2 --turns 1", "an hour:"),
+    "pack": (f"{COUNT} {SMALL} --sizes 2 --batches 2 --turns 1", "per hour:"),
     "standings": ("", "lengths 200 to 400"),
     "study": (f"overhead --restarts 1 --batches 2 {SMALL} --models lstm-2", "of the study's time"),
-    "test_memory": ("--model lstm-2 --lengths 8 16", "exponent over all"),
+    "evaluation_memory": ("--model lstm-2 --lengths 8 16", "exponent over all"),
     "text_step": (
         "lstm-4+rns-1-1:window=35 --words 5 --streams 1 --segments 1 --rounds 1",
         "rns-1",

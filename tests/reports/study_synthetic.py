@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from memrnn.studies import Cell, RunRecord, Study, StudyResults, parse_freeze
+from memrnn.parts import parse_freeze
+from memrnn.studies import Cell, RunRecord, Study, StudyResults
 from memrnn.tasks import BAYES, TaskDescription
 from reports.results_synthetic import INF, Values, set_scores, strings_task
 

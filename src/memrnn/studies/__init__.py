@@ -32,8 +32,6 @@ from memrnn.studies._status import StudyStatus as StudyStatus
 from memrnn.studies._status import study_status as study_status
 from memrnn.studies._study import PlannedRun as PlannedRun
 from memrnn.studies._study import Study as Study
-from memrnn.studies._study import freeze_text as freeze_text
-from memrnn.studies._study import parse_freeze as parse_freeze
 from memrnn.studies._study import plan as plan
 from memrnn.studies._study_file import load_study as load_study
 from memrnn.studies._study_file import parse_study as parse_study

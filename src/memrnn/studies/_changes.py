@@ -6,10 +6,11 @@ from typing import Any
 
 from memrnn.errors import MemrnnError
 from memrnn.options import to_json
+from memrnn.parts import format_freeze
 from memrnn.studies._about import versions
 from memrnn.studies._ledger import Ledger
 from memrnn.studies._records import Tasks
-from memrnn.studies._study import Pack, Study, freeze_text
+from memrnn.studies._study import Pack, Study
 from memrnn.tasks import task_class
 
 
@@ -103,7 +104,7 @@ def _grown(known: Sequence[Mapping[str, Any]], packs: Sequence[Pack]) -> Iterato
         run.id: (
             run.experiment.task.spec,
             run.experiment.model,
-            freeze_text(run.experiment.freeze),
+            format_freeze(run.experiment.freeze),
             run.restart,
         )
         for pack in packs

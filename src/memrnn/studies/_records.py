@@ -9,9 +9,10 @@ import msgspec
 
 from memrnn.evaluation import References, SetScores
 from memrnn.experiment import TrainingConfig
+from memrnn.parts import format_freeze
 from memrnn.studies._ledger import Ledger, now
 from memrnn.studies._schema import FINAL, OF_RUNS
-from memrnn.studies._study import Pack, Study, freeze_text
+from memrnn.studies._study import Pack, Study
 from memrnn.tasks import Task, TaskDescription, Totals
 from memrnn.training import Epoch, Progress
 
@@ -86,7 +87,7 @@ class Records:
                 "model": cell.model,
                 "memory": cell.definition.memory,
                 "definition": json.dumps(dataclasses.asdict(cell.definition)),
-                "freeze": freeze_text(cell.freeze),
+                "freeze": format_freeze(cell.freeze),
                 "configuration": json.dumps(cell.to_json()),
             }
             for run in pack:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -10,11 +10,12 @@ import msgspec
 from memrnn.digests import digest
 from memrnn.errors import MemrnnError
 from memrnn.experiment import Experiment, TrainingConfig
-from memrnn.models import get_model
+from memrnn.models import canonical_name, get_model
 from memrnn.options import to_json
-from memrnn.parts import check_freeze
+from memrnn.parts import format_freeze, parse_freeze
 from memrnn.precision import check_precision
 from memrnn.tasks import Task, parse_task
+from memrnn.training import load_experiment, start_from
 
 PACK_UPDATES = 20_000
 """Updates that make compiling negligible: a pack holds at least so many, if the study has them."""
@@ -36,6 +37,8 @@ class Study:
         config: everything about training that is neither the task nor the network.
         options: options of tasks, by the task's name.
         precisions: number formats to evaluate in.
+        start: folders of runs; a cell starts from the best network of the one that has its task and
+            model, trained or constructed.
         time_limit: seconds after which a run is ended and counts as failed; None for no limit.
         imports: files or modules that register tasks, languages, memories and models of one's
             own; every worker imports them first.
@@ -49,6 +52,7 @@ class Study:
     config: TrainingConfig = field(default_factory=TrainingConfig)
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     precisions: tuple[str, ...] = ("float32",)
+    start: tuple[str, ...] = ()
     time_limit: float | None = None
     imports: tuple[str, ...] = ()
 
@@ -85,14 +89,17 @@ class Study:
         """The experiments of the grid: tasks, in them models, in them freezing modes.
 
         Raises:
-            MemrnnError: if a task or model does not exist, or two of them are the same.
+            MemrnnError: if a task or model does not exist, or two of them are the same, or a cell
+                has nothing to start from.
         """
         tasks = self.make_tasks()
+        starts = {_start_key(load_experiment(folder)): folder for folder in self.start}
         _refuse_twins(self.models, [get_model(name) for name in self.models])
         for task in tasks:
             for model in self.models:
                 for text in self.freeze:
-                    yield Experiment(task, model, parse_freeze(text), self.config, self.seed)
+                    cell = Experiment(task, model, parse_freeze(text), self.config, self.seed)
+                    yield _started(cell, starts) if starts else cell
 
     def to_json(self) -> dict[str, Any]:
         return to_json(self)
@@ -119,7 +126,7 @@ class PlannedRun:
     def folder(self) -> str:
         """Where its checkpoint is in the study's folder, for `memrnn evaluate` and `explain`."""
         cell = self.experiment
-        name = f"{cell.task.spec}_{cell.model}_{freeze_text(cell.freeze)}"
+        name = f"{cell.task.spec}_{cell.model}_{format_freeze(cell.freeze)}"
         readable = re.sub(r"[^\w.,=+-]", "_", name)[:100]
         return f"runs/{readable}/{self.restart:03d}-{self.id}"
 
@@ -156,14 +163,17 @@ def plan(study: Study) -> list[Pack]:
     return sorted(packs, key=lambda pack: pack[0].restart)
 
 
-def parse_freeze(text: str) -> tuple[str, ...]:
-    """`controller+memory` as its components, `none` as no component."""
-    return () if text == "none" else check_freeze(text.split("+"))
+def _start_key(experiment: Experiment) -> tuple[str, str]:
+    return experiment.task.spec, canonical_name(experiment.model)
 
 
-def freeze_text(freeze: Sequence[str]) -> str:
-    """The components as `parse_freeze` reads them."""
-    return "+".join(freeze) or "none"
+def _started(cell: Experiment, starts: Mapping[tuple[str, str], str]) -> Experiment:
+    folder = starts.get(_start_key(cell))
+    if folder is None:
+        raise MemrnnError(
+            f"start names no run of {cell.task.spec} with {cell.model}; name one per cell."
+        )
+    return replace(cell, start=start_from(folder))
 
 
 def _refuse_twins(names: Sequence[str], meanings: Sequence[Any]) -> None:

@@ -45,7 +45,7 @@ def parse_study(values: Mapping[str, Any], folder: str | Path = ".") -> Study:
     """The study that a study file's keys and values declare.
 
     Args:
-        folder: from which files in `imports` are seen.
+        folder: from which files in `imports` and folders in `start` are seen.
 
     Raises:
         MemrnnError: for an unknown key, a value of the wrong kind, or one that is not allowed.
@@ -55,6 +55,8 @@ def parse_study(values: Mapping[str, Any], folder: str | Path = ".") -> Study:
     if isinstance(imports, list):
         given["imports"] = [_resolve(entry, Path(folder)) for entry in imports]
         import_files([entry for entry in given["imports"] if isinstance(entry, str)])
+    if isinstance(given.get("start"), list):
+        given["start"] = [str(Path(folder) / one) for one in _strings(given["start"], "start")]
     tables = {name: given.pop(name) for name in task_names() if name in given}
     _refuse_renamed(given, RENAMED)
     for short, task in SHORT.items():

@@ -1,18 +1,18 @@
-"""Memory of testing against string length: linear means that twice the length is twice the memory.
+"""Memory of evaluation against string length: linear means that twice the length is twice the memory.
 
-python benchmarks/test_memory.py [--model jm-10] [--batch 100] [--lengths 1250 2500 5000 10000]
+python benchmarks/evaluation_memory.py [--model jm-10] [--batch 100] [--lengths 1250 2500 5000 10000]
 """
 
 import argparse
 import math
 import time
 
-import equinox as eqx
 import jax
 import numpy as np
 
 import memrnn
 from memrnn.network import OneHot
+from memrnn.tasks.strings import Batch
 
 
 def main() -> None:
@@ -23,19 +23,20 @@ def main() -> None:
     arguments = parser.parse_args()
     lengths = arguments.lengths
     network = memrnn.get_model(arguments.model).build(OneHot(3), 4, seed=0)
-    arrays, static = eqx.partition(network, eqx.is_array)
-    program = jax.jit(lambda arrays, *rest: memrnn.losses(eqx.combine(arrays, static), *rest))
+    task = memrnn.Strings("marked-copy")
+    program = jax.jit(lambda network, batch: task.score(network, (), batch)[1])
     print(f"{arguments.model}, batch {arguments.batch}, float32")
     print(f"{'length':>8}{'MB':>10}{'seconds':>10}")
     sizes = []
     for length in lengths:
         tokens = np.zeros((arguments.batch, length), np.int32)
         of_strings = np.full(arguments.batch, length, np.int32)
-        compiled = program.lower(arrays, tokens, of_strings).compile()
+        batch = Batch(tokens, of_strings)
+        compiled = program.lower(network, batch).compile()
         memory = compiled.memory_analysis()
         sizes.append(memory.temp_size_in_bytes + memory.output_size_in_bytes)
         begin = time.perf_counter()
-        jax.block_until_ready(compiled(arrays, tokens, of_strings))
+        jax.block_until_ready(compiled(network, batch))
         seconds = time.perf_counter() - begin
         print(f"{length:>8}{sizes[-1] / 1e6:>10.2f}{seconds:>10.2f}", flush=True)
     print(f"ratio of the last two {sizes[-1] / sizes[-2]:.2f}", end="")
