@@ -1,6 +1,7 @@
-"""Memory of evaluation against string length: linear means that twice the length is twice the memory.
+"""Memory of evaluation against string length: linear is twice the memory for twice the length.
 
-python benchmarks/evaluation_memory.py [--model jm-10] [--batch 100] [--lengths 1250 2500 5000 10000]
+python benchmarks/evaluation_memory.py [--model jm-10] [--batch 100]
+    [--lengths 1250 2500 5000 10000]
 """
 
 import argparse

@@ -8,13 +8,13 @@
 Both figures are ratios of two things in one run.
 
 `gain`: 40 restarts of jm-10 on count-3, 3 epochs each, trained by `memrnn.train(workers=1)` and
-evaluated by `memrnn.evaluate` in one process; then the same as a study with the local engine, one worker
-per core. Each starts with a compile cache that holds its programs.
+evaluated by `memrnn.evaluate` in one process; then the same as a study with the local engine, one
+worker per core. Each starts with a compile cache that holds its programs.
 
 `overhead`: two languages, lstm and jm-10, 50 restarts of one epoch of the paper's recipe, as a
 study with one worker and an empty compile cache. What the runs alone take is the time of their
-epochs, checkpoints and evaluations in one process where all is compiled, measured on 5 restarts of each
-cell.
+epochs, checkpoints and evaluations in one process where all is compiled, measured on 5 restarts of
+each cell.
 """
 
 import argparse
