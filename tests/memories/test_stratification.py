@@ -111,7 +111,12 @@ def test_strengths_add_up_in_any_precision(precision: str) -> None:
     update = eqx.filter_jit(memory.update)
     stack, errors = ListStratification(2), []
     # More pushed than popped, and then all of it popped again.
-    for controls in rng.normal(size=(steps, 4)) + np.linspace(2, -2, steps)[:, None] * [1, -1, 0, 0]:
+    for controls in rng.normal(size=(steps, 4)) + np.linspace(2, -2, steps)[:, None] * [
+        1,
+        -1,
+        0,
+        0,
+    ]:
         rounded = jnp.asarray(controls, precision)
         state = update(state, rounded[None])
         exact = np.asarray(rounded, np.float64)
