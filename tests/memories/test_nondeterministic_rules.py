@@ -62,8 +62,10 @@ def assert_close(found: Any, expected: Any, **tolerance: float) -> None:
         np.testing.assert_allclose(one, other, **{"rtol": 1e-9, "atol": 1e-12} | tolerance)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [("plain", False), ("window", True), ("vectors", True), ("vectors everywhere, window", False)],
+)
 def test_both_rules_give_the_same(kind: str, given: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     in_blocks_of(4, monkeypatch)
     with scope("float64"):
@@ -82,7 +84,7 @@ def test_both_rules_give_the_same(kind: str, given: bool, monkeypatch: pytest.Mo
         assert_close(run(FAST), run(REFERENCE))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["window", "vectors"])
 def test_segments_give_what_one_pass_gives(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     in_blocks_of(4, monkeypatch)
     with scope("float64"):
@@ -96,7 +98,7 @@ def test_segments_give_what_one_pass_gives(kind: str, monkeypatch: pytest.Monkey
             return jnp.concatenate(pieces), state
 
         expected = run((), REFERENCE)
-        for cuts, rule in (((5,), REFERENCE), ((6,), FAST), ((1, 2, 10), FAST)):
+        for cuts, rule in (((5,), REFERENCE), ((1, 6), FAST)):
             assert_close(eqx.filter_jit(run)(cuts, rule), expected)
 
 
@@ -112,8 +114,9 @@ def test_every_segment_of_a_text_is_the_same_program() -> None:
     assert texts[0] == texts[1] == texts[2]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("horizon", [12, 14])
+@pytest.mark.parametrize(
+    ("kind", "horizon"), [("plain", 12), ("vectors", 14), ("vectors everywhere, window", 12)]
+)
 def test_gradient_into_a_carried_state(
     kind: str, horizon: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,7 +152,7 @@ def total_of(kind: str, steps: int) -> tuple[Callable[[jax.Array], jax.Array], j
     return lambda point: weighted(readings_of(memory, point.reshape(shape))), point
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["plain", "vectors everywhere, window"])
 def test_forward_derivatives(kind: str) -> None:
     with scope("float64"):
         total, point = total_of(kind, 7)
@@ -173,7 +176,7 @@ def test_forward_derivatives(kind: str) -> None:
         np.testing.assert_allclose(product(point, one) @ other, product(point, other) @ one)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["vectors", "window"])
 def test_derivatives_of_a_step_by_its_state(kind: str) -> None:
     with scope("float64"):
         _, memory = build(**KINDS[kind])
@@ -183,21 +186,24 @@ def test_derivatives_of_a_step_by_its_state(kind: str) -> None:
         state = memory.init(BATCH, 8)
         for now in controls[:4]:
             state = memory.update(state, now)
-        arrays, counts = eqx.partition(state, eqx.is_inexact_array)
-        arrays = arrays._replace(lost=None, underflow=None)
+        # The bound of what rounding has removed has no derivative.
+        arrays = eqx.filter(state, eqx.is_inexact_array)._replace(lost=None, underflow=None)
 
+        @jax.jit
         def after(arrays: Any, now: jax.Array) -> Any:
             following = memory.update(eqx.combine(arrays, state), now)
+            reading = memory.read(following)
             following = following._replace(lost=None, underflow=None)
-            return eqx.filter(following, eqx.is_inexact_array), memory.read(following)
+            return eqx.filter(following, eqx.is_inexact_array), reading
 
-        del counts
         rng = np.random.default_rng(3)
         point = arrays, controls[4]
         along = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape)), point)
-        at = lambda size: jax.tree.map(lambda x, d: x + size * d, point, along)  # noqa: E731
         _, slope = jax.jvp(after, point, along)
-        ahead, behind = after(*at(1e-6)), after(*at(-1e-6))
+        ahead, behind = (
+            after(*jax.tree.map(lambda x, d, size=size: x + size * d, point, along))
+            for size in (1e-6, -1e-6)
+        )
         expected = jax.tree.map(lambda x, y: (x - y) / 2e-6, ahead, behind)
         assert_close(slope, expected, rtol=1e-6, atol=1e-8)
 

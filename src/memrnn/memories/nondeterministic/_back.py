@@ -25,9 +25,9 @@ from memrnn.memories.nondeterministic._shape import (
     Shape,
     after_each,
     fill_up,
-    read,
+    read_slots,
     weights_of,
-    write,
+    write_slots,
 )
 
 
@@ -164,7 +164,7 @@ def step_back(
     d_tops = _through_reading(shape, d_reading, now.after)
     d_tops = d_tops.at[:, 0].add(carry.d_alpha)
     d_sources = carry.d_sources + jnp.einsum("bhm,bmi->bhi", d_tops, carry.column)
-    d_source = read(d_sources, row * cells, cells)
+    d_source = read_slots(d_sources, row * cells, cells)
     d_vector = jnp.einsum("bhx,bx->bh", d_source[:, 1:], now.before[:, 0])
     d_alpha = d_source[:, 0] + jnp.einsum("bhx,bh->bx", d_source[:, 1:], now.vector)
 
@@ -174,17 +174,17 @@ def step_back(
     largest = float(jnp.finfo(d_column.dtype).max) ** 0.9
     d_column = jnp.clip(d_column, -largest, largest)
     slots = d_column.reshape(batch, shape.symbols, states, -1)
-    cotangents = write(carry.cotangents, slots, now.step * states)
+    cotangents = write_slots(carry.cotangents, slots, now.step * states)
 
-    previous = read(fixed.block, now.slot * states, states).reshape(d_column.shape)
+    previous = read_slots(fixed.block, now.slot * states, states).reshape(d_column.shape)
     d_pops = _pop_back(slots, fixed.blocks)
     d_mixed = jnp.concatenate([d_column, _by_row(shape, d_pops)], axis=1)
     d_mixing = jnp.einsum("bmi,bki->bmk", d_mixed, previous)
     d_previous = jnp.einsum("bkm,bmi->bki", now.mixing, d_mixed)
     lazy = jnp.einsum("bytK,byKi->byti", now.pops, cotangents)
-    lazy = lazy + read(fixed.lazy, now.slot * states, states)
+    lazy = lazy + read_slots(fixed.lazy, now.slot * states, states)
 
-    d_push = read(d_column, row * cells, cells)
+    d_push = read_slots(d_column, row * cells, cells)
     d_weights = jnp.concatenate([d_mixing, d_push], axis=1) * now.weights
     d_controls = [d_weights.reshape(batch, -1), d_vector * now.slope]
     back = carry._replace(

@@ -39,7 +39,7 @@ from memrnn.memories.nondeterministic._shape import (
     reading_of,
     weights_of,
     with_vector,
-    write,
+    write_slots,
 )
 from memrnn.memories.nondeterministic._stack import Stack
 
@@ -93,7 +93,7 @@ class InsideLoop(Loop):
         factor = carry.scale[:, None, None]
 
         slots = (carry.column * factor).reshape(len(controls), shape.symbols, shape.states, -1)
-        block = write(carry.block, slots, carry.slot * shape.states)
+        block = write_slots(carry.block, slots, carry.slot * shape.states)
         mixed = jnp.einsum("bmk,bki->bmi", mixing * factor, carry.column)
         pops = by_slot(shape, mixed[:, cells:])
         column = mixed[:, :cells] + _pop(shape, pops, (*earlier, block))
@@ -103,7 +103,7 @@ class InsideLoop(Loop):
         column = column + push[:, :, None] * pushed[None, None, :, None]
         column = in_window(shape, column.reshape(carry.column.shape), row)
 
-        sources = write(carry.sources, with_vector(carry.tops[:, 0], vector), row * cells)
+        sources = write_slots(carry.sources, with_vector(carry.tops[:, 0], vector), row * cells)
         tops = jnp.einsum("bhi,bmi->bhm", sources, column)
         seen = rows > row - (window or len(rows) + 1)
         lowest = lowest if window is None else row - (window - 1)

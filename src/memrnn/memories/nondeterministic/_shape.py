@@ -74,12 +74,12 @@ def fill_up(array: Array, rows: int, front: int = 0) -> Array:
     return jnp.pad(array, ((0, 0),) * (array.ndim - 1) + ((front, after),))
 
 
-def write(array: Array, update: Array, start: Array | int) -> Array:
+def write_slots(array: Array, update: Array, start: Array | int) -> Array:
     """`array` with `update` written in from index `start` of axis 2."""
     return jax.lax.dynamic_update_slice_in_dim(array, update, start, axis=2)
 
 
-def read(array: Array, start: Array, size: int) -> Array:
+def read_slots(array: Array, start: Array, size: int) -> Array:
     """`size` entries of axis 2 from index `start`."""
     return jax.lax.dynamic_slice_in_dim(array, start, size, axis=2)
 

@@ -45,7 +45,7 @@ from memrnn.memories.nondeterministic._shape import (
     reading_of,
     weights_of,
     with_vector,
-    write,
+    write_slots,
 )
 
 WIDTH = 16
@@ -212,7 +212,7 @@ def _pop(
 
 def _append_and_pop(block: Array, slots: Array, pops: Array, at: Array) -> tuple[Array, Array]:
     inside = at < block.shape[2]
-    block = jax.lax.cond(inside, write, lambda block, *_: block, block, slots, at)
+    block = jax.lax.cond(inside, write_slots, lambda block, *_: block, block, slots, at)
     return block, jnp.einsum("byrK,byKi->byri", pops, block)
 
 
