@@ -220,6 +220,11 @@ def test_a_network_without_memory_is_the_same_experiment_twice():
     assert "lstm has no memory" in text and "In 18 of 18 pairs" in text
     other = " ".join(same_experiment(view_of(HOLDS), ["lstm", "gru"]))
     assert "lstm and gru have no memory" in other and "In 0 of 18 pairs" in other
+    # What is not a number is not equal to itself, but is the same outcome.
+    nan = make_study(
+        lambda *name: {"accuracies": (0.8, 0.7, 0.65), "selection": float("nan"), "excess": 1.0}
+    )
+    assert "In 12 of 12 pairs" in " ".join(same_experiment(View(nan, "float32"), ["lstm"]))
     # Whatever such a network does, no claim is about it.
     with_memory = view_of(HOLDS, models=("jm-10",))
     assert [c.measured for c in judge(view_of(HOLDS))] == [c.measured for c in judge(with_memory)]

@@ -60,7 +60,7 @@ def test_a_command_counts_the_cores_that_it_may_use() -> None:
         "from memrnn.studies import LocalEngine\n"
         "from memrnn.studies._about import about_worker\n"
         "print(LocalEngine().workers, about_worker()['device'])\n"
-        "print(memrnn.reports.Provenance.of_this_machine('', 0, memrnn.Recipe()).machine)\n"
+        "print(memrnn.reports.Provenance.of_this_machine('', 0, memrnn.TrainingConfig()).machine)\n"
     )
     environment = {name: value for name, value in os.environ.items() if name != "NPROC"}
     environment["JAX_PLATFORMS"] = "cpu"

@@ -24,7 +24,7 @@ STYLES: dict[str, tuple[str, Any, float]] = {
     "controller": ("#B03A8C", (0, (1, 1.2)), 2.2),
     "controller+memory": ("#009E73", (0, (6, 1.5, 1, 1.5)), 1.8),
 }
-"""Colour (told apart by the colour-blind), dash (told apart in grey) and width by what is frozen.
+"""Colour (distinct for the colour-blind), dash (distinct in grey) and width by what is frozen.
 A memory line is thin and dashed so that what it hides shows through."""
 
 SPARE: tuple[str, Any, float] = ("#56B4E9", (0, (8, 3)), 1.5)

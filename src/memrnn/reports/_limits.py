@@ -27,8 +27,8 @@ class Limits:
             return Limits(0.0, 1.0 + margin)
         if metric.scale == "exp" and high > LOGARITHMIC * low > 0:
             return Limits(low / 1.15, high * 1.15, logarithmic=True)
-        room = 0.06 * (high - low) or 0.5
-        return Limits(low - room, high + room)
+        space = 0.06 * (high - low) or 0.5
+        return Limits(low - space, high + space)
 
     @property
     def scale(self) -> str:

@@ -11,7 +11,7 @@ The rules, which the page states too:
   the freezing modes of one task and model only, so that these intervals are conservative.
 - Pairs differ in the freezing mode alone and have the same restart number, hence the same seed.
 - A claim is supported or not by where its interval lies (`_verdicts.at_least`, `gain`). It is
-  undecided if the interval tells neither, and if too little was run or too much failed.
+  undecided if the interval decides neither, and if too little was run or too much failed.
 - A cell whose accuracy is within `NEAR` of the best baseline is the floor's equal: a baseline does
   the same. It is no support, and if most of the cells that speak for a claim are no
   better than the floor, the claim is not supported.
@@ -64,9 +64,9 @@ def _treebank() -> Claim:
         "On Penn Treebank, freezing the memory improves the best test perplexity from "
         f"{found.whole} ({found.whole_model}) to {found.frozen} ({found.frozen_model}).",
         "abstract; table of Penn Treebank",
-        "Studies train on formal languages only, so this one cannot decide it.",
+        "This study trains on formal languages only, so it cannot decide it.",
         (Measured("gain in perplexity", None, found.gain, "best of 10 each", "perplexity"),),
         UNDECIDED,
-        "Penn Treebank is not part of a study, so nothing was measured here.",
+        "Penn Treebank is not in this study, so nothing was measured here.",
         tuple(notes),
     )

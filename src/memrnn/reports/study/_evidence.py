@@ -41,7 +41,7 @@ def guard(
 
 
 def supporting_cells(view: View, freeze: tuple[str, ...], values: np.ndarray) -> list[Cell]:
-    """Cells with a part frozen whose mean difference is positive."""
+    """Cells with a component frozen whose mean difference is positive."""
     cells = [cell for cell, _ in paired_cells(view, freeze)]
     return chosen(cells, resampling.known_mean(values) > 0)
 

@@ -217,7 +217,7 @@ def _rules(content: Content) -> list[str]:
         "share a seed in the freezing modes of one task and network only, and not in all cells, so "
         "that these intervals are conservative: wide rather than narrow.",
         "A claim is supported, or not, by where its interval lies; the rule stands under each. "
-        "If the interval tells neither, it is undecided.",
+        "If the interval decides neither, it is undecided.",
         f"It is undecided, too, if fewer than {form.per_cent(rules.COVERAGE)} of the runs that it "
         f"is about are finished, more than {form.per_cent(rules.MOST_FAILED)} of them failed, "
         f"fewer than {form.per_cent(rules.COVERAGE)} of its cells have {rules.LEAST_RESTARTS} "

@@ -1,4 +1,4 @@
-"""Claims that compare nets with a part frozen to the same nets with nothing frozen."""
+"""Claims that compare nets with a component frozen to the same nets with nothing frozen."""
 
 import numpy as np
 

@@ -51,7 +51,7 @@ def worst_loss() -> tuple[float, PublishedCell]:
 
 
 def retention_difference(freeze: tuple[str, ...]) -> float:
-    """Mean over cells: retention with a part frozen minus with nothing frozen."""
+    """Mean over cells: retention with a component frozen minus with nothing frozen."""
     return statistics.fmean(a.retention - b.retention for a, b in _pairs(freeze))
 
 

@@ -53,7 +53,7 @@ class Published:
     Attributes:
         sets: names of the ranges of test lengths.
         lengths: of training.
-        treebank: Penn Treebank test perplexity by model and frozen parts.
+        treebank: Penn Treebank test perplexity by model and frozen components.
         notes: what could not be read.
     """
 

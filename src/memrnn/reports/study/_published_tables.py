@@ -112,7 +112,7 @@ def _treebank_table() -> Table:
         tuple(columns),
         tuple(rows),
         heads=1,
-        notes=("A study trains on formal languages only, so nothing of this was run here.",),
+        notes=("This study trains on formal languages only, so nothing of this was run here.",),
     )
 
 

@@ -22,7 +22,7 @@ from memrnn.reports.study._verdicts import Claim, Measured
 
 
 def keeps(view: View, key: str, freeze: tuple[str, ...], subject: str) -> Claim:
-    """Mean retention of the nets with a part frozen against 0.9."""
+    """Mean retention of the nets with a component frozen against 0.9."""
     cells = view.cells(freeze)
     values = values_of(view, cells, view.retention)
     estimate = averaged(values)

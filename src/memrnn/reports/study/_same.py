@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from memrnn.reports import _format as form
 from memrnn.reports.study._scores import View
+from memrnn.studies import RunRecord
 
 
 def same_experiment(view: View, models: Sequence[str]) -> list[str]:
@@ -17,7 +18,7 @@ def same_experiment(view: View, models: Sequence[str]) -> list[str]:
         for run in cell.finished:
             if other := others.get(run.restart):
                 pairs += 1
-                equal += (run.selection, run.scores) == (other.selection, other.scores)
+                equal += _same(run, other)
     have = "has" if len(models) == 1 else "have"
     found = [
         f"{form.listed(models)} {have} no memory: with it frozen the experiment is the same as "
@@ -30,3 +31,9 @@ def same_experiment(view: View, models: Sequence[str]) -> list[str]:
             "the last bit."
         )
     return found
+
+
+def _same(one: RunRecord, other: RunRecord) -> bool:
+    """Whether the scores agree to the last bit; what is not a number agrees with itself."""
+    scores, others = (one.selection, one.scores), (other.selection, other.scores)
+    return scores == others or repr(scores) == repr(others)

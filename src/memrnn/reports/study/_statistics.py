@@ -102,10 +102,7 @@ def _row(view: View, cell: Cell, name: str) -> CellStatistics:
         failed=failed,
         running=count("running"),
         missing=values.count(None),
-        # Where references are not known yet, nothing can be solved but what failed.
-        solved=sum(score is not None and score >= LEARNED for score in scores)
-        if known or not values
-        else None,
+        solved=sum(score is not None and score >= LEARNED for score in scores) if known else None,
     )
     best = cell.best
     if best is None or all(value is None for value in values):

@@ -11,7 +11,7 @@ from memrnn.reports.study._scores import TRIVIAL, SetOf, View, reaches_beyond, s
 from memrnn.studies import Cell
 
 KEPT = 0.9
-"""The share of their score that the paper says nets with a frozen part keep."""
+"""The share of their score that the paper says nets with a frozen component keep."""
 
 LOST = 0.6
 """The share that it says fully trained nets lose at most."""
@@ -53,8 +53,8 @@ class Measured:
     """One number that speaks for or against a claim.
 
     Attributes:
-        estimate: here; None if this study cannot tell.
-        published: the same from the paper's tables; None if they cannot tell.
+        estimate: here; None if this study has no answer.
+        published: the same from the paper's tables; None if they have none.
         remark: what the published number is of.
         kind: how it is written: `share`, `difference`, `nats` or `perplexity`.
     """
