@@ -10,6 +10,7 @@ import pytest
 from scripted_engine import ScriptedEngine
 from small_studies import small_study
 
+import memrnn
 from memrnn.studies import (
     Ledger,
     WorkerLost,
@@ -84,7 +85,8 @@ def test_exported_scores_are_those_of_the_results(folder: Path, tmp_path: Path) 
 
 def test_arrow_tables_are_the_exported_ones(folder: Path, tmp_path: Path) -> None:
     export(folder, tmp_path, ["parquet"])
-    results = load_tables(folder)
+    results = memrnn.load_results(folder)
+    assert results == load_tables(folder)
     for name, table in results._asdict().items():
         assert table.equals(pyarrow.parquet.read_table(tmp_path / f"{name}.parquet")), name
     accuracy = results.scores.filter(pyarrow.compute.field("metric") == "accuracy")
