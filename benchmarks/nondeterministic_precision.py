@@ -40,7 +40,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import reference_nondeterministic as reference
-from echo_controller import driven
+from echo_controller import controlled
 from memrnn.memories import Nondeterministic
 from memrnn.precision import cast, scope
 
@@ -63,16 +63,16 @@ def memory() -> Nondeterministic:
 
 
 def size() -> int:
-    return len(memory().affine()[1])
+    return len(memory().controls()[1])
 
 
 def place() -> tuple[np.ndarray, ...]:
-    """Where in the drive each push, replace and pop lies."""
+    """Where in the controls each push, replace and pop lies."""
     names = memory().log_weights(np.arange(size(), dtype=np.float64)[None])
     return tuple(each[0].astype(int) for each in names)
 
 
-# The logits [updates, drive] of each case.
+# The logits [updates, controls] of each case.
 
 
 def uniform(largest: float, updates: int) -> np.ndarray:
@@ -81,19 +81,19 @@ def uniform(largest: float, updates: int) -> np.ndarray:
 
 def push_then_pop(largest: float, updates: int) -> np.ndarray:
     push, _, pop = place()
-    drives = uniform(largest, updates)
-    drives[: updates // 2, push.ravel()] = largest
-    drives[updates // 2 :, pop.ravel()] = largest
-    return drives
+    controls = uniform(largest, updates)
+    controls[: updates // 2, push.ravel()] = largest
+    controls[updates // 2 :, pop.ravel()] = largest
+    return controls
 
 
 def adversarial(largest: float, m: int) -> np.ndarray:
     push, _, pop = place()
-    drives = np.full((5 * m + 6, size()), -largest)
-    drives[: 2 * m, push[..., 1].ravel()] = largest
-    drives[2 * m : 3 * m, push[..., 2].ravel()] = largest
-    drives[3 * m :, pop[:, 1].ravel()] = largest
-    return drives
+    controls = np.full((5 * m + 6, size()), -largest)
+    controls[: 2 * m, push[..., 1].ravel()] = largest
+    controls[2 * m : 3 * m, push[..., 2].ravel()] = largest
+    controls[3 * m :, pop[:, 1].ravel()] = largest
+    return controls
 
 
 def short_cases() -> list[Case]:
@@ -116,33 +116,33 @@ def cotangent(updates: int) -> np.ndarray:
 
 def by_memrnn(cases: Sequence[Case], precision: str) -> list[Result]:
     """All cases as one batch. What pads a shorter one comes after its end and counts nothing."""
-    updates = max(len(drives) for _, drives in cases)
+    updates = max(len(controls) for _, controls in cases)
     padded, counted = (np.zeros((updates, len(cases), width)) for width in (size(), 9))
-    for case, (_, drives) in enumerate(cases):
-        padded[: len(drives), case] = drives
-        counted[: len(drives), case] = cotangent(len(drives))
+    for case, (_, controls) in enumerate(cases):
+        padded[: len(controls), case] = controls
+        counted[: len(controls), case] = cotangent(len(controls))
 
     @eqx.filter_jit
-    def run(memory: Nondeterministic, drives: Any, cotangent: Any) -> tuple[Any, Any]:
-        readings, pull = jax.vjp(lambda drives: driven(memory, drives), drives)
+    def run(memory: Nondeterministic, controls: Any, cotangent: Any) -> tuple[Any, Any]:
+        readings, pull = jax.vjp(lambda controls: controlled(memory, controls), controls)
         return readings, pull(cotangent)[0]
 
     with scope(precision):
         arrays = (jnp.asarray(each, precision) for each in (padded, counted))
         readings, gradient = run(cast(memory(), precision), *arrays)
     results = []
-    for case, (_, drives) in enumerate(cases):
-        found = np.asarray(gradient[: len(drives), case])
+    for case, (_, controls) in enumerate(cases):
+        found = np.asarray(gradient[: len(controls), case])
         named = tuple(found[:, where] for where in place())
-        results.append(Result(np.asarray(readings[: len(drives), case]), named))
+        results.append(Result(np.asarray(readings[: len(controls), case]), named))
     return results
 
 
-def by_reference(drives: np.ndarray, dtype: Any) -> Result:
-    weights = [np.asarray(each, dtype) for each in memory().log_weights(drives)]
-    weights[2] = weights[2].reshape(len(drives), 3, 3, 3)
+def by_reference(controls: np.ndarray, dtype: Any) -> Result:
+    weights = [np.asarray(each, dtype) for each in memory().log_weights(controls)]
+    weights[2] = weights[2].reshape(len(controls), 3, 3, 3)
     readings = reference.recurrence_readings(*weights, dtype=dtype)[1:]
-    slopes = np.concatenate([np.zeros((1, 9)), cotangent(len(drives))])
+    slopes = np.concatenate([np.zeros((1, 9)), cotangent(len(controls))])
     return Result(readings, reference.readings_gradient(slopes, *weights, dtype=dtype)[:3])
 
 
@@ -160,17 +160,17 @@ def main() -> None:
     parser.add_argument("--length", type=int, help="only the uniform cases of this many updates")
     length = parser.parse_args().length
     cases = short_cases() if length is None else long_cases(length)
-    cases = [(name, drives.astype(np.float32).astype(np.float64)) for name, drives in cases]
+    cases = [(name, controls.astype(np.float32).astype(np.float64)) for name, controls in cases]
     results = {name: by_memrnn(cases, name) for name in ("float64", "float32")}
     print("readings / gradient")
     print()
     print("| logits | updates | reference in float64 | memrnn, float64 | memrnn, float32 |")
     print("|---|---|---|---|---|")
-    for case, (name, drives) in enumerate(cases):
-        exact = by_reference(drives, np.longdouble)
-        found = [by_reference(drives, np.float64), *(each[case] for each in results.values())]
+    for case, (name, controls) in enumerate(cases):
+        exact = by_reference(controls, np.longdouble)
+        found = [by_reference(controls, np.float64), *(each[case] for each in results.values())]
         row = " | ".join(errors(each, exact) for each in found)
-        print(f"| {name} | {len(drives)} | {row} |", flush=True)
+        print(f"| {name} | {len(controls)} | {row} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -32,9 +32,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 import memrnn
-from memrnn.controllers import CONTROLLERS, Controller
-from memrnn.memories import MEMORIES, Memory
-from memrnn.unroll import Carried, unroll
+from memrnn import CONTROLLERS, MEMORIES, Controller, Memory, State, unroll
 
 SEGMENT = 35
 SETTLING = 3
@@ -62,10 +60,11 @@ class WordNetwork(eqx.Module):
 
 
 def mean_nats(
-    network: WordNetwork, words: Int[Array, "time streams"], carried: Carried
-) -> tuple[Float[Array, ""], Carried]:
+    network: WordNetwork, words: Int[Array, "time streams"], carried: State
+) -> tuple[Float[Array, ""], State]:
     """The mean of nats over a segment: each word but the first is predicted from those before."""
     inputs = network.vectors[words[:-1]]
+    carried = jax.lax.stop_gradient(carried)
     hidden, carried = unroll(network.controller, network.memory, inputs, carried)
     logits = hidden @ network.weight.T + network.bias[None, None]
     chosen = jnp.take_along_axis(logits, words[1:, :, None], axis=-1)[..., 0]
@@ -73,8 +72,8 @@ def mean_nats(
 
 
 def training_step(
-    state: tuple[WordNetwork, Carried], words: Int[Array, "time streams"]
-) -> tuple[tuple[WordNetwork, Carried], Float[Array, ""]]:
+    state: tuple[WordNetwork, State], words: Int[Array, "time streams"]
+) -> tuple[tuple[WordNetwork, State], Float[Array, ""]]:
     """One step of clipped descent on a segment."""
     network, carried = state
     gradient = eqx.filter_value_and_grad(mean_nats, has_aux=True)
@@ -91,9 +90,9 @@ def compile_steps(
     """A function that trains on some segments from the middle of a text; seconds a segment."""
     network, rng = WordNetwork(model, words), np.random.default_rng(0)
 
-    def settle(network: WordNetwork, words: Array) -> Carried:
+    def settle(network: WordNetwork, words: Array) -> State:
         """Where the first segments end. The window is full then, and all further ones are alike."""
-        carried = None
+        carried = State(network.controller.init(streams), network.memory.init(streams, None))
         for segment in network.vectors[words[:, :-1]]:
             _, carried = unroll(network.controller, network.memory, segment, carried)
         return carried

@@ -4,7 +4,7 @@ A cell needs `init` and `step` only, and JAX differentiates it. This file regist
 *is* the command line; the cell's name stands wherever `lstm` does:
 
     python examples/own_controller.py train --language marked-copy --model mgu+jm-10 --out runs/mgu
-    python examples/own_controller.py test runs/mgu
+    python examples/own_controller.py evaluate runs/mgu
 
 Source: Zhou et al., "Minimal gated unit for recurrent neural networks" (2016).
 """

@@ -3,7 +3,7 @@
 `w # w` needs a queue, not a stack. This file registers one and then *is* the command line:
 
     python examples/own_memory.py train --language marked-copy --model queue-5 --out runs/queue
-    python examples/own_memory.py test runs/queue
+    python examples/own_memory.py evaluate runs/queue
 """
 
 import equinox as eqx

@@ -6,41 +6,108 @@ from pathlib import Path
 
 import pytest
 
+import memrnn
 from command_line import run
 from memrnn import cli
 from memrnn.languages import get_language
 
 QUICK = [
-    *("--lengths", "3", "9", "--batch-size", "4", "--batches", "6"),
-    *("--validation-batches", "5", "--epochs", "2", "--restarts", "2"),
+    *("--train-lengths", "3:9", "--batch-size", "4", "--batches", "6"),
+    *("--validation-batches", "5", "--max-epochs", "2", "--restarts", "2"),
 ]
+TESTS = Path(__file__).parent
 
 
-def test_train_then_test(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    options = ("--language", "marked-copy", "--model", "jm-3", "--freeze", "memory+output")
+    cli.main(["train", *options, "--out", str(folder), *QUICK])
+    return folder
+
+
+def test_train_then_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = str(tmp_path / "run")
-    options = ("--language", "marked-copy", "--model", "jm-3", "--freeze", "memory", "output")
+    options = ("--language", "marked-copy", "--model", "jm-3", "--freeze", "memory+output")
     status, printed, told = run(capsys, "train", *options, "--out", out, *QUICK)
     assert (status, printed) == (0, "")
-    assert "freeze=memory+output" in told
-    assert "exact lower bound" in told
-    status, printed, _ = run(capsys, "test", out, "--bins", "11:13", "20:30", "--json")
+    assert "freeze=memory+output" in told and "exact bound" in told
+    bins = ("--length-bins", "11:13", "20:30", "--samples-per-length", "2")
+    status, printed, _ = run(capsys, "evaluate", out, *bins, "--json")
     assert status == 0
     result = json.loads(printed)
-    assert result.keys() == {"precision", "runs", "best"}
+    assert result["task"] == "strings:marked-copy"
+    assert result["freeze"] == ["memory", "output"]
     assert [entry["restart"] for entry in result["runs"]] == [0, 1]
     entry = result["runs"][result["best"]]
-    assert {"seed", "language", "model", "freeze", "valid_perplexity", "status"} <= entry.keys()
-    assert [found["lengths"] for found in entry["bins"]] == [[11, 13], [20, 30]]
+    assert (entry["status"], entry["epochs"]) == ("done", 2)
+    assert list(entry["sets"]) == ["11:13", "20:30"]
+    values = entry["sets"]["11:13"]
     assert {
-        *("strings", "perplexity", "accuracy", "determined_accuracy", "exact_strings"),
-        *("floors", "ceiling", "skill"),
-    } <= entry["bins"][0].keys()
-    assert entry["bins"][0]["ceiling"].keys() == {"accuracy", "perplexity"}
-    status, printed, _ = run(capsys, "test", out, "--bins", "11:13", "--precision", "bfloat16")
-    assert status == 0
-    assert "marked-copy" in printed
+        *("perplexity", "accuracy", "determined_accuracy", "sequence_accuracy"),
+        *("underflow_flagged", "not_finite", "groups"),
+    } == values.keys()
+    assert list(values["groups"]) == ["11", "13"]
+    assert {"bayes", "unigram", "bigram"} <= result["references"]["11:13"].keys()
     again = run(capsys, "train", *options, "--out", out, *QUICK)
     assert again[0] == 0, "the same command continues, here with nothing left to do"
+
+
+def test_evaluate_as_a_table_and_in_another_precision(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--length-bins", "11:13", "--precision", "bfloat16")
+    status, printed, told = run(capsys, "evaluate", str(trained), *options)
+    assert status == 0 and "marked-copy" in printed
+    assert "not_finite" not in told
+
+
+def test_evaluation_options_are_by_default_those_of_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "run")
+    options = ("--task", "strings:count-3", "--model", "lstm-3", "--length-bins", "12:18")
+    assert run(capsys, "train", *options, "--out", out, *QUICK, "--samples-per-length", "1")[0] == 0
+    status, printed, _ = run(capsys, "evaluate", out, "--json")
+    assert status == 0
+    assert list(json.loads(printed)["runs"][0]["sets"]) == ["12:18"]
+
+
+def test_more_epochs_continue_and_fewer_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", "--language", "marked-copy", "--model", "lstm-3", "--restarts", "1"]
+    command += [*QUICK[:8], "--out", str(tmp_path / "run"), "--max-epochs"]
+    assert run(capsys, *command, "2")[0] == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    status, printed, told = run(capsys, *command, "1")
+    assert (status, printed) == (2, "")
+    assert "max_epochs 2, which may grow but not shrink to 1" in told.splitlines()[-1]
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+    assert run(capsys, *command, "3")[0] == 0
+    (restart,) = memrnn.load_run(tmp_path / "run").restarts
+    assert restart.progress.epochs == 3
+
+
+def test_the_start_is_evaluated_without_an_epoch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In float16 the memory overflows, which a warning says."""
+    out, file = str(tmp_path / "run"), str(TESTS / "growing_memory.py")
+    options = ("--language", "marked-copy", "--model", "growing-4", "--max-epochs", "0")
+    options = (*options, "--restarts", "1", "--batches", "1", "--validation-batches", "1")
+    assert run(capsys, "train", "--import", file, *options, "--out", out)[0] == 0
+    bins = ("--length-bins", "149:151", "--samples-per-length", "2")
+    status, printed, told = run(capsys, "evaluate", out, *bins, "--json", "--precision", "float16")
+    assert status == 0
+    (warning,) = told.splitlines()
+    assert warning.startswith("not_finite: ") and "none of them counts as right" in warning
+    (entry,) = json.loads(printed)["runs"]
+    assert entry["epochs"] == 0 and entry["learning_rate"] is None
+    values = entry["sets"]["149:151"]
+    assert values["accuracy"] + values["not_finite"] <= 1 and values["perplexity"] is None
+    status, printed, told = run(capsys, "evaluate", out, *bins)
+    assert status == 0 and "not_finite" not in told
 
 
 def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,7 +118,11 @@ def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
     assert status == 0
     counts = {row["name"]: row["parameters"] for row in json.loads(printed)}
     assert counts["jm-10"] == 3157
-    for command in ("languages", "models"):
+    status, printed, _ = run(capsys, "tasks", "--json")
+    assert status == 0
+    rows = {row["name"]: row for row in json.loads(printed)}
+    assert "train_lengths" in rows["strings:LANGUAGE"]["options"]
+    for command in ("languages", "models", "tasks"):
         assert run(capsys, command)[0] == 0
 
 
@@ -72,41 +143,102 @@ TRAIN = ("train", "--language", "count-3", "--model", "lstm", "--out", "OUT")
 WRONG = {
     "unknown language": (("train", "--language", "x", *TRAIN[3:]), "choose one of count-3"),
     "unknown model": ((*TRAIN[:4], "jm-x", *TRAIN[5:]), "there are elman, gru or lstm"),
-    "unknown part": ((*TRAIN, "--freeze", "stack"), "embedding, controller, memory, output"),
-    "no valid length": ((*TRAIN, "--lengths", "43", "44"), "nearest valid lengths are 42 and 45"),
+    "unknown task": (("train", "--task", "x:y", *TRAIN[3:]), "There is no task 'x'"),
+    "no task": (("train", *TRAIN[3:]), "Give either --language L or --task"),
+    "two tasks": ((*TRAIN, "--task", "strings:count-3"), "Give either --language L or --task"),
+    "task without argument": (("train", "--task", "strings", *TRAIN[3:]), "language"),
+    "unknown component": ((*TRAIN, "--freeze", "stack"), "embedding, controller, memory, output"),
+    "no valid length": ((*TRAIN, "--train-lengths", "43:44"), "nearest valid lengths are 42"),
+    "no range": ((*TRAIN, "--train-lengths", "43-44"), "write LOW:HIGH, for instance 40:100"),
+    "two numbers": ((*TRAIN, "--train-lengths", "40:80", "90"), "90"),
+    "empty range": ((*TRAIN, "--learning-rate-range", "0.1:0.01"), "smaller number comes first"),
+    "no rate": ((*TRAIN, "--learning-rate-range", "0:0.01"), "two positive bounds"),
+    "bin twice": ((*TRAIN, "--length-bins", "3:9", "3:9"), "names a bin twice"),
     "no restarts": ((*TRAIN, "--restarts", "0"), "restarts is 0, but must be at least 1"),
-    "restart below 0": ((*TRAIN, "--only", "-1"), "numbers of restarts from 0"),
+    "restart below 0": ((*TRAIN, "--restart-ids", "-1"), "numbers of restarts from 0"),
     "no workers": ((*TRAIN, "--workers", "0"), "must be at least 1"),
-    "no epochs": ((*TRAIN, "--epochs", "0"), "must be at least 1"),
+    "epochs below 0": ((*TRAIN, "--max-epochs", "-1"), "must be at least 0"),
+    "no batches": ((*TRAIN, "--batches", "0"), "batches is 0, but must be at least 1"),
     "negative seed": ((*TRAIN, "--seed", "-1"), "at least 0"),
     "training precision": ((*TRAIN, "--precision", "float16"), "float64, float32"),
-    "no number": ((*TRAIN, "--epochs", "many"), "--epochs"),
-    "unknown flag": ((*TRAIN, "--epoch", "3"), "--epochs"),
+    "no number": ((*TRAIN, "--max-epochs", "many"), "--max-epochs"),
+    "unknown flag": ((*TRAIN, "--max-epoch", "3"), "--max-epochs"),
     "missing flag": (TRAIN[:5], "--out"),
+    "no file to import": ((*TRAIN, "--import", "nowhere.py"), "there is no file"),
+    "no module to import": ((*TRAIN, "--import", "nowhere"), "there is no module nowhere"),
     "unknown command": (("learn",), "train"),
     "no command": ((), "train"),
-    "nothing trained": (("test", "OUT"), "holds no experiment"),
-    "wrong bin": (("test", "OUT", "--bins", "40-100"), "40:100"),
-    "test precision": (("test", "OUT", "--precision", "int8"), "bfloat16"),
+    "nothing trained": (("evaluate", "OUT"), "holds no experiment"),
+    "no folder": (("evaluate",), "folder that `memrnn train --out` filled"),
+    "no bin": (("evaluate", "OUT", "--length-bins", "40-100"), "40:100"),
+    "evaluation precision": (("evaluate", "OUT", "--precision", "int8"), "bfloat16"),
+    "nothing to explain": (("explain", "OUT", "--string", "01#01"), "holds no experiment"),
     "length": (("sample", "--language", "count-3", "--length", "10"), "3N"),
     "count": (("sample", "--language", "count-3", "--length", "9", "--count", "0"), "at least 1"),
 }
+
+OLD = {
+    ("--lengths", "3", "9"): "--train-lengths SHORTEST:LONGEST",
+    ("--bins", "3:9"): "--length-bins",
+    ("--strings-per-length", "3"): "--samples-per-length",
+    ("--epochs", "3"): "--max-epochs",
+    ("--epochs=3",): "--max-epochs",
+    ("--learning-rate", "0.1", "0.2"): "--learning-rate-range LOW:HIGH",
+    ("--clip", "5"): "--max-grad-norm",
+    ("--decay", "0.5"): "--lr-decay",
+    ("--decay-patience", "3"): "--lr-patience",
+    ("--stop-patience", "3"): "--early-stopping-patience",
+    ("--only", "3"): "--restart-ids",
+}
+
+
+def refused(
+    arguments: tuple[str, ...], said: str, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line, exit status 2, nothing written."""
+    words = [str(out) if argument == "OUT" else argument for argument in arguments]
+    status, printed, told = run(capsys, *words)
+    assert (status, printed) == (2, "")
+    assert told.count("\n") == 1 and told.startswith("memrnn: ")
+    assert said in told
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_input_is_one_line_and_status_2(
     case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments, allowed = WRONG[case]
-    out = tmp_path / "out"
-    status, printed, told = run(
-        capsys, *(str(out) if argument == "OUT" else argument for argument in arguments)
-    )
-    assert (status, printed) == (2, "")
-    assert told.count("\n") == 1
-    assert told.startswith("memrnn: ")
-    assert allowed in told
-    assert not out.exists()
+    refused(*WRONG[case], tmp_path / "out", capsys)
+
+
+@pytest.mark.parametrize("flags", OLD, ids=lambda flags: flags[0])
+def test_flags_of_version_0_1_name_the_new_ones(
+    flags: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused((*TRAIN, *flags), f"is now {OLD[flags]}.", tmp_path / "out", capsys)
+
+
+def test_commands_of_version_0_1_name_the_new_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "The command test is now evaluate."
+    refused(("test", "OUT", "--bins", "3:9"), said, tmp_path / "out", capsys)
+
+
+def test_wrong_evaluation_leaves_the_folder_as_it_is(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path.name: path.read_bytes() for path in trained.iterdir()}
+    for flags, said in (
+        (("--length-bins", "10:10"), "nearest valid lengths are 9 and 11"),
+        (("--train-lengths", "3:9"), "--train-lengths"),
+        (("--samples-per-length", "0"), "must be at least 1"),
+        (("--precision", "int8"), "bfloat16"),
+    ):
+        status, printed, told = run(capsys, "evaluate", str(trained), *flags)
+        assert (status, printed, told.count("\n")) == (2, "", 1)
+        assert said in told
+    assert {path.name: path.read_bytes() for path in trained.iterdir()} == before
 
 
 def test_damaged_files_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,12 +247,12 @@ def test_damaged_files_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert run(capsys, *command)[0] == 0
     path = out / "restart-001.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
-    for again in (command, ("test", str(out))):
+    for again in (command, ("evaluate", str(out))):
         status, _, told = run(capsys, *again)
         assert status == 2
         assert "restart-001.safetensors is damaged" in told.splitlines()[-1]
     (out / "experiment.json").write_text("{")
-    status, _, told = run(capsys, "test", str(out))
+    status, _, told = run(capsys, "evaluate", str(out))
     assert status == 2
     assert "experiment.json is damaged" in told
 
@@ -145,4 +277,4 @@ def test_faults_of_ours_keep_their_trace(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "--version") == (0, "memrnn 0.1.0\n", "")
+    assert run(capsys, "--version") == (0, f"memrnn {memrnn.__version__}\n", "")

@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,9 +42,10 @@ def compiled() -> Iterator[collections.Counter[str]]:
     logger, handler = logging.getLogger("jax._src.interpreters.pxla"), Count()
     logger.addHandler(handler)
     try:
-        with jax.log_compiles():
-            yield names
+        jax.config.update("jax_log_compiles", True)  # in every thread
+        yield names
     finally:
+        jax.config.update("jax_log_compiles", False)
         logger.removeHandler(handler)
 
 
@@ -86,17 +87,31 @@ def test_a_second_start_takes_every_program_from_the_cache(tmp_path: Path) -> No
     assert counts[1] == counts[0]
 
 
-def epoch_of(experiment: memrnn.Experiment, number: int = 0) -> str:
-    """The compiled epoch of a restart."""
-    jax.clear_caches()
-    with scope("float32"):
-        return Restart(experiment, number).compile().epoch.as_text()  # type: ignore[attr-defined]
+class LoweredError(Exception):
+    """Carries the text of a program that was about to be compiled."""
 
 
-def test_languages_with_equally_many_symbols_share_their_programs() -> None:
+@pytest.fixture
+def lowered(monkeypatch: pytest.MonkeyPatch) -> Callable[[memrnn.Experiment], str]:
+    """The program of an experiment's epoch before it is compiled."""
+
+    def stop(self: jax.stages.Lowered, *args: object, **kwargs: object) -> None:
+        raise LoweredError(self.as_text())
+
+    monkeypatch.setattr(jax.stages.Lowered, "compile", stop)
+
+    def lower(experiment: memrnn.Experiment) -> str:
+        with scope("float32"), pytest.raises(LoweredError) as found:
+            Restart(experiment, 0).compile()
+        return str(found.value)
+
+    return lower
+
+
+def test_languages_with_equally_many_symbols_share_their_programs(lowered) -> None:
     """No constant of a language is in the program: neither strings, nor lengths, nor seeds."""
     texts = {
-        epoch_of(small("lstm-3", language=language, train_lengths=(3, 30), seed=seed))
+        lowered(small("lstm-3", language=language, train_lengths=(3, 30), seed=seed))
         for language, seed in [
             ("marked-copy", 0),
             ("marked-reverse-and-copy", 0),
@@ -106,13 +121,13 @@ def test_languages_with_equally_many_symbols_share_their_programs() -> None:
     }
     assert len(texts) == 1
     (known,) = texts
-    assert epoch_of(small("lstm-3", language="unmarked-copy", train_lengths=(3, 30))) != known
+    assert lowered(small("lstm-3", language="unmarked-copy", train_lengths=(3, 30))) != known
 
 
-def test_files_of_equal_length_share_their_programs(tmp_path: Path) -> None:
+def test_files_of_equal_length_share_their_programs(tmp_path: Path, lowered) -> None:
     texts = set()
     for name, content in (("one", "abcab" * 60), ("two", "xyzzx" * 60)):
         (tmp_path / name).write_text(content)
         task = own_stream.Characters(str(tmp_path / name), streams=2, segment=8)
-        texts.add(epoch_of(memrnn.Experiment(task, "lstm-3")))
+        texts.add(lowered(memrnn.Experiment(task, "lstm-3")))
     assert len(texts) == 1

@@ -1,6 +1,11 @@
 """The examples run, and do what they say."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import jax
@@ -8,9 +13,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import memrnn
 import own_controller
 import own_memory
+import own_stream
+import own_task
 from memrnn import cli
+from memrnn.precision import scope
+from memrnn.training import Restart
+from small_experiments import files, leaves
 
 
 def test_the_soft_queue_gives_back_what_came_in_first() -> None:
@@ -42,13 +53,182 @@ def test_the_minimal_gated_unit_equals_its_formula() -> None:
 
 
 @pytest.mark.parametrize("model", ["queue-5", "mgu-8", "mgu-8+jm-2"])
-def test_networks_of_ones_own_train_and_are_tested(
+def test_networks_of_ones_own_train_and_are_evaluated(
     model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = str(tmp_path / "run")
-    quick = ["--lengths", "3", "9", "--batches", "20", "--epochs", "2", "--restarts", "1"]
+    quick = ["--train-lengths", "3:9", "--batches", "20", "--max-epochs", "2", "--restarts", "1"]
+    bins = ["--length-bins", "11:15"]
     cli.main(["train", "--language", "marked-copy", "--model", model, "--out", out, *quick])
-    cli.main(["test", out, "--bins", "11:15", "--json"])
-    (entry,) = json.loads(capsys.readouterr().out)["runs"]
-    assert entry["model"] == model
-    assert entry["bins"][0]["strings"] == 30
+    cli.main(["evaluate", out, *bins, "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["model"] == model
+    assert list(found["runs"][0]["sets"]) == ["11:15"]
+
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def start(cache: Path, *arguments: str) -> subprocess.Popen[str]:
+    """A command of memrnn in a process of its own."""
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "MEMRNN_CACHE": str(cache),
+    }
+    command = [sys.executable, "-m", "memrnn.cli", *arguments]
+    return subprocess.Popen(
+        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def complete(cache: Path, *arguments: str) -> str:
+    """Standard output of a command that must succeed."""
+    with start(cache, *arguments) as process:
+        out, told = process.communicate()
+        assert process.returncode == 0, told
+    return out
+
+
+def killed_and_resumed(command: list[str], folder: Path) -> None:
+    """Runs a command to its end; again, killed after its first checkpoint; and once more.
+
+    Both must leave the same checkpoints, in `folder / "whole"` and `folder / "killed"`.
+    """
+    complete(folder / "cache", *command, "--out", str(folder / "whole"))
+    with start(folder / "cache", *command, "--out", str(folder / "killed")) as process:
+        while not files(folder / "killed") and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    before = files(folder / "killed")
+    assert before and before != files(folder / "whole")
+    complete(folder / "cache", *command, "--out", str(folder / "killed"))
+    assert files(folder / "killed") == files(folder / "whole")
+
+
+RECOGNITION = [
+    *("train", "--import", str(EXAMPLES / "own_task.py"), "--task", "recognition:marked-copy"),
+    *("--model", "jm-2", "--longest", "9", "--longest-test", "14", "--updates", "15"),
+    *("--restarts", "2", "--workers", "2"),
+    *("--max-epochs", "60", "--early-stopping-patience", "60"),
+]
+
+
+def test_recognition_is_killed_resumed_and_evaluated(tmp_path: Path) -> None:
+    killed_and_resumed(RECOGNITION, tmp_path)
+    run = memrnn.load_run(tmp_path / "whole")
+    assert [one.progress.epochs for one in run.restarts] == [60, 60]
+    printed = complete(tmp_path / "cache", "evaluate", str(tmp_path / "killed"), "--json")
+    found = json.loads(printed)
+    assert found["task"] == "recognition:marked-copy"
+    for entry in found["runs"]:
+        assert list(entry["sets"]) == ["seen", "longer"]
+        assert entry["selection"] < np.log(2), "better than a coin"
+        lengths = [int(length) for length in entry["sets"]["longer"]["groups"]]
+        assert set(lengths) == {11, 13}
+    other = complete(
+        tmp_path / "cache", "evaluate", str(tmp_path / "killed"), "--longest-test", "12"
+    )
+    assert "longer" in other
+
+
+def test_components_are_frozen_in_recognition(tmp_path: Path) -> None:
+    task = own_task.Recognition("count-3", longest=9, longest_test=12, updates=5)
+    config = memrnn.TrainingConfig(max_epochs=2)
+    for freeze in (("controller",), ("memory",), ("controller", "memory", "output")):
+        experiment = memrnn.Experiment(task, "jm-2", freeze, config)
+        run = memrnn.train(experiment, tmp_path / "-".join(freeze), restarts=1)
+        with scope("float32"):
+            first = Restart(experiment, 0).network
+        for component in ("controller", "memory", "output"):
+            before, after = (
+                leaves(getattr(one, component)) for one in (first, run.restarts[0].network)
+            )
+            same = all(map(np.array_equal, before, after))
+            assert same == (component in freeze)
+
+
+def test_scores_of_recognition_are_those_of_the_last_symbol() -> None:
+    task = own_task.Recognition("marked-copy", longest=9, longest_test=12, updates=2)
+    with scope("float32"):
+        network = task.build(memrnn.get_model("jm-2"), 3)
+        (batch,) = task.evaluation_set("longer").batches
+        _, scores = task.score(network, (), tuple(map(jnp.asarray, batch)))
+        for row in range(5):
+            tokens, length, member = (part[row] for part in batch)
+            logits = np.asarray(network.prefix_logits(jnp.asarray(tokens[:length, None])))[-1, 0]
+            odds = logits - np.log(np.sum(np.exp(logits)))
+            np.testing.assert_allclose(scores["nats"][0][row], -odds[member], rtol=1e-4)
+            assert scores["accuracy"][0][row] == (np.argmax(logits) == member)
+    members = batch[2]
+    assert 0.4 < np.mean(members) < 0.7
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    """A file with two sentences over and over."""
+    file = tmp_path / "text.txt"
+    file.write_text("one stack is enough. two stacks are a machine. " * 40)
+    return file
+
+
+def test_a_stream_is_killed_resumed_and_evaluated(text: Path, tmp_path: Path) -> None:
+    command = ["train", "--import", str(EXAMPLES / "own_stream.py"), "--task"]
+    command += [f"characters:{text}", "--model", "lstm-8", "--streams", "3", "--segment", "16"]
+    command += ["--restarts", "1", "--max-epochs", "60", "--early-stopping-patience", "60"]
+    killed_and_resumed(command, tmp_path)
+    printed = complete(tmp_path / "cache", "evaluate", str(tmp_path / "killed"), "--json")
+    (entry,) = json.loads(printed)["runs"]
+    assert list(entry["sets"]["test"]["groups"]) == ["stream 0", "stream 1", "stream 2"]
+    characters = len(set(text.read_text()))
+    assert entry["sets"]["test"]["perplexity"] < characters / 2
+
+
+def test_scores_of_a_stream_equal_one_unbroken_pass(text: Path, tmp_path: Path) -> None:
+    """And differ from those of segments that each start from nothing."""
+    task = own_stream.Characters(str(text), streams=3, segment=7)
+    config = memrnn.TrainingConfig(max_epochs=2, precision="float64")
+    run = memrnn.train(memrnn.Experiment(task, "lstm-6", (), config), tmp_path / "run", 1)
+    (scored,) = memrnn.evaluate(run).runs
+    test = task.part(0.9, 1.0)
+    with scope("float64"):
+        network = run.restarts[0].network
+        hidden, _ = network.hidden(jnp.asarray(test[:, :-1].T))
+        odds = np.asarray(jax.nn.log_softmax(network.output(hidden)))
+        broken = [
+            network.output(network.hidden(jnp.asarray(test[:, first : first + 7].T))[0])
+            for first in range(0, test.shape[1] - 1, 7)
+        ]
+        anew = np.asarray(jax.nn.log_softmax(jnp.concatenate(broken)))
+    targets = test[:, 1:].T
+    assert len(targets) >= 14
+    for stream in range(3):
+        nats, count = scored.sets["test"].groups[f"stream {stream}"]["perplexity"]
+        right, _ = scored.sets["test"].groups[f"stream {stream}"]["accuracy"]
+        chosen = odds[np.arange(len(targets)), stream, targets[:, stream]]
+        assert (nats, count) == pytest.approx((-np.sum(chosen), len(targets)), rel=1e-9)
+        assert right == np.sum(np.argmax(odds[:, stream], axis=1) == targets[:, stream])
+        other = anew[np.arange(len(targets)), stream, targets[:, stream]]
+        assert abs(np.sum(other) - np.sum(chosen)) > 1e-6
+
+
+def test_state_is_carried_from_segment_to_segment_in_training(text: Path) -> None:
+    """The sum of an epoch's training scores is that of one pass, where the rate is 0."""
+    task = own_stream.Characters(str(text), streams=3, segment=7)
+    rate = (1e-30, 1e-30)
+    config = memrnn.TrainingConfig(max_epochs=1, precision="float64", learning_rate_range=rate)
+    with scope("float64"):
+        restart = Restart(memrnn.Experiment(task, "lstm-6", (), config), 0)
+        restart.advance(restart.compile())
+        train = task.part(0, 0.8)
+        hidden, _ = restart.network.hidden(jnp.asarray(train[:, :-1].T))
+        odds = np.asarray(jax.nn.log_softmax(restart.network.output(hidden)))
+    nats = -np.take_along_axis(odds, train[:, 1:].T[..., None], axis=2)
+    found = restart.progress.curve[0].train["perplexity"]
+    assert found == pytest.approx((np.sum(nats), nats.size), rel=1e-9)
+
+
+def test_another_text_of_the_same_name_is_another_task(text: Path) -> None:
+    known = own_stream.Characters(str(text)).identity()
+    text.write_text(text.read_text().replace("two", "owt"))
+    assert own_stream.Characters(str(text)).identity() != known

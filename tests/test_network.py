@@ -1,6 +1,7 @@
-"""Whole networks: golden numbers, the dumb reference, gradients, padding."""
+"""Whole networks: golden numbers, the plain reference, gradients, padding."""
 
 import operator
+import time
 
 import equinox as eqx
 import jax
@@ -251,3 +252,44 @@ def test_low_precision_is_scored_in_float32() -> None:
         low = cast(get_model("lstm").build(OneHot(3), 4, seed=0), precision)
         assert low.prefix_logits(jnp.zeros((3, 1), jnp.int32)).dtype == precision
         assert losses(low, jnp.zeros((1, 3), jnp.int32), jnp.array([3]))[0].dtype == jnp.float32
+
+
+@pytest.mark.parametrize("name", ["lstm", "jm-3", "strat-2"])
+def test_prefix_logits_are_those_of_steps(name: str) -> None:
+    tokens = jnp.asarray(np.random.default_rng(0).integers(0, 3, (5, 2)), jnp.int32)
+    with scope("float64"):
+        network = jax.tree.map(lambda leaf: 4 * leaf, get_model(name).build(OneHot(3), 4, seed=0))
+        found = eqx.filter_jit(network.prefix_logits)(tokens)
+        state = network.init(2, len(tokens))
+        np.testing.assert_array_equal(found[0], jnp.broadcast_to(network.output.bias, (2, 4)))
+        for t, symbols in enumerate(tokens):
+            state = eqx.filter_jit(network.step)(state, symbols)
+            np.testing.assert_allclose(found[t + 1], network.output(state.hidden), rtol=1e-12)
+        assert np.array_equal(network.prefix_logits(tokens[:0]), found[:1])
+
+
+def test_a_logit_that_is_not_finite_is_never_right() -> None:
+    network = get_model("lstm").build(OneHot(3), 4, seed=0)
+    for value in (jnp.nan, jnp.inf):
+        broken = eqx.tree_at(lambda n: n.output.bias, network, jnp.full(4, value))
+        for symbol in range(3):
+            right = losses(broken, jnp.full((1, 2), symbol, jnp.int32), jnp.array([2]))[1]
+            assert not np.any(right)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_evaluation_in_16_bits_is_linear_in_the_length(precision: str) -> None:
+    """Four times the length takes about four times as long, and not sixteen times."""
+    network = cast(get_model("lstm").build(OneHot(3), 4, seed=0), precision)
+    run = jax.jit(lambda tokens: network.prefix_logits(tokens))
+    inputs = [jnp.zeros((length, 1), jnp.int32) for length in (4_000, 16_000)]
+
+    def seconds(tokens: jax.Array) -> float:
+        begin = time.process_time()
+        jax.block_until_ready(run(tokens))
+        return time.process_time() - begin
+
+    for tokens in inputs:
+        run(tokens)
+    short, long = (min(seconds(tokens) for _ in range(3)) for tokens in inputs)
+    assert long < 9 * short

@@ -2,8 +2,6 @@
 
 import dataclasses
 import itertools
-import math
-import sqlite3
 import time
 from collections import Counter
 from pathlib import Path
@@ -12,32 +10,20 @@ import pytest
 from scripted_engine import ScriptedEngine
 from small_studies import content, small_study
 
-from memrnn import MemrnnError, evaluate, load_run
-from memrnn.evaluation import SetScores
+from memrnn import evaluate, load_run
 from memrnn.studies import (
-    LedgerError,
     RunFailed,
-    RunFinished,
     WorkerLost,
     load_results,
-    load_tables,
     plan,
     run_job,
     run_study,
 )
 from memrnn.studies import _driver as driver_module
-from memrnn.tasks import Total
 
 KILLED = WorkerLost("its worker was ended by SIGKILL", "killed")
 CRASHED = WorkerLost("its worker was ended by SIGSEGV", "crashed")
 NO_MEMORY = WorkerLost("the system had no memory left", "memory")
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("undisturbed")
-    assert run_study(small_study(), out, ScriptedEngine()) == {"done": 4}
-    return out
 
 
 def test_everything_is_recorded(undisturbed: Path) -> None:
@@ -308,62 +294,6 @@ def test_a_full_disk_stops_the_study_and_loses_nothing(tmp_path: Path, undisturb
     assert content(tmp_path) == content(undisturbed)
 
 
-def test_a_study_that_grows_is_added_to(tmp_path: Path) -> None:
-    notices: list[str] = []
-    run_study(small_study(models=["lstm-4"]), tmp_path, ScriptedEngine(), notice=notices.append)
-    assert notices == []
-    grown = small_study(
-        strings={"length_bins": ["3:9", "12:21"]}, precisions=["float32", "float64"]
-    )
-    assert run_study(grown, tmp_path, ScriptedEngine(), notice=notices.append) == {"done": 4}
-    assert "grown by 2 runs" in notices[0]
-    assert "other evaluations" in notices[1]
-    results = load_results(tmp_path)
-    for run in results.runs:
-        assert list(run.scores) == ["float32", "float64"]
-        assert all(list(sets) == ["3:9", "12:21"] for sets in run.scores.values())
-    assert {run.epochs for run in results.runs} == {3}
-    # What has left the study stays in the ledger, but in no result.
-    run_study(small_study(models=["jm-3"]), tmp_path, ScriptedEngine(), notice=notices.append)
-    assert "2 runs of the ledger are not in the study any more" in notices[2]
-    assert len(load_results(tmp_path).runs) == 2
-    assert len(content(tmp_path)["runs"]) == 4
-
-
-def test_another_configuration_is_another_study(undisturbed: Path) -> None:
-    before = content(undisturbed)
-    for changes, complaint in (
-        ({"config": {"lr_patience": 9}}, r"config\.lr_patience is 5 in its ledger and 9 now"),
-        ({"seed": 4}, "seed is 0 in its ledger and 4 now"),
-        ({"strings": {"batches": 9}}, r"strings\.batches is 5 in its ledger and 9 now"),
-        ({"config": {"max_epochs": 2}}, "max_epochs is 3 in the ledger .* may only grow"),
-    ):
-        with pytest.raises(MemrnnError, match=complaint):
-            run_study(small_study(**changes), undisturbed, ScriptedEngine())
-    assert content(undisturbed) == before
-
-
-def test_more_epochs_are_trained_where_they_were_wanted(tmp_path: Path) -> None:
-    """What stopped early, diverged or was never trained stays; the rest goes on."""
-    config = {"early_stopping_patience": 1, "learning_rate_range": "0.03:3", "max_epochs": 4}
-    study = small_study(restarts=8, models=["lstm-4"], config=config)
-    longer = small_study(restarts=8, models=["lstm-4"], config=config | {"max_epochs": 9})
-    assert [run.id for pack in plan(study) for run in pack] == [
-        run.id for pack in plan(longer) for run in pack
-    ]
-    run_study(study, tmp_path / "grown", ScriptedEngine())
-    before = {run.id: run for run in load_results(tmp_path / "grown").runs}
-    stopped = {one.id for one in before.values() if one.epochs - (one.best_epoch or 0) >= 1}
-    assert 0 < len(stopped) < 8, "the test needs both kinds"
-    notices: list[str] = []
-    engine = ScriptedEngine()
-    run_study(longer, tmp_path / "grown", engine, notice=notices.append)
-    assert "max_epochs has grown from 4 to 9" in notices[0]
-    assert {run for job, _ in engine.jobs for run, *_ in job.runs} == before.keys() - stopped
-    run_study(longer, tmp_path / "at once", ScriptedEngine())
-    assert content(tmp_path / "grown") == content(tmp_path / "at once")
-
-
 def test_folders_that_are_not_ours_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
     with pytest.raises(ValueError, match="not empty and holds no study"):
@@ -382,82 +312,18 @@ def test_two_drivers_do_not_meet(tmp_path: Path) -> None:
     assert run_study(small_study(), tmp_path, ScriptedEngine(script)) == {"done": 4}
 
 
-def test_a_locked_ledger_is_one_sentence(
-    undisturbed: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("memrnn.studies._ledger.PATIENCE", 0.2)
-    other = sqlite3.connect(undisturbed / "ledger.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    try:
-        with pytest.raises(LedgerError, match="is locked by another program"):
-            run_study(small_study(), undisturbed, ScriptedEngine())
-        assert load_results(undisturbed).runs, "reading goes on"
-    finally:
-        other.close()
-
-
-@pytest.mark.parametrize("damage", ["all", "middle", "not a ledger"])
-def test_a_damaged_ledger_is_one_sentence(tmp_path: Path, damage: str) -> None:
-    run_study(small_study(models=["lstm-4"], restarts=1), tmp_path, ScriptedEngine())
-    path = tmp_path / "ledger.db"
-    content = bytearray(path.read_bytes())
-    if damage == "not a ledger":
-        path.unlink()
-        other = sqlite3.connect(path)
-        other.execute("CREATE TABLE x (y)")
-        other.close()
-    else:
-        content[0 if damage == "all" else 4096 : 20_000] = b"\xa5" * (
-            20_000 - (0 if damage == "all" else 4096)
-        )
-        path.write_bytes(content)
-    for action in (
-        lambda: run_study(small_study(), tmp_path, ScriptedEngine()),
-        lambda: load_results(tmp_path),
-    ):
-        with pytest.raises(LedgerError, match=r"damaged|not a ledger of this version"):
-            action()
-
-
-def test_a_ledger_of_version_0_1_is_refused_with_one_sentence(tmp_path: Path) -> None:
-    old = sqlite3.connect(tmp_path / "ledger.db")
-    old.execute("CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
-    old.execute("INSERT INTO facts VALUES ('format', '1')")
-    old.commit()
-    old.close()
-    for action in (
-        lambda: run_study(small_study(), tmp_path, ScriptedEngine()),
-        lambda: load_results(tmp_path),
-    ):
-        with pytest.raises(LedgerError, match=r"was written by memrnn 0\.1, .* another folder"):
-            action()
-
-
-def test_scores_beyond_all_numbers_survive(tmp_path: Path) -> None:
-    """What is infinite or no number is never averaged away."""
-    given = {
-        "a": {"accuracy": Total(math.inf, 3.0), "perplexity": Total(1e308, 0.0)},
-        "b": {"accuracy": Total(-math.inf, 3.0), "perplexity": Total(math.nan, 2.0)},
-        "10": {"accuracy": Total(1 / 3, 3.0)},
-    }
+def test_a_worker_for_which_names_mean_something_else_runs_nothing(tmp_path: Path) -> None:
+    """Its seeds would be others, and its numbers those of another run."""
 
     def script(job):
-        for event in run_job(job):
-            if isinstance(event, RunFinished):
-                sets = {"12:18": SetScores(given)}
-                event = dataclasses.replace(event, scores={"float32": sets})
-            yield event
+        runs = tuple((f"{run[:-1]}x", number, folder) for run, number, folder in job.runs)
+        for event in run_job(dataclasses.replace(job, runs=runs)):
+            assert isinstance(event, RunFailed)
+            yield dataclasses.replace(event, run=job.runs[0][0])
 
     study = small_study(models=["lstm-4"], restarts=1)
-    run_study(study, tmp_path, ScriptedEngine(script))
+    assert run_study(study, tmp_path, ScriptedEngine(script)) == {"failed": 1}
     (run,) = load_results(tmp_path).runs
-    found = run.scores["float32"]["12:18"].groups
-    assert list(found) == ["a", "b", "10"], "groups are in the order of their set"
-    assert repr(found) == repr(given)
-    whole = run.scores["float32"]["12:18"].whole
-    assert math.isnan(whole["accuracy"].numerator)
-    assert math.isnan(whole["perplexity"].numerator)
-    rows = load_tables(tmp_path).scores.to_pylist()
-    assert repr([row["numerator"] for row in rows]) == repr(
-        [total.numerator for totals in given.values() for total in totals.values()]
-    )
+    assert run.reason is not None
+    assert "means something else for this worker" in run.reason
+    assert not (tmp_path / run.folder).exists()

@@ -6,17 +6,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_studies import RECIPE
+from small_studies import STRINGS
 
 from memrnn.studies import load_results
 
 HEAD = f"""
 import sys
-from memrnn.studies import LocalEngine, Study, run_study
+from memrnn.studies import LocalEngine, parse_study, run_study
 
-study = Study.from_json({{
-    "languages": ["count-3"], "models": ["lstm-4"], "restarts": 3, "bins": [[3, 9]],
-    "strings_per_length": 2, "recipe": {RECIPE!r},
+study = parse_study({{
+    "languages": ["count-3"], "models": ["lstm-4"], "restarts": 3,
+    "strings": {STRINGS!r}, "config": {{"max_epochs": 3}},
 }})
 """
 GUARD = "if __name__ == '__main__':\n    "

@@ -136,6 +136,7 @@ def test_the_loss_is_the_mean_of_strings_and_its_scores_are_those_of_score() -> 
         _, expected = TASK.score(net, (), batch)
         longer = batch._replace(tokens=jnp.pad(batch.tokens, ((0, 0), (0, 7))))
         padded, _ = TASK.loss(net, (), longer, jax.random.key(0))
+        loss, scores, expected, padded = jax.device_get((loss, scores, expected, padded))
     nats, symbols = scores["perplexity"]
     np.testing.assert_allclose(loss, np.mean(nats), rtol=1e-12)
     np.testing.assert_allclose(nats, expected["perplexity"][0], rtol=1e-12)

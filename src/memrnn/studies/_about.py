@@ -38,7 +38,7 @@ def versions() -> dict[str, str]:
 
 
 def _processor() -> str:
-    """The processor's name, where the system tells."""
+    """The processor's name, where the system names it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -239,7 +239,7 @@ class Driver:
 
     def _lost(self, group: _Group, held: list[PlannedRun], reason: str, fault: str) -> list[Change]:
         if fault == "crashed" and len(held) > 1:
-            # One of them may be at fault, but nothing tells which.
+            # One of them may be at fault, but it is not known which.
             self._halve(group)
             return []
         most = MOST_KILLED if fault == "killed" else MOST_CRASHED

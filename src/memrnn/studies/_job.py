@@ -28,6 +28,7 @@ from memrnn.studies._messages import (
     RunFinished,
     RunStarted,
 )
+from memrnn.studies._study import run_id
 from memrnn.training import Outcome, Pack, Restart, Trainer, measure_slots
 
 ORPHAN_SECONDS = 120.0
@@ -82,6 +83,7 @@ def _one_by_one(job: Job) -> Generator[Event]:
 def _train_and_evaluate(job: Job, run: str, number: int, folder: str) -> Generator[Event]:
     # Made here, so that what is wrong with the cell is reported for each of its runs.
     trainer = _trainer(Experiment.from_json(job.experiment))
+    _check_meaning(trainer.experiment, run, number)
     states = trainer.run(number, folder, timeout=ORPHAN_SECONDS)
     restart = next(states)
     yield _started(run, restart)
@@ -106,6 +108,7 @@ def _side_by_side(job: Job, together: int | None) -> Generator[Event]:
     waiting, training = deque(job.runs), list[_Training]()
 
     def begin(run: str, number: int, folder: str) -> Generator[Event]:
+        _check_meaning(experiment, run, number)
         lock = contextlib.ExitStack()
         restart = lock.enter_context(trainer.open(number, folder, timeout=ORPHAN_SECONDS))
         training.append(_Training(run, restart, lock))
@@ -161,6 +164,15 @@ def _side_by_side(job: Job, together: int | None) -> Generator[Event]:
     finally:
         for one in training:
             one.lock.close()
+
+
+def _check_meaning(experiment: Experiment, run: str, number: int) -> None:
+    """Refuses a run of which a part means something else here than for the driver."""
+    if run_id(experiment, number) != run:
+        raise MemrnnError(
+            f"{experiment.label} means something else for this worker than for the process that "
+            "runs the study; all machines need the same memrnn and the same imported modules."
+        )
 
 
 def _guarded(runs: Sequence[str], events: Iterator[Event]) -> Generator[Event, None, bool]:

@@ -18,7 +18,7 @@ from memrnn.studies._schema import FORMAT, SCHEMA
 from memrnn.studies._study import Study
 
 LEDGER_FILE = "ledger.db"
-PATIENCE = 30.0
+LOCK_TIMEOUT = 30.0
 """Seconds to wait for a lock that another process holds on the ledger."""
 
 
@@ -40,9 +40,11 @@ class Ledger:
             raise LedgerError(f"{folder} holds no study: there is no {LEDGER_FILE} in it.")
         with self._explained():
             if create:
-                self._database = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
+                self._database = sqlite3.connect(
+                    self.path, timeout=LOCK_TIMEOUT, isolation_level=None
+                )
             else:
-                self._database = connect(self.path, PATIENCE)
+                self._database = connect(self.path, LOCK_TIMEOUT)
             self._database.row_factory = sqlite3.Row
             self._prepare(create)
 
@@ -142,7 +144,7 @@ class Ledger:
             text = str(error)
             if "locked" in text or "busy" in text:
                 raise LedgerError(
-                    f"{self.path} is locked by another program for more than {PATIENCE:.0f} "
+                    f"{self.path} is locked by another program for more than {LOCK_TIMEOUT:.0f} "
                     "seconds; close that and repeat the command. Nothing is lost."
                 ) from error
             if "full" in text:

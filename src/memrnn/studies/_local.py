@@ -199,7 +199,7 @@ def _memory() -> int:
 
 
 def _resident(process: int | None) -> int:
-    """Bytes of memory that a process holds; 0 where the system does not tell."""
+    """Bytes of memory that a process holds; 0 where the system does not say."""
     try:
         pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     except OSError:

@@ -3,7 +3,7 @@
 A job is a Ray task that holds one CPU of the cluster and streams back what happens. The task does
 not compute: it gives the job to a worker process of its own, as the local engine does. So a run
 ends in the same bits on either engine, and the task sees how its worker ended, which Ray itself
-does not tell. Whatever ends the task ends the worker.
+does not say. Whatever ends the task ends the worker.
 """
 
 import importlib
@@ -45,11 +45,11 @@ CONNECT_SECONDS = 10.0
 class RayEngine:
     """Worker processes on a Ray cluster, one for each of its CPUs.
 
-    Workers use CPUs only. Every node needs the same memrnn, and must see the study's folder, and
-    files that the study imports, under the same path: a file system that all nodes share. A node
-    may join or leave at any time; what it ran goes on elsewhere from its last epoch. The machine of
-    the driver must be a node itself, and if that node or the cluster's head dies, the driver ends
-    with it; the same command then continues the study.
+    Workers use CPUs only. Every node needs the same memrnn and the same installed modules that the
+    study imports, and must see the study's folder under the same path: a file system that all
+    nodes share. A node may join or leave at any time; what it ran goes on elsewhere from its last
+    epoch. The machine of the driver must be a node itself, and if that node or the cluster's head
+    dies, the driver ends with it; the same command then continues the study.
     """
 
     name = "ray"

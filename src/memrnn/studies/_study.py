@@ -108,9 +108,7 @@ class PlannedRun:
     """One restart of one cell.
 
     Attributes:
-        id: under which the ledger knows it; a digest of everything that the trained network
-            depends on: what task and model mean, what is frozen, the configuration but for
-            `max_epochs`, the seed and the restart's number.
+        id: under which the ledger knows it, by `run_id`.
     """
 
     experiment: Experiment
@@ -124,6 +122,15 @@ class PlannedRun:
         name = f"{cell.task.spec}_{cell.model}_{freeze_text(cell.freeze)}"
         readable = re.sub(r"[^\w.,=+-]", "_", name)[:100]
         return f"runs/{readable}/{self.restart:03d}-{self.id}"
+
+
+def run_id(experiment: Experiment, restart: int) -> str:
+    """A digest of everything that the trained network depends on but for `max_epochs`.
+
+    That is what task and model mean, what is frozen, the configuration, the seed and the
+    restart's number.
+    """
+    return digest([experiment.identity(), restart])
 
 
 Pack = tuple[PlannedRun, ...]
@@ -142,7 +149,7 @@ def plan(study: Study) -> list[Pack]:
     most = len(cells) * study.restarts // LEAST_PACKS
     packs: list[Pack] = []
     for cell in cells:
-        runs = [PlannedRun(cell, *numbered) for numbered in _ids(cell, study.restarts)]
+        runs = [PlannedRun(cell, n, run_id(cell, n)) for n in range(study.restarts)]
         updates = max(1, cell.task.updates * study.config.max_epochs)
         size = max(1, min(-(-PACK_UPDATES // updates), most, study.restarts))
         packs += [tuple(runs[first : first + size]) for first in range(0, len(runs), size)]
@@ -157,12 +164,6 @@ def parse_freeze(text: str) -> tuple[str, ...]:
 def freeze_text(freeze: Sequence[str]) -> str:
     """The components as `parse_freeze` reads them."""
     return "+".join(freeze) or "none"
-
-
-def _ids(cell: Experiment, restarts: int) -> Iterator[tuple[int, str]]:
-    identity = cell.identity()
-    for restart in range(restarts):
-        yield restart, digest([identity, restart])
 
 
 def _refuse_twins(names: Sequence[str], meanings: Sequence[Any]) -> None:
