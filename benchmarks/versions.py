@@ -7,7 +7,8 @@
 Both versions run in processes of their own on the same core and take turns, because the speed of a
 shared machine drifts. A step is the epoch's program divided by its updates, batch 10, float32. An
 epoch is that of training, validation and checkpoint included, at lengths 40 to 80. The ratio is
-this version's time over 0.1's; its interval is the 95 % percentile bootstrap of the median over rounds.
+this version's time over 0.1's; its interval is the 95 % percentile bootstrap of the median over
+rounds.
 """
 
 import argparse
@@ -59,7 +60,8 @@ run()
 for _ in sys.stdin:
     begin = time.perf_counter()
     run()
-    print(json.dumps((time.perf_counter() - begin) / (batches if what == "step" else 1)), flush=True)
+    seconds = time.perf_counter() - begin
+    print(json.dumps(seconds / (batches if what == "step" else 1)), flush=True)
 """
 
 

@@ -25,6 +25,8 @@ CASES = {
     "standings": ("", "lengths 200 to 400"),
     "study": (f"overhead --restarts 1 --batches 2 {SMALL} --models lstm-2", "of the study's time"),
     "evaluation_memory": ("--model lstm-2 --lengths 8 16", "exponent over all"),
+    # It needs version 0.1 beside it.
+    "versions": ("--help", "in which version 0.1 is installed"),
     "text_step": (
         "lstm-4+rns-1-1:window=35 --words 5 --streams 1 --segments 1 --rounds 1",
         "rns-1",
