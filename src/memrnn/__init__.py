@@ -50,7 +50,7 @@ from memrnn.unroll import REFERENCE as REFERENCE
 from memrnn.unroll import State as State
 from memrnn.unroll import unroll as unroll
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 load_results = load_tables
 

@@ -20,7 +20,7 @@ from memrnn.evaluation import Evaluation, evaluate
 from memrnn.experiment import Experiment, TrainingConfig
 from memrnn.reports import Equality, Provenance
 from memrnn.runtime import cores, say
-from memrnn.tasks import Strings, Total
+from memrnn.tasks import Strings
 from memrnn.training import Progress as Training
 from memrnn.training import Run, load_experiment, train
 
@@ -205,8 +205,7 @@ def _ease(experiment: Experiment) -> tuple[bool, bool]:
 
 def _line(run: Run) -> str:
     experiment, best = run.experiment, run.restarts[run.best].progress
-    frozen, metric = reports.frozen_label(experiment.freeze), best.selection
-    bound = None if best.reference is None else metric.value(Total(best.reference, 1.0))
+    frozen, bound = reports.frozen_label(experiment.freeze), best.reference
     return (
         f"  {experiment.task.title:23}  {experiment.model:6} {frozen:10} "
         f"{best.schedule.best:6.3f}" + (f"  bound {bound:5.3f}" if bound is not None else "")

@@ -10,7 +10,6 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from memrnn import training
 from memrnn.experiment import Experiment
 from memrnn.runtime import say
-from memrnn.tasks import Total
 
 LINE_SECONDS = 10.0
 """Without a terminal, a restart is reported at most this often, and when it ends."""
@@ -80,8 +79,7 @@ class TrainingDisplay:
         if progress.reference is None:
             text += f"{progress.schedule.best:.4f}"
         else:
-            bound = metric.value(Total(progress.reference, 1.0))
-            text += f"{progress.schedule.best - (bound or 0.0):+.4f} from bound"
+            text += f"{progress.schedule.best - progress.reference:+.4f} from bound"
         state = "" if progress.status == "running" else f", {progress.status}"
         return text + state
 

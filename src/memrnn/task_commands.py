@@ -9,7 +9,7 @@ from rich.console import Console
 
 from memrnn.display import TrainingDisplay
 from memrnn.errors import MemrnnError
-from memrnn.evaluation import Evaluation, evaluate
+from memrnn.evaluation import evaluate
 from memrnn.experiment import Experiment, TrainingConfig
 from memrnn.explain import (
     check_figure_path,
@@ -22,10 +22,10 @@ from memrnn.options import from_json, to_json
 from memrnn.parts import parse_freeze
 from memrnn.precision import check_precision
 from memrnn.printing import print_json, print_rows
-from memrnn.reports import result_table
+from memrnn.reports import result_table, warnings_of
 from memrnn.runtime import cores, say
 from memrnn.task_flags import CONFIG, evaluation_options, spec_of, task_options
-from memrnn.tasks import Task, Total, make_task, parse_task, task_class, task_names
+from memrnn.tasks import Task, make_task, parse_task, task_class, task_names
 from memrnn.training import Run, Trained, load_run, start_from, train
 
 
@@ -122,7 +122,7 @@ def evaluate_command(task: Task | None) -> Callable[..., None]:
         before = run.experiment.task
         chosen = make_task(before.name, before.options() | to_json(options))
         evaluation = evaluate(run, chosen, precision=precision)
-        for warning in warnings_of(evaluation):
+        for warning in warnings_of([evaluation]):
             say(Console(stderr=True), warning)
         if json:
             print_json(evaluation.to_json())
@@ -183,21 +183,6 @@ def tasks_command(json: bool = False) -> None:
     print_rows(rows, json)
 
 
-def warnings_of(evaluation: Evaluation) -> list[str]:
-    """A sentence for each metric that warns, and counts anything."""
-    found: list[str] = []
-    for metric in evaluation.task.metrics:
-        totals = [
-            scores.whole[metric.name]
-            for run in evaluation.runs
-            for scores in run.sets.values()
-            if metric.name in scores.whole
-        ]
-        if metric.warning and (count := sum(total.numerator for total in totals)):
-            found.append(f"{metric.name}: {count:.0f}. {metric.warning}")
-    return found
-
-
 def _print_best(run: Run, console: Console) -> None:
     best = run.restarts[run.best]
     metric, reference = best.progress.selection, best.progress.reference
@@ -207,8 +192,13 @@ def _print_best(run: Run, console: Console) -> None:
         f"{best.progress.schedule.best:.4f}"
     )
     if reference is not None:
-        text += f", exact bound {metric.value(Total(reference, 1.0)):.4f}"
+        text += f", exact bound {reference:.4f}"
     say(console, text + (f"; {diverged} diverged" if diverged else ""))
+    for metric in run.experiment.task.metrics:
+        totals = [one.progress.best_validation.get(metric.name) for one in run.restarts]
+        count = sum(total.numerator for total in totals if total is not None)
+        if metric.warning and count:
+            say(console, f"{metric.name} in validation: {count:.0f}. {metric.warning}")
 
 
 def _choose(run: Run, number: int | None) -> Trained:

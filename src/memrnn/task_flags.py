@@ -106,6 +106,9 @@ def refuse_old_flags(arguments: Sequence[str]) -> None:
         flag = argument.partition("=")[0]
         if flag in OLD_FLAGS:
             raise MemrnnError(f"The flag {flag} is now {OLD_FLAGS[flag]}.")
+    freeze = values_of("--freeze", arguments)
+    if len(freeze) > 1:
+        raise MemrnnError(f"Write --freeze {'+'.join(freeze)}: components are joined by a plus.")
 
 
 def existing_folder(arguments: Sequence[str]) -> Path | None:

@@ -35,7 +35,7 @@ def test_paths_are_printed_as_they_are(
     out = tmp_path / name.replace("/", "")
     status, _, told = run(capsys, "train", *QUICK, "--out", str(out))
     assert status == 0
-    assert told.endswith(f"next: memrnn test {out}\n")
+    assert told.endswith(f"next: memrnn evaluate {out}\n")
 
 
 def test_a_study_says_paths_as_they_are(

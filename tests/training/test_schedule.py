@@ -156,7 +156,7 @@ def test_excess_is_what_lies_above_the_reference(start) -> None:
     assert restart.progress.excess == math.inf
     assert restart.progress.reference is not None
     epoch(restart, 0.5, 0.7)
-    assert restart.progress.excess == pytest.approx(0.5 - restart.progress.reference)
+    assert restart.progress.excess == pytest.approx(0.5 - math.log(restart.progress.reference))
     restart = start("accuracy")
     assert restart.progress.reference is None
     epoch(restart, 0.5, 0.7, 0.6)

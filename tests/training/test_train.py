@@ -288,7 +288,7 @@ def test_the_best_epoch_is_kept(unbroken: Path) -> None:
 def test_the_best_restart_is_nearest_to_its_own_bound(unbroken: Path) -> None:
     run = load_run(unbroken)
     above = [
-        math.log(one.progress.schedule.best) - (one.progress.reference or 0) for one in run.restarts
+        math.log(one.progress.schedule.best / (one.progress.reference or 1)) for one in run.restarts
     ]
     assert run.best == int(np.argmin(above)) and min(above) > 0
 

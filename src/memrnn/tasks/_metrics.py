@@ -56,6 +56,10 @@ class Metric:
             return mean
         return math.exp(mean) if not mean > 709 else math.inf
 
+    def mean_of(self, value: float) -> float:
+        """Numerator / denominator for a value: the inverse of what `value` makes of a mean."""
+        return math.log(value) if self.scale == "exp" else value
+
     def improves(self, value: float, best: float, threshold: float = 0.0) -> bool:
         """Whether a value is better than the best so far by more than a share of the latter.
 

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from memrnn.digests import digest
 from memrnn.errors import MemrnnError
-from memrnn.identity import meaning_of
+from memrnn.identity import language_meaning, meaning_of
 from memrnn.models import Model
 from memrnn.network import Network
 from memrnn.options import to_json
@@ -267,11 +267,15 @@ class Task(abc.ABC):
     def identity(self) -> dict[str, Any]:
         """What the trained network depends on: the task's meaning with its training options.
 
-        A task that reads anything else, such as a file or a language, adds a digest of it.
+        What an option named `language` means counts, too. A task that reads anything else, such as
+        a file, adds a digest of it.
         """
         options = self.options()
         trained = {name: options[name] for name in options if name not in self.evaluation_options}
-        return meaning_of(type(self), self.name, trained)
+        meaning = meaning_of(type(self), self.name, trained)
+        if "language" in options:
+            meaning["language"] = language_meaning(options["language"])
+        return meaning
 
     def describe(self) -> TaskDescription:
         """What reports need of the task."""

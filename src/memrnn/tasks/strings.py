@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from memrnn.errors import MemrnnError
-from memrnn.identity import language_meaning
 from memrnn.languages import Law, canonical_language_name, get_language
 from memrnn.memory_limit import check_memory_limit
 from memrnn.models import Model
@@ -144,9 +143,6 @@ class Strings(Task):
     def law(self) -> Law:
         """The distribution of training and validation strings."""
         return Law(get_language(self.language), *self.train_lengths)
-
-    def identity(self) -> dict[str, Any]:
-        return super().identity() | {"language": language_meaning(self.language)}
 
     @property
     def title(self) -> str:

@@ -54,8 +54,8 @@ class Progress:
 
     Attributes:
         selection: the task's selection metric.
-        reference: mean of that metric which the exact distribution has on the restart's own
-            validation items; None where it is not known.
+        reference: value of that metric for the exact distribution on the restart's own validation
+            items; None where it is not known.
         status: "diverged" as soon as a parameter or the validation value is not finite.
         best_epoch: number of the epoch with the best validation value, from 1; 0 for the start.
     """
@@ -88,7 +88,7 @@ class Progress:
         mean = None if found is None else self.selection.mean(found)
         if mean is None:
             return math.inf
-        above = mean - (self.reference or 0.0)
+        above = mean - (0.0 if self.reference is None else self.selection.mean_of(self.reference))
         return above if self.selection.goal == "min" else -above
 
     def to_json(self) -> dict[str, Any]:
@@ -286,7 +286,7 @@ class Restart:
         scores = self.experiment.task.validation_reference(self.seed)
         if metric.name not in scores:
             return None
-        return metric.mean(total(scores)[metric.name])
+        return metric.value(total(scores)[metric.name])
 
     def _load(self, path: Path) -> None:
         arrays, record = checkpoints.load(path)
