@@ -1,7 +1,7 @@
 """The compiled programs of a cell: one pass over the training batches, and scoring a batch."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -124,17 +124,37 @@ def score(
 
 
 def compile_programs(
-    task: Task, max_grad_norm: float, arguments: tuple[Learner, Network, Data, Plan]
+    task: Task,
+    max_grad_norm: float,
+    arguments: tuple[Learner, Network, Data, Plan],
+    batches: Sequence[Any],
 ) -> Programs:
-    """Compiles the epoch for the shapes of these arguments; scoring compiles when it is called."""
-    learner = arguments[0]
+    """Compiles both programs, each once, before threads call them.
+
+    Args:
+        arguments: of an epoch; only their shapes matter.
+        batches: what is scored; one program per shape.
+    """
+    learner, frozen = arguments[:2]
     # Without a loop over time, padding costs next to nothing.
     widths = task.widths[-1:] if only_output_trains(learner.trained) else task.widths
     one_epoch = functools.partial(epoch, task, widths, max_grad_norm)
-    return Programs(
-        jax.jit(one_epoch).lower(*arguments).compile(),
-        jax.jit(functools.partial(score, task)),
-    )
+    one_score = jax.jit(functools.partial(score, task))
+    carry = task.carry(eqx.combine(learner.trained, frozen))
+    scores: dict[Any, Callable] = {}
+    for batch in batches:
+        if _shapes(batch) not in scores:
+            lowered = one_score.lower(learner.trained, frozen, carry, batch)
+            scores[_shapes(batch)] = lowered.compile()
+
+    def scored(trained: Network, frozen: Network, carry: Any, batch: Any) -> tuple[Any, Scores]:
+        return scores[_shapes(batch)](trained, frozen, carry, batch)
+
+    return Programs(jax.jit(one_epoch).lower(*arguments).compile(), scored)
+
+
+def _shapes(batch: Any) -> tuple[Any, ...]:
+    return tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(batch))
 
 
 def compile_together(

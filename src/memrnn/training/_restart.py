@@ -186,7 +186,10 @@ class Restart:
         """The programs that train this restart and every other of its cell."""
         arguments = (self.learner, self.frozen, self.data, self.plan())
         return compile_programs(
-            self.experiment.task, self.experiment.config.max_grad_norm, arguments
+            self.experiment.task,
+            self.experiment.config.max_grad_norm,
+            arguments,
+            self.validation.batches,
         )
 
     def plan(self) -> Plan:
