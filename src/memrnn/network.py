@@ -55,9 +55,8 @@ class Network(eqx.Module):
     In each time step the memory is read, the controller runs on the embedded input and the
     reading, and its new hidden state updates the memory; the output layer reads the hidden state.
 
-    As a language model over symbols 0 ... S-1 it counts end-of-string as symbol S, a target that
-    is never an input. The first symbol is predicted from the hidden state 0, so its logits are the
-    output layer's bias; there is no begin-of-string symbol.
+    The output before the first input is read from the hidden state 0, so its logits are the output
+    layer's bias.
 
     Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 2.
     """

@@ -27,7 +27,7 @@ class Explanation:
 
     Attributes:
         tokens: the string's symbol ids.
-        probabilities: of each next symbol, end-of-string last, after 0 ... n symbols.
+        probabilities: of each next symbol, the end of the sequence last, after 0 ... n symbols.
         trace: what the memory does.
     """
 
@@ -37,7 +37,7 @@ class Explanation:
 
     @property
     def targets(self) -> tuple[int, ...]:
-        """The symbols that follow: the string, then end-of-string."""
+        """The symbols that follow: the sequence, then its end, which is the last output."""
         return (*self.tokens, self.probabilities.shape[1] - 1)
 
     @property
@@ -57,15 +57,15 @@ class Explanation:
             return math.inf
         return float(np.exp(-np.mean(np.log(self.probability))))
 
-    def to_json(self, symbols: Sequence[str]) -> dict[str, Any]:
+    def to_json(self, labels: Sequence[str]) -> dict[str, Any]:
         """What `memrnn explain --json` prints.
 
         Args:
-            symbols: the language's names of the symbols.
+            labels: names of the outputs; the first ones are those of the symbols, too.
         """
-        outputs = [*symbols, "end"]
+        outputs = list(labels)
         return {
-            "string": [symbols[token] for token in self.tokens],
+            "string": [labels[token] for token in self.tokens],
             "outputs": outputs,
             "probabilities": self.probabilities.tolist(),
             "predicted": [outputs[token] for token in self.probabilities.argmax(axis=1)],
@@ -79,7 +79,7 @@ def explain(network: Network, tokens: Sequence[int] | Int[np.ndarray, " length"]
     """Follows a network along one string, in the network's own precision.
 
     Args:
-        tokens: symbol ids, at least two, without end-of-string. The string need not belong to any
+        tokens: symbol ids, at least two, without an end. The string need not belong to any
             language.
 
     Raises:
