@@ -179,8 +179,8 @@ class NondeterministicReference:
             bottom = {"zero": 0.0, "one": 1.0}.get(memory.bottom_vector)
             if bottom is None:
                 bottom = sigmoid(np.asarray(memory.bottom, np.float64))
-            vectors = np.array(self.vectors).reshape(-1, memory.vector_size)
-            weights = [*weights, vectors, np.broadcast_to(bottom, memory.vector_size)]
+            vectors = np.array(self.vectors).reshape(-1, memory.weight_push.shape[0])
+            weights = [*weights, vectors, np.broadcast_to(bottom, memory.weight_push.shape[0])]
             options["bottom_scope"] = memory.bottom_scope
         return recurrence_readings(*weights, **options)[-1]
 

@@ -12,10 +12,12 @@ def losses(
 ) -> tuple[Array, Array]:
     """Nats and whether the arg max is right, [length + 1, batch]; zeros and False on padding."""
     logits = network.prefix_logits(tokens.T)
-    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
-    positions = jnp.arange(tokens.shape[1] + 1)[:, None]
-    padded = jnp.concatenate([tokens.T, tokens.T[:1] * 0], axis=0)
+    if logits.dtype != jnp.float64:
+        logits = logits.astype(jnp.float32)
+    positions = jnp.arange(tokens.shape[1] + 1, dtype=lengths.dtype)[:, None]
+    padded = jnp.pad(tokens.T, ((0, 1), (0, 0))).astype(lengths.dtype)
     targets = jnp.where(positions == lengths[None], logits.shape[-1] - 1, padded)
     nats = -jnp.take_along_axis(jax.nn.log_softmax(logits), targets[..., None], axis=-1)[..., 0]
-    right, counted = jnp.argmax(logits, axis=-1) == targets, positions <= lengths[None]
+    right = jnp.argmax(logits, axis=-1).astype(lengths.dtype) == targets
+    counted = positions <= lengths[None]
     return jnp.where(counted, nats, 0), right & counted

@@ -19,7 +19,7 @@ COUNT = "--model lstm-2 --language count-3"
 CASES = {
     "compiling": (f"{COUNT} {SMALL} --bins 6:8", "ratio of times"),
     "loop_gradient": ("jm-3 --length 5 --rounds 1", "FAST ms"),
-    "nondeterministic_cost": ("rns-1-1 --lengths 4 --rounds 1", "one core"),
+    "nondeterministic_cost": ("rns-1-1 --lengths 5 --rounds 1", "one core"),
     "nondeterministic_precision": ("--length 3", "| uniform, 1 | 3 |"),
     "pack": (f"{COUNT} {SMALL} --sizes 2 --batches 2 --turns 1", "per hour:"),
     "standings": ("", "lengths 200 to 400"),
@@ -34,7 +34,7 @@ CASES = {
 }
 WITH_TORCH = {
     "epoch": ("--model jm-3 --language count-3 --epochs 1 --batches 10", "ratio"),
-    "nondeterministic_step": ("rns-1-1 --length 4 --rounds 1 --steps 1", "products"),
+    "nondeterministic_step": ("rns-1-1 --length 5 --rounds 1 --steps 1", "products"),
     "torch_nondeterministic": ("rns-1-1 --batch 1 --length 4 --repeats 1", "rns-1-1"),
     "torch_reference": ("jm-3 --batch 1 --length 4 --repeats 1", "jm-3"),
     "training_step": ("jm-3 --length 5 --rounds 1", "jm-3"),

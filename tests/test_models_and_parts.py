@@ -57,6 +57,10 @@ def registries(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
     """What a test registers is forgotten after it."""
     monkeypatch.setattr("memrnn.models._REGISTERED", {})
     before = [(registry, dict(registry)) for registry in (MEMORIES, CONTROLLERS)]
+    for registry, known in before:
+        for name, kind in known.items():
+            if not kind.__module__.startswith("memrnn."):  # an example's, from another test
+                del registry[name]
     yield
     for registry, known in before:
         registry.clear()
@@ -185,7 +189,7 @@ def test_parts_draw_from_streams_of_their_own() -> None:
     assert not np.array_equal(first.controller.weight_input, second.controller.weight_input)
 
 
-@pytest.mark.parametrize("name", CONTROLLERS)
+@pytest.mark.parametrize("name", ["elman", "gru", "lstm"])
 def test_controllers_start_uniform_and_the_classifier_with_xavier(name: str) -> None:
     network = get_model(f"{name}-50").build(OneHot(3), 4, seed=0)
     for leaf in jax.tree.leaves(network.controller):

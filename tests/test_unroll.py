@@ -43,6 +43,8 @@ PAIRS = [("lstm", *case) for case in EVERY] + [
     (controller, name, several[0])
     for controller in ("elman", "gru")
     for name, several in OPTIONS.items()
+    # They take long to compile, and which cell is in front changes nothing in them.
+    if "nondeterministic" not in name
 ]
 UNLIMITED = {
     "none": [{}],
@@ -99,19 +101,25 @@ def total(hidden: jax.Array) -> jax.Array:
     return jnp.sum(weights * hidden) + jnp.sum(jnp.sin(hidden))
 
 
+REDUNDANT = ("nondeterministic", "vector_nondeterministic")
+"""Memories whose state holds some numbers twice. A derivative by one of them alone depends on which
+one a formula reads; only derivatives by what made the state are defined."""
+
+
 @pytest.mark.parametrize(("controller", "memory", "options"), PAIRS)
 @pytest.mark.parametrize("fresh", [True, False])
 def test_fast_equals_reference(controller: str, memory: str, options: dict, fresh: bool) -> None:
     """States, and gradients of parameters, inputs and the state to start from."""
     with scope("float64"):
         parts = build(controller, memory, options)
-        start = None if fresh else warm(parts, TIME + 4)
+        start = None if fresh or memory in REDUNDANT else warm(parts, TIME + 4)
         arrays, rest = eqx.partition(start, eqx.is_inexact_array)
+        made_inside = not fresh and memory in REDUNDANT
 
         @eqx.filter_jit
         def run(rule: Any) -> Any:
             def loss(parts: Parts, xs: jax.Array, arrays: Any) -> Any:
-                state = eqx.combine(arrays, rest)
+                state = warm(parts, TIME + 4) if made_inside else eqx.combine(arrays, rest)
                 hidden, state = unroll(parts.controller, parts.memory, xs, state, rule=rule)
                 return total(hidden), (hidden, state.controller, later(parts, state))
 
@@ -121,11 +129,11 @@ def test_fast_equals_reference(controller: str, memory: str, options: dict, fres
         found, expected = run(FAST), run(REFERENCE)
         (_, (_, _, after)), gradients = expected
         close(found, expected)
-        if not fresh:
+        if not fresh and not made_inside:
             assert any(np.any(leaf) for leaf in jax.tree.leaves(gradients[2].memory)) == (
                 memory != "none"
             )
-            assert np.all(np.isfinite(after))
+        assert np.all(np.isfinite(after)) or fresh
 
 
 def memory_is_limited(memory: Memory) -> bool:
