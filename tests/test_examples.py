@@ -159,7 +159,7 @@ def test_scores_of_recognition_are_those_of_the_last_symbol() -> None:
             logits = np.asarray(network.prefix_logits(jnp.asarray(tokens[:length, None])))[-1, 0]
             odds = logits - np.log(np.sum(np.exp(logits)))
             np.testing.assert_allclose(scores["nats"][0][row], -odds[member], rtol=1e-4)
-            assert scores["accuracy"][0][row] == (np.argmax(logits) == member)
+            assert bool(scores["accuracy"][0][row]) == (np.argmax(logits) == member)
     members = batch[2]
     assert 0.4 < np.mean(members) < 0.7
 
