@@ -92,7 +92,7 @@ def test_more_epochs_continue_and_fewer_are_refused(
 def test_the_start_is_evaluated_without_an_epoch(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In float16 the memory overflows, which a warning says."""
+    """In float16 the memory overflows, which a warning says; in float64 it does not."""
     out, file = str(tmp_path / "run"), str(TESTS / "growing_memory.py")
     options = ("--language", "marked-copy", "--model", "growing-4", "--max-epochs", "0")
     options = (*options, "--restarts", "1", "--batches", "1", "--validation-batches", "1")
@@ -101,13 +101,16 @@ def test_the_start_is_evaluated_without_an_epoch(
     status, printed, told = run(capsys, "evaluate", out, *bins, "--json", "--precision", "float16")
     assert status == 0
     (warning,) = told.splitlines()
-    assert warning.startswith("not_finite: ") and "none of them counts as right" in warning
+    count, _, meaning = warning.removeprefix("not finite: ").partition(". ")
+    assert "none of them counts as right" in meaning
     (entry,) = json.loads(printed)["runs"]
     assert entry["epochs"] == 0 and entry["learning_rate"] is None
     values = entry["sets"]["149:151"]
     assert values["accuracy"] + values["not_finite"] <= 1 and values["perplexity"] is None
-    status, printed, told = run(capsys, "evaluate", out, *bins)
-    assert status == 0 and "not_finite" not in told
+    symbols = 2 * (150 + 152)
+    assert 0 < int(count) == round(values["not_finite"] * symbols)
+    status, printed, told = run(capsys, "evaluate", out, *bins, "--precision", "float64")
+    assert (status, told) == (0, "")
 
 
 def test_lists(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,15 +5,21 @@ import pytest
 from rich.console import Console
 
 from memrnn.demo import DemoSettings, run_demo
-from memrnn.experiment import Recipe
+from memrnn.experiment import TrainingConfig
 
 TINY = DemoSettings(
     languages=("count-3",),
     models=("elman-3",),
     restarts=2,
-    recipe=Recipe(lengths=(3, 9), batch_size=2, batches=3, validation_batches=2, epochs=2),
-    bins=((3, 9), (12, 18)),
-    strings_per_length=1,
+    options={
+        "train_lengths": (3, 9),
+        "batch_size": 2,
+        "batches": 3,
+        "validation_batches": 2,
+        "length_bins": ((3, 9), (12, 18)),
+        "samples_per_length": 1,
+    },
+    config=TrainingConfig(max_epochs=2),
 )
 
 
@@ -34,7 +40,7 @@ def test_the_demo_leaves_a_report(demo):
     assert page.exists()
     assert len(list((page.parent / "runs").glob("*/restart-*.safetensors"))) == 6
     results = json.loads((page.parent / "results.json").read_text())["results"]
-    assert [result["runs"][0]["freeze"] for result in results] == [[], ["memory"], ["controller"]]
+    assert [result["freeze"] for result in results] == [[], ["memory"], ["controller"]]
     assert "elman-3 with memory frozen is bit-equal to the same with nothing frozen" in printed
     assert all(len(line) <= 80 for line in printed.splitlines())
 
@@ -61,6 +67,9 @@ def test_other_folders_are_left_alone(demo, tmp_path):
 
 def test_the_demo_as_it_ships_is_a_valid_grid():
     settings = DemoSettings()
-    assert len(settings.experiments(0)) == 18
+    experiments = settings.experiments(0)
+    assert len(experiments) == 18
     assert settings.restarts >= 3
-    assert settings.bins[-1][1] >= 4 * settings.recipe.lengths[1]
+    for experiment in experiments:
+        task = experiment.task
+        assert task.length_bins[-1][1] >= 4 * task.train_lengths[1]

@@ -18,6 +18,7 @@ import own_controller
 import own_memory
 import own_stream
 import own_task
+from command_line import run
 from memrnn import cli
 from memrnn.precision import scope
 from memrnn.training import Restart
@@ -69,21 +70,18 @@ def test_networks_of_ones_own_train_and_are_evaluated(
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def start(cache: Path, *arguments: str) -> subprocess.Popen[str]:
-    """A command of memrnn in a process of its own."""
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        "MEMRNN_CACHE": str(cache),
-    }
+def start(*arguments: str) -> subprocess.Popen[str]:
+    """A command of memrnn in a process of its own, which shares the compile cache."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     command = [sys.executable, "-m", "memrnn.cli", *arguments]
     return subprocess.Popen(
         command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
 
 
-def complete(cache: Path, *arguments: str) -> str:
-    """Standard output of a command that must succeed."""
-    with start(cache, *arguments) as process:
+def complete(*arguments: str) -> str:
+    """Standard output of a command in a process of its own, which must succeed."""
+    with start(*arguments) as process:
         out, told = process.communicate()
         assert process.returncode == 0, told
     return out
@@ -92,17 +90,18 @@ def complete(cache: Path, *arguments: str) -> str:
 def killed_and_resumed(command: list[str], folder: Path) -> None:
     """Runs a command to its end; again, killed after its first checkpoint; and once more.
 
-    Both must leave the same checkpoints, in `folder / "whole"` and `folder / "killed"`.
+    Both must leave the same checkpoints, in `folder / "whole"` and `folder / "killed"`. The first
+    runs in this process, which saves a start; the others in processes of their own.
     """
-    complete(folder / "cache", *command, "--out", str(folder / "whole"))
-    with start(folder / "cache", *command, "--out", str(folder / "killed")) as process:
+    cli.main([*command, "--out", str(folder / "whole")])
+    with start(*command, "--out", str(folder / "killed")) as process:
         while not files(folder / "killed") and process.poll() is None:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
     before = files(folder / "killed")
     assert before and before != files(folder / "whole")
-    complete(folder / "cache", *command, "--out", str(folder / "killed"))
+    complete(*command, "--out", str(folder / "killed"))
     assert files(folder / "killed") == files(folder / "whole")
 
 
@@ -114,22 +113,24 @@ RECOGNITION = [
 ]
 
 
-def test_recognition_is_killed_resumed_and_evaluated(tmp_path: Path) -> None:
+def test_recognition_is_killed_resumed_and_evaluated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     killed_and_resumed(RECOGNITION, tmp_path)
-    run = memrnn.load_run(tmp_path / "whole")
-    assert [one.progress.epochs for one in run.restarts] == [60, 60]
-    printed = complete(tmp_path / "cache", "evaluate", str(tmp_path / "killed"), "--json")
-    found = json.loads(printed)
+    trained = memrnn.load_run(tmp_path / "whole")
+    assert [one.progress.epochs for one in trained.restarts] == [60, 60]
+    found = json.loads(complete("evaluate", str(tmp_path / "killed"), "--json"))
     assert found["task"] == "recognition:marked-copy"
     for entry in found["runs"]:
         assert list(entry["sets"]) == ["seen", "longer"]
         assert entry["selection"] < np.log(2), "better than a coin"
         lengths = [int(length) for length in entry["sets"]["longer"]["groups"]]
         assert set(lengths) == {11, 13}
-    other = complete(
-        tmp_path / "cache", "evaluate", str(tmp_path / "killed"), "--longest-test", "12"
-    )
-    assert "longer" in other
+    capsys.readouterr()
+    other = ("evaluate", str(tmp_path / "killed"), "--longest-test", "12", "--json")
+    status, printed, _ = run(capsys, *other)
+    assert status == 0
+    assert set(json.loads(printed)["runs"][0]["sets"]["longer"]["groups"]) == {"11"}
 
 
 def test_components_are_frozen_in_recognition(tmp_path: Path) -> None:
@@ -159,7 +160,7 @@ def test_scores_of_recognition_are_those_of_the_last_symbol() -> None:
             logits = np.asarray(network.prefix_logits(jnp.asarray(tokens[:length, None])))[-1, 0]
             odds = logits - np.log(np.sum(np.exp(logits)))
             np.testing.assert_allclose(scores["nats"][0][row], -odds[member], rtol=1e-4)
-            assert scores["accuracy"][0][row] == (np.argmax(logits) == member)
+            assert bool(scores["accuracy"][0][row]) == (np.argmax(logits) == member)
     members = batch[2]
     assert 0.4 < np.mean(members) < 0.7
 
@@ -172,12 +173,16 @@ def text(tmp_path: Path) -> Path:
     return file
 
 
-def test_a_stream_is_killed_resumed_and_evaluated(text: Path, tmp_path: Path) -> None:
+def test_a_stream_is_killed_resumed_and_evaluated(
+    text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     command = ["train", "--import", str(EXAMPLES / "own_stream.py"), "--task"]
     command += [f"characters:{text}", "--model", "lstm-8", "--streams", "3", "--segment", "16"]
     command += ["--restarts", "1", "--max-epochs", "60", "--early-stopping-patience", "60"]
     killed_and_resumed(command, tmp_path)
-    printed = complete(tmp_path / "cache", "evaluate", str(tmp_path / "killed"), "--json")
+    capsys.readouterr()
+    status, printed, _ = run(capsys, "evaluate", str(tmp_path / "killed"), "--json")
+    assert status == 0
     (entry,) = json.loads(printed)["runs"]
     assert list(entry["sets"]["test"]["groups"]) == ["stream 0", "stream 1", "stream 2"]
     characters = len(set(text.read_text()))

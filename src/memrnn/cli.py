@@ -28,6 +28,7 @@ from memrnn.models import GRAMMAR, get_model, model_names
 from memrnn.network import OneHot
 from memrnn.parts import parameter_count
 from memrnn.printing import print_rows
+from memrnn.runtime import plain_output
 from memrnn.study_commands import STUDY_COMMANDS, StudyFailedError, reproduce_command
 from memrnn.task_commands import (
     evaluate_command,
@@ -145,6 +146,7 @@ def _script() -> list[str]:
     return [] if started_by_name or not str(file).endswith(".py") else [str(file)]
 
 
+@plain_output()
 def main(arguments: list[str] | None = None) -> None:
     """Runs a command; `memrnn --help` lists them."""
     arguments = sys.argv[1:] if arguments is None else arguments

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from memrnn import cli
-from memrnn.languages import get_language
+from memrnn.tasks import Strings
 
 QUICK = [
-    *("--lengths", "3", "9", "--batch-size", "4", "--batches", "6"),
-    *("--validation-batches", "5", "--epochs", "1", "--restarts", "2"),
+    *("--train-lengths", "3:9", "--batch-size", "4", "--batches", "6"),
+    *("--validation-batches", "5", "--max-epochs", "1", "--restarts", "2"),
 ]
 
 
@@ -67,10 +67,10 @@ def test_explain_prints_and_draws(
 
 
 def test_symbols_of_several_characters_need_spaces() -> None:
-    language = get_language("marked-copy:k=12")
-    assert list(cli._encode(language, " 10 11  # 10 11")) == [10, 11, 12, 10, 11]
+    task = Strings("marked-copy:k=12")
+    assert list(task.encode(" 10 11  # 10 11")) == [10, 11, 12, 10, 11]
     with pytest.raises(ValueError, match="'1011' is not a symbol"):
-        cli._encode(language, "1011")
+        task.encode("1011")
 
 
 WRONG = {

@@ -23,8 +23,8 @@ from processes import command
 
 MARKUP = ("[bold]x", "[/]", ":bug:")
 QUICK = [
-    *("--language", "count-3", "--model", "jm-3", "--lengths", "3", "9", "--batch-size", "4"),
-    *("--batches", "3", "--validation-batches", "2", "--epochs", "1", "--restarts", "1"),
+    *("--language", "count-3", "--model", "jm-3", "--train-lengths", "3:9", "--batch-size", "4"),
+    *("--batches", "3", "--validation-batches", "2", "--max-epochs", "1", "--restarts", "1"),
 ]
 
 
@@ -57,10 +57,11 @@ def test_names_and_symbols_are_printed_as_they_are(
 ) -> None:
     monkeypatch.setattr("memrnn.languages._registry._FACTORIES", {})
     template = Template((Run(0), Run(1)))
-    register_language("[/]", lambda: TemplateLanguage("[/]", ("[red]", "[/]"), template))
+    symbols = ("[red]", "[/]")
+    register_language("[bold]x", lambda: TemplateLanguage("[bold]x", symbols, template))
     status, shown, _ = run(capsys, "languages")
     assert status == 0
-    assert "[red] [/]" in shown
+    assert "[bold]x" in shown and "[red] [/]" in shown
     console = Console(file=io.StringIO(), width=100)
     found = make_result("[/]", "[bold]m", ("memory",))
     for table in (result_table(found), overview_table([found])):
@@ -110,7 +111,7 @@ def test_what_an_encoding_lacks_is_replaced(trained: Path) -> None:
 
 
 def test_names_that_are_no_text_are_replaced(tmp_path: Path) -> None:
-    shown = command("test", os.fsdecode(b"/nothing/\xff"), HOME=str(tmp_path))
+    shown = command("evaluate", os.fsdecode(b"/nothing/\xff"), HOME=str(tmp_path))
     assert shown.returncode == 2
     assert shown.stderr.startswith("memrnn: /nothing/? holds no experiment")
 
