@@ -2,8 +2,8 @@
 
 import os
 
-# Compiling dominates the time of the tests, and most of that is LLVM's. What XLA does with a program
-# before LLVM stays on. `XLA_FLAGS= make test` tests what users run.
+# Compiling dominates the time of the tests, and most of that is LLVM's. What XLA does with a
+# program before LLVM stays on. `XLA_FLAGS= make test` tests what users run.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import jax

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from memrnn.memories import Superposition
-from memrnn.precision import scope
+from memrnn.precision import cast, scope
 from reference_networks import ListStack, sigmoid, softmax
 
 
@@ -151,3 +151,23 @@ def test_initial_laws() -> None:
         bound = np.sqrt(6 / (20 + fan_out))
         assert bound * 0.95 < np.abs(weight).max() <= bound
     assert not np.any(memory.bias_actions) and not np.any(memory.bias_push)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_derivatives_are_finite_where_an_action_is_certain(precision: str) -> None:
+    """Logits so far apart that the exponential of their difference overflows."""
+    with scope(precision):
+        memory = cast(Superposition(4, sizes=(2,), rng=np.random.default_rng(0)), precision)
+        state = memory.init(1, 4)
+        controls = jnp.asarray([[900.0, -900.0, 0.0, 0.3, -0.2]], precision)
+
+        def total(controls: jax.Array) -> jax.Array:
+            return jnp.sum(memory.update(state, controls).cells)
+
+        value, slope = jax.value_and_grad(total)(controls)
+        _, moved = jax.jvp(total, (controls,), (jnp.ones_like(controls),))
+        value, slope, moved = (np.asarray(each) for each in (value, slope, moved))
+    pushed = 1 / (1 + np.exp([-0.3, 0.2]))
+    assert value == pytest.approx(pushed.sum(), rel=1e-6)
+    np.testing.assert_allclose(slope[0], [0, 0, 0, *(pushed * (1 - pushed))], atol=1e-6)
+    assert moved == pytest.approx(float(slope.sum()), rel=1e-5)

@@ -148,7 +148,11 @@ class Superposition(AffineMemory):
 
 
 def _probabilities(logits: Float[Array, "stacks 3"]) -> list[Float[Array, "stacks 1"]]:
-    """Softmax as 1 / sum_j exp(a_j - a_i): one small kernel where the usual form needs six."""
+    """Softmax as 1 / sum_j exp(a_j - a_i): one small kernel where the usual form needs six.
+
+    Its own derivative is not a number where a difference of logits overflows, so only the update
+    with a derivative written by hand uses it.
+    """
     ratios = jnp.exp(logits[:, None, :] - logits[:, :, None])
     probabilities = 1 / jnp.sum(ratios, axis=-1)
     return [probabilities[:, k : k + 1] for k in range(3)]
@@ -168,18 +172,26 @@ def _superpose(
     vector: Float[Array, "stacks width"],
     logits: Float[Array, "stacks 3"],
 ) -> Float[Array, "stacks cells"]:
+    push, pop, keep = jnp.split(jax.nn.softmax(logits), 3, axis=1)
+    pushed, popped = _neighbours(stack, vector)
+    return push * pushed + pop * popped + keep * stack
+
+
+@jax.custom_vjp
+def _superpose_by_hand(
+    stack: Float[Array, "stacks cells"],
+    vector: Float[Array, "stacks width"],
+    logits: Float[Array, "stacks 3"],
+) -> Float[Array, "stacks cells"]:
     push, pop, keep = _probabilities(logits)
     pushed, popped = _neighbours(stack, vector)
     return push * pushed + pop * popped + keep * stack
 
 
-_superpose_by_hand = jax.custom_vjp(_superpose)
-
-
 def _superpose_forward(stack: Array, vector: Array, logits: Array) -> tuple[Array, tuple]:
     pushed, popped = _neighbours(stack, vector)
     differences = (pushed - stack, popped - stack)
-    return _superpose(stack, vector, logits), (differences, vector, *_probabilities(logits))
+    return _superpose_by_hand(stack, vector, logits), (differences, vector, *_probabilities(logits))
 
 
 def _superpose_backward(residuals: tuple, cotangent: Array) -> tuple[Array, Array, Array]:
