@@ -82,9 +82,8 @@ class Characters(memrnn.Task):
         odds = jax.nn.log_softmax(network.output(hidden))  # [time, streams, characters]
         targets = batch[:, 1:].T
         nats = -jnp.take_along_axis(odds, targets[..., None], axis=2)[..., 0].sum(axis=0)
-        right = (jnp.argmax(odds, axis=2).astype(targets.dtype) == targets) & jnp.all(
-            jnp.isfinite(odds), axis=2
-        )
+        predicted = jnp.argmax(odds, axis=2).astype(targets.dtype)
+        right = (predicted == targets) & jnp.all(jnp.isfinite(odds), axis=2)
         count = jnp.full_like(nats, self.segment)
         scores = {
             "perplexity": (nats, count),

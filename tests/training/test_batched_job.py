@@ -1,4 +1,4 @@
-"""A job whose runs train on a batch axis tells what it tells of runs one after another."""
+"""A job whose runs train on a batch axis reports what it reports of runs one after another."""
 
 import dataclasses
 from collections.abc import Callable, Iterable
@@ -9,13 +9,21 @@ import jax
 import pytest
 from small_studies import small_study
 
+from memrnn.studies import (
+    EvaluationFinished,
+    Event,
+    Job,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    plan,
+    run_job,
+)
 from memrnn.studies import _job as job_module
-from memrnn.studies import plan
-from memrnn.studies._job import Advanced, Began, Event, Failed, Finished, Job, run_job
 from memrnn.training import Outcome, Pack, Restart
 
 STUDY = small_study(
-    models=["jm-3"], restarts=5, recipe={"precision": "float64"}, precisions=["float64"]
+    models=["jm-3"], restarts=5, config={"precision": "float64"}, precisions=["float64"]
 )
 
 
@@ -25,17 +33,15 @@ def job_in(folder: Path) -> Job:
         1,
         runs[0].experiment.to_json(),
         tuple((run.id, run.restart, str(folder / run.folder)) for run in runs),
-        STUDY.bins,
         STUDY.precisions,
-        STUDY.strings_per_length,
     )
 
 
 def by_run(events: Iterable[Event]) -> dict[str, list[Event]]:
-    told: dict[str, list[Event]] = {}
+    reported: dict[str, list[Event]] = {}
     for event in events:
-        told.setdefault(event.run, []).append(event)
-    return told
+        reported.setdefault(event.run, []).append(event)
+    return reported
 
 
 def plain(event: Any, number: Callable[[float], Any] = float) -> Any:
@@ -63,18 +69,18 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Event]]
 def test_side_by_side_is_one_after_another(
     expected: dict[str, list[Event]], tmp_path: Path
 ) -> None:
-    """Two places for five runs: who has finished is followed by the next."""
+    """Two slots for five runs: a run that has finished is followed by the next."""
     events = list(run_job(job_in(tmp_path), together=2))
-    told = by_run(events)
-    assert told.keys() == expected.keys()
+    reported = by_run(events)
+    assert reported.keys() == expected.keys()
     for run, known in expected.items():
-        assert [type(one) for one in told[run]] == [type(one) for one in known]
-        assert [type(one) for one in known] == [Began, *[Advanced] * 3, Finished]
-        for ours, theirs in zip(told[run], known, strict=True):
+        assert [type(one) for one in reported[run]] == [type(one) for one in known]
+        assert [type(one) for one in known] == [RunStarted, *[EvaluationFinished] * 3, RunFinished]
+        for ours, theirs in zip(reported[run], known, strict=True):
             assert plain(ours) == plain(theirs, nearly)
     training, most = 0, 0
     for event in events:
-        training += isinstance(event, Began) - isinstance(event, Finished)
+        training += isinstance(event, RunStarted) - isinstance(event, RunFinished)
         most = max(most, training)
     assert most == 2
 
@@ -83,8 +89,8 @@ def test_what_was_finished_is_tested_again_and_not_trained(
     expected: dict[str, list[Event]], tmp_path: Path
 ) -> None:
     list(run_job(job_in(tmp_path)))
-    for told in by_run(run_job(job_in(tmp_path), together=3)).values():
-        assert [type(one) for one in told] == [Began, Finished]
+    for reported in by_run(run_job(job_in(tmp_path), together=3)).values():
+        assert [type(one) for one in reported] == [RunStarted, RunFinished]
 
 
 def test_a_gpu_trains_as_many_as_its_memory_holds(
@@ -93,12 +99,14 @@ def test_a_gpu_trains_as_many_as_its_memory_holds(
     sizes: list[int] = []
     compute = Pack.compute
     monkeypatch.setattr(
-        Pack, "compute", lambda pack, lives: sizes.append(len(lives)) or compute(pack, lives)
+        Pack,
+        "compute",
+        lambda pack, restarts: sizes.append(len(restarts)) or compute(pack, restarts),
     )
     list(run_job(job_in(tmp_path / "cpu")))
     assert sizes == []
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    monkeypatch.setattr(job_module, "measure_places", lambda _: 3)
+    monkeypatch.setattr(job_module, "measure_slots", lambda _: 3)
     list(run_job(job_in(tmp_path / "gpu")))
     assert sizes == [3, 3, 3, 2, 2, 2]
 
@@ -116,29 +124,33 @@ def test_a_fault_of_one_run_is_its_own(tmp_path: Path, monkeypatch: pytest.Monke
             checkpoint.write_bytes(content[:-9])
     save = Restart.record
 
-    def record(life: Restart, outcome: Any) -> None:
-        if life.number == 1:
+    def record(restart: Restart, outcome: Any) -> None:
+        if restart.number == 1:
             raise OSError(13, "Could not write x: Permission denied.")
-        save(life, outcome)
+        save(restart, outcome)
 
     monkeypatch.setattr(Restart, "record", record)
-    told = by_run(run_job(job, together=3))
-    assert [type(one) for one in told[damaged]] == [Failed]
-    assert [type(one) for one in told[unsaved]] == [Began, Failed]
-    assert told[unsaved][-1] == Failed(unsaved, "Could not write x: Permission denied.", "error")
-    assert all(isinstance(told[run][-1], Finished) for run in others)
+    reported = by_run(run_job(job, together=3))
+    assert [type(one) for one in reported[damaged]] == [RunFailed]
+    assert [type(one) for one in reported[unsaved]] == [RunStarted, RunFailed]
+    assert reported[unsaved][-1] == RunFailed(
+        unsaved, "Could not write x: Permission denied.", "error"
+    )
+    assert all(isinstance(reported[run][-1], RunFinished) for run in others)
 
 
 def test_an_error_of_the_program_is_that_of_all_in_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(pack: Pack, lives: list[Restart]) -> None:
+    def fail(pack: Pack, restarts: list[Restart]) -> None:
         raise TypeError("no rule for this")
 
     job = job_in(tmp_path)
     monkeypatch.setattr(Pack, "compute", fail)
-    told = by_run(run_job(job, together=2))
-    assert [[type(one) for one in told[run]] for run, _, _ in job.runs] == [[Began, Failed]] * 5
+    reported = by_run(run_job(job, together=2))
+    assert [[type(one) for one in reported[run]] for run, _, _ in job.runs] == [
+        [RunStarted, RunFailed]
+    ] * 5
 
 
 def test_what_does_not_fit_trains_by_halves(
@@ -147,39 +159,39 @@ def test_what_does_not_fit_trains_by_halves(
     sizes: list[int] = []
     compute = Pack.compute
 
-    def narrow(pack: Pack, lives: list[Restart]) -> list[Outcome]:
-        sizes.append(len(lives))
-        if len(lives) > 2:
+    def narrow(pack: Pack, restarts: list[Restart]) -> list[Outcome]:
+        sizes.append(len(restarts))
+        if len(restarts) > 2:
             raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate.")
-        return compute(pack, lives)
+        return compute(pack, restarts)
 
     monkeypatch.setattr(Pack, "compute", narrow)
-    told = by_run(run_job(job_in(tmp_path), together=4))
+    reported = by_run(run_job(job_in(tmp_path), together=4))
     assert sizes == [4, 2, 2, 2, 2, 2, 2, 1, 1, 1]
     for run, known in expected.items():
-        assert [type(one) for one in told[run]] == [type(one) for one in known]
+        assert [type(one) for one in reported[run]] == [type(one) for one in known]
 
 
-def test_without_memory_the_job_ends_and_lets_go(
+def test_without_memory_the_job_ends_and_frees_its_folders(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(pack: Pack, lives: list[Restart]) -> None:
+    def full(pack: Pack, restarts: list[Restart]) -> None:
         raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate.")
 
     job = job_in(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(Pack, "compute", full)
         events = list(run_job(job, together=2))
-        assert [type(one) for one in events] == [Began, Began, Failed]
-        assert isinstance(events[-1], Failed) and events[-1].fault == "memory"
+        assert [type(one) for one in events] == [RunStarted, RunStarted, RunFailed]
+        assert isinstance(events[-1], RunFailed) and events[-1].fault == "memory"
     # Half of a pack is what the driver gives next; the folders are free at once.
     half = dataclasses.replace(job, runs=job.runs[:2])
-    assert isinstance(list(run_job(half, together=2))[-1], Finished)
+    assert isinstance(list(run_job(half, together=2))[-1], RunFinished)
 
 
-def test_what_is_wrong_with_the_cell_is_told_of_each_run(tmp_path: Path) -> None:
+def test_what_is_wrong_with_the_cell_is_reported_of_each_run(tmp_path: Path) -> None:
     job = job_in(tmp_path)
     wrong = dataclasses.replace(job, experiment=job.experiment | {"model": "jm-4"})
-    told = list(run_job(wrong, together=2))
-    assert told == list(run_job(wrong))
-    assert [type(one) for one in told] == [Failed] * 5
+    reported = list(run_job(wrong, together=2))
+    assert reported == list(run_job(wrong))
+    assert [type(one) for one in reported] == [RunFailed] * 5
