@@ -81,6 +81,9 @@ def lock(
     Raises:
         MemrnnError: if it holds something else, or another process trains in it.
     """
+    if imports and (out / EXPERIMENT_FILE).exists():
+        # Before the folder's copies are imported: of an edited file this says what is wrong.
+        copy_imports(imports, out)
     check_folder(out, experiment)
     out.mkdir(parents=True, exist_ok=True)
     with hold(out, "training", timeout):
