@@ -17,7 +17,6 @@ from typing import Any
 from memrnn.behaviour import controller_behaviour, memory_behaviour
 from memrnn.controllers import CONTROLLERS, Controller
 from memrnn.digests import canonical_json
-from memrnn.errors import MemrnnError
 from memrnn.languages import (
     Language,
     canonical_language_name,
@@ -26,7 +25,7 @@ from memrnn.languages import (
     language_factory,
 )
 from memrnn.memories import MEMORIES, Memory
-from memrnn.models import canonical_name, get_model, parts_of
+from memrnn.models import get_model, parts_of
 from memrnn.sources import definition_of, is_built_in
 
 
@@ -94,24 +93,6 @@ def model_meaning(name: str) -> dict[str, Any]:
     }
 
 
-def check_distinct_models(names: Sequence[str]) -> None:
-    """Refuses two names of one model, such as `lstm` and `lstm-20`.
-
-    Raises:
-        MemrnnError: that names both; as `get_model` for an unknown name.
-    """
-    _check_distinct("model", names, canonical_name)
-
-
-def check_distinct_languages(names: Sequence[str]) -> None:
-    """Refuses two names of one language, such as `marked-copy` and `marked-copy:k=2`.
-
-    Raises:
-        MemrnnError: that names both; as `get_language` for an unknown name.
-    """
-    _check_distinct("language", names, canonical_language_name)
-
-
 def restart_seed(study_seed: int, task: Mapping[str, Any], model: str, restart: int) -> int:
     """The seed of a restart, shared by freezing modes only: 63 bits of a SHA-256.
 
@@ -138,16 +119,3 @@ def _meaning(
         meaning["definition"] = "+".join(filter(None, map(definition_of, own))) or None
         meaning["behaviour"] = behaviour()
     return meaning
-
-
-def _check_distinct(what: str, names: Sequence[str], canonical: Callable[[str], str]) -> None:
-    known: dict[str, str] = {}
-    for name in names:
-        one = canonical(name)
-        if one in known:
-            raise MemrnnError(
-                f"{known[one]} and {name} are two names of one {what}; leave one out."
-                if known[one] != name
-                else f"The {what} {name} is given twice; leave one out."
-            )
-        known[one] = name

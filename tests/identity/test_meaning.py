@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,6 @@ import pytest
 
 from memrnn import behaviour
 from memrnn.identity import (
-    check_distinct_languages,
-    check_distinct_models,
     language_meaning,
     meaning_of,
     model_meaning,
@@ -232,28 +229,6 @@ def test_the_revision_and_the_options_are_part_of_the_meaning() -> None:
     assert task["definition"] is not None
     one, other = (behaviour.memory_behaviour(Superposition, {"sizes": [n]}) for n in (2, 3))
     assert one != other
-
-
-def test_names_of_one_thing_are_refused() -> None:
-    check_distinct_models(["lstm", "lstm-21", "gru", "jm-10"])
-    check_distinct_languages(["marked-copy", "marked-copy:k=3", "count-3"])
-    refused: list[tuple[Callable, list[str], str]] = [
-        (
-            check_distinct_models,
-            ["gru", "lstm", "lstm-20"],
-            "lstm and lstm-20 are two names of one",
-        ),
-        (check_distinct_models, ["lstm+jm-10", "jm-10"], r"lstm\+jm-10 and jm-10 are two names of"),
-        (check_distinct_models, ["gru", "gru"], "The model gru is given twice; leave one out"),
-        (
-            check_distinct_languages,
-            ["marked-copy", "marked-copy:k=2"],
-            "marked-copy and marked-copy:k=2 are two names of one language; leave one out",
-        ),
-    ]
-    for check, names, message in refused:
-        with pytest.raises(ValueError, match=message):
-            check(names)
 
 
 def test_restart_seeds_are_golden_and_differ() -> None:

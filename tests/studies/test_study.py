@@ -94,6 +94,7 @@ def test_a_study_is_made_without_importing(tmp_path: Path) -> None:
         ("models = []", "models is empty"),
         ("models = ['lstm', 'lstm']", "models names something twice"),
         ("models = ['lstm', 'lstm-20']", "lstm and lstm-20 are two names of one thing"),
+        ("models = ['lstm+jm-10', 'jm-10']", "lstm+jm-10 and jm-10 are two names of one thing"),
         ("languages = ['marked-copy', 'marked-copy:k=2']", "are two names of one thing"),
         ("models = ['lstn']", "There is no model 'lstn'"),
         ("freeze = ['stack']", "Cannot freeze stack"),

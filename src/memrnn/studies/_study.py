@@ -10,7 +10,7 @@ import msgspec
 from memrnn.digests import digest
 from memrnn.errors import MemrnnError
 from memrnn.experiment import Experiment, TrainingConfig
-from memrnn.models import canonical_name, get_model
+from memrnn.models import canonical_name
 from memrnn.options import to_json
 from memrnn.parts import format_freeze, parse_freeze
 from memrnn.precision import check_precision
@@ -94,7 +94,7 @@ class Study:
         """
         tasks = self.make_tasks()
         starts = {_start_key(load_experiment(folder)): folder for folder in self.start}
-        _refuse_twins(self.models, [get_model(name) for name in self.models])
+        _refuse_twins(self.models, [canonical_name(name) for name in self.models])
         for task in tasks:
             for model in self.models:
                 for text in self.freeze:

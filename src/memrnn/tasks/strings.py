@@ -235,11 +235,7 @@ class Strings(Task):
 
     def evaluation_set(self, name: str) -> EvaluationSet:
         law, groups = self._strings(name)
-        masks = (
-            [law.determined(group) for group in groups]
-            if law.language.has_determined_symbols
-            else None
-        )
+        masks = _determined(law, groups)
         batches: list[Batch] = []
         items: list[np.ndarray] = []
         first = 0
@@ -269,11 +265,7 @@ class Strings(Task):
 
     def references(self, name: str) -> Mapping[str, Scores]:
         law, groups = self._strings(name)
-        masks = (
-            [law.determined(group) for group in groups]
-            if law.language.has_determined_symbols
-            else None
-        )
+        masks = _determined(law, groups)
         predictors: dict[str, Predictor] = {floor.name: floor(self.law) for floor in FLOORS}
         predictors[BAYES] = CEILING(law)
         return {
@@ -398,6 +390,13 @@ def _test_strings(
     law = Law(get_language(language), *bounds)
     # Test strings do not depend on what is tested: every network sees the same ones.
     return law, law.sample_each_length(samples, np.random.default_rng([0, *bounds]))
+
+
+def _determined(law: Law, groups: Sequence[np.ndarray]) -> list[np.ndarray] | None:
+    """Where the prefix leaves no choice, per group; None where it always leaves one."""
+    if not law.language.has_determined_symbols:
+        return None
+    return [law.determined(group) for group in groups]
 
 
 def _reference(
