@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 
 import memrnn
-from memrnn import FAST, REFERENCE, Controller, Memory, State, unroll
+from memrnn import FAST, REFERENCE, Controller, Memory, State
 from memrnn.controllers import CONTROLLERS
 from memrnn.memories import MEMORIES
 from memrnn.precision import cast, scope
-from memrnn.unroll import step
+from memrnn.unroll import init, step
+
+# One program instead of one for each operation.
+unroll = eqx.filter_jit(memrnn.unroll)
+start = eqx.filter_jit(init)
 
 FEATURES, HIDDEN, BATCH, TIME = 2, 3, 2, 5
 
@@ -88,7 +92,9 @@ def build(controller: str, memory: str, options: dict[str, Any], scale: float = 
     built = MEMORIES[memory](HIDDEN, rng=rng, **options)
     size = FEATURES + built.reading_size
     cell = CONTROLLERS[controller](size, HIDDEN, scale=0.1, rng=rng)
-    return jax.tree.map(lambda leaf: scale * leaf, Parts(cell, built))
+    return jax.tree.map(
+        lambda leaf: jnp.asarray(scale * np.asarray(leaf, np.float64)), Parts(cell, built)
+    )
 
 
 def inputs(time: int = TIME, seed: int = 1) -> jax.Array:
@@ -97,7 +103,7 @@ def inputs(time: int = TIME, seed: int = 1) -> jax.Array:
 
 def warm(parts: Parts, horizon: int) -> State:
     """A state that is not as `init` makes it."""
-    state = State(parts.controller.init(BATCH), parts.memory.init(BATCH, horizon))
+    state = start(parts.controller, parts.memory, BATCH, horizon)
     return unroll(parts.controller, parts.memory, inputs(2, seed=5), state, rule=REFERENCE)[1]
 
 
@@ -106,9 +112,12 @@ def close(found: Any, expected: Any, tolerance: float = 1e-11) -> None:
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
+@eqx.filter_jit
 def later(parts: Parts, state: State) -> jax.Array:
     """What a state means: what it reads now, and the hidden states of two further steps."""
-    hidden, _ = unroll(parts.controller, parts.memory, inputs(2, seed=9), state, rule=REFERENCE)
+    hidden, _ = memrnn.unroll(
+        parts.controller, parts.memory, inputs(2, seed=9), state, rule=REFERENCE
+    )
     return jnp.concatenate([parts.memory.read(state.memory).ravel(), hidden.ravel()])
 
 
@@ -128,15 +137,15 @@ def test_fast_equals_reference(controller: str, memory: str, options: dict, fres
     """States, and gradients of parameters, inputs and the state to start from."""
     with scope("float64"):
         parts = build(controller, memory, options)
-        start = None if fresh or memory in REDUNDANT else warm(parts, TIME + 4)
-        arrays, rest = eqx.partition(start, eqx.is_inexact_array)
+        begin = None if fresh or memory in REDUNDANT else warm(parts, TIME + 4)
+        arrays, rest = eqx.partition(begin, eqx.is_inexact_array)
         made_inside = not fresh and memory in REDUNDANT
 
         @eqx.filter_jit
         def run(rule: Any) -> Any:
             def loss(parts: Parts, xs: jax.Array, arrays: Any) -> Any:
                 state = warm(parts, TIME + 4) if made_inside else eqx.combine(arrays, rest)
-                hidden, state = unroll(parts.controller, parts.memory, xs, state, rule=rule)
+                hidden, state = memrnn.unroll(parts.controller, parts.memory, xs, state, rule=rule)
                 return total(hidden), (hidden, state.controller, later(parts, state))
 
             gradient = jax.value_and_grad(loss, argnums=(0, 1, 2), has_aux=True)
@@ -165,12 +174,13 @@ def memory_is_limited(memory: Memory) -> bool:
 def test_unroll_is_n_steps_and_segments_are_one_pass(memory: str, options: dict) -> None:
     with scope("float64"):
         parts, xs = build("gru", memory, options), inputs()
-        state = State(parts.controller.init(BATCH), parts.memory.init(BATCH, TIME + 2))
+        state = start(parts.controller, parts.memory, BATCH, TIME + 2)
         whole, last = unroll(parts.controller, parts.memory, xs, state)
         last = later(parts, last)
         assert np.all(np.isfinite(last))
+        one_step = eqx.filter_jit(step)
         for t in range(TIME):
-            state = eqx.filter_jit(step)(parts.controller, parts.memory, state, xs[t])
+            state = one_step(parts.controller, parts.memory, state, xs[t])
             np.testing.assert_allclose(state.hidden, whole[t], rtol=1e-12, atol=1e-14)
         close(later(parts, state), last)
         for rule in (FAST, REFERENCE):
@@ -192,7 +202,7 @@ def test_derivatives_of_the_reference(memory: str, options: dict) -> None:
 
         def loss(leaves: list[jax.Array]) -> jax.Array:
             parts = jax.tree.unflatten(structure, leaves)
-            hidden, state = unroll(
+            hidden, state = memrnn.unroll(
                 parts.controller, parts.memory, inputs(4), horizon=5, rule=REFERENCE
             )
             # Through the returned state, too.
@@ -201,17 +211,21 @@ def test_derivatives_of_the_reference(memory: str, options: dict) -> None:
         def along(direction: list[jax.Array], of: Any) -> Any:
             return lambda leaves: jax.jvp(of, (leaves,), (direction,))[1]
 
-        slope = jax.jit(along(u, loss))(leaves)
         compiled, size = jax.jit(loss), 1e-6
+        slope, gradient, both = jax.jit(
+            lambda leaves: (
+                along(u, loss)(leaves),
+                jax.grad(loss)(leaves),
+                [along(a, along(b, loss))(leaves) for a, b in ((u, v), (v, u))],
+            )
+        )(leaves)
         values = [
             compiled([leaf + sign * size * d for leaf, d in zip(leaves, u, strict=True)])
             for sign in (1, -1)
         ]
         assert float(slope) == pytest.approx(float(values[0] - values[1]) / (2 * size), rel=1e-6)
-        gradient = jax.jit(jax.grad(loss))(leaves)
         dot = sum(jnp.vdot(g, d) for g, d in zip(gradient, u, strict=True))
         assert float(dot) == pytest.approx(float(slope), rel=1e-10)
-        both = [jax.jit(along(a, along(b, loss)))(leaves) for a, b in ((u, v), (v, u))]
         assert float(both[0]) == pytest.approx(float(both[1]), rel=1e-8)
         assert float(both[0]) != 0
 
@@ -221,9 +235,11 @@ def test_a_gradient_through_the_returned_state_is_never_silently_zero(memory: st
     with scope("float64"):
         parts = build("lstm", memory, OPTIONS[memory][0])
 
-        def loss(parts: Parts, rule: Any, of: Any, keep: Any) -> jax.Array:
+        @eqx.filter_jit
+        @jax.grad
+        def gradient(parts: Parts, rule: Any, of: Any, keep: Any) -> jax.Array:
             args = parts.controller, parts.memory
-            hidden, state = unroll(*args, inputs(), horizon=TIME + 1, rule=rule)
+            hidden, state = memrnn.unroll(*args, inputs(), horizon=TIME + 1, rule=rule)
             return jnp.sum(hidden) + total(of(keep(state)))
 
         for of in (
@@ -232,9 +248,9 @@ def test_a_gradient_through_the_returned_state_is_never_silently_zero(memory: st
             lambda state: parts.memory.read(state.memory),
         )[: 2 if memory == "none" else 3]:
             with pytest.raises(memrnn.errors.MemrnnError, match=r"REFERENCE, or .*stop_gradient"):
-                jax.grad(loss)(parts, FAST, of, lambda state: state)
-            stopped = jax.grad(loss)(parts, FAST, of, jax.lax.stop_gradient)
-            close(stopped, jax.grad(loss)(parts, REFERENCE, of, jax.lax.stop_gradient))
+                gradient(parts, FAST, of, lambda state: state)
+            stopped = gradient(parts, FAST, of, jax.lax.stop_gradient)
+            close(stopped, gradient(parts, REFERENCE, of, jax.lax.stop_gradient))
 
 
 def test_a_truncated_gradient_over_segments_can_be_compiled_as_a_scan() -> None:
@@ -248,7 +264,9 @@ def test_a_truncated_gradient_over_segments_can_be_compiled_as_a_scan() -> None:
                 parts, state = carry
 
                 def loss(parts: Parts) -> Any:
-                    hidden, after = unroll(parts.controller, parts.memory, xs, state, rule=rule)
+                    hidden, after = memrnn.unroll(
+                        parts.controller, parts.memory, xs, state, rule=rule
+                    )
                     return total(hidden), after
 
                 gradient, state = jax.grad(loss, has_aux=True)(parts)
@@ -265,7 +283,7 @@ def test_a_truncated_gradient_over_segments_can_be_compiled_as_a_scan() -> None:
 def test_beyond_the_horizon_the_reading_is_nan(memory: str, options: dict, rule: Any) -> None:
     with scope("float64"):
         parts, horizon = build("elman", memory, options), 3
-        state = State(parts.controller.init(BATCH), parts.memory.init(BATCH, horizon))
+        state = start(parts.controller, parts.memory, BATCH, horizon)
         limited = memory_is_limited(parts.memory)
         hidden, state = unroll(parts.controller, parts.memory, inputs(6), state, rule=rule)
         assert np.all(np.isfinite(hidden[:horizon]))
@@ -273,8 +291,7 @@ def test_beyond_the_horizon_the_reading_is_nan(memory: str, options: dict, rule:
         reading = parts.memory.read(state.memory)
         assert np.all(np.isnan(reading)) if limited else np.all(np.isfinite(reading))
         if not limited:
-            without = parts.memory.init(BATCH, None)
-            state = State(parts.controller.init(BATCH), without)
+            state = start(parts.controller, parts.memory, BATCH, None)
             close(unroll(parts.controller, parts.memory, inputs(6), state)[0], hidden)
 
 

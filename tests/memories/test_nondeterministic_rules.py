@@ -16,6 +16,9 @@ from memrnn.memories.nondeterministic import _layout, _stack
 from memrnn.precision import cast, scope
 from memrnn.unroll import FAST, REFERENCE, State, init, unroll
 
+# One program instead of one for each operation.
+start, compiled = eqx.filter_jit(init), eqx.filter_jit(unroll)
+
 Memory = Nondeterministic | VectorNondeterministic
 
 FEATURES, HIDDEN, BATCH = 2, 4, 2
@@ -37,7 +40,7 @@ def build(states: int = 2, symbols: int = 2, size: int = 0, **options: Any) -> t
     else:
         memory = Nondeterministic(HIDDEN, **sizes)
     controller = LSTM(FEATURES + memory.reading_size, HIDDEN, scale=1.0, rng=rng)
-    memory = jax.tree.map(lambda leaf: 20 * leaf, memory)
+    memory = jax.tree.map(lambda leaf: jnp.asarray(20 * np.asarray(leaf)), memory)
     return cast((controller, memory), "float64")
 
 
@@ -97,20 +100,21 @@ def test_segments_give_what_one_pass_gives(kind: str, monkeypatch: pytest.Monkey
                 pieces.append(part)
             return jnp.concatenate(pieces), state
 
+        run = eqx.filter_jit(run)
         expected = run((), REFERENCE)
         for cuts, rule in (((5,), REFERENCE), ((1, 6), FAST)):
-            assert_close(eqx.filter_jit(run)(cuts, rule), expected)
+            assert_close(run(cuts, rule), expected)
 
 
 def test_every_segment_of_a_text_is_the_same_program() -> None:
     network = build(window=4)
     state = init(*network, BATCH, None)
-    compiled = eqx.filter_jit(lambda xs, state: unroll(*network, xs, state))
+    segment = eqx.filter_jit(lambda xs, state: unroll(*network, xs, state))
     texts = []
     for _ in range(3):
         xs = inputs(6)
-        texts.append(compiled.lower(xs, state).as_text())
-        state = compiled(xs, state)[1]
+        texts.append(segment.lower(xs, state).as_text())
+        state = segment(xs, state)[1]
     assert texts[0] == texts[1] == texts[2]
 
 
@@ -183,9 +187,13 @@ def test_derivatives_of_a_step_by_its_state(kind: str) -> None:
         controls = jnp.asarray(
             np.random.default_rng(2).normal(size=(5, BATCH, len(memory.controls()[1])))
         )
-        state = memory.init(BATCH, 8)
-        for now in controls[:4]:
-            state = memory.update(state, now)
+        state, _ = eqx.filter_jit(
+            lambda: jax.lax.scan(
+                lambda state, now: (memory.update(state, now), None),
+                memory.init(BATCH, 8),
+                controls[:4],
+            )
+        )()
         # The bound of what rounding has removed has no derivative.
         arrays = eqx.filter(state, eqx.is_inexact_array)._replace(lost=None, underflow=None)
 
@@ -199,7 +207,7 @@ def test_derivatives_of_a_step_by_its_state(kind: str) -> None:
         rng = np.random.default_rng(3)
         point = arrays, controls[4]
         along = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape)), point)
-        _, slope = jax.jvp(after, point, along)
+        slope = jax.jit(lambda point, along: jax.jvp(after, point, along)[1])(point, along)
         ahead, behind = (
             after(*jax.tree.map(lambda x, d, size=size: x + size * d, point, along))
             for size in (1e-6, -1e-6)
@@ -216,7 +224,8 @@ def test_a_state_maps_over_networks() -> None:
         )
         found = jax.jit(jax.vmap(lambda each: readings_of(memory, each)))(controls)
         for one, each in zip(found, controls, strict=True):
-            np.testing.assert_allclose(one, readings_of(memory, each), rtol=1e-12)
+            alone = jax.jit(lambda each: readings_of(memory, each))(each)
+            np.testing.assert_allclose(one, alone, rtol=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["plain", "vectors"])
@@ -224,13 +233,13 @@ def test_a_state_maps_over_networks() -> None:
 def test_readings_beyond_the_horizon_are_not_numbers(kind: str, rule: Any) -> None:
     with scope("float64"):
         network, xs = build(**KINDS[kind]), inputs(9)
-        expected, _ = unroll(*network, xs)
-        hidden, state = unroll(*network, xs, init(*network, BATCH, 6), rule=rule)
+        expected, _ = compiled(*network, xs)
+        hidden, state = compiled(*network, xs, start(*network, BATCH, 6), rule=rule)
         np.testing.assert_allclose(hidden[:6], expected[:6], rtol=1e-12)
         assert np.all(np.isnan(hidden[6:]))
         assert np.all(np.isnan(network[1].read(state.memory)))
-        _, state = unroll(*network, xs[:4], init(*network, BATCH, 6), rule=rule)
-        assert np.all(np.isnan(unroll(*network, xs[4:], state, rule=rule)[0][2:]))
+        _, state = compiled(*network, xs[:4], start(*network, BATCH, 6), rule=rule)
+        assert np.all(np.isnan(compiled(*network, xs[4:], state, rule=rule)[0][2:]))
 
 
 def test_a_stack_without_a_window_needs_a_horizon() -> None:
@@ -259,7 +268,7 @@ def test_updates_that_nothing_reads_leave_the_diagnostics_unchanged() -> None:
     network = cast(jax.tree.map(lambda leaf: 6 * leaf, network), "float16")
     states = []
     for steps in (6, 9):
-        state = init(*network, BATCH, 6)
-        states.append(unroll(*network, xs[:steps].astype(jnp.float16), state, rule=REFERENCE)[1])
+        state = start(*network, BATCH, 6)
+        states.append(compiled(*network, xs[:steps].astype(jnp.float16), state, rule=REFERENCE)[1])
     bounds = [network[1].diagnostics(state.memory)["underflow"] for state in states]
     np.testing.assert_array_equal(*bounds)

@@ -167,7 +167,7 @@ def test_nothing_is_lost_or_doubled_when_workers_and_a_node_die(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     # So long that a run cannot be done before its worker learns that its node is dead.
-    study = long_study(400)
+    study = long_study(150)
     engine = Heard(RayEngine(address=cluster.address))
     assert engine.workers == 2
     victims: dict[str, str] = {}

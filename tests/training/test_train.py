@@ -166,11 +166,10 @@ train(experiment, sys.argv[2], restarts=3)
 
 def test_a_run_killed_at_random_moments_ends_in_the_same_bits(tmp_path: Path) -> None:
     # Long enough that no machine is done before the kill, and none stops early.
-    experiment = small(max_epochs=200, early_stopping_patience=200)
+    experiment = small(max_epochs=120, early_stopping_patience=120)
     expected, folder = tmp_path / "expected", tmp_path / "killed"
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        "MEMRNN_CACHE": str(tmp_path / "cache"),
     }
 
     def start(target: Path) -> subprocess.Popen[str]:
