@@ -16,7 +16,7 @@ from memrnn.precision import cast, scope
 from memrnn.unroll import unroll
 from string_losses import losses
 
-MODELS = ["rns-2-3", "lstm-20+rns-2-2:window=3", "vrns-2-2-2", "gru-20+vrns-1-2-3:window=4"]
+MODELS = ["rns-2-3", "gru-20+vrns-1-2-3:window=4"]
 STRINGS, LENGTH = 6, 9
 
 
@@ -84,11 +84,10 @@ def test_groups_change_neither_losses_nor_gradients(
                 np.testing.assert_allclose(found, value, rtol=1e-11, atol=1e-13)
 
 
-@pytest.mark.parametrize("model", MODELS[1:2] + MODELS[3:])
-def test_groups_of_a_text(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_groups_of_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = jnp.asarray(np.random.default_rng(0).normal(size=(2, LENGTH, STRINGS, 3)))
     with scope("float64"):
-        network = cast(memrnn.get_model(model).build(OneHot(3), 4, seed=1), "float64")
+        network = cast(memrnn.get_model(MODELS[1]).build(OneHot(3), 4, seed=1), "float64")
         parts = network.controller, network.memory
 
         def run() -> Any:

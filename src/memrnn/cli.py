@@ -20,7 +20,6 @@ from tyro.extras import SubcommandApp
 
 import memrnn
 from memrnn.cache import use_compile_cache
-from memrnn.demo import run_demo
 from memrnn.errors import MemrnnError
 from memrnn.imports import import_files
 from memrnn.languages import get_language, language_names
@@ -58,6 +57,10 @@ def demo_command(out: Path = Path("demo"), seed: int = 0, workers: int | None = 
         seed: from which every restart's own seed follows.
         workers: experiments that train at a time; by default one a core.
     """
+    # Only here and in like places: matplotlib would add half a second to the start of every
+    # command and of every worker.
+    from memrnn.demo import run_demo
+
     run_demo(out, seed=seed, workers=workers, console=Console())
 
 

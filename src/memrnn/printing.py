@@ -1,4 +1,4 @@
-"""What several commands print with: rows as a table, values as JSON."""
+"""What several commands print with: rows as a table, values as JSON, times in words."""
 
 import json
 from typing import Any
@@ -25,3 +25,9 @@ def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
 def print_json(value: Any) -> None:
     """A value as JSON, without the infinities that JSON lacks."""
     print(json.dumps(value, indent=1, allow_nan=False))
+
+
+def duration(seconds: float) -> str:
+    """A time: 12 s, 45 min, 3 h 05 min."""
+    hours, rest = divmod(round(seconds / 60), 60)
+    return f"{hours} h {rest:02d} min" if hours else f"{rest} min" if rest else f"{seconds:.0f} s"

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from memrnn.errors import MemrnnError
-from memrnn.reports._format import duration
+from memrnn.printing import duration
 from memrnn.runtime import check_output, say
 from memrnn.studies import (
     FORMATS,

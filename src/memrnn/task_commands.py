@@ -11,18 +11,10 @@ from memrnn.display import TrainingDisplay
 from memrnn.errors import MemrnnError
 from memrnn.evaluation import evaluate
 from memrnn.experiment import Experiment, TrainingConfig
-from memrnn.explain import (
-    check_figure_path,
-    draw_explanation,
-    explain,
-    explanation_table,
-    save_explanation,
-)
 from memrnn.options import from_json, to_json
 from memrnn.parts import parse_freeze
 from memrnn.precision import check_precision
 from memrnn.printing import print_json, print_rows
-from memrnn.reports import result_table, warnings_of
 from memrnn.runtime import cores, say
 from memrnn.task_flags import CONFIG, evaluation_options, spec_of, task_options
 from memrnn.tasks import Task, make_task, parse_task, task_class, task_names
@@ -116,6 +108,8 @@ def evaluate_command(task: Task | None) -> Callable[..., None]:
             json: print JSON instead of a table.
             options: of the task's evaluation; by default those that it was trained with.
         """
+        from memrnn.reports import result_table, warnings_of  # here, since it imports matplotlib
+
         if precision is not None:
             check_precision(precision)
         run = load_run(directory)
@@ -148,6 +142,14 @@ def explain_command(
         out: file for a figure, .svg, .pdf or .png.
         json: print JSON instead of a table.
     """
+    from memrnn.explain import (  # here, since it imports matplotlib
+        check_figure_path,
+        draw_explanation,
+        explain,
+        explanation_table,
+        save_explanation,
+    )
+
     if out is not None:
         check_figure_path(out)
     run = load_run(directory)

@@ -118,9 +118,7 @@ def test_every_segment_of_a_text_is_the_same_program() -> None:
     assert texts[0] == texts[1] == texts[2]
 
 
-@pytest.mark.parametrize(
-    ("kind", "horizon"), [("plain", 12), ("vectors", 14), ("vectors everywhere, window", 12)]
-)
+@pytest.mark.parametrize(("kind", "horizon"), [("vectors", 14), ("vectors everywhere, window", 12)])
 def test_gradient_into_a_carried_state(
     kind: str, horizon: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,12 +68,6 @@ def counted(counts: Sequence[int]) -> str:
     return "–".join(str(count) for count in dict.fromkeys((min(counts), max(counts))))
 
 
-def duration(seconds: float) -> str:
-    """A time: 12 s, 45 min, 3 h 05 min."""
-    hours, rest = divmod(round(seconds / 60), 60)
-    return f"{hours} h {rest:02d} min" if hours else f"{rest} min" if rest else f"{seconds:.0f} s"
-
-
 def listed(names: Sequence[str], last: str = "and") -> str:
     """Names in a sentence: a, b and c."""
     return f" {last} ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)

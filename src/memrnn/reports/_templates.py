@@ -5,6 +5,7 @@ import re
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from memrnn.printing import duration
 from memrnn.reports import _format as form
 from memrnn.reports._summary import metric_label
 
@@ -26,7 +27,7 @@ def template(name: str) -> Template:
         "normalised": form.normalised,
         "metric_label": metric_label,
         "listed": form.listed,
-        "duration": form.duration,
+        "duration": duration,
     }
     return environment.get_template(name)
 
