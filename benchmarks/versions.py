@@ -6,10 +6,9 @@
 
 Both versions run in processes of their own on the same core and take turns, because the speed of a
 shared machine drifts. A step is the epoch's program divided by its updates, batch 10, float32. An
-epoch is that of training, validation and checkpoint included, at lengths 40 to 80. An evaluation is that of one network on the paper's three
-bins, five strings per length. The ratio is
-this version's time over 0.1's; its interval is the 95 % percentile bootstrap of the median over
-rounds.
+epoch is that of training, validation and checkpoint included, at lengths 40 to 80. An evaluation is
+that of one network on the paper's three bins, five strings per length. The ratio is this version's
+time over 0.1's; its interval is the 95 % percentile bootstrap of the median over rounds.
 """
 
 import argparse
