@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from memrnn.studies._engine import Engine
-from memrnn.studies._job import Job
+from memrnn.studies._job import Job, JobRun
 from memrnn.studies._ledger import Ledger
 from memrnn.studies._messages import (
     EvaluationFinished,
@@ -48,7 +48,7 @@ Listener = Callable[[Change], None]
 
 @dataclass
 class _Group:
-    """Runs of one cell that wait for a worker or have one.
+    """Runs of one model that wait for a worker or have one.
 
     Attributes:
         alone: nothing else may run meanwhile, since memory was short.
@@ -160,28 +160,37 @@ class Driver:
             self._join(group)
             self.started += 1
             self.active[self.started] = group
-            experiment = group.runs[0].experiment
             self.engine.start(
-                Job(
-                    self.started,
-                    experiment.to_json(),
-                    tuple(
-                        (run.id, run.restart, str(self.out / self.folders[run.id]))
-                        for run in group.runs
-                    ),
-                    self.study.precisions,
-                    self.imports,
-                    references=self.keys[experiment.task.spec] not in self.referenced,
-                )
+                Job(self.started, self._job(group), self.study.precisions, self.imports)
             )
 
+    def _runs_of_job(self, group: _Group) -> tuple[JobRun, ...]:
+        """The runs of a job; the first of each task gives the task's references."""
+        asked, runs = set(self.referenced), list[JobRun]()
+        for run in group.runs:
+            key = self.keys[run.experiment.task.spec]
+            runs.append(
+                JobRun(
+                    run.id,
+                    run.experiment.to_json(),
+                    run.restart,
+                    str(self.out / self.folders[run.id]),
+                    references=key not in asked,
+                )
+            )
+            asked.add(key)
+        return tuple(runs)
+
     def _join(self, group: _Group) -> None:
-        """Adds waiting runs of the same cell, as many as the engine wants in a job."""
+        """Adds waiting runs, as many as the engine wants in a job.
+
+        They have the same model, so that most of them share a program.
+        """
         for other in list(self.waiting):
             if len(group.runs) >= self.engine.runs_in_a_job or group.alone or group.halved:
                 return
             if not (other.alone or other.halved) and (
-                other.runs[0].experiment == group.runs[0].experiment
+                other.runs[0].experiment.model == group.runs[0].experiment.model
             ):
                 self.waiting.remove(other)
                 group.runs += other.runs
@@ -214,9 +223,10 @@ class Driver:
                 return []
             case RunFinished(run, progress, scores, references, about):
                 self.records.finish(run, progress, scores, references, about)
+                done = group.leave(run)
                 if references:
-                    self.referenced.add(self.keys[group.runs[0].experiment.task.spec])
-                return [Change(group.leave(run), progress.status, outcome_text(progress))]
+                    self.referenced.add(self.keys[done.experiment.task.spec])
+                return [Change(done, progress.status, outcome_text(progress))]
             case RunFailed(run, reason, fault):
                 if fault == "disk":
                     raise OSError(errno.ENOSPC, reason)
