@@ -2,13 +2,13 @@
 
     git worktree add ../memrnn-0.1 49f0d0d && make -C ../memrnn-0.1 install
     python benchmarks/versions.py ../memrnn-0.1/.venv/bin/python [MODEL ...] [--rounds 15]
-        [--what step|epoch] [--batches 40] [--length 62]
+        [--what step|epoch|evaluation] [--batches 40] [--length 62]
 
 Both versions run in processes of their own on the same core and take turns, because the speed of a
 shared machine drifts. A step is the epoch's program divided by its updates, batch 10, float32. An
-epoch is that of training, validation and checkpoint included, at lengths 40 to 80. The ratio is
-this version's time over 0.1's; its interval is the 95 % percentile bootstrap of the median over
-rounds.
+epoch is that of training, validation and checkpoint included, at lengths 40 to 80. An evaluation is
+that of one network on the paper's three bins, five strings per length. The ratio is this version's
+time over 0.1's; its interval is the 95 % percentile bootstrap of the median over rounds.
 """
 
 import argparse
@@ -36,7 +36,13 @@ from memrnn.training import Restart
 task = Strings("marked-reverse-and-copy", train_lengths=lengths, batches=batches,
                validation_batches=max(1, batches // 10), length_bins=((41, 41),))
 restart = Restart(Experiment(task, model), 0, path)
-programs, plan = restart.compile(), restart.plan()
+if what == "evaluation":
+    from memrnn.evaluation import evaluate_restart
+    scored = Strings("marked-reverse-and-copy", samples_per_length=5)
+    network = restart.network
+    evaluation = lambda: evaluate_restart(scored, network, "float32")
+else:
+    programs, plan = restart.compile(), restart.plan()
 def step():
     jax.block_until_ready(programs.epoch(restart.learner, restart.frozen, restart.data, plan))
 """
@@ -48,14 +54,24 @@ from memrnn import Experiment, Recipe
 from memrnn.training import Restart
 recipe = Recipe(lengths=lengths, batches=batches, validation_batches=max(1, batches // 10))
 restart = Restart(Experiment("marked-reverse-and-copy", model, (), recipe), 0, path)
-programs, plan = restart.compile(), restart.next_epoch()
+if what == "evaluation":
+    from memrnn.evaluation import make_test_sets, mark
+    from memrnn.evaluation._scores import report_bin
+    sets = make_test_sets(restart.experiment.law, ((40, 100), (100, 200), (200, 400)), 5)
+    network = restart.network
+    evaluation = lambda: [report_bin(one, mark(network, one, "float32")) for one in sets]
+else:
+    programs, plan = restart.compile(), restart.next_epoch()
 def step():
     strings = restart.strings["train"]
     jax.block_until_ready(programs.epoch(restart.learner, restart.frozen, strings, *plan))
 """
 )
 LOOP = """
-run = step if what == "step" else lambda: restart.advance(programs)
+if what == "evaluation":
+    run = evaluation
+else:
+    run = step if what == "step" else lambda: restart.advance(programs)
 run()
 for _ in sys.stdin:
     begin = time.perf_counter()
@@ -99,7 +115,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("python", help="of the environment in which version 0.1 is installed")
     parser.add_argument("models", nargs="*", default=["jm-10", "jm-hidden", "lstm", "strat-10"])
-    parser.add_argument("--what", choices=["step", "epoch"], default="step")
+    parser.add_argument("--what", choices=["step", "epoch", "evaluation"], default="step")
     parser.add_argument("--batches", type=int, default=40)
     parser.add_argument("--length", type=int, default=62, help="of the strings, for steps")
     parser.add_argument("--rounds", type=int, default=15)

@@ -215,7 +215,8 @@ def _run(
         fault = study_status(out).faults[0]
         raise StudyFailedError(
             f"{counts['failed']} of {total} runs failed, for instance {fault.task} "
-            f"{fault.model} freeze={fault.freeze} restart {fault.restart}: {fault.reason}. "
+            f"{fault.model} freeze={fault.freeze} restart {fault.restart}: "
+            f"{fault.reason.rstrip('.')}. "
             f"See memrnn study status {out}; --retry runs them again."
         )
 

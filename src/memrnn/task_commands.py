@@ -155,7 +155,7 @@ def explain_command(
     run = load_run(directory)
     task = run.experiment.task
     labels, tokens, trained = task.labels, task.encode(string), _choose(run, restart)
-    explanation = explain(trained.network, tokens)
+    explanation = explain(trained.network, tokens, task.targets(tokens))
     title = f"{run.experiment.label}, restart {trained.number}"
     if out is not None:
         save_explanation(draw_explanation(explanation, labels, title), out, title)

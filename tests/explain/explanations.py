@@ -8,8 +8,9 @@ from rich.console import Console
 
 from memrnn.explain import Explanation, explanation_table
 
-SYMBOLS = ("0", "1", "#")
+SYMBOLS = ("0", "1", "#", "end")
 STRING = [0, 1, 1, 2, 0, 1, 1]
+TARGETS = [*STRING, 3]
 
 
 def sharpened(network):

@@ -35,7 +35,12 @@ def hand_made(length: int, states: int = 2, symbols: int = 3) -> Explanation:
     run = best_run(*weights)
     marginals = rng.dirichlet(np.ones(states * symbols), length).reshape(length, states, symbols)
     probabilities = rng.dirichlet(np.ones(4), length + 1)
-    return Explanation(tuple(string_of(length)), probabilities, StackRun(run, 0.02, marginals))
+    return Explanation(
+        tuple(string_of(length)),
+        (*string_of(length), 3),
+        probabilities,
+        StackRun(run, 0.02, marginals),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +56,7 @@ def explained() -> dict[str, Explanation]:
     found = {f"by hand, {length}": hand_made(length) for length in (2, 20, 80)}
     for name, (model, length) in cases.items():
         network = sharpened(get_model(model).build(OneHot(3), 4, seed=0))
-        found[name] = explain(network, string_of(length))
+        found[name] = explain(network, string_of(length), [*string_of(length), 3])
     return found
 
 
@@ -63,7 +68,7 @@ def test_it_fits_into_80_columns(explained: dict[str, Explanation]) -> None:
         assert "…" not in text, "nothing is cut off"
         assert "A note." in text
         right = int(explanation.right.sum())
-        assert f"{right} of {len(explanation.tokens) + 1} symbols predicted right" in text
+        assert f"{right} of {len(explanation.tokens) + 1} predictions are right" in text
 
 
 def test_a_short_string_has_a_row_for_each_symbol() -> None:
@@ -93,7 +98,7 @@ def test_a_short_string_has_a_row_for_each_symbol() -> None:
 def test_a_long_string_is_written_in_blocks() -> None:
     explanation = hand_made(80)
     assert isinstance(explanation.trace, StackRun)
-    lines = printed(explanation).split("symbols predicted")[0].splitlines()
+    lines = printed(explanation).split("predictions are")[0].splitlines()
 
     def joined(name: str) -> str:
         return "".join(line[12:].ljust(41)[:41] for line in lines if line.startswith(name))
@@ -112,7 +117,7 @@ def test_a_long_string_is_written_in_blocks() -> None:
 
 
 def test_symbols_of_several_characters_and_many_stack_symbols_find_room() -> None:
-    symbols = ("zero", "one", "two")
+    symbols = ("zero", "one", "two", "end")
     for length in (20, 80):
         text = printed(hand_made(length, states=2, symbols=12), symbols)
         assert max(map(len, text.splitlines())) <= 80

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from explanations import STRING, SYMBOLS, printed, sharpened
+from explanations import STRING, SYMBOLS, TARGETS, printed, sharpened
 
 import reference_networks
 from memrnn.explain import (
@@ -40,14 +40,13 @@ def test_predictions_are_those_that_are_scored(model: str, precision: str) -> No
         network = sharpened(get_model(model).build(OneHot(3), 4, seed=1))
         nats, right = losses(network, jnp.array([STRING]), jnp.array([len(STRING)]))
         nats, right = np.asarray(nats)[:, 0], np.asarray(right)[:, 0]
-    explanation = explain(network, STRING)
+    explanation = explain(network, STRING, TARGETS)
     tolerance = 1e-5 if precision == "float32" else 1e-12
     np.testing.assert_allclose(explanation.probability, np.exp(-nats), atol=tolerance)
     assert list(explanation.right) == list(right)
     expected = np.exp(-np.array(reference_networks.losses(network, STRING)))
     np.testing.assert_allclose(explanation.probability, expected, atol=tolerance)
     assert explanation.perplexity == pytest.approx(np.exp(np.mean(nats)), rel=1e-5)
-    assert explanation.targets == (*STRING, 3)
     np.testing.assert_allclose(explanation.probabilities.sum(axis=1), 1)
 
 
@@ -210,7 +209,7 @@ def test_a_memory_of_ones_own_is_explained_once_it_is_registered(
     monkeypatch.setitem(MEMORIES, "counter", Counter)
     network = Model("gru", "counter", 5).build(OneHot(3), 4, seed=0)
     with pytest.raises(ValueError, match=r"Counter cannot be explained; .*Superposition.*register"):
-        explain(network, STRING)
+        explain(network, STRING, TARGETS)
 
     class Known(Counter):
         pass
@@ -222,7 +221,7 @@ def test_a_memory_of_ones_own_is_explained_once_it_is_registered(
         return (SoftStack(("add",), adds, heights[:, None] / 10, "depth", "count", heights),)
 
     memory = Known(5, rng=np.random.default_rng(0))
-    explanation = explain(eqx.tree_at(lambda n: n.memory, network, memory), STRING)
+    explanation = explain(eqx.tree_at(lambda n: n.memory, network, memory), STRING, TARGETS)
     assert "add" in printed(explanation)
     draw_explanation(explanation, SYMBOLS, "title")
 
@@ -231,9 +230,12 @@ def test_what_cannot_be_explained_is_refused() -> None:
     network = get_model("jm-3").build(OneHot(3), 4, seed=0)
     for short in ([], [0]):
         with pytest.raises(ValueError, match="give at least 2"):
-            explain(network, short)
+            explain(network, short, [*short, 3])
     for wrong in ([0, 3], [-1, 0]):
         with pytest.raises(ValueError, match="from 0 to 2"):
-            explain(network, wrong)
+            explain(network, wrong, [*wrong, 3])
+    for targets in (STRING, [*STRING, 4]):
+        with pytest.raises(ValueError, match="must be 8 targets from 0 to 3"):
+            explain(network, STRING, targets)
     with pytest.raises(ValueError, match="no memory to explain"):
-        explain(get_model("lstm").build(OneHot(3), 4, seed=0), STRING)
+        explain(get_model("lstm").build(OneHot(3), 4, seed=0), STRING, TARGETS)

@@ -4,7 +4,6 @@ import io
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 from explanations import printed
 from results_synthetic import make_result
@@ -68,7 +67,7 @@ def test_names_and_symbols_are_printed_as_they_are(
         console.print(table)
     assert console.file.getvalue().count("[/]") == 2
     assert console.file.getvalue().count("[bold]m") == 2
-    explanation = explain(get_model("jm-3").build(OneHot(3), 4, seed=0), np.array([0, 1, 2]))
+    explanation = explain(get_model("jm-3").build(OneHot(3), 4, seed=0), [0, 1, 2], [0, 1, 2, 3])
     assert {"[/]", "[red]", ":bug:"} <= set(printed(explanation, ("[/]", "[red]", ":bug:")).split())
 
 

@@ -89,7 +89,12 @@ class Evaluation:
     @property
     def best(self) -> int:
         """Index of the restart with the smallest excess; never chosen on an evaluation set."""
-        return min(range(len(self.runs)), key=lambda number: self.runs[number].excess)
+
+        def rank(number: int) -> float:
+            excess = self.runs[number].excess
+            return math.inf if math.isnan(excess) else excess
+
+        return min(range(len(self.runs)), key=rank)
 
     def to_json(self) -> dict[str, Any]:
         """What `memrnn evaluate --json` prints; null stands for what is infinite or not there."""
@@ -140,7 +145,9 @@ def best_baseline(references: References, metric: Metric) -> tuple[str, float] |
     found: tuple[str, float] | None = None
     for name, scores in references.items():
         value = None if name == BAYES else scores.value(metric)
-        if value is not None and (found is None or metric.improves(value, found[1])):
+        if value is None or math.isnan(value):
+            continue
+        if found is None or metric.improves(value, found[1]):
             found = name, value
     return found
 

@@ -27,22 +27,19 @@ class Explanation:
 
     Attributes:
         tokens: the string's symbol ids.
-        probabilities: of each next symbol, the end of the sequence last, after 0 ... n symbols.
+        targets: the outputs that are right after 0 ... n symbols.
+        probabilities: of each output after 0 ... n symbols.
         trace: what the memory does.
     """
 
     tokens: tuple[int, ...]
+    targets: tuple[int, ...]
     probabilities: Float64[np.ndarray, "length_plus_1 classes"]
     trace: Trace
 
     @property
-    def targets(self) -> tuple[int, ...]:
-        """The symbols that follow: the sequence, then its end, which is the last output."""
-        return (*self.tokens, self.probabilities.shape[1] - 1)
-
-    @property
     def probability(self) -> Float64[np.ndarray, " length_plus_1"]:
-        """The probability of each symbol that follows."""
+        """The probability of each target."""
         return self.probabilities[np.arange(len(self.targets)), self.targets]
 
     @property
@@ -52,7 +49,7 @@ class Explanation:
 
     @property
     def perplexity(self) -> float:
-        """exp of the mean negative log-likelihood of a symbol, infinite where one is 0."""
+        """exp of the mean negative log-likelihood of a target, infinite where one is 0."""
         if not self.probability.all():
             return math.inf
         return float(np.exp(-np.mean(np.log(self.probability))))
@@ -75,16 +72,20 @@ class Explanation:
         }
 
 
-def explain(network: Network, tokens: Sequence[int] | Int[np.ndarray, " length"]) -> Explanation:
+def explain(
+    network: Network,
+    tokens: Sequence[int] | Int[np.ndarray, " length"],
+    targets: Sequence[int] | Int[np.ndarray, " length_plus_1"],
+) -> Explanation:
     """Follows a network along one string, in the network's own precision.
 
     Args:
-        tokens: symbol ids, at least two, without an end. The string need not belong to any
-            language.
+        tokens: symbol ids, at least two.
+        targets: the outputs that are right after 0 ... n symbols, see `Task.targets`.
 
     Raises:
         MemrnnError: for a shorter string, an id that is no symbol's, or a memory without
-            explanation (see `memrnn.explain.trace`).
+            explanation (see `memrnn.explain.trace`), or targets that are no outputs.
     """
     ids, symbols = tuple(int(token) for token in tokens), network.embedding.size
     if len(ids) < 2:
@@ -97,9 +98,14 @@ def explain(network: Network, tokens: Sequence[int] | Int[np.ndarray, " length"]
     with scope(network.dtype.name):
         hidden, logits = _follow(network, jnp.asarray(ids, jnp.int32))
         done = trace(network.memory, hidden[:-1])
-    logits = np.asarray(logits, np.float64)
+    logits, right = np.asarray(logits, np.float64), tuple(int(target) for target in targets)
+    if len(right) != len(logits) or not all(0 <= target < logits.shape[1] for target in right):
+        raise MemrnnError(
+            f"There must be {len(logits)} targets from 0 to {logits.shape[1] - 1}, not "
+            f"{list(right)}."
+        )
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return Explanation(ids, odds / odds.sum(axis=1, keepdims=True), done)
+    return Explanation(ids, right, odds / odds.sum(axis=1, keepdims=True), done)
 
 
 @eqx.filter_jit

@@ -276,15 +276,15 @@ def _label(axis: Axes, text: str) -> None:
 def _name_columns(
     axis: Axes, explanation: Explanation, symbols: Sequence[str], column: float
 ) -> None:
-    names = [*(symbols[token] for token in explanation.tokens), "end"]
+    names = [symbols[target] for target in explanation.targets]
     # A symbol is about 0.6 of its size wide and needs a gap beside it.
     size = min(8.0, 72 * column / (0.6 * (max(map(len, names[:-1])) + 0.8)))
     places = np.arange(1, len(names) + 1)
     axis.set_xlim(0.4, len(names) + 0.6)
     if size >= 4:
         axis.set_xticks(places, names, fontsize=size, parse_math=False)
-        end = axis.get_xticklabels()[-1]
-        end.set(fontsize=min(size, 7), style="italic", ha="center" if column >= _ROOM else "left")
+        last = axis.get_xticklabels()[-1]
+        last.set(fontsize=min(size, 7), style="italic", ha="center" if column >= _ROOM else "left")
     else:
         axis.xaxis.set_major_locator(MaxNLocator(10, integer=True))
     axis.set_xlabel("Symbols of the string" if size >= 4 else "Position in the string", fontsize=9)

@@ -240,7 +240,7 @@ def _level(value: float | None, top: float, line: int, lines: int) -> str:
 def _score(explanation: Explanation) -> str:
     right = int(explanation.right.sum())
     return (
-        f"{right} of {len(explanation.right)} symbols predicted right, the end counted; "
+        f"{right} of {len(explanation.right)} predictions are right; "
         f"perplexity {perplexity(explanation.perplexity)}."
     )
 

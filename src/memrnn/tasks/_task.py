@@ -315,6 +315,11 @@ class Task(abc.ABC):
         del text
         raise MemrnnError(f"The task {self.name} does not support `explain`.")
 
+    def targets(self, tokens: Int[np.ndarray, " length"]) -> Int[np.ndarray, " length_plus_1"]:
+        """The outputs that are right after 0 ... n inputs of a sequence, for `explain`."""
+        del tokens
+        raise MemrnnError(f"The task {self.name} does not support `explain`.")
+
     def remarks(self, text: str) -> Sequence[str]:
         """What a reader of `explain` should know of this text."""
         del text

@@ -302,6 +302,9 @@ class Strings(Task):
         # Spaces are welcome even where the language does without.
         return language.encode("".join(text.split()) if one_each else text)
 
+    def targets(self, tokens: Int[np.ndarray, " length"]) -> Int[np.ndarray, " length_plus_1"]:
+        return np.append(tokens, len(self.law.language.symbols))
+
     def remarks(self, text: str) -> Sequence[str]:
         language = self.law.language
         known = language.contains(self.encode(text))
@@ -418,7 +421,9 @@ def _reference(
         }
         if masks is not None:
             asked = masks[number].sum(axis=1).astype(float)
-            scores[DETERMINED.name] = ((right * masks[number]).sum(axis=1), asked)
+            found = (right * masks[number]).sum(axis=1)
+            scores[DETERMINED.name] = (found, asked)
+            scores[SEQUENCE.name] = ((found == asked).astype(float), np.ones(len(group)))
         for name, column in scores.items():
             columns.setdefault(name, []).append(column)
     return {
