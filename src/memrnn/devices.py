@@ -1,8 +1,10 @@
 """How programs are shaped for the device that runs them: measured numbers, one table."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
+
+from memrnn.runtime import cores, memory
 
 
 class Policy(NamedTuple):
@@ -36,3 +38,23 @@ POLICIES = {
 def policy() -> Policy:
     """The numbers for the device that JAX uses by default."""
     return POLICIES["cpu" if jax.default_backend() == "cpu" else "gpu"]
+
+
+def memory_limit() -> int:
+    """Bytes of memory that programs may take: the device's if it says them, else the machine's."""
+    stats: dict[str, int] = jax.devices()[0].memory_stats() or {}
+    return stats.get("bytes_limit", memory())
+
+
+def describe() -> list[dict[str, Any]]:
+    """What `memrnn devices` prints: each device with the numbers that its programs get."""
+    return [
+        {
+            "device": str(device),
+            "kind": device.device_kind,
+            "cores": cores() if device.platform == "cpu" else None,
+            "memory_gb": round(memory_limit() / 1e9, 1),
+            **policy()._asdict(),
+        }
+        for device in jax.devices()
+    ]

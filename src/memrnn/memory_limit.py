@@ -1,7 +1,6 @@
-"""Refuses what does not fit into the memory of this machine."""
+"""Refuses what does not fit into the memory of this machine, or of its GPU."""
 
-import os
-
+from memrnn.devices import memory_limit
 from memrnn.errors import MemrnnError
 from memrnn.groups import group_size
 from memrnn.memories import Memory
@@ -25,7 +24,7 @@ def check_memory_limit(
     working, kept = memory.footprint(updates, gradient=gradient)
     size = group_size(memory, sequences, updates, gradient=gradient)
     need = (working * size + kept * sequences) * workers
-    limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = memory_limit()
     if need > limit:
         working_gb, kept_gb, need_gb, limit_gb = (
             f"{n / 1e9:.3g} GB" for n in (working, kept, need, limit)

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from memrnn.errors import MemrnnError
+from memrnn.options import parse_duration
 from memrnn.printing import duration
 from memrnn.runtime import check_output, say
 from memrnn.studies import (
@@ -45,6 +46,7 @@ def run_command(
     address: str | None = None,
     retry: bool = False,
     import_results: tuple[Path, ...] = (),
+    stop_after: str | None = None,
 ) -> None:
     """Runs a study, or what is left of it; called again, it continues.
 
@@ -56,9 +58,11 @@ def run_command(
         address: of the Ray cluster; by default $RAY_ADDRESS, else one is started here.
         retry: run also what has failed before.
         import_results: folders of `memrnn study export`, whose finished runs are not run again.
+        stop_after: end after such a time, as 90s, 9m or 1.5h; the same command goes on.
     """
+    seconds = None if stop_after is None else parse_duration(stop_after)
     study = load_study(file)
-    _run(study, out, engine, workers, address, retry, import_results)
+    _run(study, out, engine, workers, address, retry, import_results, seconds)
     say(Console(stderr=True), f"next: memrnn study report {out}")
 
 
@@ -189,6 +193,7 @@ def _run(
     address: str | None,
     retry: bool = False,
     import_results: Sequence[Path] = (),
+    stop_after: float | None = None,
 ) -> None:
     console = Console(stderr=True)
     if address is not None and engine != "ray":
@@ -203,6 +208,7 @@ def _run(
             chosen,
             retry=retry,
             import_results=import_results,
+            stop_after=stop_after,
             listener=display,
             notice=lambda sentence: say(console, sentence),
         )
@@ -211,6 +217,13 @@ def _run(
         f"{counts.get('done', 0) + counts.get('diverged', 0)} of {total} runs finished, "
         f"{counts.get('diverged', 0)} of them diverged, {counts.get('failed', 0)} failed.",
     )
+    if left := counts.get("planned", 0):
+        assert stop_after is not None
+        say(
+            console,
+            f"Stopped after {duration(stop_after)}; {left} runs are left, and the same command "
+            "goes on.",
+        )
     if counts.get("failed"):
         fault = study_status(out).faults[0]
         raise StudyFailedError(

@@ -133,7 +133,8 @@ class Heard:
 
     def __init__(self, engine: RayEngine):
         self.engine = engine
-        self.start, self.cancel, self.close = engine.start, engine.cancel, engine.close
+        self.start, self.stop = engine.start, engine.stop
+        self.cancel, self.close = engine.cancel, engine.close
         self.messages: list[Message] = []
 
     @property

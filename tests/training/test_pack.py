@@ -127,7 +127,9 @@ def test_languages_share_their_compiled_program() -> None:
         with scope("float64"):
             task, network = restart.experiment.task, restart.network
             batch = task.batch(jax.device_put(restart.data), 0, TASK.widths[-1])
-            loss = jax.jit(lambda net, batch, task=task: task.loss(net, (), batch, jax.random.key(0)))
+            loss = jax.jit(
+                lambda net, batch, task=task: task.loss(net, (), batch, jax.random.key(0))
+            )
             texts.add(loss.lower(network, batch).as_text())
     assert len(texts) == 1
 

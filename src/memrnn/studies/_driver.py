@@ -1,6 +1,7 @@
 """The driver: gives runs to an engine and writes what comes back to the ledger."""
 
 import errno
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -32,6 +33,9 @@ MOST_CRASHED = 3
 """The same where the worker fell over by itself."""
 
 POLL_SECONDS = 0.5
+
+STOP_SECONDS = 8.0
+"""How long workers have to end the epoch that they are in, once time is over."""
 
 
 class Change(NamedTuple):
@@ -118,8 +122,16 @@ class Driver:
     def running(self) -> list[str]:
         return [run.id for group in self.active.values() for run in group.runs]
 
-    def run(self, packs: Sequence[Pack]) -> None:
-        """Runs everything that is planned."""
+    def run(self, packs: Sequence[Pack], deadline: float = math.inf) -> bool:
+        """Runs everything that is planned.
+
+        Args:
+            deadline: time of `time.monotonic` from which no run is started, and those that run
+                have `STOP_SECONDS` to end an epoch.
+
+        Returns:
+            Whether everything was run.
+        """
         rows = self.ledger.rows(
             "SELECT id, status, seconds, folder FROM runs WHERE position IS NOT NULL"
         )
@@ -131,9 +143,17 @@ class Driver:
         for pack in packs:
             if runs := deque(run for run in pack if run.id in open_runs):
                 self.waiting.append(_Group(runs))
+        stopped = math.inf
         while self.waiting or self.active:
-            self._start()
-            messages = self.engine.poll(POLL_SECONDS)
+            now = time.monotonic()
+            if now < deadline:
+                self._start()
+            elif stopped == math.inf:
+                self.engine.stop()
+                stopped = now
+            if not self.active or now > stopped + STOP_SECONDS:
+                return False
+            messages = self.engine.poll(min(POLL_SECONDS, max(0.0, deadline - now)) or POLL_SECONDS)
             changed: list[Change] = []
             if messages:
                 # All that has come is written as one transaction: a long queue costs no more.
@@ -145,6 +165,7 @@ class Driver:
             changed += self._check_time()
             for change in changed:
                 self.listener(change)
+        return True
 
     def _start(self) -> None:
         while self.waiting and len(self.active) < self.engine.workers:
@@ -161,7 +182,7 @@ class Driver:
             self.started += 1
             self.active[self.started] = group
             self.engine.start(
-                Job(self.started, self._job(group), self.study.precisions, self.imports)
+                Job(self.started, self._runs_of_job(group), self.study.precisions, self.imports)
             )
 
     def _runs_of_job(self, group: _Group) -> tuple[JobRun, ...]:

@@ -62,7 +62,7 @@ class Job:
     imports: tuple[str, ...] = ()
 
 
-def run_job(job: Job, slots: int | None = None) -> Iterator[Event]:
+def run_job(job: Job, slots: int | None = None) -> Generator[Event]:
     """Trains and evaluates the runs of a job; every step is reported as it happens.
 
     A run that fails ends alone, unless memory or disk are full: then the job ends, too.
@@ -130,6 +130,11 @@ class _SideBySide:
                         for one in tuple(self.training):
                             self._leave(one)
                         self.pack = None
+        except GeneratorExit:
+            # Whoever takes the events wants no more: the last epoch is kept.
+            if self.pack is not None and self.training:
+                self.writer.write(self.pack.checkpoints())
+            raise
         finally:
             self.writer.close()
             for one in (*self.training, *self.ready):

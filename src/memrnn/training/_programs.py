@@ -99,7 +99,11 @@ def epoch(
 
     def choose(trained: Network, frozen: Network) -> Network:
         """The components that are trained from one network, the others from the other one."""
-        return trained if plan.trains is None else by_component(plan.trains, trained, frozen)
+        return (
+            trained
+            if plan.trains is None
+            else by_component(jnp.asarray(plan.trains), trained, frozen)
+        )
 
     def step(state: tuple[Learner, Any], now: Any) -> tuple[tuple[Learner, Any], Scores]:
         (learner, carry), (item, width, number) = state, now
