@@ -2,6 +2,7 @@
 
 import functools
 import json
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -72,12 +73,17 @@ class Pack:
     A restart comes and goes between epochs. What it ends in does not depend on its neighbours,
     and on the number of slots by rounding only. While a restart has a slot, its arrays are there,
     and only its progress is kept up to date in the `Restart`.
+
+    Attributes:
+        restarts: by slot; None for a free one.
+        seconds: that the program of the epochs took so far, its compilation included.
     """
 
     def __init__(self, first: Restart, slots: int):
         """A pack for restarts like the first one, which is not yet in it."""
         self.key = key_of(first)
         self.restarts: list[Restart | None] = [None] * slots
+        self.seconds = 0.0
         task, config = first.experiment.task, first.experiment.config
         self._precision = config.precision
         self._shared = jax.device_put(first.data.shared)
@@ -140,7 +146,10 @@ class Pack:
             plans = [None if one is None else _plan(one) for one in self.restarts]
             some = next(plan for plan in plans if plan is not None)
             plan = jax.tree.map(lambda *leaves: np.stack(leaves), *(one or some for one in plans))
+            began = time.perf_counter()
             network, optimizer, *found = self._epoch(self._slots, self._shared, plan)
+            jax.block_until_ready(found)
+            self.seconds += time.perf_counter() - began
             train, validation, finite = jax.device_get(found)
             train = _totals(train)
             improved = np.zeros(len(self.restarts), bool)
