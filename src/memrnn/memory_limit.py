@@ -8,7 +8,7 @@ from memrnn.memories import Memory
 
 def check_memory_limit(
     memory: Memory, sequences: int, steps: int, *, gradient: bool, workers: int = 1
-) -> None:
+) -> int:
     """Refuses batches whose memory states do not fit.
 
     Args:
@@ -16,6 +16,9 @@ def check_memory_limit(
         steps: of each sequence.
         gradient: whether the batch is differentiated.
         workers: batches at a time.
+
+    Returns:
+        The bytes that all of them need.
 
     Raises:
         MemrnnError: with the arithmetic.
@@ -35,3 +38,4 @@ def check_memory_limit(
             + f") x {workers} workers = {need_gb}, but this machine has {limit_gb}. Take shorter "
             "sequences, fewer states or symbols, fewer workers, or a window."
         )
+    return need

@@ -14,7 +14,7 @@ from rich.text import Text
 from memrnn.errors import MemrnnError
 from memrnn.options import parse_duration
 from memrnn.printing import duration
-from memrnn.runtime import check_output, say
+from memrnn.runtime import check_output, cores, say
 from memrnn.studies import (
     FORMATS,
     Change,
@@ -24,6 +24,7 @@ from memrnn.studies import (
     Study,
     StudyStatus,
     export,
+    forecast,
     load_study,
     plan,
     run_study,
@@ -47,6 +48,7 @@ def run_command(
     retry: bool = False,
     import_results: tuple[Path, ...] = (),
     stop_after: str | None = None,
+    dry_run: bool = False,
 ) -> None:
     """Runs a study, or what is left of it; called again, it continues.
 
@@ -59,9 +61,14 @@ def run_command(
         retry: run also what has failed before.
         import_results: folders of `memrnn study export`, whose finished runs are not run again.
         stop_after: end after such a time, as 90s, 9m or 1.5h; the same command goes on.
+        dry_run: say what there is to run and what it takes, and run nothing.
     """
     seconds = None if stop_after is None else parse_duration(stop_after)
     study = load_study(file)
+    if dry_run:
+        for line in forecast(study, out, workers or cores()).lines():
+            print(line)
+        return
     _run(study, out, engine, workers, address, retry, import_results, seconds)
     say(Console(stderr=True), f"next: memrnn study report {out}")
 

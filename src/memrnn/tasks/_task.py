@@ -269,9 +269,14 @@ class Task(abc.ABC):
         del network
         return tree
 
-    def check_memory(self, network: Network, *, training: bool, workers: int = 1) -> None:
-        """Raises a MemrnnError if training, or evaluation, does not fit into the memory."""
+    def check_memory(self, network: Network, *, training: bool, workers: int = 1) -> int:
+        """Raises a MemrnnError if training, or evaluation, does not fit into the memory.
+
+        Returns:
+            The bytes that states of memories take; 0 where the task does not say.
+        """
         del network, training, workers
+        return 0
 
     def options(self) -> dict[str, Any]:
         """All options, from which `make_task` makes the task again."""

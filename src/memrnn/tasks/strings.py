@@ -287,10 +287,12 @@ class Strings(Task):
             states = jax.tree.map(lambda leaf: leaf[0], states)
         return tree._replace(states=states)
 
-    def check_memory(self, network: Network, *, training: bool, workers: int = 1) -> None:
+    def check_memory(self, network: Network, *, training: bool, workers: int = 1) -> int:
         longest = self.law.longest if training else max(high for _, high in self.length_bins)
         strings = self.batch_size if training else EVALUATION_BATCH
-        check_memory_limit(network.memory, strings, longest, gradient=training, workers=workers)
+        return check_memory_limit(
+            network.memory, strings, longest, gradient=training, workers=workers
+        )
 
     @property
     def labels(self) -> Sequence[str]:
