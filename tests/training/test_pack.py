@@ -221,4 +221,5 @@ def test_a_full_disk_is_reported_by_the_next_call(
     writer.write(pack.checkpoints())
     writer.wait()
     writer.close()
-    assert Restart(restart.experiment, 0, restart.path).progress.epochs == 0
+    (again,) = made([tiny()], tmp_path)
+    assert restart.path is not None and restart.path.exists() and again.progress.epochs == 0
