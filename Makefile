@@ -8,13 +8,14 @@
 
 PYTHON ?= python3
 WORKERS ?= auto
+JAX ?= 0.10.0
 BIN := .venv/bin
 PIP := -m pip --quiet --disable-pip-version-check
 LOCKED := .venv/locked
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test slow check lint types wheel bench lock clean
+.PHONY: help install demo test slow check lint types wheel other bench lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1#/p' Makefile | while IFS='#' read -r target text; do \
@@ -75,6 +76,16 @@ wheel: $(INSTALLED) ## build the wheel, install it into an empty environment and
 	  --validation-batches 2 --max-epochs 1 --restarts 1 --out run; \
 	venv/bin/memrnn evaluate run --length-bins 10:20 >/dev/null; \
 	echo 'The wheel works in an empty environment.'
+
+# The locked versions of everything else; JAX 0.11 needs Python 3.12 or newer.
+other: ## the tests with another Python and JAX: make other PYTHON=python3.13 JAX=0.11.2
+	@set -eu; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	sed -n '/==/s/ \\$$//p' requirements.lock | grep -v '^jax\(lib\)\?==' >"$$folder/constraints.txt"; \
+	$(PYTHON) -m venv "$$folder/venv"; \
+	"$$folder/venv/bin/python" $(PIP) install --no-compile --constraint "$$folder/constraints.txt" \
+	  "jax==$(JAX)" ".[ray]" beartype hypothesis playwright pytest pytest-cov pytest-xdist; \
+	"$$folder/venv/bin/python" -c 'import jax, sys; print("Python", sys.version, "JAX", jax.__version__)'; \
+	"$$folder/venv/bin/python" -m pytest --numprocesses $(WORKERS) --maxprocesses 4 $(ARGS)
 
 bench: $(INSTALLED) ## how to run the benchmarks
 	@echo 'Each of these prints a ratio of two things measured in the same run:'

@@ -67,7 +67,7 @@ class Characters(memrnn.Task):
     def data(self, seed):
         return memrnn.Data(own=(), shared=self.part(0, 0.8))
 
-    def plan(self, seed, epoch):
+    def plan(self, data, seed, epoch):
         starts = np.arange(self.updates, dtype=np.int32) * self.segment
         return starts, np.zeros_like(starts)
 

@@ -21,7 +21,7 @@ CASES = {
     "loop_gradient": ("jm-3 --length 5 --rounds 1", "FAST ms"),
     "nondeterministic_cost": ("rns-1-1 --lengths 5 --rounds 1", "one core"),
     "nondeterministic_precision": ("--length 3", "| uniform, 1 | 3 |"),
-    "pack": (f"{COUNT} {SMALL} --sizes 2 --batches 2 --turns 1", "per hour:"),
+    "gpu": ("--small", "grid: rns-3-3"),
     "standings": ("", "lengths 200 to 400"),
     "study": (f"overhead --restarts 1 --batches 2 {SMALL} --models lstm-2", "of the study's time"),
     "evaluation_memory": ("--model lstm-2 --lengths 8 16", "exponent over all"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import memrnn
-from memrnn import groups
+from memrnn.devices import POLICIES
 from memrnn.groups import each_group, group_size, join, split
 from memrnn.network import Network, OneHot
 from memrnn.precision import cast, scope
@@ -38,13 +38,20 @@ def test_each_group_maps_and_sums(count: int) -> None:
     assert total["sum"] == jnp.sum(array)
 
 
+def cache_of(size: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(POLICIES, "cpu", POLICIES["cpu"]._replace(group_bytes=size))
+
+
 def test_a_group_is_as_large_as_the_cache_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     memory = memrnn.get_model("rns-3-3").build(OneHot(3), 4, seed=0).memory
     each = sum(memory.footprint(40))
     for most, size in ((0, 1), (1, 1), (3, 2), (9, 5), (10, 10), (99, 10)):
-        monkeypatch.setattr(groups, "CACHE", most * each)
+        cache_of(most * each, monkeypatch)
         assert group_size(memory, 10, 40, gradient=True) == size
-    monkeypatch.setattr(groups, "CACHE", 0)
+    cache_of(0, monkeypatch)
+    cache_of(None, monkeypatch)  # as on a GPU
+    assert group_size(memory, 10, 40, gradient=True) == 10
+    cache_of(0, monkeypatch)
     stack = memrnn.get_model("jm-10").build(OneHot(3), 4, seed=0).memory
     assert group_size(stack, 10, 40, gradient=True) == 10
 
@@ -57,7 +64,7 @@ def at_a_time(size: int, network: Network, monkeypatch: pytest.MonkeyPatch) -> N
         for gradient in (True, False)
     )
     monkeypatch.setattr(type(network.memory), "footprint", lambda *_, **__: (most, 0))
-    monkeypatch.setattr(groups, "CACHE", size * most)
+    cache_of(size * most, monkeypatch)
 
 
 @pytest.mark.parametrize("model", MODELS)

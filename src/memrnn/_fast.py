@@ -19,6 +19,7 @@ from jaxtyping import Array, Float
 
 from memrnn._scan import scan
 from memrnn.controllers import AffineController
+from memrnn.devices import policy
 from memrnn.groups import each_group, group_size, join, split
 from memrnn.memories import AffineMemory
 
@@ -93,6 +94,7 @@ def _scan(
     """
     parameters, static = eqx.partition((controller, memory), eqx.is_inexact_array)
     updates, batch, gates = projected.shape
+    unrolled = policy().unroll if memory.loop().small else 1
 
     def affine(parameters: Any) -> tuple[Array, Array, Array]:
         """All that multiplies the hidden state as one matrix, and all that reads the memory."""
@@ -133,6 +135,7 @@ def _scan(
                     functools.partial(step, fixed),
                     (state, remembered),
                     projected[done : done + length],
+                    unroll=unrolled,
                 )
                 layout = tape.stop(layout, remembered, length)
                 stretches.append(_Stretch(states, saved, remembered))
@@ -207,6 +210,7 @@ def _scan(
                     (d_controller, d_state, remembered),
                     (d_span, pulls, now),
                     reverse=True,
+                    unroll=unrolled,
                 )
                 adjoint, d_piece = tape.stop_back(remembered, each.saved, adjoint)
                 if d_piece is not None:

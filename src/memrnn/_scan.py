@@ -9,12 +9,20 @@ from jax import Array
 
 
 def scan(
-    step: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any, *, reverse: bool = False
+    step: Callable[[Any, Any], tuple[Any, Any]],
+    carry: Any,
+    xs: Any,
+    *,
+    reverse: bool = False,
+    unroll: int = 1,
 ) -> tuple[Any, Any]:
     """`jax.lax.scan` that stacks outputs of 16 bits as float32 and converts them afterwards.
 
     XLA's CPU backend writes into an array of 16-bit numbers by converting the whole array, so
     that stacking n outputs of that type takes time n^2.
+
+    Args:
+        unroll: steps per iteration, as for `jax.lax.scan`.
     """
     narrow: Any = None
 
@@ -24,7 +32,7 @@ def scan(
         narrow = jax.tree.map(lambda leaf: leaf.dtype, outputs)
         return carry, jax.tree.map(_widen, outputs)
 
-    carry, outputs = jax.lax.scan(wide_step, carry, xs, reverse=reverse)
+    carry, outputs = jax.lax.scan(wide_step, carry, xs, reverse=reverse, unroll=unroll)
     return carry, jax.tree.map(lambda leaf, dtype: leaf.astype(dtype), outputs, narrow)
 
 

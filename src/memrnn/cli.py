@@ -20,6 +20,7 @@ from tyro.extras import SubcommandApp
 
 import memrnn
 from memrnn.cache import use_compile_cache
+from memrnn.devices import describe
 from memrnn.errors import MemrnnError
 from memrnn.imports import import_files
 from memrnn.languages import get_language, language_names
@@ -102,6 +103,15 @@ def models_command(json: bool = False) -> None:
         print(f"Further names: {GRAMMAR}.")
 
 
+def devices_command(json: bool = False) -> None:
+    """Lists the devices that JAX uses, with how programs are shaped for them.
+
+    Args:
+        json: print JSON instead of a table.
+    """
+    print_rows(describe(), json)
+
+
 def sample_command(language: str, length: int, count: int = 10, seed: int = 0) -> None:
     """Prints strings of a language, one a line.
 
@@ -132,6 +142,7 @@ def commands(arguments: list[str]) -> dict[str, Any]:
         "tasks": tasks_command,
         "languages": languages_command,
         "models": models_command,
+        "devices": devices_command,
         "sample": sample_command,
         "train": train_command(kind, (*_script(), *imports)),
         "evaluate": evaluate_command(task),

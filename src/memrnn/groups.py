@@ -7,21 +7,21 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from memrnn.devices import policy
 from memrnn.memories import Memory
-
-CACHE = 14 << 20
-"""Bytes that the strings of a group may take; measured, see `docs/nondeterministic.md`."""
 
 
 def group_size(memory: Memory, strings: int, updates: int, *, gradient: bool) -> int:
     """How many of `strings` strings to run at a time: a divisor of their number.
 
-    Memories that look back over all of a string are fastest while what they look at fits into
-    the processor's cache; all others take every string at once. The choice changes results by
-    rounding only.
+    On a CPU, memories that look back over all of a string are fastest while what they look at
+    fits into the cache; all others, and GPUs, take every string at once. The choice changes
+    results by rounding only.
     """
-    each = sum(memory.footprint(updates, gradient=gradient))
-    most = strings if each == 0 else max(1, min(strings, CACHE // each))
+    each, most = sum(memory.footprint(updates, gradient=gradient)), strings
+    limit = policy().group_bytes
+    if each and limit is not None:
+        most = max(1, min(strings, limit // each))
     return max(size for size in range(1, most + 1) if strings % size == 0)
 
 

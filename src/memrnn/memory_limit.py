@@ -1,7 +1,6 @@
-"""Refuses what does not fit into the memory of this machine."""
+"""Refuses what does not fit into the memory of this machine, or of its GPU."""
 
-import os
-
+from memrnn.devices import memory_limit
 from memrnn.errors import MemrnnError
 from memrnn.groups import group_size
 from memrnn.memories import Memory
@@ -9,7 +8,7 @@ from memrnn.memories import Memory
 
 def check_memory_limit(
     memory: Memory, sequences: int, steps: int, *, gradient: bool, workers: int = 1
-) -> None:
+) -> int:
     """Refuses batches whose memory states do not fit.
 
     Args:
@@ -18,6 +17,9 @@ def check_memory_limit(
         gradient: whether the batch is differentiated.
         workers: batches at a time.
 
+    Returns:
+        The bytes that all of them need.
+
     Raises:
         MemrnnError: with the arithmetic.
     """
@@ -25,7 +27,7 @@ def check_memory_limit(
     working, kept = memory.footprint(updates, gradient=gradient)
     size = group_size(memory, sequences, updates, gradient=gradient)
     need = (working * size + kept * sequences) * workers
-    limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = memory_limit()
     if need > limit:
         working_gb, kept_gb, need_gb, limit_gb = (
             f"{n / 1e9:.3g} GB" for n in (working, kept, need, limit)
@@ -36,3 +38,4 @@ def check_memory_limit(
             + f") x {workers} workers = {need_gb}, but this machine has {limit_gb}. Take shorter "
             "sequences, fewer states or symbols, fewer workers, or a window."
         )
+    return need

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -36,6 +37,22 @@ def parse_range(text: str, kind: type = int) -> tuple[Any, Any]:
 def format_range(bounds: tuple[Any, Any]) -> str:
     """(40, 80) as `40:80`."""
     return f"{bounds[0]}:{bounds[1]}"
+
+
+def parse_duration(text: str) -> float:
+    """`90s`, `9m` or `1.5h` in seconds.
+
+    Raises:
+        MemrnnError: if it is none of these, or not positive.
+    """
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    try:
+        seconds = float(text[:-1]) * units[text[-1:]]
+    except (KeyError, ValueError):
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise MemrnnError(f"{text!r} is not a time; write a number with s, m or h, as in 9m.")
+    return seconds
 
 
 def to_json(options: Any) -> dict[str, Any]:

@@ -4,9 +4,12 @@ The parts are the fields of `Network`, so a parameter's part is the first step o
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool
 
 from memrnn.errors import MemrnnError
 from memrnn.network import Network
@@ -51,6 +54,15 @@ def partition(network: Network, freeze: Iterable[str]) -> tuple[Network, Network
         lambda path, leaf: eqx.is_inexact_array(leaf) and path[0].name not in frozen, network
     )
     return eqx.partition(network, trained)
+
+
+def by_component(choice: Bool[Array, " components"], yes: Network, no: Network) -> Network:
+    """Of each component the leaves of one of two networks, traced; in the order of `PARTS`."""
+
+    def pick(path: Any, yes: Array, no: Array) -> Array:
+        return jnp.where(choice[PARTS.index(path[0].name)], yes, no)
+
+    return jax.tree_util.tree_map_with_path(pick, yes, no)
 
 
 def parameter_count(network: Network, part: str | None = None) -> int:

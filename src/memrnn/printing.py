@@ -17,8 +17,8 @@ def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
     for name in rows[0]:
         table.add_column(name, justify="right" if isinstance(rows[0][name], int) else "left")
     for row in rows:
-        cells = (" ".join(v) if isinstance(v, list) else str(v) for v in row.values())
-        table.add_row(*map(Text, cells))
+        cells = (" ".join(v) if isinstance(v, list) else v for v in row.values())
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in cells))
     Console().print(table)
 
 

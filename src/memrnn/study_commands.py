@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from memrnn.errors import MemrnnError
+from memrnn.options import parse_duration
 from memrnn.printing import duration
-from memrnn.runtime import check_output, say
+from memrnn.runtime import check_output, cores, say
 from memrnn.studies import (
     FORMATS,
     Change,
@@ -23,6 +24,7 @@ from memrnn.studies import (
     Study,
     StudyStatus,
     export,
+    forecast,
     load_study,
     plan,
     run_study,
@@ -45,6 +47,8 @@ def run_command(
     address: str | None = None,
     retry: bool = False,
     import_results: tuple[Path, ...] = (),
+    stop_after: str | None = None,
+    dry_run: bool = False,
 ) -> None:
     """Runs a study, or what is left of it; called again, it continues.
 
@@ -56,9 +60,16 @@ def run_command(
         address: of the Ray cluster; by default $RAY_ADDRESS, else one is started here.
         retry: run also what has failed before.
         import_results: folders of `memrnn study export`, whose finished runs are not run again.
+        stop_after: end after such a time, as 90s, 9m or 1.5h; the same command goes on.
+        dry_run: say what there is to run and what it takes, and run nothing.
     """
+    seconds = None if stop_after is None else parse_duration(stop_after)
     study = load_study(file)
-    _run(study, out, engine, workers, address, retry, import_results)
+    if dry_run:
+        for line in forecast(study, out, workers or cores()).lines():
+            print(line)
+        return
+    _run(study, out, engine, workers, address, retry, import_results, seconds)
     say(Console(stderr=True), f"next: memrnn study report {out}")
 
 
@@ -189,6 +200,7 @@ def _run(
     address: str | None,
     retry: bool = False,
     import_results: Sequence[Path] = (),
+    stop_after: float | None = None,
 ) -> None:
     console = Console(stderr=True)
     if address is not None and engine != "ray":
@@ -203,6 +215,7 @@ def _run(
             chosen,
             retry=retry,
             import_results=import_results,
+            stop_after=stop_after,
             listener=display,
             notice=lambda sentence: say(console, sentence),
         )
@@ -211,6 +224,13 @@ def _run(
         f"{counts.get('done', 0) + counts.get('diverged', 0)} of {total} runs finished, "
         f"{counts.get('diverged', 0)} of them diverged, {counts.get('failed', 0)} failed.",
     )
+    if left := counts.get("planned", 0):
+        assert stop_after is not None
+        say(
+            console,
+            f"Stopped after {duration(stop_after)}; {left} runs are left, and the same command "
+            "goes on.",
+        )
     if counts.get("failed"):
         fault = study_status(out).faults[0]
         raise StudyFailedError(

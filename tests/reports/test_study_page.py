@@ -204,8 +204,8 @@ def folder(tmp_path_factory):
     )
 
     def script(job):
-        if job.runs[0][1] == 2 and job.experiment["freeze"] == ["memory"]:
-            yield RunFailed(job.runs[0][0], "a reason", "error")
+        if job.runs[0].restart == 2 and job.runs[0].experiment["freeze"] == ["memory"]:
+            yield RunFailed(job.runs[0].id, "a reason", "error")
         else:
             yield from run_job(job)
 

@@ -39,6 +39,11 @@ class ScriptedEngine:
                 self._drop(number)
         return list(messages)
 
+    def stop(self) -> None:
+        for job in list(self.running):
+            self._drop(job)
+            self.running[job] = iter(())
+
     def cancel(self, job: int) -> None:
         self.cancelled.append(job)
         self._drop(job)

@@ -61,6 +61,6 @@ def test_more_epochs_are_trained_where_they_were_wanted(tmp_path: Path) -> None:
     engine = ScriptedEngine()
     run_study(longer, tmp_path / "grown", engine, notice=notices.append)
     assert "max_epochs has grown from 4 to 9" in notices[0]
-    assert {run for job, _ in engine.jobs for run, *_ in job.runs} == before.keys() - stopped
+    assert {run.id for job, _ in engine.jobs for run in job.runs} == before.keys() - stopped
     run_study(longer, tmp_path / "at once", ScriptedEngine())
     assert content(tmp_path / "grown") == content(tmp_path / "at once")

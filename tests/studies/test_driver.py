@@ -102,7 +102,7 @@ def test_lost_workers_lose_nothing(tmp_path: Path, undisturbed: Path) -> None:
 @pytest.mark.parametrize(("loss", "most"), [(KILLED, "MOST_KILLED"), (CRASHED, "MOST_CRASHED")])
 def test_a_run_whose_workers_always_die_fails(tmp_path: Path, loss: WorkerLost, most: str) -> None:
     def script(job):
-        if job.experiment["model"] == "jm-3" and job.runs[0][1] == 1:
+        if job.runs[0].experiment["model"] == "jm-3" and job.runs[0].restart == 1:
             yield loss
         else:
             yield from run_job(job)
@@ -120,7 +120,7 @@ def test_a_run_whose_workers_always_die_fails(tmp_path: Path, loss: WorkerLost, 
 
 def together(job):
     """As a worker on a GPU does it."""
-    return run_job(job, together=2)
+    return run_job(job, slots=2)
 
 
 def test_runs_side_by_side_are_recorded_as_their_own(tmp_path: Path, undisturbed: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_lost_pack_loses_nothing(tmp_path: Path, loss: WorkerLost) -> None:
 
 def test_one_of_a_pack_that_fells_its_worker_fails_alone(tmp_path: Path) -> None:
     def script(job):
-        if any(number == 2 for _, number, _ in job.runs):
+        if any(run.restart == 2 for run in job.runs):
             yield from itertools.islice(together(job), len(job.runs))
             yield CRASHED
         else:
@@ -179,8 +179,8 @@ def test_a_pack_out_of_memory_is_split_and_then_runs_alone(
 
     def script(job):
         beside = len(engine.running) > 1
-        if len(job.runs) > 1 or (beside and job.runs[0][1] == 6):
-            yield RunFailed(job.runs[0][0], "Out of memory.", "memory") if reported else NO_MEMORY
+        if len(job.runs) > 1 or (beside and job.runs[0].restart == 6):
+            yield RunFailed(job.runs[0].id, "Out of memory.", "memory") if reported else NO_MEMORY
         else:
             yield from run_job(job)
 
@@ -189,7 +189,7 @@ def test_a_pack_out_of_memory_is_split_and_then_runs_alone(
     sizes = Counter(len(job.runs) for job, _ in engine.jobs)
     assert (sizes[8], sizes[4], sizes[2]) == (1, 2, 4)
     assert sizes[1] >= 8
-    alone = [beside for job, beside in engine.jobs if [run[1] for run in job.runs] == [6]]
+    alone = [beside for job, beside in engine.jobs if [run.restart for run in job.runs] == [6]]
     assert alone[-1] == 0
 
 
@@ -204,7 +204,7 @@ def test_messages_after_the_end_of_a_job_are_ignored(tmp_path: Path) -> None:
     def script(job):
         if short["left"]:
             short["left"] -= 1
-            yield RunFailed(job.runs[0][0], "Out of memory.", "memory")
+            yield RunFailed(job.runs[0].id, "Out of memory.", "memory")
         else:
             yield from run_job(job)
 
@@ -228,7 +228,7 @@ def test_waiting_for_a_worker_costs_no_time(tmp_path: Path) -> None:
 
 def test_what_does_not_fit_even_alone_fails(tmp_path: Path) -> None:
     def script(job):
-        if job.runs[0][1] == 1 and job.experiment["model"] == "jm-3":
+        if job.runs[0].restart == 1 and job.runs[0].experiment["model"] == "jm-3":
             yield NO_MEMORY
         else:
             yield from run_job(job)
@@ -244,7 +244,7 @@ def test_a_run_that_never_ends_is_ended(tmp_path: Path) -> None:
         """Reports nothing of one run, for ever."""
 
         def poll(self, seconds):
-            hung = {job.number for job, _ in self.jobs if job.runs[0][2].endswith(run.folder)}
+            hung = {job.number for job, _ in self.jobs if job.runs[0].folder.endswith(run.folder)}
             kept = {number: self.running.pop(number) for number in hung & self.running.keys()}
             messages = super().poll(seconds)
             self.running |= kept
@@ -279,7 +279,7 @@ def test_a_full_disk_stops_the_study_and_loses_nothing(tmp_path: Path, undisturb
     def script(job):
         for number, event in enumerate(run_job(job)):
             if number == 2:
-                yield RunFailed(job.runs[0][0], "Could not write x: the disk is full.", "disk")
+                yield RunFailed(job.runs[0].id, "Could not write x: the disk is full.", "disk")
                 return
             yield event
 
@@ -316,10 +316,10 @@ def test_a_worker_for_which_names_mean_something_else_runs_nothing(tmp_path: Pat
     """Its seeds would be others, and its numbers those of another run."""
 
     def script(job):
-        runs = tuple((f"{run[:-1]}x", number, folder) for run, number, folder in job.runs)
+        runs = tuple(dataclasses.replace(run, id=f"{run.id[:-1]}x") for run in job.runs)
         for event in run_job(dataclasses.replace(job, runs=runs)):
             assert isinstance(event, RunFailed)
-            yield dataclasses.replace(event, run=job.runs[0][0])
+            yield dataclasses.replace(event, run=job.runs[0].id)
 
     study = small_study(models=["lstm-4"], restarts=1)
     assert run_study(study, tmp_path, ScriptedEngine(script)) == {"failed": 1}

@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of four runs, of which one has failed, and one more that has left it."""
 
     def script(job):
-        if job.runs[0][1] == 1 and job.experiment["model"] == "jm-3":
+        if job.runs[0].restart == 1 and job.runs[0].experiment["model"] == "jm-3":
             yield WorkerLost("its worker was ended by SIGSEGV", "crashed")
         else:
             yield from run_job(job)

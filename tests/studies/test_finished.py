@@ -76,7 +76,7 @@ def test_only_the_rest_is_run_and_runs_of_other_studies_stay_out(
     study = small_study(models=["lstm-4"], restarts=3)
     run_study(study, tmp_path / "out", engine, import_results=[tmp_path / "tables"],
               notice=notices.append)  # fmt: skip
-    assert [job.runs[0][1] for job, _ in engine.jobs] == [2]
+    assert [job.runs[0].restart for job, _ in engine.jobs] == [2]
     assert len(load_results(tmp_path / "out").runs) == 3
     assert "2 finished runs are taken" in notices[0]
     assert "2 more there are not of this study" in notices[0]

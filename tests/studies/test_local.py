@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from small_studies import content, small_study
 
-from memrnn.studies import LedgerError, LocalEngine, load_results, run_study
+from memrnn.studies import Change, LedgerError, LocalEngine, load_results, run_study
 from memrnn.studies._local import gpus
 
 FILE = """
@@ -197,3 +197,27 @@ def test_gpus_are_used_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert gpus() == []
     assert LocalEngine(9).workers == 9
     assert LocalEngine().runs_in_a_job == 1
+
+
+def test_a_study_stops_in_time_and_goes_on(tmp_path: Path) -> None:
+    """No epoch that was reported is trained again, and what comes out is the same to the bit."""
+    study = small_study(models=["jm-3"], config={"max_epochs": 150, "early_stopping_patience": 150})
+    began = time.monotonic()
+    counts = run_study(study, tmp_path / "out", LocalEngine(2), stop_after=6.0)
+    assert time.monotonic() - began < 6 + 10
+    before = {run.folder: run.epochs for run in load_results(tmp_path / "out").runs}
+    if counts != {"done": 2}:
+        assert counts["planned"] >= 1
+        assert load_results(tmp_path / "out").sessions[0]["outcome"] == "stopped"
+    begun: dict[str, int] = {}
+
+    def note(change: Change) -> None:
+        nonlocal begun
+        if change.status == "running":
+            runs = load_results(tmp_path / "out").runs
+            begun |= {run.folder: run.epochs for run in runs if run.id == change.run.id}
+
+    assert run_study(study, tmp_path / "out", LocalEngine(2), listener=note) == {"done": 2}
+    assert all(epochs == before[folder] for folder, epochs in begun.items())
+    assert run_study(study, tmp_path / "calm", LocalEngine(2)) == {"done": 2}
+    assert content(tmp_path / "out") == content(tmp_path / "calm")

@@ -1,5 +1,6 @@
 """The Ray engine, on a cluster of three nodes on the loopback interface."""
 
+import dataclasses
 import os
 import shutil
 import signal
@@ -19,6 +20,7 @@ from memrnn.studies import (
     Change,
     Job,
     JobFinished,
+    JobRun,
     Ledger,
     LocalEngine,
     Message,
@@ -131,7 +133,8 @@ class Heard:
 
     def __init__(self, engine: RayEngine):
         self.engine = engine
-        self.start, self.cancel, self.close = engine.start, engine.cancel, engine.close
+        self.start, self.stop = engine.start, engine.stop
+        self.cancel, self.close = engine.cancel, engine.close
         self.messages: list[Message] = []
 
     @property
@@ -210,8 +213,7 @@ def jobs_of(study: Study, out: Path) -> list[Job]:
     return [
         Job(
             number,
-            run.experiment.to_json(),
-            ((run.id, run.restart, str(out / run.folder)),),
+            (JobRun(run.id, run.experiment.to_json(), run.restart, str(out / run.folder)),),
             study.precisions,
         )
         for number, run in enumerate(run for pack in plan(study) for run in pack)
@@ -243,7 +245,9 @@ def test_a_node_that_joins_counts_and_a_cancelled_job_is_silent(
         worker = int(engine.of(RunStarted)[0].worker.rpartition(":")[2])
         engine.cancel(endless.number)
         heard = len(engine.messages)
-        engine.start(Job(**vars(other) | {"experiment": {"language": "none"}}))
+        (run,) = other.runs
+        faulty = dataclasses.replace(run, experiment={"language": "none"})
+        engine.start(dataclasses.replace(other, runs=(faulty,)))
         until(engine, lambda: engine.of(JobFinished))
         assert {number for number, _ in engine.messages[heard:]} == {other.number}
         # A run's fault is not its worker's.

@@ -105,11 +105,11 @@ def test_validation_has_every_string_as_an_item_with_its_length_as_group() -> No
 def test_the_plan_takes_every_batch_once_in_an_order_of_seed_and_epoch() -> None:
     task = dataclasses.replace(TASK, train_lengths=(4, 60), batches=50)
     assert task.updates == 50 and task.widths == (22, 41, 60)
-    items, widths = task.plan(1, 0)
+    items, widths = task.plan(task.data(1), 1, 0)
     assert sorted(items) == list(range(50))
-    np.testing.assert_array_equal(items, task.plan(1, 0)[0])
-    assert not np.array_equal(items, task.plan(1, 1)[0])
-    assert not np.array_equal(items, task.plan(2, 0)[0])
+    np.testing.assert_array_equal(items, task.plan(task.data(1), 1, 0)[0])
+    assert not np.array_equal(items, task.plan(task.data(1), 1, 1)[0])
+    assert not np.array_equal(items, task.plan(task.data(2), 2, 0)[0])
     for length, width in zip(task.data(1).own.lengths[items], widths, strict=True):
         below = task.widths[width - 1] if width else 0
         assert below < length <= task.widths[width]
@@ -117,7 +117,7 @@ def test_the_plan_takes_every_batch_once_in_an_order_of_seed_and_epoch() -> None
 
 def test_a_batch_is_cut_to_its_width() -> None:
     task = dataclasses.replace(TASK, train_lengths=(4, 60), batches=50)
-    data, (items, widths) = task.data(1), task.plan(1, 0)
+    data, (items, widths) = task.data(1), task.plan(task.data(1), 1, 0)
     for item, number in list(zip(items, widths, strict=True))[:5]:
         width = task.widths[number]
         batch = task.batch(data, item, width)

@@ -55,7 +55,7 @@ def test_an_epoch_equals_adam_in_numpy(freeze: tuple[str, ...], tmp_path: Path) 
         total = symbols = 0.0
         clipped = 0
         slope = jax.jit(jax.value_and_grad(lambda network, tokens: nats(network, tokens) / 4))
-        order, _ = task.plan(progress.seed, 0)
+        order, _ = task.plan(task.data(progress.seed), progress.seed, 0)
         for step, batch in enumerate(order, start=1):
             network = jax.tree.unflatten(structure, [jnp.asarray(value) for value in values])
             tokens = np.asarray(data.tokens)[batch, :, : data.lengths[batch]]

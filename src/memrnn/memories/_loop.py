@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -42,7 +42,12 @@ class Loop(abc.ABC):
 
     Arrays of a layout have the strings on their first axis, or are scalars that hold for all
     strings. `enter` and `leave` are differentiated by JAX.
+
+    Attributes:
+        small: whether a step is so little work that on a GPU starting it takes longer.
     """
+
+    small: ClassVar[bool] = True
 
     @abc.abstractmethod
     def enter(self, state: Any, updates: int, *, fresh: bool) -> Any:

@@ -4,7 +4,10 @@ from memrnn.studies._driver import Change as Change
 from memrnn.studies._engine import Engine as Engine
 from memrnn.studies._export import FORMATS as FORMATS
 from memrnn.studies._export import export as export
+from memrnn.studies._forecast import Forecast as Forecast
+from memrnn.studies._forecast import forecast as forecast
 from memrnn.studies._job import Job as Job
+from memrnn.studies._job import JobRun as JobRun
 from memrnn.studies._job import run_job as run_job
 from memrnn.studies._ledger import Ledger as Ledger
 from memrnn.studies._ledger import LedgerError as LedgerError

@@ -1,6 +1,7 @@
 """The driver: gives runs to an engine and writes what comes back to the ledger."""
 
 import errno
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from memrnn.studies._engine import Engine
-from memrnn.studies._job import Job
+from memrnn.studies._job import Job, JobRun
 from memrnn.studies._ledger import Ledger
 from memrnn.studies._messages import (
     EvaluationFinished,
@@ -33,6 +34,9 @@ MOST_CRASHED = 3
 
 POLL_SECONDS = 0.5
 
+STOP_SECONDS = 8.0
+"""How long workers have to end the epoch that they are in, once time is over."""
+
 
 class Change(NamedTuple):
     """A run has a new status; the detail says why, or what has come out."""
@@ -48,7 +52,7 @@ Listener = Callable[[Change], None]
 
 @dataclass
 class _Group:
-    """Runs of one cell that wait for a worker or have one.
+    """Runs of one model that wait for a worker or have one.
 
     Attributes:
         alone: nothing else may run meanwhile, since memory was short.
@@ -118,8 +122,16 @@ class Driver:
     def running(self) -> list[str]:
         return [run.id for group in self.active.values() for run in group.runs]
 
-    def run(self, packs: Sequence[Pack]) -> None:
-        """Runs everything that is planned."""
+    def run(self, packs: Sequence[Pack], deadline: float = math.inf) -> bool:
+        """Runs everything that is planned.
+
+        Args:
+            deadline: time of `time.monotonic` from which no run is started, and those that run
+                have `STOP_SECONDS` to end an epoch.
+
+        Returns:
+            Whether everything was run.
+        """
         rows = self.ledger.rows(
             "SELECT id, status, seconds, folder FROM runs WHERE position IS NOT NULL"
         )
@@ -131,9 +143,17 @@ class Driver:
         for pack in packs:
             if runs := deque(run for run in pack if run.id in open_runs):
                 self.waiting.append(_Group(runs))
+        stopped = math.inf
         while self.waiting or self.active:
-            self._start()
-            messages = self.engine.poll(POLL_SECONDS)
+            now = time.monotonic()
+            if now < deadline:
+                self._start()
+            elif stopped == math.inf:
+                self.engine.stop()
+                stopped = now
+            if not self.active or now > stopped + STOP_SECONDS:
+                return False
+            messages = self.engine.poll(min(POLL_SECONDS, max(0.0, deadline - now)) or POLL_SECONDS)
             changed: list[Change] = []
             if messages:
                 # All that has come is written as one transaction: a long queue costs no more.
@@ -145,6 +165,7 @@ class Driver:
             changed += self._check_time()
             for change in changed:
                 self.listener(change)
+        return True
 
     def _start(self) -> None:
         while self.waiting and len(self.active) < self.engine.workers:
@@ -160,28 +181,37 @@ class Driver:
             self._join(group)
             self.started += 1
             self.active[self.started] = group
-            experiment = group.runs[0].experiment
             self.engine.start(
-                Job(
-                    self.started,
-                    experiment.to_json(),
-                    tuple(
-                        (run.id, run.restart, str(self.out / self.folders[run.id]))
-                        for run in group.runs
-                    ),
-                    self.study.precisions,
-                    self.imports,
-                    references=self.keys[experiment.task.spec] not in self.referenced,
-                )
+                Job(self.started, self._runs_of_job(group), self.study.precisions, self.imports)
             )
 
+    def _runs_of_job(self, group: _Group) -> tuple[JobRun, ...]:
+        """The runs of a job; the first of each task gives the task's references."""
+        asked, runs = set(self.referenced), list[JobRun]()
+        for run in group.runs:
+            key = self.keys[run.experiment.task.spec]
+            runs.append(
+                JobRun(
+                    run.id,
+                    run.experiment.to_json(),
+                    run.restart,
+                    str(self.out / self.folders[run.id]),
+                    references=key not in asked,
+                )
+            )
+            asked.add(key)
+        return tuple(runs)
+
     def _join(self, group: _Group) -> None:
-        """Adds waiting runs of the same cell, as many as the engine wants in a job."""
+        """Adds waiting runs, as many as the engine wants in a job.
+
+        They have the same model, so that most of them share a program.
+        """
         for other in list(self.waiting):
             if len(group.runs) >= self.engine.runs_in_a_job or group.alone or group.halved:
                 return
             if not (other.alone or other.halved) and (
-                other.runs[0].experiment == group.runs[0].experiment
+                other.runs[0].experiment.model == group.runs[0].experiment.model
             ):
                 self.waiting.remove(other)
                 group.runs += other.runs
@@ -214,9 +244,10 @@ class Driver:
                 return []
             case RunFinished(run, progress, scores, references, about):
                 self.records.finish(run, progress, scores, references, about)
+                done = group.leave(run)
                 if references:
-                    self.referenced.add(self.keys[group.runs[0].experiment.task.spec])
-                return [Change(group.leave(run), progress.status, outcome_text(progress))]
+                    self.referenced.add(self.keys[done.experiment.task.spec])
+                return [Change(done, progress.status, outcome_text(progress))]
             case RunFailed(run, reason, fault):
                 if fault == "disk":
                     raise OSError(errno.ENOSPC, reason)

@@ -35,6 +35,13 @@ class Engine(Protocol):
         """What has happened; waits so long for the first message."""
         ...
 
+    def stop(self) -> None:
+        """Asks workers to end their jobs after the epoch that they are in, if they can be asked.
+
+        Their last messages follow as ever.
+        """
+        ...
+
     def cancel(self, job: int) -> None:
         """Ends a job at once, whatever its worker does; no further message of it comes."""
         ...

@@ -10,13 +10,13 @@ import os
 import signal
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 from memrnn.errors import MemrnnError
-from memrnn.runtime import WORKER, check_main_guard, cores, explain_failed_start
+from memrnn.runtime import WORKER, check_main_guard, cores, explain_failed_start, memory
 from memrnn.studies._job import Job, run_job
 from memrnn.studies._messages import JobFinished, JobStarted, Message, WorkerLost
 
@@ -34,6 +34,10 @@ its job is over: compiled programs pile up in a process."""
 
 class _Ready:
     """A worker's first message: it has imported the driver's script and can take a job."""
+
+
+class _Stop:
+    """Tells a worker to end its job after the epoch that it is in."""
 
 
 class _Worker:
@@ -76,7 +80,7 @@ class LocalEngine:
         self.runs_in_a_job = MANY if self._gpus else 1
         most = len(self._gpus)
         self.workers = min(workers or most, most) if most else workers or cores()
-        self._memory = _memory() / self.workers * _SHARE
+        self._memory = memory() / self.workers * _SHARE
         self._workers: list[_Worker] = []
         self._taken: list[int] = []
         self._deaths = _kills_for_memory()
@@ -103,6 +107,12 @@ class LocalEngine:
             if worker.connection in ready:
                 messages += self._read(worker)
         return messages
+
+    def stop(self) -> None:
+        for worker in self._workers:
+            if worker.job is not None:
+                with suppress(OSError):
+                    worker.connection.send(_Stop())
 
     def cancel(self, job: int) -> None:
         self._taken = [taken for taken in self._taken if taken != job]
@@ -168,8 +178,14 @@ def serve(connection: Connection) -> None:
     while True:
         try:
             job = connection.recv()
-            for event in run_job(job):
-                connection.send(event)
+            if isinstance(job, _Stop):  # it had just ended its job
+                continue
+            with closing(run_job(job)) as events:
+                for event in events:
+                    connection.send(event)
+                    if connection.poll():
+                        connection.recv()
+                        break
             connection.send(JobFinished())
         except (EOFError, OSError):
             return
@@ -192,10 +208,6 @@ def gpus() -> list[str]:
     if visible is not None:
         return [name.strip() for name in visible.split(",") if name.strip()]
     return [str(number) for number, _ in enumerate(Path("/proc/driver/nvidia/gpus").glob("*"))]
-
-
-def _memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _resident(process: int | None) -> int:

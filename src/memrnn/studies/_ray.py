@@ -116,6 +116,9 @@ class RayEngine:
             ready = self._ready(more, len(more), 0.0) if time.monotonic() < deadline else []
         return messages
 
+    def stop(self) -> None:
+        """Nothing: a Ray task cannot be told, and its checkpoint is from the last epoch."""
+
     def cancel(self, job: int) -> None:
         stream = self._running.pop(job, None)
         if stream is not None:

@@ -155,6 +155,11 @@ class Records:
             "engine = ?, worker = ?, began = coalesce(began, ?), ended = NULL WHERE id = ?",
             [engine, worker, now(), run],
         )
+        for table in ("epochs", "curves"):
+            # A checkpoint can be older than what was reported.
+            self._ledger.execute(
+                f"DELETE FROM {table} WHERE run = ? AND epoch > ?", [run, progress.epochs]
+            )
         self._progress(run, progress, enumerate(progress.curve, 1))
 
     def advance(self, run: str, progress: Progress) -> None:

@@ -1,6 +1,8 @@
 """Runs a study, or what is left of it."""
 
+import math
 import platform
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -24,6 +26,7 @@ def run_study(
     *,
     retry: bool = False,
     import_results: Sequence[str | Path] = (),
+    stop_after: float | None = None,
     listener: Listener | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> dict[str, int]:
@@ -36,6 +39,8 @@ def run_study(
         retry: run also what has failed before.
         import_results: folders that `export` wrote; runs that are finished there, and not here,
             are taken from them instead of being run.
+        stop_after: seconds, from which on no run is started; workers have a few more to end the
+            epoch that they are in. The next call goes on.
         notice: called with sentences about what differs from last time, and what was taken.
 
     Returns:
@@ -71,9 +76,10 @@ def run_study(
             session = records.open_session(engine.name, engine.workers, platform.node(), versions())
         driver = Driver(study, imports, out, engine, ledger, tasks, listener or (lambda _: None))
         outcome = "stopped"
+        deadline = math.inf if stop_after is None else time.monotonic() + stop_after
         try:
-            driver.run(packs)
-            outcome = "ended"
+            if driver.run(packs, deadline):
+                outcome = "ended"
         except OSError as error:
             outcome = f"stopped: {error.args[-1]}"
             raise

@@ -148,6 +148,15 @@ class Task(abc.ABC):
         return (0,)
 
     @property
+    def program(self) -> Any:
+        """What its traced methods read of the task itself, as JSON can hold it.
+
+        Runs of tasks whose class and whose value of this agree share a compiled program if their
+        arrays have the same shapes. By default everything, so that only equal tasks share one.
+        """
+        return self.identity()
+
+    @property
     def title(self) -> str:
         """For tables and figures."""
         return self.spec
@@ -182,12 +191,16 @@ class Task(abc.ABC):
     def data(self, seed: int) -> Data:
         """What the run of this seed trains on, on the host."""
 
-    def plan(self, seed: int, epoch: int) -> tuple[Any, Int[np.ndarray, " updates"]]:
+    def plan(self, data: Data, seed: int, epoch: int) -> tuple[Any, Int[np.ndarray, " updates"]]:
         """What each update of an epoch takes, leaves [updates, ...], and the number of its width.
 
         A pure function of its arguments, on the host. By default the numbers of all updates in
         random order, and the first width.
+
+        Args:
+            data: as `data` gave it for this seed, on the host.
         """
+        del data
         order = random_order(self.updates, seed, epoch)
         return order, np.zeros_like(order)
 
@@ -256,9 +269,14 @@ class Task(abc.ABC):
         del network
         return tree
 
-    def check_memory(self, network: Network, *, training: bool, workers: int = 1) -> None:
-        """Raises a MemrnnError if training, or evaluation, does not fit into the memory."""
+    def check_memory(self, network: Network, *, training: bool, workers: int = 1) -> int:
+        """Raises a MemrnnError if training, or evaluation, does not fit into the memory.
+
+        Returns:
+            The bytes that states of memories take; 0 where the task does not say.
+        """
         del network, training, workers
+        return 0
 
     def options(self) -> dict[str, Any]:
         """All options, from which `make_task` makes the task again."""

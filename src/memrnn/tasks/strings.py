@@ -165,6 +165,11 @@ class Strings(Task):
     def _widths(self) -> tuple[int, ...]:
         return padded_lengths(self.law)
 
+    @property
+    def program(self) -> Any:
+        """Nothing of a language: its strings and its symbols are arrays and shapes."""
+        return self.widths
+
     def build(self, model: Model, seed: int) -> Network:
         symbols = len(self.law.language.symbols)
         return model.build(OneHot(symbols), classes=symbols + 1, seed=seed)
@@ -173,10 +178,10 @@ class Strings(Task):
         return Data(_draw(self, seed)[0])
 
     def plan(
-        self, seed: int, epoch: int
+        self, data: Data, seed: int, epoch: int
     ) -> tuple[Int[np.ndarray, " updates"], Int[np.ndarray, " updates"]]:
         order = random_order(self.batches, seed, epoch)
-        lengths = np.asarray(_draw(self, seed)[0].lengths)[order]
+        lengths = data.own.lengths[order]
         return order, np.searchsorted(self.widths, lengths).astype(np.int32)
 
     def batch(self, data: Data, item: Any, width: int) -> Batch:
@@ -282,10 +287,12 @@ class Strings(Task):
             states = jax.tree.map(lambda leaf: leaf[0], states)
         return tree._replace(states=states)
 
-    def check_memory(self, network: Network, *, training: bool, workers: int = 1) -> None:
+    def check_memory(self, network: Network, *, training: bool, workers: int = 1) -> int:
         longest = self.law.longest if training else max(high for _, high in self.length_bins)
         strings = self.batch_size if training else EVALUATION_BATCH
-        check_memory_limit(network.memory, strings, longest, gradient=training, workers=workers)
+        return check_memory_limit(
+            network.memory, strings, longest, gradient=training, workers=workers
+        )
 
     @property
     def labels(self) -> Sequence[str]:

@@ -1,10 +1,10 @@
 """Training: restarts of an experiment, resumable, each a function of its seed."""
 
-from memrnn.training._batched import Pack as Pack
-from memrnn.training._batched import measure_slots as measure_slots
 from memrnn.training._folder import EXPERIMENT_FILE as EXPERIMENT_FILE
 from memrnn.training._folder import Origin as Origin
 from memrnn.training._folder import load_experiment as load_experiment
+from memrnn.training._pack import Pack as Pack
+from memrnn.training._pack import key_of as key_of
 from memrnn.training._restart import Epoch as Epoch
 from memrnn.training._restart import Outcome as Outcome
 from memrnn.training._restart import Progress as Progress
@@ -17,3 +17,5 @@ from memrnn.training._train import load_run as load_run
 from memrnn.training._train import save_constructed as save_constructed
 from memrnn.training._train import start_from as start_from
 from memrnn.training._train import train as train
+from memrnn.training._writer import Checkpoint as Checkpoint
+from memrnn.training._writer import Writer as Writer

@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from memrnn.network import Network
+from memrnn.parts import by_component
 from memrnn.tasks import Data, Scores, Task
 
 
@@ -30,6 +31,8 @@ class Plan(NamedTuple):
         rate: learning rate.
         key: of the run, two words; update number u draws from `fold_in(key, u)`.
         first: number of the epoch's first update.
+        trains: per component, whether it is trained; None where `Learner.trained` holds nothing
+            else.
     """
 
     items: Any
@@ -37,6 +40,7 @@ class Plan(NamedTuple):
     rate: Float[np.ndarray, ""]
     key: np.ndarray
     first: np.ndarray
+    trains: Bool[np.ndarray, " components"] | None = None
 
 
 class Programs(NamedTuple):
@@ -93,6 +97,14 @@ def epoch(
 
         return jax.grad(loss, has_aux=True)
 
+    def choose(trained: Network, frozen: Network) -> Network:
+        """The components that are trained from one network, the others from the other one."""
+        return (
+            trained
+            if plan.trains is None
+            else by_component(jnp.asarray(plan.trains), trained, frozen)
+        )
+
     def step(state: tuple[Learner, Any], now: Any) -> tuple[tuple[Learner, Any], Scores]:
         (learner, carry), (item, width, number) = state, now
         gradients, (carry, scores) = jax.lax.switch(
@@ -103,10 +115,16 @@ def epoch(
             item,
             jax.random.fold_in(key, number),
         )
+        gradients = choose(gradients, jax.tree.map(jnp.zeros_like, gradients))
         # Optax mixes the number of steps, an integer, with floats.
         with jax.numpy_dtype_promotion("standard"):
             directions, moments = update(gradients, learner.optimizer)
         trained = jax.tree.map(lambda p, d: p - plan.rate * d, learner.trained, directions)
+        if plan.trains is not None:
+            # Where nothing is trained, no step is counted.
+            some = jnp.any(plan.trains)
+            moments = jax.tree.map(lambda a, b: jnp.where(some, a, b), moments, learner.optimizer)
+        trained = choose(trained, learner.trained)
         return (Learner(trained, moments), carry), scores
 
     carry = task.carry(eqx.combine(learner.trained, frozen))
@@ -155,19 +173,3 @@ def compile_programs(
 
 def _shapes(batch: Any) -> tuple[Any, ...]:
     return tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(batch))
-
-
-def compile_together(
-    task: Task, max_grad_norm: float, arguments: tuple[Learner, Network, Data, Plan]
-) -> Programs:
-    """The programs of several restarts, which lie on a new first axis of every argument.
-
-    Only `Data.shared` is there once. On that axis a switch becomes a choice between the results
-    of all its branches, so there is but the widest one.
-    """
-    one_epoch = functools.partial(epoch, task, task.widths[-1:], max_grad_norm)
-    axes = (0, 0, Data(0, None), 0)
-    return Programs(
-        jax.jit(jax.vmap(one_epoch, in_axes=axes)).lower(*arguments).compile(),
-        jax.jit(jax.vmap(functools.partial(score, task))),
-    )

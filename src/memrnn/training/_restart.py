@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -100,15 +101,13 @@ class Progress:
 
 
 class Outcome(NamedTuple):
-    """What an epoch has come to, before the restart takes it over.
+    """What an epoch has come to.
 
     Attributes:
-        learner: after the epoch.
         train, validation: totals by metric.
         finite: whether all parameters are.
     """
 
-    learner: Learner
     train: Totals
     validation: Totals
     finite: bool
@@ -146,16 +145,24 @@ class Restart:
 
     @cached_property
     def data(self) -> Data:
-        """What it trains on; made when it is needed, for loading needs none."""
-        data = self.experiment.task.data(self.seed)
+        """What it trains on, on the host; made when it is needed, for loading needs none."""
+        return self.experiment.task.data(self.seed)
+
+    @cached_property
+    def validation(self) -> EvaluationSet:
+        """Its validation set, on the host."""
+        return self.experiment.task.validation(self.seed)
+
+    @cached_property
+    def _data_on_device(self) -> Data:
+        data = self.data
         if self._fixed_states:
             data = data._replace(own=self.experiment.task.precompute(self.network, data.own))
         return jax.device_put(data)
 
     @cached_property
-    def validation(self) -> EvaluationSet:
-        """Its validation set, with batches on the device."""
-        validation = self.experiment.task.validation(self.seed)
+    def _validation_on_device(self) -> EvaluationSet:
+        validation = self.validation
         batches = validation.batches
         if self._fixed_states:
             precompute = self.experiment.task.precompute
@@ -184,18 +191,18 @@ class Restart:
 
     def compile(self) -> Programs:
         """The programs that train this restart and every other of its cell."""
-        arguments = (self.learner, self.frozen, self.data, self.plan())
+        arguments = (self.learner, self.frozen, self._data_on_device, self.plan())
         return compile_programs(
             self.experiment.task,
             self.experiment.config.max_grad_norm,
             arguments,
-            self.validation.batches,
+            self._validation_on_device.batches,
         )
 
     def plan(self) -> Plan:
         """What the next epoch does."""
         task, progress = self.experiment.task, self.progress
-        items, widths = task.plan(progress.seed, progress.epochs)
+        items, widths = task.plan(self.data, progress.seed, progress.epochs)
         if self._fixed_states:
             widths = np.zeros_like(widths)
         words = np.random.SeedSequence(progress.seed, spawn_key=(4,)).generate_state(2)
@@ -210,28 +217,29 @@ class Restart:
 
     def advance(self, programs: Programs) -> None:
         """One epoch: train, validate, schedule, save."""
-        self.record(self._compute(programs))
-
-    def _compute(self, programs: Programs) -> Outcome:
         task, learner, train, finite = self.experiment.task, self.learner, {}, True
         if self.trains:
             learner, scores, all_finite = programs.epoch(
-                learner, self.frozen, self.data, self.plan()
+                learner, self.frozen, self._data_on_device, self.plan()
             )
             train, finite = total(jax.device_get(scores)), bool(all_finite)
-        validation = self.validation
+        self.learner = learner
 
         def score(carry: Any, batch: Any) -> Any:
             return programs.score(learner.trained, self.frozen, carry, batch)
 
-        carry = task.carry(eqx.combine(learner.trained, self.frozen))
-        scored = score_set(score, carry, validation)
-        return Outcome(learner, train, total(scored), finite)
+        scored = score_set(score, task.carry(self.network), self._validation_on_device)
+        if self.record(Outcome(train, total(scored), finite)):
+            self.best = self.network
+        self.save()
 
-    def record(self, outcome: Outcome) -> None:
-        """Takes over what an epoch has come to: the schedule's next state, the checkpoint."""
+    def record(self, outcome: Outcome) -> bool:
+        """Takes over what an epoch has come to: the curve and the schedule's next state.
+
+        Returns:
+            Whether the network after this epoch is the best so far.
+        """
         progress, metric = self.progress, self.progress.selection
-        self.learner = outcome.learner
         value = metric.value(outcome.validation[metric.name])
         value = math.nan if value is None else value
         epoch = Epoch(progress.schedule.rate, outcome.train, outcome.validation)
@@ -244,14 +252,12 @@ class Restart:
             best_epoch=progress.epochs + 1 if improved else progress.best_epoch,
             curve=(*progress.curve, epoch),
         )
-        if improved:
-            self.best = self.network
         self._settle()
-        self.save()
         if self.finished:
-            # Others of the cell go on, and what this one was trained on can be large.
-            vars(self).pop("data", None)
-            vars(self).pop("validation", None)
+            # Others go on, and what this one was trained on can be large.
+            for name in ("data", "validation", "_data_on_device", "_validation_on_device"):
+                vars(self).pop(name, None)
+        return improved
 
     def replace_network(self, network: Network) -> None:
         """Takes other parameters, before the first epoch.
@@ -264,21 +270,38 @@ class Restart:
         trained, self.frozen = partition(self.best, self.experiment.freeze)
         self.learner = self.learner._replace(trained=trained)
 
-    def save(self) -> None:
-        """Writes the checkpoint, whole or not at all."""
-        if self.path is None:
-            return
-        arrays = {
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All that its checkpoint holds of arrays, by name."""
+        return {
             **checkpoints.arrays_of(self.network, "network"),
             **checkpoints.arrays_of(self.best, BEST),
             **checkpoints.arrays_of(self.learner.optimizer, "optimizer"),
         }
-        record = {
+
+    def replace_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Takes arrays as `arrays` gives them; others may be among them.
+
+        Raises:
+            MemrnnError: if one is missing or has another shape or type.
+        """
+        network = checkpoints.restore(self.network, "network", arrays)
+        moments = checkpoints.restore(self.learner.optimizer, "optimizer", arrays)
+        trained, self.frozen = partition(network, self.experiment.freeze)
+        self.learner = Learner(trained, moments)
+        self.best = checkpoints.restore(self.best, BEST, arrays)
+
+    def record_of_checkpoint(self) -> dict[str, Any]:
+        """What its checkpoint holds beside arrays."""
+        return {
             "experiment": self.experiment.identity(),
             "restart": self.number,
             "progress": self.progress.to_json(),
         }
-        checkpoints.save(self.path, arrays, record)
+
+    def save(self) -> None:
+        """Writes the checkpoint, whole or not at all."""
+        if self.path is not None:
+            checkpoints.save(self.path, self.arrays(), self.record_of_checkpoint())
 
     @property
     def _fixed_states(self) -> bool:
@@ -299,11 +322,7 @@ class Restart:
         ):
             raise MemrnnError(f"{path} belongs to another experiment or restart.")
         self.progress = Progress.from_json(record["progress"])
-        network = checkpoints.restore(self.network, "network", arrays)
-        moments = checkpoints.restore(self.learner.optimizer, "optimizer", arrays)
-        trained, self.frozen = partition(network, self.experiment.freeze)
-        self.learner = Learner(trained, moments)
-        self.best = checkpoints.restore(self.best, BEST, arrays)
+        self.replace_arrays(arrays)
         # A restart that was done is not, if more epochs are asked for than then.
         self._settle()
 

@@ -1,6 +1,7 @@
 """The fast rule of the nondeterministic stack: how its updates run as loops, a block each."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -46,6 +47,8 @@ from memrnn.memories.nondeterministic._stack import Stack
 
 class InsideLoop(Loop):
     """The loops over the updates of a batch of strings; `_stack` has the formulas."""
+
+    small: ClassVar[bool] = False
 
     def __init__(self, shape: Shape):
         self._shape = shape

@@ -1,4 +1,4 @@
-"""The number of usable cores: by affinity and by the quota of the control group."""
+"""Usable cores and memory: by affinity and by the limits of the control group."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from memrnn.runtime import cores
+from memrnn.runtime import cores, memory
 
 
 def machine(root: Path, group: str, **quotas: str) -> Path:
@@ -49,6 +49,16 @@ def test_the_smallest_quota_above_a_group_counts(tmp_path: Path) -> None:
 
 def test_affinity_counts_where_there_are_no_control_groups(tmp_path: Path) -> None:
     assert cores(tmp_path) == 16
+
+
+@pytest.mark.parametrize(("limit", "expected"), [("5000", 5000), ("max", None), ("9" * 25, None)])
+def test_memory_is_the_machine_s_or_the_control_group_s(
+    tmp_path: Path, limit: str, expected: int | None
+) -> None:
+    root = machine(tmp_path, "/slice/job", slice_job="max 100000")
+    (root / "sys/fs/cgroup/slice/memory.max").write_text(f"{limit}\n")
+    assert memory(root) == (expected or memory(tmp_path / "nowhere"))
+    assert memory(tmp_path / "nowhere") > 2**30
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux only")

@@ -1,0 +1,60 @@
+"""How programs are shaped for the device that runs them: measured numbers, one table."""
+
+from typing import Any, NamedTuple
+
+import jax
+
+from memrnn.runtime import cores, memory
+
+
+class Policy(NamedTuple):
+    """The numbers for one kind of device.
+
+    Attributes:
+        slots: restarts that train at a time in one program.
+        group_bytes: how much a group of strings may look at, so that it stays in the cache; None
+            for all strings at once.
+        unroll: steps per iteration of a loop over time whose steps are small.
+        validated: slots that are scored at a time.
+        checkpoint_seconds: between two checkpoints of a pack.
+    """
+
+    slots: int
+    group_bytes: int | None
+    unroll: int
+    validated: int
+    checkpoint_seconds: float
+
+
+POLICIES = {
+    # 14 MB: `docs/nondeterministic.md`.
+    "cpu": Policy(1, 14 << 20, 1, 40, 60.0),
+    # On an H100 starting a step costs more than computing it, and there is no cache to stay in:
+    # rns-3-3, 40 slots, 38 ms per update with groups and 8.5 without.
+    "gpu": Policy(160, None, 8, 40, 60.0),
+}
+
+
+def policy() -> Policy:
+    """The numbers for the device that JAX uses by default."""
+    return POLICIES["cpu" if jax.default_backend() == "cpu" else "gpu"]
+
+
+def memory_limit() -> int:
+    """Bytes of memory that programs may take: the device's if it says them, else the machine's."""
+    stats: dict[str, int] = jax.devices()[0].memory_stats() or {}
+    return stats.get("bytes_limit", memory())
+
+
+def describe() -> list[dict[str, Any]]:
+    """What `memrnn devices` prints: each device with the numbers that its programs get."""
+    return [
+        {
+            "device": str(device),
+            "kind": device.device_kind,
+            "cores": cores() if device.platform == "cpu" else None,
+            "memory_gb": round(memory_limit() / 1e9, 1),
+            **policy()._asdict(),
+        }
+        for device in jax.devices()
+    ]

@@ -1,0 +1,72 @@
+"""What a study takes, before it is run."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from memrnn.parts import parameter_count
+from memrnn.precision import cast, scope
+from memrnn.printing import duration
+from memrnn.studies._ledger import LEDGER_FILE
+from memrnn.studies._status import study_status
+from memrnn.studies._study import Study, plan
+
+COPIES = 4
+"""Of all parameters in a checkpoint: the network, the best one, and the optimiser's two moments."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What there is to run, and what it takes.
+
+    Attributes:
+        runs, finished: of the study; finished ones are in the ledger.
+        programs: epochs to compile, one per task program, model and freezing mode.
+        seconds: until all is run, by the finished runs of the ledger; None without any.
+        memory: bytes that states of memories take at a time, of all workers.
+        disk: bytes of all checkpoints.
+    """
+
+    runs: int
+    finished: int
+    programs: int
+    workers: int
+    seconds: float | None
+    memory: int
+    disk: int
+
+    def lines(self) -> Iterator[str]:
+        """For the terminal."""
+        yield f"runs: {self.runs}, of which {self.finished} are finished"
+        yield f"programs: {self.programs}"
+        if self.seconds is None:
+            yield "time: not known before a run of this study is finished"
+        else:
+            yield f"time: {duration(self.seconds)} with {self.workers} workers"
+        yield f"memory: {self.memory / 1e9:.2g} GB for the states of memories"
+        yield f"disk: {self.disk / 1e9:.2g} GB of checkpoints"
+
+
+def forecast(study: Study, out: str | Path, workers: int) -> Forecast:
+    """What is left of a study in the folder `out`, which need not exist.
+
+    Raises:
+        MemrnnError: if one of its networks does not fit into the memory.
+    """
+    runs = [run for pack in plan(study) for run in pack]
+    cells = list(dict.fromkeys(run.experiment for run in runs))
+    programs, memory, disk = set[str](), 0, 0
+    for cell in cells:
+        programs.add(repr((type(cell.task), cell.task.program, cell.model, cell.freeze)))
+        with scope(study.config.precision):
+            network = cast(cell.task.build(cell.definition, 0), study.config.precision)
+            needed = cell.task.check_memory(network, training=True, workers=workers)
+        memory = max(memory, needed)
+        disk += COPIES * parameter_count(network) * network.dtype.itemsize * study.restarts
+    finished, seconds = 0, None
+    if (Path(out) / LEDGER_FILE).is_file():
+        status = study_status(out)
+        finished = status.counts["done"] + status.counts["diverged"]
+        if status.seconds_left is not None:
+            seconds = status.seconds_left * status.workers / workers
+    return Forecast(len(runs), finished, len(programs), workers, seconds, memory, disk)

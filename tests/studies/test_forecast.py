@@ -1,0 +1,46 @@
+"""What a study takes, before and while it runs."""
+
+from pathlib import Path
+
+import pytest
+from scripted_engine import ScriptedEngine
+from small_studies import small_study
+
+from memrnn.errors import MemrnnError
+from memrnn.options import parse_duration
+from memrnn.studies import forecast, load_results, run_study
+
+
+def test_before_and_after_some_runs(tmp_path: Path) -> None:
+    study = small_study(models=["jm-3"], freeze=["none", "memory"], config={"max_epochs": 1})
+    before = forecast(study, tmp_path / "out", workers=2)
+    assert (before.runs, before.finished, before.programs, before.seconds) == (4, 0, 2, None)
+    assert before.disk > 4 * 3000
+    assert any("not known" in line for line in before.lines())
+    assert not (tmp_path / "out").exists()
+    half = small_study(models=["jm-3"], freeze=["none"], config={"max_epochs": 1})
+    run_study(half, tmp_path / "out", ScriptedEngine())
+    run_study(study, tmp_path / "out", ScriptedEngine(), stop_after=1e-9)
+    after = forecast(study, tmp_path / "out", workers=1)
+    assert (after.runs, after.finished) == (4, 2)
+    mean = sum(run.seconds for run in load_results(tmp_path / "out").runs) / 2
+    assert after.seconds == pytest.approx(2 * mean)
+    assert not any("not known" in line for line in after.lines())
+
+
+def test_languages_share_programs(tmp_path: Path) -> None:
+    study = small_study(languages=["count-3", "marked-copy"], models=["lstm-4", "rns-2-2"])
+    found = forecast(study, tmp_path / "out", workers=2)
+    assert (found.runs, found.programs) == (8, 2)
+    assert found.memory > 0
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90.0), ("9m", 540.0), ("1.5h", 5400.0)])
+def test_times(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "9", "m", "-1m", "0s", "infs", "9 days"])
+def test_what_is_no_time(text: str) -> None:
+    with pytest.raises(MemrnnError, match="is not a time; write a number with s, m or h"):
+        parse_duration(text)
