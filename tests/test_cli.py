@@ -281,3 +281,13 @@ def test_faults_of_ours_keep_their_trace(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "--version") == (0, f"memrnn {memrnn.__version__}\n", "")
+
+
+def test_devices_are_listed_with_their_policy(capsys: pytest.CaptureFixture[str]) -> None:
+    status, printed, _ = run(capsys, "devices", "--json")
+    (device,) = json.loads(printed)
+    assert status == 0
+    assert (device["device"], device["slots"], device["unroll"]) == ("cpu:0", 1, 1)
+    assert device["cores"] >= 1 and device["memory_gb"] > 0
+    status, printed, _ = run(capsys, "devices")
+    assert status == 0 and "checkpoint_seconds" in printed

@@ -27,7 +27,7 @@ from memrnn.languages import get_language, language_names
 from memrnn.models import GRAMMAR, get_model, model_names
 from memrnn.network import OneHot
 from memrnn.parts import parameter_count
-from memrnn.printing import print_rows
+from memrnn.printing import print_json, print_rows
 from memrnn.runtime import plain_output
 from memrnn.study_commands import STUDY_COMMANDS, StudyFailedError, reproduce_command
 from memrnn.task_commands import (
@@ -109,7 +109,13 @@ def devices_command(json: bool = False) -> None:
     Args:
         json: print JSON instead of a table.
     """
-    print_rows(describe(), json)
+    if json:
+        print_json(describe())
+        return
+    for device in describe():
+        print_rows(
+            [{"": name, "value": str(value)} for name, value in device.items()], as_json=False
+        )
 
 
 def sample_command(language: str, length: int, count: int = 10, seed: int = 0) -> None:

@@ -31,3 +31,13 @@ def duration(seconds: float) -> str:
     """A time: 12 s, 45 min, 3 h 05 min."""
     hours, rest = divmod(round(seconds / 60), 60)
     return f"{hours} h {rest:02d} min" if hours else f"{rest} min" if rest else f"{seconds:.0f} s"
+
+
+def size(count: int) -> str:
+    """A number of bytes: 16 kB, 3.2 MB, 25 GB."""
+    number = float(count)
+    for unit in ("B", "kB", "MB"):
+        if number < 1000:
+            return f"{number:.2g} {unit}" if number < 10 else f"{number:.0f} {unit}"
+        number /= 1000
+    return f"{number:.3g} GB"

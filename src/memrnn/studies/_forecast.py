@@ -6,7 +6,7 @@ from pathlib import Path
 
 from memrnn.parts import parameter_count
 from memrnn.precision import cast, scope
-from memrnn.printing import duration
+from memrnn.printing import duration, size
 from memrnn.studies._ledger import LEDGER_FILE
 from memrnn.studies._status import study_status
 from memrnn.studies._study import Study, plan
@@ -43,8 +43,8 @@ class Forecast:
             yield "time: not known before a run of this study is finished"
         else:
             yield f"time: {duration(self.seconds)} with {self.workers} workers"
-        yield f"memory: {self.memory / 1e9:.2g} GB for the states of memories"
-        yield f"disk: {self.disk / 1e9:.2g} GB of checkpoints"
+        yield f"memory: {size(self.memory)} for the states of memories"
+        yield f"disk: {size(self.disk)} of checkpoints"
 
 
 def forecast(study: Study, out: str | Path, workers: int) -> Forecast:
