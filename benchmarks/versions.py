@@ -43,8 +43,9 @@ if what == "evaluation":
     evaluation = lambda: evaluate_restart(scored, network, "float32")
 else:
     programs, plan = restart.compile(), restart.plan()
+    data = jax.device_put(restart.data)
 def step():
-    jax.block_until_ready(programs.epoch(restart.learner, restart.frozen, restart.data, plan))
+    jax.block_until_ready(programs.epoch(restart.learner, restart.frozen, data, plan))
 """
 )
 OLD = (

@@ -30,7 +30,8 @@ POLICIES = {
     # 14 MB: `docs/nondeterministic.md`.
     "cpu": Policy(1, 14 << 20, 1, 40, 60.0),
     # On an H100 starting a step costs more than computing it, and there is no cache to stay in:
-    # rns-3-3, 40 slots, 38 ms per update with groups and 8.5 without.
+    # rns-3-3 in version 0.1, 1 and 40 restarts: 38 and 75 ms per update in groups, 8.5 and 38
+    # without.
     "gpu": Policy(160, None, 8, 40, 60.0),
 }
 

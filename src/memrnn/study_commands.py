@@ -224,8 +224,7 @@ def _run(
         f"{counts.get('done', 0) + counts.get('diverged', 0)} of {total} runs finished, "
         f"{counts.get('diverged', 0)} of them diverged, {counts.get('failed', 0)} failed.",
     )
-    if left := counts.get("planned", 0):
-        assert stop_after is not None
+    if stop_after is not None and (left := counts.get("planned", 0)):
         say(
             console,
             f"Stopped after {duration(stop_after)}; {left} runs are left, and the same command "

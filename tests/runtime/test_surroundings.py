@@ -68,7 +68,6 @@ def test_a_script_must_not_start_a_study_while_it_is_imported(
     monkeypatch.setattr(process, "_inheriting", True, raising=False)
     with pytest.raises(MemrnnError, match="if __name__ == '__main__'"):
         check_main_guard()
-    monkeypatch.setattr(process, "_config", {**process._config})  # type: ignore[attr-defined]
     monkeypatch.setattr(process, "_name", WORKER)
     with pytest.raises(SystemExit) as ended:
         check_main_guard()

@@ -148,6 +148,16 @@ def test_a_killed_worker_goes_on_from_its_last_checkpoints(
         assert plain(reported[run][-1]) == plain(known[-1], nearly)
 
 
+def test_who_stops_a_job_keeps_the_last_epoch(tmp_path: Path) -> None:
+    job = job_in(tmp_path)
+    events = run_job(job, slots=RUNS)
+    while not isinstance(next(events), EvaluationFinished):
+        pass
+    events.close()
+    for reported in by_run(run_job(job, slots=RUNS)).values():
+        assert isinstance(reported[0], RunStarted) and reported[0].progress.epochs == 1
+
+
 def test_a_device_has_as_many_slots_as_suit_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

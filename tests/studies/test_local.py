@@ -201,14 +201,18 @@ def test_gpus_are_used_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_study_stops_in_time_and_goes_on(tmp_path: Path) -> None:
     """No epoch that was reported is trained again, and what comes out is the same to the bit."""
-    study = small_study(models=["jm-3"], config={"max_epochs": 150, "early_stopping_patience": 150})
+    epochs = {"max_epochs": 250, "early_stopping_patience": 250}
+    study = small_study(models=["jm-3"], config=epochs)
+    # First, so that its programs are in the cache and the time below is spent on epochs.
+    assert run_study(study, tmp_path / "calm", LocalEngine(2)) == {"done": 2}
     began = time.monotonic()
-    counts = run_study(study, tmp_path / "out", LocalEngine(2), stop_after=6.0)
-    assert time.monotonic() - began < 6 + 10
-    before = {run.folder: run.epochs for run in load_results(tmp_path / "out").runs}
-    if counts != {"done": 2}:
-        assert counts["planned"] >= 1
-        assert load_results(tmp_path / "out").sessions[0]["outcome"] == "stopped"
+    counts = run_study(study, tmp_path / "out", LocalEngine(2), stop_after=5.0)
+    assert time.monotonic() - began < 5 + 10
+    assert counts.get("planned", 0) >= 1
+    results = load_results(tmp_path / "out")
+    assert results.sessions[0]["outcome"] == "stopped"
+    before = {run.folder: run.epochs for run in results.runs}
+    assert any(before.values())
     begun: dict[str, int] = {}
 
     def note(change: Change) -> None:
@@ -218,6 +222,5 @@ def test_a_study_stops_in_time_and_goes_on(tmp_path: Path) -> None:
             begun |= {run.folder: run.epochs for run in runs if run.id == change.run.id}
 
     assert run_study(study, tmp_path / "out", LocalEngine(2), listener=note) == {"done": 2}
-    assert all(epochs == before[folder] for folder, epochs in begun.items())
-    assert run_study(study, tmp_path / "calm", LocalEngine(2)) == {"done": 2}
+    assert begun and all(before[folder] <= count for folder, count in begun.items())
     assert content(tmp_path / "out") == content(tmp_path / "calm")

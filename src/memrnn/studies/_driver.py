@@ -35,7 +35,7 @@ MOST_CRASHED = 3
 POLL_SECONDS = 0.5
 
 STOP_SECONDS = 8.0
-"""How long workers have to end the epoch that they are in, once time is over."""
+"""How long workers have to finish the current epoch, once the time is over."""
 
 
 class Change(NamedTuple):
@@ -127,7 +127,7 @@ class Driver:
 
         Args:
             deadline: time of `time.monotonic` from which no run is started, and those that run
-                have `STOP_SECONDS` to end an epoch.
+                have `STOP_SECONDS` to finish the current epoch.
 
         Returns:
             Whether everything was run.

@@ -15,7 +15,7 @@ class Engine(Protocol):
 
     @property
     def runs_in_a_job(self) -> int:
-        """How many runs of a cell a job should hold, if so many wait.
+        """How many runs of a model a job should hold, if so many wait.
 
         1 where a worker trains them one after another; on a GPU, which trains many at a time, at
         least as many as its memory holds.
@@ -36,7 +36,7 @@ class Engine(Protocol):
         ...
 
     def stop(self) -> None:
-        """Asks workers to end their jobs after the epoch that they are in, if they can be asked.
+        """Asks workers to stop their jobs at the end of the current epoch, where that is possible.
 
         Their last messages follow as ever.
         """

@@ -73,7 +73,7 @@ def run_job(job: Job, slots: int | None = None) -> Generator[Event]:
     use_compile_cache()
     import_files(job.imports)
     slots = slots or policy().slots
-    events = _one_by_one(job) if slots == 1 else _side_by_side(job, slots)
+    events = _one_by_one(job) if slots == 1 else _SideBySide(job, slots).run()
     with contextlib.closing(events):
         for event in events:
             yield event
@@ -219,10 +219,6 @@ class _SideBySide:
     def _leave(self, one: _Training) -> None:
         self.training.remove(one)
         one.lock.close()
-
-
-def _side_by_side(job: Job, slots: int) -> Generator[Event]:
-    return _SideBySide(job, slots).run()
 
 
 def _trainer_of(run: JobRun) -> Trainer:

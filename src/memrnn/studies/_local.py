@@ -37,7 +37,7 @@ class _Ready:
 
 
 class _Stop:
-    """Tells a worker to end its job after the epoch that it is in."""
+    """The message that asks a worker to stop its job at the end of the current epoch."""
 
 
 class _Worker:

@@ -117,7 +117,7 @@ class RayEngine:
         return messages
 
     def stop(self) -> None:
-        """Nothing: a Ray task cannot be told, and its checkpoint is from the last epoch."""
+        """Does nothing: a running Ray task takes no messages, and has a checkpoint per epoch."""
 
     def cancel(self, job: int) -> None:
         stream = self._running.pop(job, None)

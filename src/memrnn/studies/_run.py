@@ -39,8 +39,8 @@ def run_study(
         retry: run also what has failed before.
         import_results: folders that `export` wrote; runs that are finished there, and not here,
             are taken from them instead of being run.
-        stop_after: seconds, from which on no run is started; workers have a few more to end the
-            epoch that they are in. The next call goes on.
+        stop_after: seconds, from which on no run is started; workers have a few more to
+            finish the current epoch. The next call goes on.
         notice: called with sentences about what differs from last time, and what was taken.
 
     Returns:

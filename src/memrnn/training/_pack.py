@@ -3,7 +3,7 @@
 import functools
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -16,7 +16,7 @@ from memrnn.devices import policy
 from memrnn.network import Network
 from memrnn.parts import PARTS
 from memrnn.precision import scope
-from memrnn.tasks import Data, EvaluationSet, Scores, Task, Total, Totals
+from memrnn.tasks import Data, Scores, Task, of_items, total
 from memrnn.training._programs import Learner, Plan, epoch, optimizer
 from memrnn.training._restart import Outcome, Restart
 from memrnn.training._start import BEST
@@ -150,16 +150,17 @@ class Pack:
             network, optimizer, *found = self._epoch(self._slots, self._shared, plan)
             jax.block_until_ready(found)
             self.seconds += time.perf_counter() - began
-            train, validation, finite = jax.device_get(found)
-            train = _totals(train)
+            found = jax.device_get(found)
             improved = np.zeros(len(self.restarts), bool)
             for slot, restart in enumerate(self.restarts):
                 if restart is None:
                     continue
+                own = jax.tree.map(lambda leaf, slot=slot: leaf[slot], found)
+                train, validation, finite = own
                 outcome = Outcome(
-                    train[slot] if restart.trains else {},
-                    _totals_of_set(restart.validation, validation, slot),
-                    bool(finite[slot]),
+                    total(train) if restart.trains else {},
+                    total(of_items(restart.validation, validation)),
+                    bool(finite),
                 )
                 improved[slot] = restart.record(outcome)
             best = _keep(improved, network, self._slots.best)
@@ -256,37 +257,3 @@ def _gather(slots: Slots, rows: Int[Array, " half"]) -> Slots:
 @jax.jit
 def _get(slots: Slots, slot: Int[Array, ""]) -> Slots:
     return jax.tree.map(lambda leaf: leaf[slot], slots)
-
-
-def _totals(scores: Scores) -> list[dict[str, Total]]:
-    """Of each slot the sums over all of its items."""
-    sums = {
-        name: [np.asarray(part, np.float64).reshape(len(part), -1).sum(axis=1) for part in parts]
-        for name, parts in scores.items()
-    }
-    slots = len(next(iter(sums.values()))[0])
-    return [
-        {name: Total(*(float(part[slot]) for part in parts)) for name, parts in sums.items()}
-        for slot in range(slots)
-    ]
-
-
-def _totals_of_set(found: EvaluationSet, batches: Sequence[Scores], slot: int) -> Totals:
-    """The sums over a set's items of one slot."""
-    kept = [numbers >= 0 for numbers in found.items]
-    names = dict.fromkeys(name for scores in batches for name in scores)
-    return {
-        name: Total(
-            *(
-                float(
-                    sum(
-                        np.sum(np.asarray(scores[name][part][slot], np.float64)[rows])
-                        for scores, rows in zip(batches, kept, strict=True)
-                        if name in scores
-                    )
-                )
-                for part in (0, 1)
-            )
-        )
-        for name in names
-    }

@@ -22,7 +22,7 @@ class Checkpoint(NamedTuple):
 class Writer:
     """Writes lots of checkpoints one after another, each file whole or not at all.
 
-    An error of the thread is raised by the next call: nothing is lost in silence.
+    An error of the thread is raised by the next `write` or `wait`.
     """
 
     def __init__(self) -> None:
