@@ -18,7 +18,7 @@ os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # before any thread poo
 
 import torch_reference
 from memrnn import Experiment, Strings
-from memrnn.training import Restart
+from memrnn.training import Restart, epoch_program
 
 
 def main() -> None:
@@ -34,12 +34,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         restart = Restart(experiment, 0, Path(folder) / "restart.safetensors")
         begin = time.perf_counter()
-        programs = restart.compile()
+        epoch_program.lower(*restart.epoch_arguments()).compile()
         compiling = time.perf_counter() - begin
+        restart.advance()
         seconds = []
         for _ in range(arguments.epochs):
             begin = time.perf_counter()
-            restart.advance(programs)
+            restart.advance()
+            restart.save()
             seconds.append(time.perf_counter() - begin)
     steps = task.batches
     length = round(float(task.data(restart.seed).own.lengths.mean()))

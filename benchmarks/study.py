@@ -43,7 +43,8 @@ def one_after_another(values: dict, out: str) -> None:
 
 
 def as_study(values: dict, out: str, workers: int) -> float:
-    from memrnn.studies import LocalEngine, parse_study, run_study
+    from memrnn.engines import LocalEngine
+    from memrnn.studies import parse_study, run_study
 
     began = time.perf_counter()
     counts = run_study(parse_study(values), out, LocalEngine(workers))
@@ -72,16 +73,14 @@ def overhead(values: dict, folder: Path) -> None:
     os.environ["NPROC"] = "1"
     study = as_study(values, str(folder / "study"), 1)
     pure = 0.0
-    from memrnn import evaluate
+    from memrnn import evaluate, train
     from memrnn.studies import parse_study
-    from memrnn.training import Run, Trained, Trainer
 
     declared = parse_study(values)
     for number, cell in enumerate(declared.cells()):
-        trainer, ends = Trainer(cell), []
+        ends = []
         for restart in range(SAMPLE + 1):
-            *_, last = trainer.run(restart, folder / f"pure-{number}-{restart}")
-            evaluate(Run(cell, (Trained(restart, last.progress, last.best),)))
+            evaluate(train(cell, folder / f"pure-{number}-{restart}", [restart]))
             ends.append(time.perf_counter())
         # The first run compiles, or reads what the study has compiled.
         pure += (ends[-1] - ends[0]) / SAMPLE * declared.restarts

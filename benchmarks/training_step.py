@@ -18,7 +18,7 @@ os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # before any thread poo
 import jax
 
 from memrnn import Experiment, Strings
-from memrnn.training import Restart
+from memrnn.training import Restart, epoch_program
 
 STEPS = 40
 BATCH = 10
@@ -35,11 +35,11 @@ def ours(model: str, length: int, steps: int = STEPS):
         length_bins=((length, length),),
     )
     restart = Restart(Experiment(task, model), 0)
-    programs, plan, data = restart.compile(), restart.plan(), jax.device_put(restart.data)
+    arguments = restart.epoch_arguments()
 
     def run() -> float:
         begin = time.perf_counter()
-        jax.block_until_ready(programs.epoch(restart.learner, restart.frozen, data, plan))
+        jax.block_until_ready(epoch_program(*arguments))
         return (time.perf_counter() - begin) / steps
 
     return run

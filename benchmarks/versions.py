@@ -32,7 +32,7 @@ NEW = (
     COMMON
     + """
 from memrnn import Experiment, Strings
-from memrnn.training import Restart
+from memrnn.training import Restart, epoch_program
 task = Strings("marked-reverse-and-copy", train_lengths=lengths, batches=batches,
                validation_batches=max(1, batches // 10), length_bins=((41, 41),))
 restart = Restart(Experiment(task, model), 0, path)
@@ -42,10 +42,12 @@ if what == "evaluation":
     network = restart.network
     evaluation = lambda: evaluate_restart(scored, network, "float32")
 else:
-    programs, plan = restart.compile(), restart.plan()
-    data = jax.device_put(restart.data)
+    arguments = restart.epoch_arguments()
 def step():
-    jax.block_until_ready(programs.epoch(restart.learner, restart.frozen, data, plan))
+    jax.block_until_ready(epoch_program(*arguments))
+def advance():
+    restart.advance()
+    restart.save()
 """
 )
 OLD = (
@@ -66,13 +68,15 @@ else:
 def step():
     strings = restart.strings["train"]
     jax.block_until_ready(programs.epoch(restart.learner, restart.frozen, strings, *plan))
+def advance():
+    restart.advance(programs)
 """
 )
 LOOP = """
 if what == "evaluation":
     run = evaluation
 else:
-    run = step if what == "step" else lambda: restart.advance(programs)
+    run = step if what == "step" else advance
 run()
 for _ in sys.stdin:
     begin = time.perf_counter()

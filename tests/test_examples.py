@@ -224,7 +224,7 @@ def test_state_is_carried_from_segment_to_segment_in_training(text: Path) -> Non
     config = memrnn.TrainingConfig(max_epochs=1, precision="float64", learning_rate_range=rate)
     with scope("float64"):
         restart = Restart(memrnn.Experiment(task, "lstm-6", (), config), 0)
-        restart.advance(restart.compile())
+        restart.advance()
         train = task.part(0, 0.8)
         hidden, _ = restart.network.hidden(jnp.asarray(train[:, :-1].T))
         odds = np.asarray(jax.nn.log_softmax(restart.network.output(hidden)))

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from memrnn.engines import Engine, LocalEngine, RayEngine
 from memrnn.errors import MemrnnError
 from memrnn.options import parse_duration
 from memrnn.printing import duration
@@ -18,9 +19,6 @@ from memrnn.runtime import check_output, cores, say
 from memrnn.studies import (
     FORMATS,
     Change,
-    Engine,
-    LocalEngine,
-    RayEngine,
     Study,
     StudyStatus,
     export,

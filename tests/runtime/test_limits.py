@@ -67,7 +67,7 @@ def test_a_command_counts_the_cores_that_it_may_use() -> None:
     script = (
         "import os, memrnn.studies, memrnn.reports, memrnn\n"
         "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
-        "from memrnn.studies import LocalEngine\n"
+        "from memrnn.engines import LocalEngine\n"
         "from memrnn.studies._about import about_worker\n"
         "print(LocalEngine().workers, about_worker()['device'])\n"
         "print(memrnn.reports.Provenance.of_this_machine('', 0, memrnn.TrainingConfig()).machine)\n"

@@ -3,7 +3,8 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 
-from memrnn.studies import Event, Job, JobFinished, JobStarted, Message, WorkerLost, run_job
+from memrnn.engines import JobFinished, JobStarted, Message, WorkerLost
+from memrnn.studies import Event, Job, run_job
 
 Script = Callable[[Job], Iterator[Event | WorkerLost]]
 

@@ -11,14 +11,8 @@ from scripted_engine import ScriptedEngine
 from small_studies import content, small_study
 
 from memrnn import evaluate, load_run
-from memrnn.studies import (
-    RunFailed,
-    WorkerLost,
-    load_results,
-    plan,
-    run_job,
-    run_study,
-)
+from memrnn.engines import WorkerLost
+from memrnn.studies import RunFailed, load_results, plan, run_job, run_study
 from memrnn.studies import _driver as driver_module
 
 KILLED = WorkerLost("its worker was ended by SIGKILL", "killed")

@@ -11,9 +11,9 @@ from scripted_engine import ScriptedEngine
 from small_studies import small_study
 
 import memrnn
+from memrnn.engines import WorkerLost
 from memrnn.studies import (
     Ledger,
-    WorkerLost,
     export,
     load_results,
     load_tables,

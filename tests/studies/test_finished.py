@@ -11,7 +11,8 @@ import pytest
 from scripted_engine import ScriptedEngine
 from small_studies import content, small_study
 
-from memrnn.studies import Ledger, WorkerLost, export, load_results, run_study
+from memrnn.engines import WorkerLost
+from memrnn.studies import Ledger, export, load_results, run_study
 
 
 def nothing_is_run(job):

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from small_studies import content, small_study
 
-from memrnn.studies import Change, LedgerError, LocalEngine, load_results, run_study
-from memrnn.studies._local import gpus
+from memrnn.engines import LocalEngine
+from memrnn.engines._local import gpus
+from memrnn.studies import Change, LedgerError, load_results, run_study
 
 FILE = """
 languages = ["count-3"]

@@ -12,7 +12,8 @@ from memrnn.studies import load_results
 
 HEAD = f"""
 import sys
-from memrnn.studies import LocalEngine, parse_study, run_study
+from memrnn.engines import LocalEngine
+from memrnn.studies import parse_study, run_study
 
 study = parse_study({{
     "languages": ["count-3"], "models": ["lstm-4"], "restarts": 3,

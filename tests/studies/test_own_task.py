@@ -43,7 +43,8 @@ max_epochs = 2
 """
 RUN = """
 import sys
-from memrnn.studies import LocalEngine, load_study, run_study
+from memrnn.engines import LocalEngine
+from memrnn.studies import load_study, run_study
 
 counts = run_study(load_study(sys.argv[1]), sys.argv[2], LocalEngine(1), notice=print)
 print(counts)

@@ -16,25 +16,21 @@ from typing import Any
 import pytest
 from small_studies import content, small_study
 
+from memrnn.engines import JobFinished, LocalEngine, Message, RayEngine, WorkerLost
+from memrnn.engines._ray import MISSING, loss_of
 from memrnn.studies import (
     Change,
     Job,
-    JobFinished,
     JobRun,
     Ledger,
-    LocalEngine,
-    Message,
     PlannedRun,
-    RayEngine,
     RunFailed,
     RunFinished,
     RunStarted,
     Study,
-    WorkerLost,
     plan,
     run_study,
 )
-from memrnn.studies._ray import MISSING, loss_of
 
 # Ray forks to start its processes, and JAX, which other tests of this process have used, warns of
 # forks that do not become another program at once, as these do.

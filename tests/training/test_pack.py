@@ -44,9 +44,8 @@ def finish(restarts: Iterable[Restart], pack: Pack) -> None:
 def finish_alone(restarts: Iterable[Restart]) -> None:
     for one in restarts:
         with scope(one.experiment.config.precision):
-            programs = one.compile()
             while not one.finished:
-                one.advance(programs)
+                one.advance()
 
 
 def agree(found: Restart, expected: Restart, tolerance: float = 1e-9) -> None:

@@ -2,15 +2,12 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import jax
 
 from memrnn.errors import MemrnnError
 from memrnn.evaluation._results import Evaluation, References, RunScores, SetScores
 from memrnn.network import Network
 from memrnn.precision import cast, check_precision, scope
-from memrnn.tasks import EvaluationSet, Scores, Task, score_set, total_by_group
+from memrnn.tasks import EvaluationSet, Task, score_set, total_by_group
 from memrnn.training import Progress, Run
 
 
@@ -59,8 +56,7 @@ def evaluate_restart(
         found: dict[str, SetScores] = {}
         for name in names:
             evaluation_set = _evaluation_set(task, name)
-            score = functools.partial(_score(task), network)
-            scores = score_set(score, task.carry(network), evaluation_set)
+            scores = score_set(task, network, evaluation_set)
             found[name] = SetScores(total_by_group(scores, evaluation_set.groups))
     return found
 
@@ -99,13 +95,3 @@ def _references(task: Task, name: str) -> References:
     return {
         predictor: SetScores(total_by_group(scores, groups)) for predictor, scores in found.items()
     }
-
-
-@functools.lru_cache(maxsize=16)
-def _score(task: Task) -> Any:
-    """The compiled scoring of a task; one program per shape of network and batch."""
-
-    def score(network: Network, carry: Any, batch: Any) -> tuple[Any, Scores]:
-        return task.score(network, carry, batch)
-
-    return jax.jit(score)

@@ -1,7 +1,6 @@
 """Studies: a declared grid, the ledger of its runs, and the engines that run it."""
 
 from memrnn.studies._driver import Change as Change
-from memrnn.studies._engine import Engine as Engine
 from memrnn.studies._export import FORMATS as FORMATS
 from memrnn.studies._export import export as export
 from memrnn.studies._forecast import Forecast as Forecast
@@ -11,17 +10,11 @@ from memrnn.studies._job import JobRun as JobRun
 from memrnn.studies._job import run_job as run_job
 from memrnn.studies._ledger import Ledger as Ledger
 from memrnn.studies._ledger import LedgerError as LedgerError
-from memrnn.studies._local import LocalEngine as LocalEngine
 from memrnn.studies._messages import EvaluationFinished as EvaluationFinished
 from memrnn.studies._messages import Event as Event
-from memrnn.studies._messages import JobFinished as JobFinished
-from memrnn.studies._messages import JobStarted as JobStarted
-from memrnn.studies._messages import Message as Message
 from memrnn.studies._messages import RunFailed as RunFailed
 from memrnn.studies._messages import RunFinished as RunFinished
 from memrnn.studies._messages import RunStarted as RunStarted
-from memrnn.studies._messages import WorkerLost as WorkerLost
-from memrnn.studies._ray import RayEngine as RayEngine
 from memrnn.studies._results import Cell as Cell
 from memrnn.studies._results import CurvePoint as CurvePoint
 from memrnn.studies._results import RunRecord as RunRecord

@@ -9,18 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from memrnn.studies._engine import Engine
+from memrnn.engines import STOP_SECONDS, Engine, JobFinished, JobStarted, WorkerLost
 from memrnn.studies._job import Job, JobRun
 from memrnn.studies._ledger import Ledger
 from memrnn.studies._messages import (
     EvaluationFinished,
-    JobFinished,
-    JobStarted,
-    Report,
+    Event,
     RunFailed,
     RunFinished,
     RunStarted,
-    WorkerLost,
 )
 from memrnn.studies._records import Records, Tasks
 from memrnn.studies._study import Pack, PlannedRun, Study
@@ -34,9 +31,6 @@ MOST_CRASHED = 3
 
 POLL_SECONDS = 0.5
 
-STOP_SECONDS = 8.0
-"""How long workers have to finish the current epoch, once the time is over."""
-
 
 class Change(NamedTuple):
     """A run has a new status; the detail says why, or what has come out."""
@@ -45,6 +39,8 @@ class Change(NamedTuple):
     status: str
     detail: str = ""
 
+
+Report = Event | JobStarted | JobFinished | WorkerLost
 
 Listener = Callable[[Change], None]
 """Called after a change is in the ledger, from the thread that runs the study."""
@@ -216,7 +212,9 @@ class Driver:
                 self.waiting.remove(other)
                 group.runs += other.runs
 
-    def _take(self, number: int, message: Report) -> list[Change]:
+    def _take(
+        self, number: int, message: Event | JobStarted | JobFinished | WorkerLost
+    ) -> list[Change]:
         """Writes what a message says, and what follows from it."""
         group = self.active[number]
         self._spend(group)

@@ -1,4 +1,4 @@
-"""What engines and workers report to the driver, one type per thing that can happen."""
+"""What the job of a study reports, one type per thing that can happen to a run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,11 +12,6 @@ Fault = Literal["error", "memory", "disk"]
 
 
 @dataclass(frozen=True)
-class JobStarted:
-    """A worker has a job: its first message. Until then it waited, which costs the run no time."""
-
-
-@dataclass(frozen=True)
 class RunStarted:
     """A run was taken up, at the state of its checkpoint."""
 
@@ -27,7 +22,7 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class EvaluationFinished:
-    """A run has finished an epoch and its validation, and its checkpoint is written."""
+    """A run has finished an epoch and its validation; its checkpoint may not be written yet."""
 
     run: str
     progress: Progress
@@ -59,28 +54,5 @@ class RunFailed:
     fault: Fault
 
 
-@dataclass(frozen=True)
-class JobFinished:
-    """A worker has reported all of its job and is free."""
-
-
-@dataclass(frozen=True)
-class WorkerLost:
-    """A worker is gone in the middle of its job.
-
-    Attributes:
-        fault: `memory` if the system took its memory away, `killed` if somebody stopped it,
-            `crashed` if it ended by itself.
-    """
-
-    reason: str
-    fault: Literal["memory", "killed", "crashed"]
-
-
 Event = RunStarted | EvaluationFinished | RunFinished | RunFailed
 """What a worker reports about a run."""
-
-Report = Event | JobStarted | JobFinished | WorkerLost
-
-Message = tuple[int, Report]
-"""The number of a job, and a report; `JobFinished` or `WorkerLost` is a job's last one."""

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from memrnn.engines import Engine
 from memrnn.imports import import_files
 from memrnn.runtime import check_main_guard
 from memrnn.studies._about import versions
 from memrnn.studies._changes import check_changes
 from memrnn.studies._driver import Driver, Listener
-from memrnn.studies._engine import Engine
 from memrnn.studies._finished import read_finished
 from memrnn.studies._folder import keep_imports, lock_folder
 from memrnn.studies._ledger import Ledger

@@ -22,6 +22,7 @@ from memrnn.tasks._task import Relation as Relation
 from memrnn.tasks._task import SetDescription as SetDescription
 from memrnn.tasks._task import Task as Task
 from memrnn.tasks._task import TaskDescription as TaskDescription
+from memrnn.tasks._task import Traced as Traced
 from memrnn.tasks._task import whole_set as whole_set
 from memrnn.tasks.strings import Strings as Strings
 

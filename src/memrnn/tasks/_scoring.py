@@ -1,38 +1,35 @@
 """From the scores of batches to scores of items and totals of groups, in float64 on the host."""
 
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
+from memrnn.network import Network
 from memrnn.tasks._metrics import Scores, Total, Totals
-from memrnn.tasks._task import EvaluationSet
+from memrnn.tasks._task import EvaluationSet, Task, Traced
 
 ItemScores = Mapping[str, tuple[np.ndarray, np.ndarray]]
 """Numerator and denominator of every item of a set, by metric."""
 
 
-def score_set(
-    score: Callable[[Any, Any], tuple[Any, Scores]],
-    carry: Any,
-    evaluation_set: EvaluationSet,
-    batches: Sequence[Any] | None = None,
-) -> ItemScores:
-    """Scores every item of a set.
-
-    Args:
-        score: (carry, batch) -> (next carry, scores).
-        carry: at the start of the set.
-        batches: the set's batches where they are on the device already.
-    """
-    found: list[Scores] = []
-    for batch in evaluation_set.batches if batches is None else batches:
-        following, scores = score(carry, batch)
+def score_set(task: Task, network: Network, evaluation_set: EvaluationSet) -> ItemScores:
+    """A network's scores of every item of a set; one compiled program per shape of a batch."""
+    carry, found = task.carry(network), list[Scores]()
+    traced = Traced.of(task)
+    for batch in evaluation_set.batches:
+        following, scores = _score(traced, network, carry, batch)
         if evaluation_set.carries:
             carry = following
         found.append(scores)
     return of_items(evaluation_set, jax.device_get(found))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _score(traced: Traced, network: Network, carry: Any, batch: Any) -> tuple[Any, Scores]:
+    return traced.task.score(network, carry, batch)
 
 
 def of_items(evaluation_set: EvaluationSet, batches: Sequence[Scores]) -> ItemScores:

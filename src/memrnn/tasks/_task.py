@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -329,3 +330,21 @@ class Task(abc.ABC):
         """What a reader of `explain` should know of this text."""
         del text
         return ()
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A task as a static argument of compiled programs: equal where programs are.
+
+    Attributes:
+        task: whose methods are traced.
+        kind, program: of the task; what they are compared by.
+    """
+
+    task: Task = dataclasses.field(compare=False)
+    kind: type[Task]
+    program: str
+
+    @staticmethod
+    def of(task: Task) -> "Traced":
+        return Traced(task, type(task), json.dumps(task.program, sort_keys=True))

@@ -1,9 +1,7 @@
 """Restarts that train side by side in one program, each in a slot of a new first axis: for GPUs."""
 
 import functools
-import json
 import time
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -16,7 +14,7 @@ from memrnn.devices import policy
 from memrnn.network import Network
 from memrnn.parts import PARTS
 from memrnn.precision import scope
-from memrnn.tasks import Data, Scores, Task, of_items, total
+from memrnn.tasks import Data, Scores, Traced, of_items, total
 from memrnn.training._programs import Learner, Plan, epoch, optimizer
 from memrnn.training._restart import Outcome, Restart
 from memrnn.training._start import BEST
@@ -44,8 +42,7 @@ class Slots(NamedTuple):
 class Key(NamedTuple):
     """What must agree for restarts to share a program: all that it is compiled for."""
 
-    task: type[Task]
-    program: str
+    traced: Traced
     config: tuple[float, str]
     structure: Any
     shapes: tuple[Any, ...]
@@ -58,8 +55,7 @@ def key_of(restart: Restart) -> Key:
     arrays = restart.network, restart.data, list(restart.validation.batches)
     leaves, structure = jax.tree.flatten(arrays)
     return Key(
-        type(task),
-        json.dumps(task.program, sort_keys=True),
+        Traced.of(task),
         (config.max_grad_norm, config.precision),
         structure,
         tuple((np.shape(leaf), np.dtype(leaf.dtype).name) for leaf in leaves),
@@ -84,15 +80,17 @@ class Pack:
         self.key = key_of(first)
         self.restarts: list[Restart | None] = [None] * slots
         self.seconds = 0.0
-        task, config = first.experiment.task, first.experiment.config
+        config = first.experiment.config
         self._precision = config.precision
         self._shared = jax.device_put(first.data.shared)
         with scope(self._precision):
             row = _row(first)
             many = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (slots, *leaf.shape)), row)
             self._slots: Slots = jax.device_put(many)
-        self._epoch = _compile_epoch(
-            task, config.max_grad_norm, first.validation.carries, min(slots, policy().validated)
+        self._static = (
+            Traced.of(first.experiment.task),
+            config.max_grad_norm,
+            _Validation(first.validation.carries, min(slots, policy().validated)),
         )
 
     @property
@@ -126,7 +124,7 @@ class Pack:
                 continue
             # Moments of frozen components are no part of a checkpoint.
             arrays = {name: np.asarray(every[name][slot]) for name in restart.arrays()}
-            found.append(Checkpoint(restart.path, arrays, restart.record_of_checkpoint()))
+            found.append(restart.checkpoint(arrays))
         return found
 
     def halve(self) -> None:
@@ -147,7 +145,9 @@ class Pack:
             some = next(plan for plan in plans if plan is not None)
             plan = jax.tree.map(lambda *leaves: np.stack(leaves), *(one or some for one in plans))
             began = time.perf_counter()
-            network, optimizer, *found = self._epoch(self._slots, self._shared, plan)
+            network, optimizer, *found = _epoch_of_all(
+                *self._static, self._slots, self._shared, plan
+            )
             jax.block_until_ready(found)
             self.seconds += time.perf_counter() - began
             found = jax.device_get(found)
@@ -205,35 +205,55 @@ def _plan(restart: Restart) -> Plan:
     return plan._replace(widths=np.zeros_like(plan.widths), trains=trains)
 
 
-def _compile_epoch(task: Task, max_grad_norm: float, carries: bool, at_once: int) -> Callable:
-    """(slots, shared data, plan) -> network, optimiser, training scores, validation scores, finite.
+class _Validation(NamedTuple):
+    """How a pack validates.
 
-    Args:
-        carries: whether the state goes from one validation batch to the next.
+    Attributes:
+        carries: whether the state goes from one batch to the next.
         at_once: slots that are validated at a time.
     """
-    one_epoch = functools.partial(epoch, task, task.widths[-1:], max_grad_norm)
+
+    carries: bool
+    at_once: int
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _epoch_of_all(
+    traced: Traced,
+    max_grad_norm: float,
+    validation: _Validation,
+    slots: Slots,
+    shared: Any,
+    plan: Plan,
+) -> tuple[Network, Any, Scores, list[Scores], Array]:
+    """An epoch of every slot.
+
+    Returns:
+        Networks, states of the optimiser, scores of training and of validation, and whether all
+        parameters are finite.
+    """
+    task = traced.task
 
     def train(slots: Slots, shared: Any, plan: Plan) -> tuple[Learner, Scores, Array]:
         nothing = jax.tree.map(lambda _: None, slots.network)
         learner = Learner(slots.network, slots.optimizer)
-        return one_epoch(learner, nothing, Data(slots.own, shared), plan)
+        data = Data(slots.own, shared)
+        return epoch(traced, task.widths[-1:], max_grad_norm, learner, nothing, data, plan)
 
     def validate(arguments: tuple[Network, list[Any]]) -> list[Scores]:
         network, batches = arguments
         carry, found = task.carry(network), list[Scores]()
         for batch in batches:
             following, scores = task.score(network, carry, batch)
-            carry = following if carries else carry
+            carry = following if validation.carries else carry
             found.append(scores)
         return found
 
-    def whole(slots: Slots, shared: Any, plan: Plan) -> tuple[Network, Any, Any, Any, Array]:
-        learner, train_scores, finite = jax.vmap(train, in_axes=(0, None, 0))(slots, shared, plan)
-        validation = jax.lax.map(validate, (learner.trained, slots.batches), batch_size=at_once)
-        return learner.trained, learner.optimizer, train_scores, validation, finite
-
-    return jax.jit(whole)
+    learner, scores, finite = jax.vmap(train, in_axes=(0, None, 0))(slots, shared, plan)
+    validated = jax.lax.map(
+        validate, (learner.trained, slots.batches), batch_size=validation.at_once
+    )
+    return learner.trained, learner.optimizer, scores, validated, finite
 
 
 @jax.jit

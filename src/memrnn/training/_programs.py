@@ -1,7 +1,7 @@
-"""The compiled programs of a cell: one pass over the training batches, and scoring a batch."""
+"""One pass over the training batches: what all restarts train by, one at a time or in slots."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from memrnn.network import Network
 from memrnn.parts import by_component
-from memrnn.tasks import Data, Scores, Task
+from memrnn.tasks import Data, Scores, Traced
 
 
 class Learner(NamedTuple):
@@ -43,19 +43,6 @@ class Plan(NamedTuple):
     trains: Bool[np.ndarray, " components"] | None = None
 
 
-class Programs(NamedTuple):
-    """Compiled once for a cell; every restart of the cell calls them.
-
-    Attributes:
-        epoch: (learner, frozen, data, plan) -> (learner, scores per update and item, whether all
-            parameters are finite).
-        score: (trained, frozen, carry, batch) -> (next carry, scores per item).
-    """
-
-    epoch: Callable[[Learner, Network, Data, Plan], tuple[Learner, Scores, Array]]
-    score: Callable[[Network, Network, Any, Any], tuple[Any, Scores]]
-
-
 def optimizer(max_grad_norm: float) -> Any:
     """Adam's direction after clipping by the global norm; the rate is applied by the caller.
 
@@ -78,7 +65,7 @@ def only_output_trains(trained: Network) -> bool:
 
 
 def epoch(
-    task: Task,
+    traced: Traced,
     widths: tuple[int, ...],
     max_grad_norm: float,
     learner: Learner,
@@ -86,7 +73,15 @@ def epoch(
     data: Data,
     plan: Plan,
 ) -> tuple[Learner, Scores, Array]:
-    """One pass over the training batches, one update per batch."""
+    """One pass over the training batches, one update per batch.
+
+    Args:
+        widths: to which batches are cut; `plan.widths` counts in them.
+
+    Returns:
+        The next learner, scores per update and item, and whether all parameters are finite.
+    """
+    task = traced.task
     update = optimizer(max_grad_norm).update
     key = jax.random.wrap_key_data(jnp.asarray(plan.key))
 
@@ -134,42 +129,5 @@ def epoch(
     return learner, scores, functools.reduce(jnp.logical_and, finite, jnp.array(True))
 
 
-def score(
-    task: Task, trained: Network, frozen: Network, carry: Any, batch: Any
-) -> tuple[Any, Scores]:
-    """The scores of a batch of an evaluation set."""
-    return task.score(eqx.combine(trained, frozen), carry, batch)
-
-
-def compile_programs(
-    task: Task,
-    max_grad_norm: float,
-    arguments: tuple[Learner, Network, Data, Plan],
-    batches: Sequence[Any],
-) -> Programs:
-    """Compiles both programs, each once, before threads call them.
-
-    Args:
-        arguments: of an epoch; only their shapes matter.
-        batches: what is scored; one program per shape.
-    """
-    learner, frozen = arguments[:2]
-    # Without a loop over time, padding costs next to nothing.
-    widths = task.widths[-1:] if only_output_trains(learner.trained) else task.widths
-    one_epoch = functools.partial(epoch, task, widths, max_grad_norm)
-    one_score = jax.jit(functools.partial(score, task))
-    carry = task.carry(eqx.combine(learner.trained, frozen))
-    scores: dict[Any, Callable] = {}
-    for batch in batches:
-        if _shapes(batch) not in scores:
-            lowered = one_score.lower(learner.trained, frozen, carry, batch)
-            scores[_shapes(batch)] = lowered.compile()
-
-    def scored(trained: Network, frozen: Network, carry: Any, batch: Any) -> tuple[Any, Scores]:
-        return scores[_shapes(batch)](trained, frozen, carry, batch)
-
-    return Programs(jax.jit(one_epoch).lower(*arguments).compile(), scored)
-
-
-def _shapes(batch: Any) -> tuple[Any, ...]:
-    return tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(batch))
+epoch_program = jax.jit(epoch, static_argnums=(0, 1, 2))
+"""`epoch`, compiled once for all restarts whose arrays have the same shapes."""

@@ -20,17 +20,17 @@ from memrnn.experiment import Experiment, TrainingConfig
 from memrnn.network import Network
 from memrnn.parts import partition
 from memrnn.precision import cast
-from memrnn.tasks import Data, EvaluationSet, Metric, Totals, score_set, total
+from memrnn.tasks import Data, EvaluationSet, Metric, Total, Totals, Traced, score_set, total
 from memrnn.training._programs import (
     Learner,
     Plan,
-    Programs,
-    compile_programs,
+    epoch_program,
     new_learner,
     only_output_trains,
 )
 from memrnn.training._schedule import Schedule
 from memrnn.training._start import BEST, apply_start
+from memrnn.training._writer import Checkpoint
 
 Status = Literal["running", "done", "diverged"]
 
@@ -189,14 +189,21 @@ class Restart:
         """Whether there is anything to train: not with every component frozen."""
         return bool(jax.tree.leaves(self.learner.trained))
 
-    def compile(self) -> Programs:
-        """The programs that train this restart and every other of its cell."""
-        arguments = (self.learner, self.frozen, self._data_on_device, self.plan())
-        return compile_programs(
-            self.experiment.task,
+    def epoch_arguments(
+        self,
+    ) -> tuple[Traced, tuple[int, ...], float, Learner, Network, Data, Plan]:
+        """What `epoch_program` takes for the next epoch."""
+        task = self.experiment.task
+        # Without a loop over time, padding costs next to nothing.
+        widths = task.widths[-1:] if self._fixed_states else task.widths
+        return (
+            Traced.of(task),
+            widths,
             self.experiment.config.max_grad_norm,
-            arguments,
-            self._validation_on_device.batches,
+            self.learner,
+            self.frozen,
+            self._data_on_device,
+            self.plan(),
         )
 
     def plan(self) -> Plan:
@@ -215,23 +222,16 @@ class Restart:
             np.asarray(progress.epochs * task.updates, np.uint32),
         )
 
-    def advance(self, programs: Programs) -> None:
-        """One epoch: train, validate, schedule, save."""
-        task, learner, train, finite = self.experiment.task, self.learner, {}, True
+    def advance(self) -> None:
+        """One epoch: train, validate, schedule."""
+        train, finite = dict[str, Total](), True
         if self.trains:
-            learner, scores, all_finite = programs.epoch(
-                learner, self.frozen, self._data_on_device, self.plan()
-            )
+            self.learner, scores, all_finite = epoch_program(*self.epoch_arguments())
             train, finite = total(jax.device_get(scores)), bool(all_finite)
-        self.learner = learner
-
-        def score(carry: Any, batch: Any) -> Any:
-            return programs.score(learner.trained, self.frozen, carry, batch)
-
-        scored = score_set(score, task.carry(self.network), self._validation_on_device)
+        network = self.network
+        scored = score_set(self.experiment.task, network, self._validation_on_device)
         if self.record(Outcome(train, total(scored), finite)):
-            self.best = self.network
-        self.save()
+            self.best = network
 
     def record(self, outcome: Outcome) -> bool:
         """Takes over what an epoch has come to: the curve and the schedule's next state.
@@ -290,18 +290,24 @@ class Restart:
         self.learner = Learner(trained, moments)
         self.best = checkpoints.restore(self.best, BEST, arrays)
 
-    def record_of_checkpoint(self) -> dict[str, Any]:
-        """What its checkpoint holds beside arrays."""
-        return {
+    def checkpoint(self, arrays: Mapping[str, np.ndarray] | None = None) -> Checkpoint:
+        """The content of its checkpoint.
+
+        Args:
+            arrays: where they are not its own.
+        """
+        assert self.path is not None
+        record = {
             "experiment": self.experiment.identity(),
             "restart": self.number,
             "progress": self.progress.to_json(),
         }
+        return Checkpoint(self.path, self.arrays() if arrays is None else arrays, record)
 
     def save(self) -> None:
         """Writes the checkpoint, whole or not at all."""
         if self.path is not None:
-            checkpoints.save(self.path, self.arrays(), self.record_of_checkpoint())
+            checkpoints.save(*self.checkpoint())
 
     @property
     def _fixed_states(self) -> bool:

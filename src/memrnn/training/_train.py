@@ -1,18 +1,17 @@
-"""Trains the restarts of one experiment side by side, into one folder."""
+"""Trains the restarts of one experiment, into one folder."""
 
-import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from memrnn.cache import use_compile_cache
+from memrnn.engines import Engine, LocalEngine, run_jobs
 from memrnn.errors import MemrnnError
 from memrnn.experiment import Experiment, Start, TrainingConfig
 from memrnn.locks import hold
 from memrnn.network import Network
 from memrnn.precision import cast, scope
-from memrnn.runtime import cores
 from memrnn.tasks import Task
 from memrnn.training._folder import (
     Origin,
@@ -23,7 +22,7 @@ from memrnn.training._folder import (
     lock,
     write_experiment,
 )
-from memrnn.training._programs import Programs
+from memrnn.training._loop import train_runs
 from memrnn.training._restart import Progress, Restart
 from memrnn.training._start import read_start
 
@@ -59,7 +58,8 @@ def train(
     out: str | Path,
     restarts: int | Sequence[int] = 10,
     *,
-    workers: int | None = None,
+    workers: int = 1,
+    stop_after: float | None = None,
     imports: Sequence[str] = (),
     listener: Listener | None = None,
 ) -> Run:
@@ -71,91 +71,107 @@ def train(
 
     Args:
         restarts: their number, for 0 ... `restarts` - 1; or which, one by one.
-        workers: restarts that train at a time, each on one core; by default one a core.
+        workers: processes, each of which trains one restart at a time on one core, or many on a
+            GPU of its own. With 1 this process does the work, unless there is a `stop_after`.
+        stop_after: seconds, after which training ends, at the latest 10 s later.
         imports: files or modules that register what the experiment names; the folder keeps a copy
             of the files, so that it can be read wherever it is moved to.
         listener: called with a restart's number and progress when it is taken up and after
-            every epoch, from the thread that trains it.
+            every epoch.
+
+    Returns:
+        The restarts asked for, as far as they have a checkpoint.
 
     Raises:
-        MemrnnError: if `out` holds something else, or another process is training in it.
+        MemrnnError: if `out` holds something else, another process is training in it, or a worker
+            cannot go on.
         OSError: if a checkpoint could not be written.
     """
-    if workers is not None and workers < 1:
+    if workers < 1:
         raise MemrnnError(f"workers is {workers}, but must be at least 1.")
     numbers = range(restarts) if isinstance(restarts, int) else sorted(set(restarts))
     if not numbers or numbers[0] < 0:
         raise MemrnnError(
             f"restarts is {restarts}, but must be at least 1, or numbers of restarts from 0."
         )
-    out = Path(out)
-    workers = min(workers or cores(), len(numbers))
-    _check_memory(experiment, workers)
-    stop = threading.Event()
-    with lock(out, experiment, imports=imports), scope(experiment.config.precision):
-        found = [_open(experiment, number, out) for number in numbers]
-        for restart in found:
-            if listener:
-                listener(restart.number, restart.progress)
-        waiting = [restart for restart in found if not restart.finished]
-        if waiting:
-            programs = waiting[0].compile()
-
-            def run(restart: Restart) -> None:
-                with scope(experiment.config.precision):
-                    while not restart.finished and not stop.is_set():
-                        restart.advance(programs)
-                        if listener:
-                            listener(restart.number, restart.progress)
-
-            # XLA leaves Python's lock while it computes, so threads use all cores, and all
-            # restarts share one compiled program.
-            with ThreadPoolExecutor(workers) as pool:
-                futures = [pool.submit(run, restart) for restart in waiting]
-                try:
-                    for future in wait(futures, return_when=FIRST_EXCEPTION).done:
-                        future.result()
-                finally:
-                    stop.set()
-        return Run(experiment, tuple(Trained(one.number, one.progress, one.best) for one in found))
+    out, workers = Path(out), min(workers, len(numbers))
+    check_memory(experiment, workers)
+    with lock(out, experiment, imports=imports):
+        if workers == 1 and stop_after is None:
+            steps = _in_this_process(experiment, numbers, out)
+        else:
+            steps = _in_workers(numbers, out, LocalEngine(workers), stop_after)
+        with closing(steps):
+            for number, progress in steps:
+                if listener:
+                    listener(number, progress)
+        return Run(experiment, tuple(_trained(experiment, numbers, out)), load_origin(out))
 
 
-class Trainer:
-    """Trains restarts of one experiment one after another, with programs compiled once."""
+Steps = Generator[tuple[int, Progress]]
+"""Numbers of restarts and their progress, when they are taken up and after every epoch."""
 
-    def __init__(self, experiment: Experiment):
-        """Raises MemrnnError where one restart does not fit into this machine's memory."""
-        self.experiment = experiment
-        self._programs: Programs | None = None
-        _check_memory(experiment, workers=1)
 
+def _in_this_process(experiment: Experiment, numbers: Sequence[int], out: Path) -> Steps:
     @contextmanager
-    def open(self, number: int, out: str | Path, *, timeout: float = 0.0) -> Generator[Restart]:
-        """A restart as its checkpoint in the folder `out` has it; the folder is locked meanwhile.
+    def opened(number: int) -> Generator[Restart]:
+        yield open_restart(experiment, number, out)
 
-        Args:
-            timeout: seconds to wait for another process that trains in `out`.
+    with closing(train_runs(numbers, opened)) as steps:
+        for step in steps:
+            if step.error is not None:
+                raise step.error
+            if step.restart is not None and step.kind in ("started", "epoch"):
+                yield step.run, step.restart.progress
 
-        Raises:
-            MemrnnError, OSError: as `train` does.
-        """
-        out = Path(out)
-        with lock(out, self.experiment, timeout):
-            # The scope holds for this thread, so it must not stay open over a yield.
-            with scope(self.experiment.config.precision):
-                restart = _open(self.experiment, number, out)
-            yield restart
 
-    def run(self, number: int, out: str | Path, *, timeout: float = 0.0) -> Iterator[Restart]:
-        """A restart as `open` gives it, then again after every epoch."""
-        with self.open(number, out, timeout=timeout) as restart:
-            yield restart
-            while not restart.finished:
-                with scope(self.experiment.config.precision):
-                    if self._programs is None:
-                        self._programs = restart.compile()
-                    restart.advance(self._programs)
-                yield restart
+@dataclass(frozen=True)
+class TrainingJob:
+    """Restarts of the experiment in a folder, for a worker. The folder is locked already."""
+
+    number: int
+    restarts: Sequence[int]
+    out: Path
+
+    def run(self) -> Steps:
+        use_compile_cache()
+        return _in_this_process(load_experiment(self.out), self.restarts, self.out)
+
+
+def _in_workers(
+    numbers: Sequence[int], out: Path, engine: Engine, stop_after: float | None
+) -> Steps:
+    size, out = engine.runs_in_a_job, out.resolve()
+    lots = [numbers[first : first + size] for first in range(0, len(numbers), size)]
+    jobs = [TrainingJob(number, lot, out) for number, lot in enumerate(lots)]
+    yield from run_jobs(engine, jobs, stop_after)
+
+
+def _trained(experiment: Experiment, numbers: Sequence[int], out: Path) -> Iterator[Trained]:
+    """The restarts of these numbers that have a checkpoint, each at its best epoch."""
+    with scope(experiment.config.precision):
+        for number in numbers:
+            path = checkpoint_path(out, number)
+            if path.exists():
+                restart = Restart(experiment, number, path)
+                yield Trained(number, restart.progress, restart.best)
+
+
+def open_restart(experiment: Experiment, number: int, out: Path) -> Restart:
+    """A restart as its checkpoint in the folder `out` has it, for the training loop."""
+    with scope(experiment.config.precision):
+        restart = Restart(experiment, number, checkpoint_path(out, number))
+        if restart.finished and restart.progress.epochs == 0:
+            restart.save()
+        return restart
+
+
+def check_memory(experiment: Experiment, workers: int = 1) -> None:
+    """Raises a MemrnnError where so many restarts at a time do not fit into the memory."""
+    task, precision = experiment.task, experiment.config.precision
+    with scope(precision):
+        network = cast(task.build(experiment.definition, 0), precision)
+        task.check_memory(network, training=True, workers=workers)
 
 
 def load_run(out: str | Path) -> Run:
@@ -165,14 +181,12 @@ def load_run(out: str | Path) -> Run:
         MemrnnError: if there is none, or a checkpoint is damaged or belongs elsewhere.
     """
     out, experiment = Path(out), load_experiment(out)
-    with scope(experiment.config.precision):
-        restarts: list[Trained] = []
-        for path in sorted(out.glob("restart-*.safetensors")):
-            restart = Restart(experiment, int(path.stem.removeprefix("restart-")), path)
-            restarts.append(Trained(restart.number, restart.progress, restart.best))
+    names = [path.stem for path in sorted(out.glob("restart-*.safetensors"))]
+    numbers = [int(name.removeprefix("restart-")) for name in names]
+    restarts = tuple(_trained(experiment, numbers, out))
     if not restarts:
         raise MemrnnError(f"{out} holds no checkpoint yet; train for at least one epoch first.")
-    return Run(experiment, tuple(restarts), load_origin(out))
+    return Run(experiment, restarts, load_origin(out))
 
 
 def start_from(out: str | Path, restart: int | None = None) -> Start:
@@ -219,17 +233,3 @@ def save_constructed(
         restart.replace_network(network)
         write_experiment(out, experiment, (), Origin("constructed", by, source))
         restart.save()
-
-
-def _open(experiment: Experiment, number: int, out: Path) -> Restart:
-    restart = Restart(experiment, number, checkpoint_path(out, number))
-    if restart.finished and restart.progress.epochs == 0:
-        restart.save()
-    return restart
-
-
-def _check_memory(experiment: Experiment, workers: int) -> None:
-    task, precision = experiment.task, experiment.config.precision
-    with scope(precision):
-        network = cast(task.build(experiment.definition, 0), precision)
-        task.check_memory(network, training=True, workers=workers)

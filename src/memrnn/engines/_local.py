@@ -15,10 +15,9 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from memrnn.engines._engine import Job, JobFinished, JobStarted, Message, WorkerLost
 from memrnn.errors import MemrnnError
 from memrnn.runtime import WORKER, check_main_guard, cores, explain_failed_start, memory
-from memrnn.studies._job import Job, run_job
-from memrnn.studies._messages import JobFinished, JobStarted, Message, WorkerLost
 
 ONE_THREAD = {"NPROC": "1"}
 """What makes XLA compute on one thread; it must be set before JAX starts."""
@@ -180,7 +179,7 @@ def serve(connection: Connection) -> None:
             job = connection.recv()
             if isinstance(job, _Stop):  # it had just ended its job
                 continue
-            with closing(run_job(job)) as events:
+            with closing(job.run()) as events:
                 for event in events:
                     connection.send(event)
                     if connection.poll():

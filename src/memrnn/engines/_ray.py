@@ -15,11 +15,10 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, no_type_check
 
+from memrnn.engines._engine import Job, JobFinished, Message, WorkerLost
+from memrnn.engines._local import LocalEngine
 from memrnn.errors import MemrnnError
 from memrnn.runtime import cores
-from memrnn.studies._job import Job
-from memrnn.studies._local import LocalEngine
-from memrnn.studies._messages import JobFinished, Message, Report, WorkerLost
 
 MISSING = (
     "The ray engine needs Ray, which is not installed here; install it with "
@@ -139,13 +138,13 @@ class RayEngine:
         ready, _ = self._ray.wait(list(streams), num_returns=least, timeout=seconds)
         return [streams[stream] for stream in ready]
 
-    def _next(self, job: int) -> Report:
+    def _next(self, job: int) -> Any:
         """The next message of a job; the last one takes it off the list.
 
         Raises:
             ConnectionError: if the driver's own node is gone: no job could run any more.
         """
-        message: Report
+        message: Any
         try:
             message = self._ray.get(next(self._running[job]))
         except StopIteration:
@@ -164,7 +163,7 @@ _engine: LocalEngine | None = None
 
 
 @no_type_check  # Ray wants a generator itself, not one within what checks its types in our tests
-def serve_job(job: Job, environment: Mapping[str, str]) -> Iterator[Report]:
+def serve_job(job: Job, environment: Mapping[str, str]) -> Iterator[Any]:
     """The Ray task: a worker's messages, of which the last is `JobFinished` or `WorkerLost`."""
     global _engine
     os.environ.update(environment)
