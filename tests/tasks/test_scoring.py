@@ -1,11 +1,13 @@
 """From scores of rows to items, groups and metrics."""
 
 import math
+from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from memrnn import EvaluationSet, Metric
+from memrnn import EvaluationSet, Metric, Network, OneHot, Strings, get_model
 from memrnn.tasks import Total, add, of_items, score_set, total, total_by_group, whole_set
 
 PIECES = EvaluationSet(
@@ -46,15 +48,23 @@ def test_totals_are_float64() -> None:
     assert groups["x"]["nats"] == (2**24 + 2, 3)
 
 
+class Sums(Strings):
+    """Scores the sum of all batches so far."""
+
+    def carry(self, network: Network) -> Any:
+        return jnp.array(1)
+
+    def score(self, network: Network, carry: Any, batch: Any) -> Any:
+        return carry + batch, {"sum": (jnp.array([carry]), jnp.ones(1))}
+
+
 @pytest.mark.parametrize("carries", [True, False])
 def test_state_is_carried_only_where_the_set_says_so(carries: bool) -> None:
     rows = EvaluationSet([10, 20, 30], [np.array([0]), np.array([1]), np.array([0])], ["x", "y"])
     rows = EvaluationSet(rows.batches, rows.items, rows.groups, carries)
-
-    def score(carry: int, batch: int):
-        return carry + batch, {"sum": (np.array([float(carry)]), np.ones(1))}
-
-    found = score_set(score, 1, rows)["sum"]
+    found = score_set(Sums("marked-copy"), get_model("lstm-1").build(OneHot(2), 3, seed=0), rows)[
+        "sum"
+    ]
     before = [1, 11, 31] if carries else [1, 1, 1]
     np.testing.assert_array_equal(found[0], [before[0] + before[2], before[1]])
     np.testing.assert_array_equal(found[1], [2, 1])

@@ -39,8 +39,7 @@ def network(task: Strings = TASK, model: str = "jm-3") -> Network:
 
 def scores_of(task: Strings, net: Network, evaluation_set: EvaluationSet) -> ItemScores:
     with scope("float64"):
-        score = jax.jit(lambda carry, batch: task.score(net, carry, batch))
-        return score_set(score, task.carry(net), evaluation_set)
+        return score_set(task, net, evaluation_set)
 
 
 def strings_of(evaluation_set: EvaluationSet) -> list[list[int]]:

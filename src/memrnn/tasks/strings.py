@@ -199,23 +199,25 @@ class Strings(Task):
 
     def score(self, network: Network, carry: Any, batch: Batch) -> tuple[Any, Scores]:
         predicted = _predict(network, batch)
-        nats, right, symbols = predicted.nats, predicted.right.T, predicted.symbols
+        right, symbols = predicted.right, predicted.symbols
         one = jnp.ones_like(symbols)
-
-        def count(marks: Bool[Array, "rows positions"]) -> Float[Array, " rows"]:
-            return jnp.sum(marks, axis=1).astype(symbols.dtype)
-
+        columns = [predicted.nats, right, predicted.not_finite]
+        if batch.determined is not None:
+            determined = jnp.asarray(batch.determined).T
+            columns += [determined & right, determined]
+        # One sum over all columns: each of its own would be compiled, and read, on its own.
+        sums = jnp.sum(jnp.stack([column.astype(symbols.dtype) for column in columns]), axis=1)
+        nats, counted, not_finite, *of_determined = sums
         scores = {
-            PERPLEXITY.name: (jnp.sum(nats, axis=0), symbols),
-            ACCURACY.name: (count(right), symbols),
-            NOT_FINITE.name: (count(predicted.not_finite.T), symbols),
+            PERPLEXITY.name: (nats, symbols),
+            ACCURACY.name: (counted, symbols),
+            NOT_FINITE.name: (not_finite, symbols),
             UNDERFLOWED.name: (predicted.underflow.astype(symbols.dtype), one),
         }
-        if batch.determined is not None:
-            determined = jnp.asarray(batch.determined)
-            wrong, asked = count(determined & ~right), count(determined)
-            scores[DETERMINED.name] = (asked - wrong, asked)
-            scores[SEQUENCE.name] = ((wrong == 0).astype(symbols.dtype), one)
+        if of_determined:
+            found, asked = of_determined
+            scores[DETERMINED.name] = (found, asked)
+            scores[SEQUENCE.name] = ((found == asked).astype(symbols.dtype), one)
         return carry, scores
 
     def validation(self, seed: int) -> EvaluationSet:
