@@ -1,6 +1,7 @@
 """The command line: parses, calls, prints."""
 
 import contextlib
+import dataclasses
 import errno
 import functools
 import io
@@ -29,6 +30,7 @@ from memrnn.network import OneHot
 from memrnn.parts import parameter_count
 from memrnn.printing import print_json, print_rows
 from memrnn.runtime import plain_output
+from memrnn.studies import load_study
 from memrnn.study_commands import STUDY_COMMANDS, StudyFailedError, reproduce_command
 from memrnn.task_commands import (
     evaluate_command,
@@ -51,18 +53,19 @@ IMPORTING = (
 
 
 def demo_command(out: Path = Path("demo"), seed: int = 0, workers: int | None = None) -> None:
-    """The main job in small: train with parts frozen, test far beyond, write a report.
+    """The main job in small: train with components frozen, evaluate far beyond, report.
 
     Args:
-        out: folder for checkpoints, figures and the page; a second call continues in it.
+        out: folder of the study and of the page; a second call continues in it.
         seed: from which every restart's own seed follows.
-        workers: experiments that train at a time; by default one a core.
+        workers: runs that train at a time; by default one per core.
     """
     # Only here and in like places: matplotlib would add half a second to the start of every
     # command and of every worker.
     from memrnn.demo import run_demo
 
-    run_demo(out, seed=seed, workers=workers, console=Console())
+    study = dataclasses.replace(load_study("demo"), seed=seed)
+    run_demo(study, out, workers, Console())
 
 
 def languages_command(json: bool = False) -> None:

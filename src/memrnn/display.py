@@ -1,6 +1,5 @@
 """Progress of a training in the terminal, or line by line where there is no terminal."""
 
-import threading
 import time
 from types import TracebackType
 
@@ -18,10 +17,9 @@ LINE_SECONDS = 10.0
 class TrainingDisplay:
     """Listens to `memrnn.train`: one bar a running restart, and one for all of them."""
 
-    def __init__(self, experiment: Experiment, restarts: int, workers: int, console: Console):
+    def __init__(self, experiment: Experiment, restarts: int, console: Console):
         self._config, self._restarts, self._console = experiment.config, restarts, console
         self._label = experiment.label
-        self._workers = min(workers, restarts)
         self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=14),
@@ -32,7 +30,6 @@ class TrainingDisplay:
         self._all = self._bars.add_task("all", total=restarts, text="compiling")
         self._tasks: dict[int, TaskID] = {}
         self._state: dict[int, training.Progress] = {}
-        self._lock = threading.Lock()
         self._began = self._spoke = time.monotonic()
         self._epochs = 0
 
@@ -49,20 +46,19 @@ class TrainingDisplay:
         self._bars.stop()
 
     def __call__(self, restart: int, progress: training.Progress) -> None:
-        with self._lock:
-            if not self._state:
-                say(self._console, self._label)
-            known = restart in self._state
-            self._state[restart] = progress
-            if not progress.curve:
-                return
-            if known:
-                self._epochs += 1
-            text = self._text(progress)
-            if self._console.is_terminal:
-                self._draw(restart, progress, text)
-            elif progress.status != "running" or self._due():
-                say(self._console, f"restart {restart}: {text}")
+        if not self._state:
+            say(self._console, self._label)
+        known = restart in self._state
+        self._state[restart] = progress
+        if not progress.curve:
+            return
+        if known:
+            self._epochs += 1
+        text = self._text(progress)
+        if self._console.is_terminal:
+            self._draw(restart, progress, text)
+        elif progress.status != "running" or self._due():
+            say(self._console, f"restart {restart}: {text}")
 
     def _due(self) -> bool:
         now = time.monotonic()
@@ -91,17 +87,15 @@ class TrainingDisplay:
         task = self._tasks[restart]
         running = progress.status == "running"
         self._bars.update(task, completed=progress.epochs, text=text, visible=running)
-        count = sum(state.status == "running" for state in self._state.values())
-        left = sum(
-            self._config.max_epochs - state.epochs
-            for state in self._state.values()
-            if state.status == "running"
+        ended = sum(state.status != "running" for state in self._state.values())
+        most = self._config.max_epochs
+        left = most * (self._restarts - len(self._state)) + sum(
+            most - state.epochs for state in self._state.values() if state.status == "running"
         )
         pace = (time.monotonic() - self._began) / max(1, self._epochs)
         minutes, seconds = divmod(int(pace * left), 60)
         self._bars.update(
             self._all,
-            completed=self._restarts - count,
-            text=f"{count} of {self._restarts} restarts running, "
-            f"at most {minutes}:{seconds:02d} left",
+            completed=ended,
+            text=f"{ended} of {self._restarts} restarts done, at most {minutes}:{seconds:02d} left",
         )

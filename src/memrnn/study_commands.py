@@ -1,6 +1,7 @@
 """The commands about studies: `memrnn study ...` and `memrnn reproduce`."""
 
 import json as json_module
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from memrnn.display import LINE_SECONDS
 from memrnn.engines import Engine, LocalEngine, RayEngine
 from memrnn.errors import MemrnnError
 from memrnn.options import parse_duration
@@ -67,8 +69,17 @@ def run_command(
         for line in forecast(study, out, workers or cores()).lines():
             print(line)
         return
-    _run(study, out, engine, workers, address, retry, import_results, seconds)
-    say(Console(stderr=True), f"next: memrnn study report {out}")
+    console = Console(stderr=True)
+    run_and_show(
+        study,
+        out,
+        _engine(engine, workers, address),
+        console,
+        retry=retry,
+        import_results=import_results,
+        stop_after=seconds,
+    )
+    say(console, f"next: memrnn study report {out}")
 
 
 def status_command(directory: tyro.conf.Positional[Path], json: bool = False) -> None:
@@ -134,7 +145,7 @@ def reproduce_command(
     """
     study = load_study("paper-small" if preset == "small" else preset)
     folder = out or Path(f"reproduce-{preset}")
-    _run(study, folder, engine, workers, address)
+    run_and_show(study, folder, _engine(engine, workers, address), Console(stderr=True))
     print(_report(folder, None))
 
 
@@ -190,27 +201,38 @@ def _report(folder: Path, out: Path | None) -> Path:
     return write_study_report(folder, out)
 
 
-def _run(
+def _engine(name: EngineName, workers: int | None, address: str | None) -> Engine:
+    if address is not None and name != "ray":
+        raise MemrnnError("--address is of a Ray cluster; it needs --engine ray.")
+    return RayEngine(workers, address) if name == "ray" else LocalEngine(workers)
+
+
+def run_and_show(
     study: Study,
     out: Path,
-    engine: EngineName,
-    workers: int | None,
-    address: str | None,
+    engine: Engine,
+    console: Console,
+    *,
+    brief: bool = False,
     retry: bool = False,
     import_results: Sequence[Path] = (),
     stop_after: float | None = None,
 ) -> None:
-    console = Console(stderr=True)
-    if address is not None and engine != "ray":
-        raise MemrnnError("--address is of a Ray cluster; it needs --engine ray.")
-    # Before an engine starts processes, so that a wrong folder costs nothing.
+    """Runs a study and says what becomes of it.
+
+    Args:
+        brief: how many runs are finished, now and then, instead of a line for each.
+
+    Raises:
+        StudyFailedError: if runs failed.
+        MemrnnError, OSError: as `run_study` does.
+    """
     total = sum(map(len, plan(study)))
-    chosen: Engine = RayEngine(workers, address) if engine == "ray" else LocalEngine(workers)
-    with _Display(total, console) as display:
+    with _Display(total, console, brief) as display:
         counts = run_study(
             study,
             out,
-            chosen,
+            engine,
             retry=retry,
             import_results=import_results,
             stop_after=stop_after,
@@ -239,10 +261,11 @@ def _run(
 
 
 class _Display:
-    """A line for each finished run, and in a terminal a bar for all."""
+    """A line for each finished run, or for many, and in a terminal a bar for all."""
 
-    def __init__(self, total: int, console: Console):
-        self._console, self._finished = console, 0
+    def __init__(self, total: int, console: Console, brief: bool):
+        self._console, self._total, self._finished = console, total, 0
+        self._brief, self._spoke = brief, time.monotonic()
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -264,7 +287,14 @@ class _Display:
     def __call__(self, change: Change) -> None:
         if change.status == "running":
             return
+        self._finished += 1
         self._bar.advance(self._task)
+        if self._brief:
+            now = time.monotonic()
+            if not self._console.is_terminal and now - self._spoke > LINE_SECONDS:
+                say(self._console, f"{self._finished} of {self._total} runs finished.")
+                self._spoke = now
+            return
         cell = change.run.experiment
         say(
             self._console,

@@ -11,10 +11,10 @@ from memrnn.display import TrainingDisplay
 from memrnn.errors import MemrnnError
 from memrnn.evaluation import evaluate
 from memrnn.experiment import Experiment, TrainingConfig
-from memrnn.options import from_json, to_json
+from memrnn.options import from_json, parse_duration, to_json
 from memrnn.parts import parse_freeze
 from memrnn.precision import check_precision
-from memrnn.printing import print_json, print_rows
+from memrnn.printing import duration, print_json, print_rows
 from memrnn.runtime import cores, say
 from memrnn.task_flags import CONFIG, evaluation_options, spec_of, task_options
 from memrnn.tasks import Task, make_task, parse_task, task_class, task_names
@@ -40,6 +40,7 @@ def train_command(kind: type[Task], imports: Sequence[str]) -> Callable[..., Non
         seed: int = 0,
         start: Path | None = None,
         workers: int | None = None,
+        stop_after: str | None = None,
         options: Annotated[options_type, tyro.conf.arg(name="")] = options_type(),  # type: ignore[valid-type] # noqa: B008
         config: Annotated[config_type, tyro.conf.arg(name="")] = config_type(),  # type: ignore[valid-type] # noqa: B008
     ) -> None:
@@ -57,7 +58,9 @@ def train_command(kind: type[Task], imports: Sequence[str]) -> Callable[..., Non
                 are.
             seed: from which every restart's own seed follows.
             start: folder of a run, whose best network training starts from.
-            workers: restarts that train at a time; by default one per core.
+            workers: processes, each of which trains one restart at a time on one core, or many on
+                a GPU; by default one per core.
+            stop_after: end after such a time, as 90s, 9m or 1.5h; the same command goes on.
             options: of the task.
             config: everything about training that is neither the task nor the network.
         """
@@ -65,20 +68,28 @@ def train_command(kind: type[Task], imports: Sequence[str]) -> Callable[..., Non
         settings = from_json(TrainingConfig, to_json(config), "[config]")
         begin = None if start is None else start_from(start)
         experiment = Experiment(chosen, model, parse_freeze(freeze), settings, seed, begin)
-        count = cores() if workers is None else workers
-        console = Console(stderr=True)
-        with TrainingDisplay(
-            experiment, len(set(restart_ids)) or restarts, count, console
-        ) as shown:
+        seconds = None if stop_after is None else parse_duration(stop_after)
+        console, asked = Console(stderr=True), len(set(restart_ids)) or restarts
+        with TrainingDisplay(experiment, asked, console) as shown:
             run = train(
                 experiment,
                 out,
                 restart_ids or restarts,
-                workers=count,
+                workers=cores() if workers is None else workers,
+                stop_after=seconds,
                 imports=imports,
                 listener=shown,
             )
-        _print_best(run, console)
+        if run.restarts:
+            _print_best(run, console)
+        left = asked - sum(one.progress.status != "running" for one in run.restarts)
+        if seconds is not None and left:
+            say(
+                console,
+                f"Stopped after {duration(seconds)}; {left} of {asked} restarts are left, and the "
+                "same command goes on.",
+            )
+            return
         say(console, f"next: memrnn evaluate {out}")
 
     return command

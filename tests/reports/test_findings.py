@@ -1,6 +1,6 @@
 import dataclasses
 
-from memrnn.reports import Equality, find
+from memrnn.reports import find
 from reports.results_synthetic import (
     ERROR,
     NAN,
@@ -44,13 +44,14 @@ def test_the_floor_is_named_only_if_every_restart_lies_on_it():
 
 
 def test_bit_equality_is_said_only_if_it_was_found():
-    equal = Equality("count-3", "lstm", (), ("memory",), 3, 3, 100)
-    other = Equality("count-3", "jm-10", (), ("memory",), 3, 2, 100)
-    assert "bit-equal" not in text(find([make_result()]))
-    said = text(find([make_result()], [equal, other]))
-    assert "lstm with memory frozen is bit-equal to the same with nothing frozen" in said
-    assert "jm-10 with memory frozen is not bit-equal" in said
-    assert "2 of 3 pairs" in said
+    whole, frozen = make_result(), make_result(freeze=("memory",))
+    said = text(find([whole, frozen]))
+    assert "scores the same with memory frozen as with nothing frozen" in said
+    assert "All scores of 3 pairs of restarts agree to the last bit" in said
+    other = dataclasses.replace(frozen.runs[0], excess=frozen.runs[0].excess + 1e-9)
+    near = dataclasses.replace(frozen, runs=(other, *frozen.runs[1:]))
+    for some in ([whole], [whole, near], [frozen]):
+        assert "the same" not in text(find(some))
 
 
 def test_diverged_restarts_are_counted():

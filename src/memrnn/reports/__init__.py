@@ -7,14 +7,9 @@ user wrote.
 
 from memrnn.reports._drawing import save_figure as save_figure
 from memrnn.reports._drawing import svg as svg
-from memrnn.reports._equality import Equality as Equality
-from memrnn.reports._equality import compare_parameters as compare_parameters
 from memrnn.reports._figures import draw as draw
 from memrnn.reports._findings import Finding as Finding
 from memrnn.reports._findings import find as find
-from memrnn.reports._page import render_page as render_page
-from memrnn.reports._page import write_report as write_report
-from memrnn.reports._provenance import Provenance as Provenance
 from memrnn.reports._summary import MetricSummary as MetricSummary
 from memrnn.reports._summary import SetSummary as SetSummary
 from memrnn.reports._summary import Summary as Summary

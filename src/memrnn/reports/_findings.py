@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from memrnn.evaluation import Evaluation
+from memrnn.errors import MemrnnError
+from memrnn.evaluation import Evaluation, RunScores
 from memrnn.reports import _format as form
-from memrnn.reports._equality import Equality
 from memrnn.reports._summary import (
     MetricSummary,
     SetSummary,
@@ -26,8 +26,14 @@ class Finding:
     detail: str
 
 
-def find(evaluations: Sequence[Evaluation], equalities: Sequence[Equality] = ()) -> list[Finding]:
-    """What the results say about learning, generalising, floors, equality and divergence."""
+def find(evaluations: Sequence[Evaluation]) -> list[Finding]:
+    """What the results say about learning, generalising, floors, equality and divergence.
+
+    Raises:
+        MemrnnError: if there is no result.
+    """
+    if not evaluations:
+        raise MemrnnError("There is no result to report.")
     summaries = [summarize(evaluation) for evaluation in evaluations]
     tasks = list(dict.fromkeys(summary.task for summary in summaries))
     groups = [[s for s in summaries if s.task == task] for task in tasks]
@@ -36,7 +42,7 @@ def find(evaluations: Sequence[Evaluation], equalities: Sequence[Equality] = ())
         findings += _learned(group)
     for group in groups:
         findings += _on_the_floor(group)
-    findings += _equalities(equalities)
+    findings += _equalities(evaluations)
     findings.append(_divergence(summaries))
     return findings
 
@@ -202,23 +208,31 @@ def _alike(scores: SetSummary) -> list[MetricSummary]:
     ]
 
 
-def _equalities(equalities: Sequence[Equality]) -> Iterator[Finding]:
-    kinds: dict[tuple[bool, tuple[str, ...], tuple[str, ...], str], list[Equality]] = {}
-    for equality in equalities:
-        whole = equality.equal == equality.restarts
-        kind = (whole, equality.first, equality.second, equality.reason)
-        kinds.setdefault(kind, []).append(equality)
-    for (whole, first, second, reason), group in kinds.items():
-        models = list(dict.fromkeys(equality.model for equality in group))
-        titles = list(dict.fromkeys(equality.title for equality in group))
-        verb = f"{'is' if len(models) == 1 else 'are'} {'' if whole else 'not '}bit-equal to"
-        pairs, equal = sum(e.restarts for e in group), sum(e.equal for e in group)
-        yield Finding(
-            f"{form.listed(models)} with {frozen_words(second)} {verb} the same with "
-            f"{frozen_words(first)}.",
-            f"Compared after training on {form.listed(titles)}: all parameters agree to the "
-            f"last bit in {equal} of {pairs} pairs of restarts.{' ' * bool(reason)}{reason}",
-        )
+def _equalities(evaluations: Sequence[Evaluation]) -> Iterator[Finding]:
+    """Models on which a freezing mode has no effect at all, as that of a memory they lack."""
+    whole = {(one.task.key, one.model): one for one in evaluations if not one.freeze}
+    found: dict[tuple[str, ...], dict[str, list[tuple[RunScores, RunScores]]]] = {}
+    for one in evaluations:
+        if not one.freeze or (one.task.key, one.model) not in whole:
+            continue
+        others = {run.restart: run for run in whole[one.task.key, one.model].runs}
+        pairs = [(run, others[run.restart]) for run in one.runs if run.restart in others]
+        found.setdefault(one.freeze, {}).setdefault(one.model, []).extend(pairs)
+    for freeze, by_model in found.items():
+        # By their text, since what is not a number is not equal to itself.
+        equal = {
+            model: len(pairs)
+            for model, pairs in by_model.items()
+            if pairs and all(repr(run) == repr(other) for run, other in pairs)
+        }
+        if equal:
+            verb = "score" if len(equal) > 1 else "scores"
+            yield Finding(
+                f"{form.listed(list(equal))} {verb} the same with {frozen_words(freeze)} as with "
+                f"{frozen_words(())}.",
+                f"All scores of {form.plural(sum(equal.values()), 'pair')} of restarts agree to "
+                "the last bit: there is nothing to freeze, or it has no effect.",
+            )
 
 
 def _divergence(summaries: Sequence[Summary]) -> Finding:

@@ -37,6 +37,16 @@ class Origin:
     commands: tuple[str, ...]
 
 
+def written_options(options: Mapping[str, Any]) -> dict[str, str]:
+    """Options or a configuration as a page writes them: names in words, ranges from low to high."""
+    return {
+        name.replace("_", " "): " to ".join(map(str, value))
+        if isinstance(value, list | tuple)
+        else str(value)
+        for name, value in options.items()
+    }
+
+
 def origin(results: StudyResults, folder: Path) -> Origin:
     """Sums up where the results in a study's folder come from."""
     finished = [run for run in results.runs if run.finished]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from memrnn.reports import _format as form
-from memrnn.reports._provenance import written_options
+from memrnn.reports._findings import Finding, find
 from memrnn.reports._summary import frozen_label, metric_label, range_label, set_label
 from memrnn.reports._templates import template
 from memrnn.reports._thresholds import LEARNED, NEAR
@@ -26,7 +26,7 @@ from memrnn.reports.study._comparisons import (
 )
 from memrnn.reports.study._deviations import deviations
 from memrnn.reports.study._drawings import Drawing, drawings
-from memrnn.reports.study._origin import Origin, origin
+from memrnn.reports.study._origin import Origin, origin, written_options
 from memrnn.reports.study._published import is_the_papers, published
 from memrnn.reports.study._published_tables import (
     ACCURACY_DIFFERS,
@@ -129,6 +129,7 @@ def render(content: Content) -> str:
             "open": status["planned"] + status["running"],
         },
         warnings=_warnings(content),
+        findings=_findings(content.view),
         claims=[(claim, [_number(one) for one in claim.measured]) for claim in content.claims],
         verdicts={
             "supported": verdicts["supported"],
@@ -155,6 +156,11 @@ def render(content: Content) -> str:
         config=written_options(dataclasses.asdict(study.config)),
         options={name: written_options(some) for name, some in study.options.items()},
     )
+
+
+def _findings(view: View) -> list[Finding]:
+    evaluations = view.results.evaluations(view.precision)
+    return find(evaluations) if evaluations else []
 
 
 def _warnings(content: Content) -> list[str]:
