@@ -236,9 +236,9 @@ class Driver:
             case RunStarted(run, progress, worker):
                 self.records.begin(run, progress, self.engine.name, worker)
                 return [Change(group.begin(run), "running")]
-            case EvaluationFinished(run, progress):
-                self.deaths[run] = 0
-                self.records.advance(run, progress)
+            case EvaluationFinished():
+                self.deaths[message.run] = 0
+                self.records.advance(message)
                 return []
             case RunFinished(run, progress, scores, references, about):
                 self.records.finish(run, progress, scores, references, about)

@@ -107,7 +107,15 @@ def _event(job: Job, step: Step) -> Event:
             case "started":
                 return RunStarted(run.id, step.restart.progress, f"{platform.node()}:{os.getpid()}")
             case "epoch":
-                return EvaluationFinished(run.id, step.restart.progress)
+                progress = step.restart.progress
+                return EvaluationFinished(
+                    run.id,
+                    progress.epochs,
+                    progress.curve[-1],
+                    progress.best_epoch,
+                    progress.schedule.best,
+                    progress.excess,
+                )
             case _:
                 try:
                     return _evaluate(job, run, step.restart)

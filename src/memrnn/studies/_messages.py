@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from memrnn.evaluation import References, SetScores
-from memrnn.training import Progress
+from memrnn.training import Epoch, Progress
 
 Fault = Literal["error", "memory", "disk"]
 """Whose fault a failure is: the run's (`error`), or the machine's (`memory`, `disk`)."""
@@ -22,10 +22,21 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class EvaluationFinished:
-    """A run has finished an epoch and its validation; its checkpoint may not be written yet."""
+    """A run has finished an epoch and its validation; its checkpoint may not be written yet.
+
+    It holds what is new, so that its size does not grow with the number of epochs.
+
+    Attributes:
+        number: of the epoch, from 1.
+        best_epoch, selection, excess: of the run, after this epoch; as `Progress` has them.
+    """
 
     run: str
-    progress: Progress
+    number: int
+    epoch: Epoch
+    best_epoch: int
+    selection: float
+    excess: float
 
 
 @dataclass(frozen=True)

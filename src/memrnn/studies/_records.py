@@ -11,6 +11,7 @@ from memrnn.evaluation import References, SetScores
 from memrnn.experiment import TrainingConfig
 from memrnn.parts import format_freeze
 from memrnn.studies._ledger import Ledger, now
+from memrnn.studies._messages import EvaluationFinished
 from memrnn.studies._schema import FINAL, OF_RUNS
 from memrnn.studies._study import Pack, Study
 from memrnn.tasks import Task, TaskDescription, Totals
@@ -160,12 +161,18 @@ class Records:
             self._ledger.execute(
                 f"DELETE FROM {table} WHERE run = ? AND epoch > ?", [run, progress.epochs]
             )
-        self._progress(run, progress, enumerate(progress.curve, 1))
+        self._progress(run, progress)
 
-    def advance(self, run: str, progress: Progress) -> None:
+    def advance(self, message: EvaluationFinished) -> None:
         """A run has finished an epoch."""
-        last = progress.epochs
-        self._progress(run, progress, [(last, progress.curve[-1])] if last else [])
+        self._epochs(message.run, [(message.number, message.epoch)])
+        standing = {
+            "epochs": message.number,
+            "best_epoch": message.best_epoch,
+            "selection": message.selection,
+            "excess": message.excess,
+        }
+        self._update(message.run, standing)
 
     def finish(
         self,
@@ -182,7 +189,7 @@ class Records:
             references: by evaluation set; written only if none of the task are known.
             about: `device` and `versions`, of the worker.
         """
-        self._progress(run, progress, enumerate(progress.curve, 1))
+        self._progress(run, progress)
         self._update(
             run,
             {
@@ -242,12 +249,15 @@ class Records:
             "UPDATE sessions SET ended = ?, outcome = ? WHERE number = ?", [now(), outcome, number]
         )
 
-    def _progress(self, run: str, progress: Progress, epochs: Iterable[tuple[int, Epoch]]) -> None:
+    def _epochs(self, run: str, epochs: Iterable[tuple[int, Epoch]]) -> None:
         for number, epoch in epochs:
             place = {"run": run, "epoch": number}
             self._ledger.put("epochs", place | {"learning_rate": epoch.learning_rate})
             for name, totals in (("train", epoch.train), ("validation", epoch.validation)):
                 self._ledger.put("curves", *_totals(place | {"set": name}, totals))
+
+    def _progress(self, run: str, progress: Progress) -> None:
+        self._epochs(run, enumerate(progress.curve, 1))
         first = progress.curve[0].learning_rate if progress.curve else progress.schedule.rate
         self._update(
             run,
