@@ -42,7 +42,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def test_the_demo_leaves_a_report(demo: tuple[Path, str]) -> None:
     page, printed = demo
     assert page.name == "index.html" and page.exists()
-    assert len(list(page.parent.glob("runs/*/restart-*.safetensors"))) == 6
+    assert len(list(page.parent.glob("runs/**/restart-*.safetensors"))) == 6
     assert "elman-3 scores the same with memory frozen as with nothing frozen" in printed
     assert "What the results say" in page.read_text()
     assert all(len(line) <= 80 for line in printed.splitlines())
@@ -50,7 +50,7 @@ def test_the_demo_leaves_a_report(demo: tuple[Path, str]) -> None:
 
 def test_a_second_call_only_reports_and_says_the_same(demo: tuple[Path, str]) -> None:
     page, printed = demo
-    checkpoints = {path: path.stat().st_mtime_ns for path in page.parent.glob("runs/*/restart*")}
+    checkpoints = {path: path.stat().st_mtime_ns for path in page.parent.glob("runs/**/restart*")}
     assert run(page.parent)[1] == printed
     assert {path: path.stat().st_mtime_ns for path in checkpoints} == checkpoints
 

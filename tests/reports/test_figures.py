@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from memrnn.reports import draw, save_figure, svg
+from memrnn.reports._templates import inline
 from memrnn.tasks import SetDescription
 from reports.results_synthetic import (
     COPYING,
@@ -143,3 +144,10 @@ def test_what_cannot_be_drawn_is_refused():
         draw([])
     with pytest.raises(ValueError, match="Two results are count-3, lstm, nothing frozen"):
         draw([make_result(), make_result()])
+
+
+def test_a_small_drawing_is_not_made_a_giant():
+    text = inline('<svg width="100pt" height="50pt"><g/></svg>', "one", "A title", "What it shows")
+    assert text.startswith('<svg id="one"')
+    assert 'style="max-width: 180px"' in text
+    assert "pt" not in text.partition("<title")[0]

@@ -13,9 +13,9 @@ from memrnn.reports.study._scores import first_set, last_set, reaches_beyond, st
 from memrnn.reports.study._study_tables import stems
 from memrnn.reports.study._table import to_csv, to_latex
 from memrnn.tasks import BAYES, SetDescription
+from reports.page_parser import Page
 from reports.results_synthetic import COPYING, ERROR, INF, NAN, RECOGNITION, lengths, strings_task
 from reports.study_synthetic import make_results, make_study
-from reports.test_page import Page
 
 NOWHERE = Path("/nowhere/other")
 

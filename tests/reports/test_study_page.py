@@ -21,9 +21,9 @@ from memrnn.reports.study._table import to_csv
 from memrnn.reports.study._validation_figure import draw_validation, floor_above_bound
 from memrnn.studies import RunFailed, Study, load_results, parse_study, run_job, run_study
 from memrnn.tasks import BAYES
+from reports.page_parser import Page
 from reports.results_synthetic import strings_task
 from reports.study_synthetic import BOUND, CEILING, FLOOR, VERSIONS, make_results, make_study
-from reports.test_page import Page
 
 NOWHERE = Path("/nowhere/smoke")
 """A page is made of results and a name; nothing is read or written there."""

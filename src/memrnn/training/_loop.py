@@ -4,6 +4,7 @@ With one slot a run trains as it is, without an axis of slots; several train in 
 """
 
 import contextlib
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -107,7 +108,7 @@ class _Loop:
         self.training: list[_Training] = []  # with a slot
         self.pack: Pack | _OneSlot | None = None
         self.writer = Writer()
-        self.written = time.monotonic()
+        self.written = -math.inf  # the first epoch is written at once
 
     def run(self) -> Generator[Step]:
         try:

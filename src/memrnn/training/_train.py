@@ -1,5 +1,6 @@
 """Trains the restarts of one experiment, into one folder."""
 
+import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -133,9 +134,14 @@ class TrainingJob:
     restarts: Sequence[int]
     out: Path
 
-    def run(self) -> Steps:
+    def run(self) -> Generator[tuple[int, Progress] | Exception]:
+        """What `_in_this_process` yields; an error, which ends the job, is the last event."""
         use_compile_cache()
-        return _in_this_process(load_experiment(self.out), self.restarts, self.out)
+        try:
+            yield from _in_this_process(load_experiment(self.out), self.restarts, self.out)
+        except Exception as error:
+            error.add_note("".join(traceback.format_exception(error)))  # of the worker
+            yield error
 
 
 def _in_workers(
@@ -144,7 +150,10 @@ def _in_workers(
     size, out = engine.runs_in_a_job, out.resolve()
     lots = [numbers[first : first + size] for first in range(0, len(numbers), size)]
     jobs = [TrainingJob(number, lot, out) for number, lot in enumerate(lots)]
-    yield from run_jobs(engine, jobs, stop_after)
+    for event in run_jobs(engine, jobs, stop_after):
+        if isinstance(event, Exception):
+            raise event
+        yield event
 
 
 def _trained(experiment: Experiment, numbers: Sequence[int], out: Path) -> Iterator[Trained]:
