@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from memrnn.errors import MemrnnError
 from memrnn.identity import model_meaning, restart_seed
@@ -27,6 +27,9 @@ class TrainingConfig:
         lr_patience: epochs without improvement (relative threshold 1e-4) that are forgiven.
         early_stopping_patience: epochs without strict improvement after which training ends.
         precision: number format of the parameters and of training.
+        matmul_precision: of float32 products in training: float32, or tf32, which GPUs compute
+            faster from factors rounded to 10 bits; a CPU always computes in float32. Validation
+            and evaluation are in float32.
 
     Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 4 and appendix A.
     """
@@ -38,6 +41,7 @@ class TrainingConfig:
     lr_patience: int = 5
     early_stopping_patience: int = 10
     precision: str = "float32"
+    matmul_precision: Literal["float32", "tf32"] = "float32"
 
     def __post_init__(self) -> None:
         if self.max_epochs < 0:

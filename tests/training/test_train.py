@@ -2,6 +2,7 @@
 
 import json
 import math
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -102,6 +103,47 @@ def test_a_restart_lets_go_of_its_strings_when_it_is_done(tmp_path: Path) -> Non
         assert {"data", "validation"} <= vars(restart).keys()
         restart.advance()
     assert restart.finished and not {"data", "validation"} & vars(restart).keys()
+
+
+def test_workers_leave_the_bits_of_one_process(unbroken: Path, tmp_path: Path) -> None:
+    seen: dict[int, list[int]] = {}
+    run = train(
+        small(),
+        tmp_path / "run",
+        restarts=3,
+        workers=2,
+        listener=lambda number, progress: seen.setdefault(number, []).append(progress.epochs),
+    )
+    assert files(tmp_path / "run") == files(unbroken)
+    assert seen == {number: [0, 1, 2, 3, 4] for number in range(3)}
+    assert [one.progress for one in run.restarts] == [
+        one.progress for one in load_run(unbroken).restarts
+    ]
+
+
+def test_training_stops_in_time_and_goes_on(tmp_path: Path) -> None:
+    long = small(max_epochs=900, early_stopping_patience=900)
+    train(long, tmp_path / "calm", restarts=1)
+    began = time.monotonic()
+    stopped = train(long, tmp_path / "run", restarts=1, stop_after=5.0)
+    assert time.monotonic() - began < 5 + 10
+    (one,) = stopped.restarts
+    assert 0 < one.progress.epochs < 900
+    first: list[int] = []
+    train(long, tmp_path / "run", restarts=1, listener=lambda _, now: first.append(now.epochs))
+    assert first[0] == one.progress.epochs
+    assert files(tmp_path / "run") == files(tmp_path / "calm")
+
+
+def test_a_lost_worker_is_said_and_costs_nothing(unbroken: Path, tmp_path: Path) -> None:
+    def kill(number: int, progress: Progress) -> None:
+        for child in multiprocessing.active_children():
+            child.kill()
+
+    with pytest.raises(memrnn.MemrnnError, match=r"ended by SIGKILL\. The same command continues"):
+        train(small(), tmp_path / "run", restarts=3, workers=2, listener=kill)
+    train(small(), tmp_path / "run", restarts=3)
+    assert files(tmp_path / "run") == files(unbroken)
 
 
 def test_restarts_do_not_depend_on_their_neighbours(unbroken: Path, tmp_path: Path) -> None:
@@ -228,6 +270,14 @@ def test_with_everything_frozen_the_random_start_is_scored(tmp_path: Path) -> No
     assert (restart.progress.status, restart.progress.epochs) == ("done", 1)
     assert restart.progress.curve[0].train == {}
     assert np.isfinite(restart.progress.schedule.best)
+
+
+def test_products_are_rounded_where_it_was_asked_for() -> None:
+    """In the program's text: a CPU computes both in float32."""
+    for name, precision, other in (("float32", "HIGHEST", "HIGH]"), ("tf32", "HIGH]", "HIGHEST")):
+        restart = Restart(small(matmul_precision=name), 0)
+        text = epoch_program.lower(*restart.epoch_arguments()).as_text()
+        assert precision in text and other not in text
 
 
 def test_frozen_components_cost_no_gradient() -> None:

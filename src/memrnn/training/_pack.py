@@ -15,7 +15,7 @@ from memrnn.network import Network
 from memrnn.parts import PARTS
 from memrnn.precision import scope
 from memrnn.tasks import Data, Scores, Traced, of_items, total
-from memrnn.training._programs import Learner, Plan, epoch, optimizer
+from memrnn.training._programs import Learner, Plan, Rule, epoch, optimizer
 from memrnn.training._restart import Outcome, Restart
 from memrnn.training._start import BEST
 from memrnn.training._writer import Checkpoint
@@ -43,7 +43,8 @@ class Key(NamedTuple):
     """What must agree for restarts to share a program: all that it is compiled for."""
 
     traced: Traced
-    config: tuple[float, str]
+    rule: Rule
+    precision: str
     structure: Any
     shapes: tuple[Any, ...]
     carries: bool
@@ -56,7 +57,8 @@ def key_of(restart: Restart) -> Key:
     leaves, structure = jax.tree.flatten(arrays)
     return Key(
         Traced.of(task),
-        (config.max_grad_norm, config.precision),
+        Rule.of(config),
+        config.precision,
         structure,
         tuple((np.shape(leaf), np.dtype(leaf.dtype).name) for leaf in leaves),
         restart.validation.carries,
@@ -89,7 +91,7 @@ class Pack:
             self._slots: Slots = jax.device_put(many)
         self._static = (
             Traced.of(first.experiment.task),
-            config.max_grad_norm,
+            Rule.of(config),
             _Validation(first.validation.carries, min(slots, policy().validated)),
         )
 
@@ -220,7 +222,7 @@ class _Validation(NamedTuple):
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _epoch_of_all(
     traced: Traced,
-    max_grad_norm: float,
+    rule: Rule,
     validation: _Validation,
     slots: Slots,
     shared: Any,
@@ -238,7 +240,7 @@ def _epoch_of_all(
         nothing = jax.tree.map(lambda _: None, slots.network)
         learner = Learner(slots.network, slots.optimizer)
         data = Data(slots.own, shared)
-        return epoch(traced, task.widths[-1:], max_grad_norm, learner, nothing, data, plan)
+        return epoch(traced, task.widths[-1:], rule, learner, nothing, data, plan)
 
     def validate(arguments: tuple[Network, list[Any]]) -> list[Scores]:
         network, batches = arguments

@@ -11,9 +11,13 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
+from memrnn.experiment import TrainingConfig
 from memrnn.network import Network
 from memrnn.parts import by_component
 from memrnn.tasks import Data, Scores, Traced
+
+MATMUL = {"float32": "highest", "tf32": "tensorfloat32"}
+"""What JAX calls the precisions of products."""
 
 
 class Learner(NamedTuple):
@@ -21,6 +25,21 @@ class Learner(NamedTuple):
 
     trained: Network
     optimizer: Any
+
+
+class Rule(NamedTuple):
+    """What an epoch's program needs of the configuration.
+
+    Attributes:
+        max_grad_norm, matmul_precision: as `TrainingConfig` has them.
+    """
+
+    max_grad_norm: float
+    matmul_precision: str
+
+    @staticmethod
+    def of(config: TrainingConfig) -> "Rule":
+        return Rule(config.max_grad_norm, config.matmul_precision)
 
 
 class Plan(NamedTuple):
@@ -67,7 +86,7 @@ def only_output_trains(trained: Network) -> bool:
 def epoch(
     traced: Traced,
     widths: tuple[int, ...],
-    max_grad_norm: float,
+    rule: Rule,
     learner: Learner,
     frozen: Network,
     data: Data,
@@ -82,7 +101,7 @@ def epoch(
         The next learner, scores per update and item, and whether all parameters are finite.
     """
     task = traced.task
-    update = optimizer(max_grad_norm).update
+    update = optimizer(rule.max_grad_norm).update
     key = jax.random.wrap_key_data(jnp.asarray(plan.key))
 
     def gradient(width: int) -> Callable:
@@ -90,7 +109,11 @@ def epoch(
             batch = task.batch(data, item, width)
             return task.loss(eqx.combine(trained, frozen), carry, batch, key)
 
-        return jax.grad(loss, has_aux=True)
+        def graded(*arguments: Any) -> Any:
+            with jax.default_matmul_precision(MATMUL[rule.matmul_precision]):
+                return jax.grad(loss, has_aux=True)(*arguments)
+
+        return graded
 
     def choose(trained: Network, frozen: Network) -> Network:
         """The components that are trained from one network, the others from the other one."""

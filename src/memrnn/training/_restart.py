@@ -24,6 +24,7 @@ from memrnn.tasks import Data, EvaluationSet, Metric, Total, Totals, Traced, sco
 from memrnn.training._programs import (
     Learner,
     Plan,
+    Rule,
     epoch_program,
     new_learner,
     only_output_trains,
@@ -191,7 +192,7 @@ class Restart:
 
     def epoch_arguments(
         self,
-    ) -> tuple[Traced, tuple[int, ...], float, Learner, Network, Data, Plan]:
+    ) -> tuple[Traced, tuple[int, ...], Rule, Learner, Network, Data, Plan]:
         """What `epoch_program` takes for the next epoch."""
         task = self.experiment.task
         # Without a loop over time, padding costs next to nothing.
@@ -199,7 +200,7 @@ class Restart:
         return (
             Traced.of(task),
             widths,
-            self.experiment.config.max_grad_norm,
+            Rule.of(self.experiment.config),
             self.learner,
             self.frozen,
             self._data_on_device,
