@@ -4,6 +4,7 @@ import json
 import math
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -430,6 +431,17 @@ def test_a_checkpoint_of_another_restart_is_refused(tmp_path: Path) -> None:
     os.replace(folder / "restart-000.safetensors", folder / "restart-001.safetensors")
     with pytest.raises(memrnn.MemrnnError, match="belongs to another experiment or restart"):
         load_run(folder)
+
+
+def test_foreign_files_are_left_alone_or_refused(unbroken: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(unbroken, tmp_path / "run")
+    (folder / "notes.txt").write_text("mine")
+    assert len(load_run(folder).restarts) == 3
+    for name in ("restart-1.safetensors", "restart-001 (copy).safetensors"):
+        shutil.copy(folder / "restart-001.safetensors", folder / name)
+        with pytest.raises(memrnn.MemrnnError, match="is no checkpoint that memrnn has written"):
+            load_run(folder)
+        (folder / name).unlink()
 
 
 def test_a_full_disk_ends_training_and_loses_nothing(

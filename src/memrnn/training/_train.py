@@ -190,8 +190,12 @@ def load_run(out: str | Path) -> Run:
         MemrnnError: if there is none, or a checkpoint is damaged or belongs elsewhere.
     """
     out, experiment = Path(out), load_experiment(out)
-    names = [path.stem for path in sorted(out.glob("restart-*.safetensors"))]
-    numbers = [int(name.removeprefix("restart-")) for name in names]
+    numbers: list[int] = []
+    for path in sorted(out.glob("restart-*.safetensors")):
+        text = path.stem.removeprefix("restart-")
+        if not text.isdecimal() or path != checkpoint_path(out, int(text)):
+            raise MemrnnError(f"{path} is no checkpoint that memrnn has written here; remove it.")
+        numbers.append(int(text))
     restarts = tuple(_trained(experiment, numbers, out))
     if not restarts:
         raise MemrnnError(f"{out} holds no checkpoint yet; train for at least one epoch first.")
