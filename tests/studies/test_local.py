@@ -202,7 +202,7 @@ def test_gpus_are_used_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_study_stops_in_time_and_goes_on(tmp_path: Path) -> None:
     """No epoch that was reported is trained again, and what comes out is the same to the bit."""
-    epochs = {"max_epochs": 900, "early_stopping_patience": 900}
+    epochs = {"max_epochs": 600, "early_stopping_patience": 600}
     study = small_study(models=["jm-3"], config=epochs)
     # First, so that its programs are in the cache and the time below is spent on epochs.
     assert run_study(study, tmp_path / "calm", LocalEngine(2)) == {"done": 2}

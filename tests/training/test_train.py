@@ -123,13 +123,13 @@ def test_workers_leave_the_bits_of_one_process(unbroken: Path, tmp_path: Path) -
 
 
 def test_training_stops_in_time_and_goes_on(tmp_path: Path) -> None:
-    long = small(max_epochs=900, early_stopping_patience=900)
+    long = small(max_epochs=600, early_stopping_patience=600)
     train(long, tmp_path / "calm", restarts=1)
     began = time.monotonic()
     stopped = train(long, tmp_path / "run", restarts=1, stop_after=5.0)
     assert time.monotonic() - began < 5 + 10
     (one,) = stopped.restarts
-    assert 0 < one.progress.epochs < 900
+    assert 0 < one.progress.epochs < 600
     first: list[int] = []
     train(long, tmp_path / "run", restarts=1, listener=lambda _, now: first.append(now.epochs))
     assert first[0] == one.progress.epochs
