@@ -34,7 +34,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         restart = Restart(experiment, 0, Path(folder) / "restart.safetensors")
         begin = time.perf_counter()
-        epoch_program.lower(*restart.epoch_arguments()).compile()
+        epoch_program().lower(*restart.epoch_arguments()).compile()
         compiling = time.perf_counter() - begin
         restart.advance()
         seconds = []

@@ -39,7 +39,7 @@ def ours(model: str, length: int, steps: int = STEPS):
 
     def run() -> float:
         begin = time.perf_counter()
-        jax.block_until_ready(epoch_program(*arguments))
+        jax.block_until_ready(epoch_program()(*arguments))
         return (time.perf_counter() - begin) / steps
 
     return run

@@ -44,7 +44,7 @@ if what == "evaluation":
 else:
     arguments = restart.epoch_arguments()
 def step():
-    jax.block_until_ready(epoch_program(*arguments))
+    jax.block_until_ready(epoch_program()(*arguments))
 def advance():
     restart.advance()
     restart.save()

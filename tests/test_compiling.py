@@ -90,7 +90,7 @@ def test_a_second_start_takes_every_program_from_the_cache(tmp_path: Path) -> No
 def lowered(experiment: memrnn.Experiment) -> str:
     """The program of an experiment's epoch before it is compiled."""
     with scope("float32"):
-        return epoch_program.lower(*Restart(experiment, 0).epoch_arguments()).as_text()
+        return epoch_program().lower(*Restart(experiment, 0).epoch_arguments()).as_text()
 
 
 def test_languages_with_equally_many_symbols_share_their_programs() -> None:

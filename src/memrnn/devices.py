@@ -1,5 +1,8 @@
 """How programs are shaped for the device that runs them: measured numbers, one table."""
 
+import functools
+import os
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -16,7 +19,8 @@ class Policy(NamedTuple):
             for all strings at once.
         unroll: steps per iteration of a loop over time whose steps are small.
         validated: slots that are scored at a time.
-        checkpoint_seconds: between two checkpoints of a pack.
+        checkpoint_seconds: between two checkpoints of a run or a pack.
+        compiler_options: for XLA; those that `$XLA_FLAGS` names are left to it.
     """
 
     slots: int
@@ -24,21 +28,50 @@ class Policy(NamedTuple):
     unroll: int
     validated: int
     checkpoint_seconds: float
+    compiler_options: Mapping[str, int | bool]
 
+
+_CPU_OPTIONS: dict[str, int | bool] = {"xla_backend_optimization_level": 2}
+"""Level 3 compiles for longer and computes no faster."""
+
+if jax.__version_info__ < (0, 11):
+    # The older emitters, which JAX 0.11 no longer has: half the time of compiling, and code that
+    # is as fast.
+    _CPU_OPTIONS["xla_cpu_use_fusion_emitters"] = False
 
 POLICIES = {
     # 14 MB: `docs/nondeterministic.md`.
-    "cpu": Policy(1, 14 << 20, 1, 40, 60.0),
+    "cpu": Policy(1, 14 << 20, 1, 40, 1.0, _CPU_OPTIONS),
     # On an H100 starting a step costs more than computing it, and there is no cache to stay in:
     # rns-3-3 in version 0.1, 1 and 40 restarts: 38 and 75 ms per update in groups, 8.5 and 38
     # without.
-    "gpu": Policy(160, None, 8, 40, 60.0),
+    "gpu": Policy(160, None, 8, 40, 60.0, {}),
 }
 
 
 def policy() -> Policy:
     """The numbers for the device that JAX uses by default."""
     return POLICIES["cpu" if jax.default_backend() == "cpu" else "gpu"]
+
+
+def compiled(static_argnums: int | tuple[int, ...]) -> Callable[[Callable], Any]:
+    """A decorator: `jax.jit` with the options of the policy.
+
+    It makes a function without arguments that returns the jitted one, since which device there is
+    is known when programs run, and not when modules are imported.
+    """
+
+    def decorate(function: Callable) -> Any:
+        @functools.cache
+        def jitted() -> Any:
+            flags = os.environ.get("XLA_FLAGS", "")
+            options = policy().compiler_options.items()
+            kept = {name: value for name, value in options if name not in flags}
+            return jax.jit(function, static_argnums=static_argnums, compiler_options=kept)
+
+        return jitted
+
+    return decorate
 
 
 def memory_limit() -> int:
@@ -55,7 +88,7 @@ def describe() -> list[dict[str, Any]]:
             "kind": device.device_kind,
             "cores": cores() if device.platform == "cpu" else None,
             "memory_gb": round(memory_limit() / 1e9, 1),
-            **policy()._asdict(),
+            **policy()._asdict() | {"compiler_options": dict(policy().compiler_options)},
         }
         for device in jax.devices()
     ]

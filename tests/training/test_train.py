@@ -277,7 +277,7 @@ def test_products_are_rounded_where_it_was_asked_for() -> None:
     """In the program's text: a CPU computes both in float32."""
     for name, precision, other in (("float32", "HIGHEST", "HIGH]"), ("tf32", "HIGH]", "HIGHEST")):
         restart = Restart(small(matmul_precision=name), 0)
-        text = epoch_program.lower(*restart.epoch_arguments()).as_text()
+        text = epoch_program().lower(*restart.epoch_arguments()).as_text()
         assert precision in text and other not in text
 
 
@@ -286,7 +286,7 @@ def test_frozen_components_cost_no_gradient() -> None:
 
     def loops(freeze: tuple[str, ...]) -> int:
         restart = Restart(small(freeze=freeze, train_lengths=(9, 9)), 0)
-        program = epoch_program.lower(*restart.epoch_arguments()).compile()
+        program = epoch_program().lower(*restart.epoch_arguments()).compile()
         return program.as_text().count(" while(")
 
     trained, frozen = partition(Restart(small(), 0).network, ("memory",))

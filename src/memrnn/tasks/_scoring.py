@@ -1,12 +1,12 @@
 """From the scores of batches to scores of items and totals of groups, in float64 on the host."""
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
+from memrnn.devices import compiled
 from memrnn.network import Network
 from memrnn.tasks._metrics import Scores, Total, Totals
 from memrnn.tasks._task import EvaluationSet, Task, Traced
@@ -20,14 +20,14 @@ def score_set(task: Task, network: Network, evaluation_set: EvaluationSet) -> It
     carry, found = task.carry(network), list[Scores]()
     traced = Traced.of(task)
     for batch in evaluation_set.batches:
-        following, scores = _score(traced, network, carry, batch)
+        following, scores = _score()(traced, network, carry, batch)
         if evaluation_set.carries:
             carry = following
         found.append(scores)
     return of_items(evaluation_set, jax.device_get(found))
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(static_argnums=0)
 def _score(traced: Traced, network: Network, carry: Any, batch: Any) -> tuple[Any, Scores]:
     return traced.task.score(network, carry, batch)
 

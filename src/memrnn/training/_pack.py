@@ -1,6 +1,5 @@
 """Restarts that train side by side in one program, each in a slot of a new first axis: for GPUs."""
 
-import functools
 import time
 from typing import Any, NamedTuple
 
@@ -10,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Int
 
 from memrnn import checkpoints
-from memrnn.devices import policy
+from memrnn.devices import compiled, policy
 from memrnn.network import Network
 from memrnn.parts import PARTS
 from memrnn.precision import scope
@@ -147,7 +146,7 @@ class Pack:
             some = next(plan for plan in plans if plan is not None)
             plan = jax.tree.map(lambda *leaves: np.stack(leaves), *(one or some for one in plans))
             began = time.perf_counter()
-            network, optimizer, *found = _epoch_of_all(
+            network, optimizer, *found = _epoch_of_all()(
                 *self._static, self._slots, self._shared, plan
             )
             jax.block_until_ready(found)
@@ -219,7 +218,7 @@ class _Validation(NamedTuple):
     at_once: int
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+@compiled(static_argnums=(0, 1, 2))
 def _epoch_of_all(
     traced: Traced,
     rule: Rule,

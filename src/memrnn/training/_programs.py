@@ -11,6 +11,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
+from memrnn.devices import compiled
 from memrnn.experiment import TrainingConfig
 from memrnn.network import Network
 from memrnn.parts import by_component
@@ -152,5 +153,5 @@ def epoch(
     return learner, scores, functools.reduce(jnp.logical_and, finite, jnp.array(True))
 
 
-epoch_program = jax.jit(epoch, static_argnums=(0, 1, 2))
-"""`epoch`, compiled once for all restarts whose arrays have the same shapes."""
+epoch_program = compiled(static_argnums=(0, 1, 2))(epoch)
+"""Returns `epoch` as a program, compiled once for restarts whose arrays have the same shapes."""

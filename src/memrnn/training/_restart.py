@@ -227,7 +227,7 @@ class Restart:
         """One epoch: train, validate, schedule."""
         train, finite = dict[str, Total](), True
         if self.trains:
-            self.learner, scores, all_finite = epoch_program(*self.epoch_arguments())
+            self.learner, scores, all_finite = epoch_program()(*self.epoch_arguments())
             train, finite = total(jax.device_get(scores)), bool(all_finite)
         network = self.network
         scored = score_set(self.experiment.task, network, self._validation_on_device)
