@@ -33,6 +33,8 @@ def test_languages_share_programs(tmp_path: Path) -> None:
     found = forecast(study, tmp_path / "out", workers=2)
     assert (found.runs, found.programs) == (8, 2)
     assert found.memory > 0
+    two_symbols = small_study(languages=["count-3", "unmarked-copy"], models=["lstm-4"])
+    assert forecast(two_symbols, tmp_path / "out", workers=2).programs == 2
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90.0), ("9m", 540.0), ("1.5h", 5400.0)])

@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import jax
+
 from memrnn.parts import parameter_count
 from memrnn.precision import cast, scope
 from memrnn.printing import duration, size
 from memrnn.studies._ledger import LEDGER_FILE
 from memrnn.studies._status import study_status
 from memrnn.studies._study import Study, plan
+from memrnn.tasks import Traced
 
 COPIES = 4
 """Of all parameters in a checkpoint: the network, the best one, and the optimiser's two moments."""
@@ -57,9 +60,12 @@ def forecast(study: Study, out: str | Path, workers: int) -> Forecast:
     cells = list(dict.fromkeys(run.experiment for run in runs))
     programs, memory, disk = set[str](), 0, 0
     for cell in cells:
-        programs.add(repr((type(cell.task), cell.task.program, cell.model, cell.freeze)))
         with scope(study.config.precision):
             network = cast(cell.task.build(cell.definition, 0), study.config.precision)
+            # Arrays of other shapes, as those of a language with more symbols, need their own.
+            shapes = [leaf.shape for leaf in jax.tree.leaves(network)]
+            traced = Traced.of(cell.task)
+            programs.add(repr((traced.kind, traced.program, cell.model, cell.freeze, shapes)))
             needed = cell.task.check_memory(network, training=True, workers=workers)
         memory = max(memory, needed)
         disk += COPIES * parameter_count(network) * network.dtype.itemsize * study.restarts
