@@ -65,7 +65,7 @@ def demo_command(out: Path = Path("demo"), seed: int = 0, workers: int | None = 
     from memrnn.demo import run_demo
 
     study = dataclasses.replace(load_study("demo"), seed=seed)
-    run_demo(study, out, workers, Console())
+    print(run_demo(study, out, workers, Console()))
 
 
 def languages_command(json: bool = False) -> None:
