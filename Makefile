@@ -83,7 +83,8 @@ other: ## the tests with another Python and JAX: make other PYTHON=python3.13 JA
 	sed -n '/==/s/ \\$$//p' requirements.lock | grep -v '^jax\(lib\)\?==' >"$$folder/constraints.txt"; \
 	$(PYTHON) -m venv "$$folder/venv"; \
 	"$$folder/venv/bin/python" $(PIP) install --no-compile --constraint "$$folder/constraints.txt" \
-	  "jax==$(JAX)" ".[ray]" beartype hypothesis playwright pytest pytest-cov pytest-xdist; \
+	  "jax==$(JAX)" ".[ray]" beartype editables hatchling hypothesis playwright pytest pytest-cov \
+	  pytest-xdist; \
 	"$$folder/venv/bin/python" -c 'import jax, sys; print("Python", sys.version, "JAX", jax.__version__)'; \
 	"$$folder/venv/bin/python" -m pytest --numprocesses $(WORKERS) --maxprocesses 4 $(ARGS)
 

@@ -133,6 +133,11 @@ def _is_loose(kind: type) -> bool:
 
 def _own_source(thing: Any) -> str | None:
     """Digest of the source of a class or function; of a class without one, of its functions."""
+    code = getattr(inspect.unwrap(thing), "__code__", None)
+    if code is not None and code.co_filename == "<string>":
+        # From Python 3.13 on the text of `python -c` has this name; that of `exec` has it, too, and
+        # is not kept.
+        return None
     try:
         return _tree_digest(ast.parse(textwrap.dedent(inspect.getsource(thing))))
     except SyntaxError:  # a lambda inside an expression

@@ -46,7 +46,11 @@ class Ledger:
             else:
                 self._database = connect(self.path, LOCK_TIMEOUT)
             self._database.row_factory = sqlite3.Row
-            self._prepare(create)
+            try:
+                self._prepare(create)
+            except BaseException:
+                self.close()
+                raise
 
     def _prepare(self, create: bool) -> None:
         found = self._database.execute("PRAGMA quick_check(1)").fetchone()[0]
