@@ -146,7 +146,10 @@ def _own_source(thing: Any) -> str | None:
         if not inspect.isclass(thing):
             return None
     functions = sorted(
-        (name, value) for name, value in vars(thing).items() if inspect.isfunction(value)
+        (name, value)
+        for name, value in vars(thing).items()
+        # What a decorator puts there, such as `__replace__` of dataclasses, is not the class's own.
+        if inspect.isfunction(value) and value.__module__ == thing.__module__
     )
     parts = {name: _own_source(value) for name, value in functions}
     return digest(parts) if any(parts.values()) else None
