@@ -32,11 +32,10 @@ class Policy(NamedTuple):
 
 
 _CPU_OPTIONS: dict[str, int | bool] = {"xla_backend_optimization_level": 2}
-"""Level 3 compiles for longer and computes no faster."""
+"""With level 3 and the newer emitters compiling takes longer, see `docs/results.md`."""
 
 if jax.__version_info__ < (0, 11):
-    # The older emitters, which JAX 0.11 no longer has: half the time of compiling, and code that
-    # is as fast.
+    # The older emitters compile faster; JAX 0.11 no longer has them.
     _CPU_OPTIONS["xla_cpu_use_fusion_emitters"] = False
 
 POLICIES = {

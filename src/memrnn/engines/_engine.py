@@ -58,7 +58,7 @@ class Engine(Protocol):
 
     @property
     def runs_in_a_job(self) -> int:
-        """How many runs of a model a job should hold, if so many wait.
+        """Number of runs of a model that a job should hold, where as many are waiting.
 
         1 where a worker trains them one after another; on a GPU, which trains many at a time, at
         least as many as its memory holds.

@@ -4,7 +4,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Generator, Iterable
-from typing import Any
 
 from memrnn.engines._engine import Engine, Job, JobFinished, JobStarted, WorkerLost
 from memrnn.errors import MemrnnError
@@ -42,20 +41,17 @@ def run_jobs(engine: Engine, jobs: Iterable[Job], stop_after: float | None = Non
                 return
             seconds = min(POLL_SECONDS, max(0.0, deadline - now)) or POLL_SECONDS
             for number, event in engine.poll(seconds):
-                yield from _event(event)
-                if isinstance(event, JobFinished):
-                    running.discard(number)
+                match event:
+                    case JobStarted():
+                        pass
+                    case JobFinished():
+                        running.discard(number)
+                    case WorkerLost(reason, fault):
+                        advice = " with fewer workers" if fault == "memory" else ""
+                        raise MemrnnError(
+                            f"A worker was lost: {reason}. The same command continues{advice}."
+                        )
+                    case _:
+                        yield event
     finally:
         engine.close()
-
-
-def _event(event: Any) -> Generator:
-    if isinstance(event, WorkerLost):
-        raise MemrnnError(
-            f"A worker was lost: {event.reason}. The same command continues, with --workers as "
-            "many as the memory holds."
-            if event.fault == "memory"
-            else f"A worker was lost: {event.reason}. The same command continues."
-        )
-    if not isinstance(event, JobStarted | JobFinished):
-        yield event

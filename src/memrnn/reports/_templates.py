@@ -7,7 +7,6 @@ from markupsafe import Markup
 
 from memrnn.printing import duration
 from memrnn.reports import _format as form
-from memrnn.reports._summary import metric_label
 
 LARGEST = 1.8
 """Pixels that a point of a drawing becomes at most; in print it is 4/3."""
@@ -23,9 +22,6 @@ def template(name: str) -> Template:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "value": form.value,
-        "normalised": form.normalised,
-        "metric_label": metric_label,
         "listed": form.listed,
         "duration": duration,
     }

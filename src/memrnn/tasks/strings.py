@@ -4,22 +4,23 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from memrnn.errors import MemrnnError
 from memrnn.languages import Law, canonical_language_name, get_language
 from memrnn.memory_limit import check_memory_limit
 from memrnn.models import Model
-from memrnn.network import Network, OneHot, from_zero
+from memrnn.network import Network, OneHot
 from memrnn.options import format_range
 from memrnn.padding import padded_lengths
 from memrnn.predictors import CEILING, FLOORS, Predictor, hits, surprisals
-from memrnn.tasks._metrics import AnyArray, Metric, Scores
+from memrnn.tasks._metrics import Metric, Scores
+from memrnn.tasks._string_predictions import Batch, HiddenStates, hidden_states, predict
 from memrnn.tasks._task import (
     BAYES,
     Data,
@@ -33,9 +34,6 @@ from memrnn.tasks._task import (
 
 EVALUATION_BATCH = 100
 """Strings per batch: the loop over time costs about the same for 10 strings as for 100."""
-
-UNDERFLOW = 1e-3
-"""Share of a reading that rounding may have removed, from which a string is flagged."""
 
 MOST_KEPT = 2**30
 """Bytes of hidden states that a run keeps at most; more are computed anew in every epoch."""
@@ -55,35 +53,6 @@ UNDERFLOWED = Metric(
     warning="In so many strings a run of the stack that rounding has removed may matter to the "
     "readings. Compare with --precision float64.",
 )
-
-
-class HiddenStates(NamedTuple):
-    """What the output layer reads of strings, time first: `hidden[t]` has seen t symbols.
-
-    Attributes:
-        hidden: the controller's hidden states, zeros before the first symbol.
-        underflow: bound of the share of any reading that rounding has removed, per string.
-    """
-
-    hidden: Float[Array, "length_plus_1 rows hidden"]
-    underflow: Float[Array, " rows"]
-
-
-class Batch(NamedTuple):
-    """Strings, padded at the end with any symbol; in `Data.own` with a first axis of batches.
-
-    Attributes:
-        tokens: symbol ids.
-        lengths: of the strings, without end-of-string; one per batch in `Data.own`, whose
-            batches hold strings of one length each.
-        determined: where the prefix leaves no choice; None where it is not asked.
-        states: what the output layer reads, where it is the same in every epoch.
-    """
-
-    tokens: Int[AnyArray, "*rows longest"]
-    lengths: Int[AnyArray, " rows"]
-    determined: Bool[AnyArray, "rows longest_plus_1"] | None = None
-    states: HiddenStates | None = None
 
 
 @dataclass(frozen=True)
@@ -193,12 +162,12 @@ class Strings(Task):
         self, network: Network, carry: Any, batch: Batch, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], tuple[Any, Scores]]:
         del key
-        predicted = _predict(network, batch)
+        predicted = predict(network, batch)
         scores = {PERPLEXITY.name: (jnp.sum(predicted.nats, axis=0), predicted.symbols)}
         return jnp.sum(predicted.nats) / batch.tokens.shape[0], (carry, scores)
 
     def score(self, network: Network, carry: Any, batch: Batch) -> tuple[Any, Scores]:
-        predicted = _predict(network, batch)
+        predicted = predict(network, batch)
         right, symbols = predicted.right, predicted.symbols
         one = jnp.ones_like(symbols)
         columns = [predicted.nats, right, predicted.not_finite]
@@ -324,60 +293,10 @@ class Strings(Task):
         return _test_strings(self.law.language.name, bounds[name], self.samples_per_length)
 
 
-class _Predicted(NamedTuple):
-    """What a network predicts of strings, time first: position t predicts symbol t + 1.
-
-    Attributes:
-        nats: negative log-likelihood of every symbol and of end-of-string; 0 on padding.
-        right: whether the arg max is right, which it never is where a logit is not finite.
-        not_finite: where a logit is not finite.
-        symbols: predicted symbols per string, end-of-string included.
-        underflow: strings of which rounding may have removed what matters.
-    """
-
-    nats: Float[Array, "positions rows"]
-    right: Bool[Array, "positions rows"]
-    not_finite: Bool[Array, "positions rows"]
-    symbols: Float[Array, " rows"]
-    underflow: Bool[Array, " rows"]
-
-
-def _predict(network: Network, batch: Batch) -> _Predicted:
-    """Nats are computed in float32, or float64 if the logits are, whatever the network's format."""
-    tokens, lengths = jnp.asarray(batch.tokens), jnp.asarray(batch.lengths)
-    states = batch.states or _hidden_states(network, tokens)
-    logits = network.output(states.hidden)
-    logits = logits.astype(jnp.float64 if logits.dtype == jnp.float64 else jnp.float32)
-    end = logits.shape[-1] - 1
-    positions = jnp.arange(tokens.shape[1] + 1, dtype=lengths.dtype)[:, None]
-    padded = jnp.pad(tokens, ((0, 0), (0, 1))).T
-    targets = jnp.where(positions == lengths[None], end, padded)
-    counted = positions <= lengths[None]
-    # One-hot instead of a gather: its gradient is a product, not a scatter.
-    chosen = jax.nn.one_hot(targets, end + 1, dtype=logits.dtype)
-    nats = jax.nn.logsumexp(logits, axis=-1) - jnp.sum(logits * chosen, axis=-1)
-    finite = jnp.all(jnp.isfinite(logits), axis=-1)
-    right = (jnp.argmax(logits, axis=-1).astype(targets.dtype) == targets) & finite
-    return _Predicted(
-        jnp.where(counted, nats, 0),
-        counted & right,
-        counted & ~finite,
-        (lengths + 1).astype(logits.dtype),
-        states.underflow > UNDERFLOW,
-    )
-
-
-def _hidden_states(network: Network, tokens: Int[Array, "rows longest"]) -> HiddenStates:
-    hidden, state = network.hidden(tokens.T)
-    none = jnp.zeros(tokens.shape[0], network.dtype)
-    underflow = network.memory.diagnostics(state.memory).get("underflow", none)
-    return HiddenStates(from_zero(hidden), underflow)
-
-
 @jax.jit
 def _states(network: Network, tokens: Int[Array, "batches rows longest"]) -> HiddenStates:
     """The hidden states of every batch, one after another: many at once need much memory."""
-    return jax.lax.map(lambda each: _hidden_states(network, each), tokens)
+    return jax.lax.map(lambda each: hidden_states(network, each), tokens)
 
 
 @functools.lru_cache(maxsize=8)

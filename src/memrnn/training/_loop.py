@@ -1,4 +1,4 @@
-"""The training loop: runs take slots, train epoch by epoch, and make room for the next ones.
+"""The training loop: assigns runs to slots, trains them, and replaces those that have ended.
 
 With one slot a run trains as it is, without an axis of slots; several train in one program.
 """

@@ -1,7 +1,7 @@
 """Trains the restarts of one experiment, into one folder."""
 
 import traceback
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,7 +106,7 @@ def train(
             for number, progress in steps:
                 if listener:
                     listener(number, progress)
-        return Run(experiment, tuple(_trained(experiment, numbers, out)), load_origin(out))
+        return Run(experiment, _trained(experiment, numbers, out), load_origin(out))
 
 
 Steps = Generator[tuple[int, Progress]]
@@ -156,14 +156,15 @@ def _in_workers(
         yield event
 
 
-def _trained(experiment: Experiment, numbers: Sequence[int], out: Path) -> Iterator[Trained]:
+def _trained(experiment: Experiment, numbers: Sequence[int], out: Path) -> tuple[Trained, ...]:
     """The restarts of these numbers that have a checkpoint, each at its best epoch."""
     with scope(experiment.config.precision):
-        for number in numbers:
-            path = checkpoint_path(out, number)
-            if path.exists():
-                restart = Restart(experiment, number, path)
-                yield Trained(number, restart.progress, restart.best)
+        found = [
+            Restart(experiment, number, path)
+            for number in numbers
+            if (path := checkpoint_path(out, number)).exists()
+        ]
+    return tuple(Trained(one.number, one.progress, one.best) for one in found)
 
 
 def open_restart(experiment: Experiment, number: int, out: Path) -> Restart:
@@ -176,7 +177,7 @@ def open_restart(experiment: Experiment, number: int, out: Path) -> Restart:
 
 
 def check_memory(experiment: Experiment, workers: int = 1) -> None:
-    """Raises a MemrnnError where so many restarts at a time do not fit into the memory."""
+    """Raises a MemrnnError if `workers` restarts at a time need more memory than there is."""
     task, precision = experiment.task, experiment.config.precision
     with scope(precision):
         network = cast(task.build(experiment.definition, 0), precision)
@@ -196,7 +197,7 @@ def load_run(out: str | Path) -> Run:
         if not text.isdecimal() or path != checkpoint_path(out, int(text)):
             raise MemrnnError(f"{path} is no checkpoint that memrnn has written here; remove it.")
         numbers.append(int(text))
-    restarts = tuple(_trained(experiment, numbers, out))
+    restarts = _trained(experiment, numbers, out)
     if not restarts:
         raise MemrnnError(f"{out} holds no checkpoint yet; train for at least one epoch first.")
     return Run(experiment, restarts, load_origin(out))
