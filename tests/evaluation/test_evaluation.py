@@ -44,8 +44,10 @@ def test_totals_of_groups_equal_loops_over_strings(run: Run, evaluation: Evaluat
         assert (found.restart, found.seed) == (restart.number, restart.progress.seed)
         assert list(found.sets) == ["11:13", "20:30"]
         expected: dict[str, list[float]] = {}
-        for batch in EXPERIMENT.task.evaluation_set("11:13").batches:
-            for tokens, length in zip(batch.tokens, batch.lengths, strict=True):
+        evaluation_set = EXPERIMENT.task.evaluation_set("11:13")
+        for batch, items in zip(evaluation_set.batches, evaluation_set.items, strict=True):
+            for row in np.flatnonzero(items >= 0):
+                tokens, length = batch.tokens[row], batch.lengths[row]
                 nats = reference_networks.losses(restart.network, tokens[:length].tolist())
                 expected.setdefault(str(length), []).extend(nats)
         groups = found.sets["11:13"].groups
@@ -133,13 +135,15 @@ def test_logits_that_are_not_finite_are_never_right_and_are_counted(tmp_path: Pa
     experiment = small("growing-4", max_epochs=0, length_bins=((149, 151),), samples_per_length=5)
     run = train(experiment, tmp_path / "run", restarts=3)
     evaluation = evaluate(run, precision="float16")
-    ((batch,),) = (experiment.task.evaluation_set("149:151").batches,)
+    evaluation_set = experiment.task.evaluation_set("149:151")
+    ((batch,), (items,)) = evaluation_set.batches, evaluation_set.items
     for restart, found in zip(run.restarts, evaluation.runs, strict=True):
         with scope("float16"):
             network = cast(restart.network, "float16")
             logits = np.asarray(network.prefix_logits(jnp.asarray(batch.tokens).T))
         naive = right = not_finite = symbols = 0
-        for row, (tokens, length) in enumerate(zip(batch.tokens, batch.lengths, strict=True)):
+        for row in np.flatnonzero(items >= 0):
+            tokens, length = batch.tokens[row], batch.lengths[row]
             for t, target in enumerate([*tokens[:length], 3]):
                 finite = bool(np.all(np.isfinite(logits[t, row])))
                 hit = int(np.argmax(logits[t, row])) == target

@@ -206,4 +206,4 @@ class Template:
 
 def _pad(words: Integer[np.ndarray, "count repeats"]) -> Integer[np.ndarray, "count repeats+1"]:
     """Adds a last column of zeros, so that the source -1 reads 0."""
-    return np.pad(words, ((0, 0), (0, 1)))
+    return np.concatenate([words, np.zeros((len(words), 1), words.dtype)], axis=1)

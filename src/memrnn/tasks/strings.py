@@ -210,24 +210,25 @@ class Strings(Task):
         )
 
     def evaluation_set(self, name: str) -> EvaluationSet:
-        law, groups = self._strings(name)
-        masks = _determined(law, groups)
+        law, groups, masks = self._strings(name)
         batches: list[Batch] = []
         items: list[np.ndarray] = []
         first = 0
         edges = padded_lengths(law)
+        # As many rows as if every length were valid: languages share programs.
+        most = (law.longest - law.shortest) // len(edges) + 1
+        size = min(EVALUATION_BATCH, most * self.samples_per_length)
         for low, longest in zip((-1, *edges), edges, strict=False):
             chosen = [n for n, group in enumerate(groups) if low < group.shape[1] <= longest]
             tokens = _pad([groups[n] for n in chosen], longest)
             determined = None if masks is None else _pad([masks[n] for n in chosen], longest + 1)
             lengths = np.concatenate([np.full(len(groups[n]), groups[n].shape[1]) for n in chosen])
-            size = min(EVALUATION_BATCH, len(lengths))
             for start in range(0, len(lengths), size):
-                # The last batch is filled up with its predecessors, so that it has their shape.
-                begin = min(start, len(lengths) - size)
-                rows = slice(begin, begin + size)
-                numbers = np.arange(begin, begin + size)
-                items.append(np.where(numbers < start, -1, first + numbers))
+                # Rows that are missing repeat the first one and count for nothing.
+                rows = np.arange(start, start + size)
+                missing = rows >= len(lengths)
+                items.append(np.where(missing, -1, first + rows))
+                rows[missing] = start
                 batches.append(
                     Batch(
                         tokens[rows].astype(np.int32),
@@ -240,8 +241,7 @@ class Strings(Task):
         return EvaluationSet(batches, items, names)
 
     def references(self, name: str) -> Mapping[str, Scores]:
-        law, groups = self._strings(name)
-        masks = _determined(law, groups)
+        law, groups, masks = self._strings(name)
         predictors: dict[str, Predictor] = {floor.name: floor(self.law) for floor in FLOORS}
         predictors[BAYES] = CEILING(law)
         return {
@@ -287,8 +287,11 @@ class Strings(Task):
         longest = self.train_lengths[1]
         return "within" if bounds[1] <= longest else "beyond" if bounds[0] > longest else "across"
 
-    def _strings(self, name: str) -> tuple[Law, list[np.ndarray]]:
-        """The distribution and the strings of a bin, one group per length, ascending."""
+    def _strings(self, name: str) -> tuple[Law, list[np.ndarray], list[np.ndarray] | None]:
+        """The distribution and the strings of a bin, one group per length, ascending.
+
+        Beside every group where the prefix leaves no choice; None where it always leaves one.
+        """
         bounds = {format_range(bounds): bounds for bounds in self.length_bins}
         return _test_strings(self.law.language.name, bounds[name], self.samples_per_length)
 
@@ -317,17 +320,13 @@ def _draw(task: Strings, seed: int) -> tuple[Batch, Batch]:
 @functools.lru_cache(maxsize=32)
 def _test_strings(
     language: str, bounds: tuple[int, int], samples: int
-) -> tuple[Law, list[np.ndarray]]:
+) -> tuple[Law, list[np.ndarray], list[np.ndarray] | None]:
     law = Law(get_language(language), *bounds)
     # Test strings do not depend on what is tested: every network sees the same ones.
-    return law, law.sample_each_length(samples, np.random.default_rng([0, *bounds]))
-
-
-def _determined(law: Law, groups: Sequence[np.ndarray]) -> list[np.ndarray] | None:
-    """Where the prefix leaves no choice, per group; None where it always leaves one."""
+    groups = law.sample_each_length(samples, np.random.default_rng([0, *bounds]))
     if not law.language.has_determined_symbols:
-        return None
-    return [law.determined(group) for group in groups]
+        return law, groups, None
+    return law, groups, [law.determined(group) for group in groups]
 
 
 def _reference(
