@@ -1,6 +1,7 @@
 """A job whose runs train in the slots of a pack reports what it reports of runs one by one."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -237,6 +238,25 @@ def test_a_full_disk_ends_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert isinstance(last, RunFailed) and last.fault == "disk"
         assert last.reason.endswith("the disk is full.")
     assert isinstance(list(run_job(job, slots=4))[-1], RunFinished)
+
+
+def test_a_full_disk_is_an_error_when_the_job_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing follows that could report that the last checkpoint was not written."""
+    monkeypatch.setitem(POLICIES, "cpu", POLICIES["cpu"]._replace(checkpoint_seconds=math.inf))
+    job = job_in(tmp_path)
+    with monkeypatch.context() as patch:
+        steps = run_job(job, slots=4)
+        next(one for one in steps if isinstance(one, EvaluationFinished))
+        patch.setattr(checkpoints, "write_bytes", full_disk)
+        with pytest.raises(OSError, match="the disk is full"):
+            steps.close()
+    assert isinstance(list(run_job(job, slots=4))[-1], RunFinished)
+
+
+def full_disk(path: Path, _: bytes) -> None:
+    raise OSError(28, f"Could not write {path}: the disk is full.")
 
 
 def test_an_error_of_the_program_is_that_of_all_in_it(

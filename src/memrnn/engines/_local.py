@@ -186,7 +186,7 @@ def serve(connection: Connection) -> None:
                         connection.recv()
                         break
             connection.send(JobFinished())
-        except (EOFError, OSError):
+        except (EOFError, ConnectionError):
             return
 
 

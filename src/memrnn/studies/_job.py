@@ -85,6 +85,8 @@ def run_job(job: Job, slots: int | None = None) -> Generator[Event]:
             event = _event(job, step)
             yield event
             if isinstance(event, RunFailed) and event.fault != "error":
+                with contextlib.suppress(OSError):  # a full disk has been reported
+                    steps.close()
                 return
 
 

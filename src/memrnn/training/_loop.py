@@ -124,9 +124,11 @@ class _Loop:
                 self.writer.write(self.pack.checkpoints())
             raise
         finally:
-            self.writer.close()
-            for one in (*self.training, *self.ready):
-                one.opened.close()
+            try:
+                self.writer.close()
+            finally:
+                for one in (*self.training, *self.ready):
+                    one.opened.close()
 
     def _fill(self) -> Generator[Step]:
         """Gives free slots to runs; those that share no program wait until the pack is empty."""

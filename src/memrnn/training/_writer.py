@@ -1,8 +1,7 @@
 """A thread that writes checkpoints while training goes on."""
 
-import queue
-import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,47 +21,42 @@ class Checkpoint(NamedTuple):
 class Writer:
     """Writes lots of checkpoints one after another, each file whole or not at all.
 
-    An error of the thread is raised by the next `write` or `wait`.
+    An error of the thread is raised by the next call.
     """
 
     def __init__(self) -> None:
-        self._lots: queue.Queue[Sequence[Checkpoint] | None] = queue.Queue(maxsize=1)
-        self._errors: list[Exception] = []
-        self._thread = threading.Thread(target=self._work, name="checkpoints", daemon=True)
-        self._thread.start()
+        self._executor = ThreadPoolExecutor(1, "checkpoints")
+        self._pending: Future[None] | None = None
 
     def write(self, lot: Sequence[Checkpoint]) -> None:
-        """Hands a lot over; waits while the one before it is not written yet.
+        """Hands a lot over when the one before it is written.
 
         Raises:
-            OSError: if an earlier one could not be written.
+            OSError: if that could not be written.
         """
-        self._check()
-        self._lots.put(lot)
+        self.wait()
+        self._pending = self._executor.submit(_save, lot)
 
     def wait(self) -> None:
         """Waits for what was handed over.
 
         Raises:
-            OSError: if something could not be written.
+            OSError: if it could not be written.
         """
-        self._lots.join()
-        self._check()
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
 
     def close(self) -> None:
-        """Ends the thread when it has written what was handed over."""
-        self._lots.put(None)
-        self._thread.join()
+        """Ends the thread when it has written what was handed over.
 
-    def _check(self) -> None:
-        if self._errors:
-            raise self._errors.pop()
+        Raises:
+            OSError: if that could not be written.
+        """
+        with self._executor:
+            self.wait()
 
-    def _work(self) -> None:
-        while (lot := self._lots.get()) is not None:
-            try:
-                for path, arrays, record in lot:
-                    checkpoints.save(path, arrays, record)
-            except Exception as error:  # raised by the thread that trains
-                self._errors.append(error)
-            self._lots.task_done()
+
+def _save(lot: Sequence[Checkpoint]) -> None:
+    for path, arrays, record in lot:
+        checkpoints.save(path, arrays, record)
