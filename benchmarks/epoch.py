@@ -1,4 +1,5 @@
-"""Seconds of a whole epoch of the paper's recipe on one core, validation and checkpoint included.
+"""Seconds of a whole epoch of the paper's configuration on one core, validation and checkpoint
+included.
 
 Beside it stand the 1,000 training steps alone as eager PyTorch would need them, from 20 steps
 measured in the same run at the mean training length.

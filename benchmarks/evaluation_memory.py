@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 import memrnn
-from memrnn.network import OneHot
+from memrnn.nn.network import OneHot
 from memrnn.tasks.strings import Batch
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 import jax
 
 from memrnn import Experiment, Strings, TrainingConfig, use_compile_cache
-from memrnn.precision import scope
+from memrnn.runtime.precision import scope
 from memrnn.studies import load_study, plan
 from memrnn.training import Pack, Restart, Writer
 

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import memrnn
-from memrnn.network import OneHot
+from memrnn.nn.network import OneHot
 
 STEPS = 20
 BATCH = 10

@@ -1,5 +1,5 @@
 """What a training step of a nondeterministic stack costs, in time and memory, by string length.
-from memrnn.network import OneHot
+from memrnn.nn.network import OneHot
 
 The whole step of `training_step`: batch 10, float32, one core. Every length has a process of its
 own, and rounds alternate between them. Seconds are the processor's, so that other work on the
@@ -7,7 +7,7 @@ machine counts less. Linux only.
 
     ms        milliseconds a step, median over rounds
     memory    what an epoch takes above what its process held before it, at its peak, MB
-    footprint what `Memory.footprint` says of the batch, MB
+    memory_estimate what `Memory.memory_estimate` says of the batch, MB
     model     useful multiply-adds of a step, in thousands of millions, of n = length - 1 updates:
 
         3 batch (n^3/6 Q^2 S Q S  +  n^2/2 Q S (Q S + Q) Q S)
@@ -46,7 +46,7 @@ def serve(model: str, length: int) -> None:
 
     # isort: split
     import memrnn
-    from memrnn.groups import group_size
+    from memrnn.nn.groups import group_size
 
     steps = max(1, min(20, round(4 * (STEPS_AT / length) ** 2)))
     epoch = training_step.ours(model, length, steps)
@@ -54,13 +54,13 @@ def serve(model: str, length: int) -> None:
     epoch()
     network = memrnn.get_model(model).build(memrnn.OneHot(3), 4, seed=0)
     group = group_size(network.memory, training_step.BATCH, length - 1, gradient=True)
-    working, kept = network.memory.footprint(length - 1)
+    working, kept = network.memory.memory_estimate(length - 1)
     facts = {
         "batch": training_step.BATCH,
         "states": network.memory.states,
         "symbols": network.memory.symbols,
         "group": group,
-        "footprint": (group * working + training_step.BATCH * kept) / 1e6,
+        "memory_estimate": (group * working + training_step.BATCH * kept) / 1e6,
         "memory": (resident("VmHWM") - held) / 1e6,
     }
     print(json.dumps(facts), flush=True)
@@ -136,7 +136,7 @@ def exponent(facts: dict[int, dict[str, Any]], what: str, lengths: Sequence[int]
     return float(np.polyfit(updates, values, 1)[0])
 
 
-COLUMNS = {"ms": 10, "memory": 9, "footprint": 11, "model": 9}  # and their widths
+COLUMNS = {"ms": 10, "memory": 9, "memory_estimate": 11, "model": 9}  # and their widths
 
 
 def table(facts: dict[int, dict[str, Any]]) -> Iterator[str]:
@@ -168,7 +168,7 @@ def draw(model: str, facts: dict[int, dict[str, Any]]) -> str:
     figure = Figure(figsize=(7.4, 2.9), layout="constrained")
     panels = (
         ("ms", "model", "Milliseconds a step", "multiply-adds", "#0072B2"),
-        ("memory", "footprint", "Memory of a batch, MB", "footprint", "#B03A8C"),
+        ("memory", "memory_estimate", "Memory of a batch, MB", "memory_estimate", "#B03A8C"),
     )
     for axis, (what, expected, title, name, color) in zip(figure.subplots(1, 2), panels):
         values = [facts[length][what] for length in lengths]

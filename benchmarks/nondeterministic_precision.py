@@ -41,8 +41,8 @@ import numpy as np
 
 import reference_nondeterministic as reference
 from echo_controller import controlled
-from memrnn.memories import Nondeterministic
-from memrnn.precision import cast, scope
+from memrnn.nn.memories import Nondeterministic
+from memrnn.runtime.precision import cast, scope
 
 SHORT = 62
 SMALLEST = 1e-6

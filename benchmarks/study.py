@@ -11,8 +11,8 @@ Both figures are ratios of two things in one run.
 evaluated by `memrnn.evaluate` in one process; then the same as a study with the local engine, one
 worker per core. Each starts with a compile cache that holds its programs.
 
-`overhead`: two languages, lstm and jm-10, 50 restarts of one epoch of the paper's recipe, as a
-study with one worker and an empty compile cache. What the runs alone take is the time of their
+`overhead`: two languages, lstm and jm-10, 50 restarts of one epoch of the paper's configuration, as
+a study with one worker and an empty compile cache. What the runs alone take is the time of their
 epochs, checkpoints and evaluations in one process where all is compiled, measured on 5 restarts of
 each cell.
 """

@@ -205,11 +205,11 @@ class NondeterministicModel(nn.Module):
         self.controller = nn.LSTMCell(symbols + pairs * max(size, 1), hidden)
         self.operations = nn.Linear(hidden, pairs * (2 * pairs + states))
         self.push = nn.Linear(hidden, size) if size else None
-        self.classifier = nn.Linear(hidden, symbols + 1)
+        self.output = nn.Linear(hidden, symbols + 1)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits `[batch, n + 1, symbols + 1]` of ids `[batch, n]`, n >= 1."""
-        inputs = functional.one_hot(tokens, self.symbols).to(self.classifier.weight.dtype)
+        inputs = functional.one_hot(tokens, self.symbols).to(self.output.weight.dtype)
         batch, pairs = len(tokens), self.states * self.stack_symbols
         hidden = cell = inputs.new_zeros(batch, self.controller.hidden_size)
         log_vectors = inputs.new_zeros(batch, 0)
@@ -228,7 +228,7 @@ class NondeterministicModel(nn.Module):
                 reading = stack.update(operations, log_vectors)
             hidden, cell = self.controller(torch.cat([symbol, reading], 1), (hidden, cell))
             states.append(hidden)
-        return self.classifier(torch.stack(states, 1))
+        return self.output(torch.stack(states, 1))
 
 
 def build_model(
@@ -254,11 +254,11 @@ def build_model(
 
 @torch.no_grad()
 def initialize(model: NondeterministicModel, generator: torch.Generator) -> None:
-    """Xavier uniform and zero biases for the classifier; Uniform(-0.1, 0.1) for all else."""
+    """Xavier uniform and zero biases for the output; Uniform(-0.1, 0.1) for all else."""
     for parameter in model.parameters():
         nn.init.uniform_(parameter, -0.1, 0.1, generator=generator)
-    nn.init.xavier_uniform_(model.classifier.weight, generator=generator)
-    nn.init.zeros_(model.classifier.bias)
+    nn.init.xavier_uniform_(model.output.weight, generator=generator)
+    nn.init.zeros_(model.output.bias)
 
 
 def time_step(

@@ -16,7 +16,7 @@ the loop, with actions and pushed vector in one product, saved another 7 to 13 %
 
 Timing of a string w_1..w_n of token ids below `symbols`:
 
-* the classifier sees h_0 = 0 first, so the first logits are the classifier's bias;
+* the output sees h_0 = 0 first, so the first logits are the output's bias;
 * input t is the one-hot w_t followed by the reading; the end of string is only a target;
 * no action comes from h_0 nor from h_n: n inputs make n - 1 updates of the stack.
 
@@ -46,13 +46,13 @@ class LSTMModel(nn.Module):
         super().__init__()
         self.symbols = symbols
         self.controller = nn.LSTM(symbols, hidden, batch_first=True)
-        self.classifier = nn.Linear(hidden, symbols + 1)
+        self.output = nn.Linear(hidden, symbols + 1)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits `[batch, n + 1, symbols + 1]` of ids `[batch, n]`, n >= 1."""
-        inputs = functional.one_hot(tokens, self.symbols).to(self.classifier.weight.dtype)
+        inputs = functional.one_hot(tokens, self.symbols).to(self.output.weight.dtype)
         hidden, _ = self.controller(inputs)
-        return self.classifier(functional.pad(hidden, (0, 0, 1, 0)))
+        return self.output(functional.pad(hidden, (0, 0, 1, 0)))
 
 
 class SuperpositionModel(nn.Module):
@@ -79,14 +79,14 @@ class SuperpositionModel(nn.Module):
         self.controller = nn.LSTMCell(symbols + width, hidden)
         self.actions = nn.Linear(hidden, 3 * len(sizes))
         self.push = None if push_hidden else nn.Linear(hidden, width)
-        self.classifier = nn.Linear(hidden, symbols + 1)
+        self.output = nn.Linear(hidden, symbols + 1)
         owner = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(list(sizes)))
         self.register_buffer("owner", owner, persistent=False)  # the stack of each column
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits `[batch, n + 1, symbols + 1]` of ids `[batch, n]`, n >= 1."""
         batch, length = tokens.shape
-        inputs = functional.one_hot(tokens, self.symbols).to(self.classifier.weight.dtype)
+        inputs = functional.one_hot(tokens, self.symbols).to(self.output.weight.dtype)
         hidden = cell = inputs.new_zeros(batch, self.controller.hidden_size)
         reading = inputs.new_zeros(batch, self.width)
         stack = inputs.new_zeros(batch, 0, self.width)
@@ -101,7 +101,7 @@ class SuperpositionModel(nn.Module):
                 reading = stack[:, 0]
             hidden, cell = self.controller(torch.cat([symbol, reading], 1), (hidden, cell))
             states.append(hidden)
-        return self.classifier(torch.stack(states, 1))
+        return self.output(torch.stack(states, 1))
 
     def update(self, stack: Tensor, hidden: Tensor, padding: Tensor) -> Tensor:
         """The mixture of push, pop and no-op; the new height is `height + rows(padding) - 1`."""
@@ -145,14 +145,14 @@ def initialize(model: Model, generator: torch.Generator) -> None:
     """Uniform(-0.1, 0.1) for the controller; Xavier uniform and zero biases for the layers."""
     for parameter in model.controller.parameters():
         nn.init.uniform_(parameter, -0.1, 0.1, generator=generator)
-    layers = [model.classifier]
+    layers = [model.output]
     if isinstance(model, SuperpositionModel):
         layers += [model.actions] if model.push is None else [model.actions, model.push]
         # Every stack has an action layer of its own: 3 outputs each, not 3 per stack together.
         blocks = [*model.actions.weight.split(3)]
         blocks += [layer.weight for layer in layers if layer is not model.actions]
     else:
-        blocks = [model.classifier.weight]
+        blocks = [model.output.weight]
     for weight in blocks:
         nn.init.xavier_uniform_(weight, generator=generator)
     for layer in layers:
@@ -165,7 +165,7 @@ def load_parameters(model: Model, arrays: Sequence[Any]) -> None:
 
     Order and shape: controller input weight [4H, I], hidden weight [4H, H], input bias, hidden
     bias (gates i, f, g, o); actions weight [3K, H] and bias (push, pop, no-op of stack 1, then of
-    stack 2, ...); push weight [M, H] and bias (absent for `jm-hidden`); classifier weight, bias.
+    stack 2, ...); push weight [M, H] and bias (absent for `jm-hidden`); output weight, bias.
     """
     parameters = dict(model.named_parameters())
     if len(arrays) != len(parameters):

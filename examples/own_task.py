@@ -29,7 +29,7 @@ class Recognition(memrnn.Task):
     def draw(self, low, high, seed, count):
         language, rng = memrnn.get_language(self.language), np.random.default_rng(seed)
         tokens, (lengths, members) = np.zeros((count, high), "i4"), np.zeros((2, count), "i4")
-        for row, string in enumerate(memrnn.Law(language, low, high).sample(count, rng)):
+        for row, string in enumerate(memrnn.Distribution(language, low, high).sample(count, rng)):
             if row % 2:
                 places = rng.integers(len(string), size=rng.integers(1, 4))
                 string[places] = rng.integers(len(language.symbols), size=len(places))

@@ -17,7 +17,7 @@ import jax
 import pytest
 from hypothesis import settings
 
-from memrnn.cache import use_compile_cache
+from memrnn.runtime.cache import use_compile_cache
 
 # The first call of a program compiles it, so the time of an example says nothing.
 settings.register_profile("memrnn", deadline=None)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from memrnn import AffineController, AffineMemory, unroll
-from memrnn.controllers import Vectors
+from memrnn.nn.controllers import Vectors
 
 
 class Echo(AffineController):

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from memrnn.memories import (
+from memrnn.nn.memories import (
     NoMemory,
     Nondeterministic,
     Stratification,
     Superposition,
     VectorNondeterministic,
 )
-from memrnn.network import Network
+from memrnn.nn.network import Network
 from reference_nondeterministic import recurrence_readings
 
 

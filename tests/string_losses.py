@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from memrnn.network import Network
+from memrnn.nn.network import Network
 
 
 def losses(

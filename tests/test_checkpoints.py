@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from memrnn import checkpoints
+from memrnn.runtime import checkpoints
 
 ARRAYS = {
     "a": np.arange(6, dtype=np.float32).reshape(2, 3),

@@ -13,7 +13,7 @@ import pytest
 
 import memrnn
 import own_stream
-from memrnn.precision import scope
+from memrnn.runtime.precision import scope
 from memrnn.training import Restart, epoch_program
 from small_experiments import small
 

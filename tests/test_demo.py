@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 import memrnn
-from memrnn.demo import run_demo
+from memrnn.cli._demo import run_demo
 from memrnn.studies import Study, load_study, parse_study
 
 TINY = {

@@ -20,7 +20,7 @@ import own_stream
 import own_task
 from command_line import run
 from memrnn import cli
-from memrnn.precision import scope
+from memrnn.runtime.precision import scope
 from memrnn.training import Restart
 from small_experiments import files, leaves
 
@@ -73,7 +73,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 def start(*arguments: str) -> subprocess.Popen[str]:
     """A command of memrnn in a process of its own, which shares the compile cache."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    command = [sys.executable, "-m", "memrnn.cli", *arguments]
+    command = [sys.executable, "-m", "memrnn", *arguments]
     return subprocess.Popen(
         command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

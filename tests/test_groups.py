@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import memrnn
-from memrnn.devices import POLICIES
-from memrnn.groups import each_group, group_size, join, split
-from memrnn.network import Network, OneHot
-from memrnn.precision import cast, scope
-from memrnn.unroll import unroll
+from memrnn.nn.groups import each_group, group_size, join, split
+from memrnn.nn.network import Network, OneHot
+from memrnn.nn.unroll import unroll
+from memrnn.runtime.devices import POLICIES
+from memrnn.runtime.precision import cast, scope
 from string_losses import losses
 
 MODELS = ["rns-2-3", "gru-20+vrns-1-2-3:window=4"]
@@ -44,7 +44,7 @@ def cache_of(size: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_group_is_as_large_as_the_cache_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     memory = memrnn.get_model("rns-3-3").build(OneHot(3), 4, seed=0).memory
-    each = sum(memory.footprint(40))
+    each = sum(memory.memory_estimate(40))
     for most, size in ((0, 1), (1, 1), (3, 2), (9, 5), (10, 10), (99, 10)):
         cache_of(most * each, monkeypatch)
         assert group_size(memory, 10, 40, gradient=True) == size
@@ -59,11 +59,11 @@ def test_a_group_is_as_large_as_the_cache_allows(monkeypatch: pytest.MonkeyPatch
 def at_a_time(size: int, network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     """From here on so many strings run at a time, with a gradient and without."""
     most = max(
-        sum(network.memory.footprint(n, gradient=gradient))
+        sum(network.memory.memory_estimate(n, gradient=gradient))
         for n in (LENGTH - 1, LENGTH)
         for gradient in (True, False)
     )
-    monkeypatch.setattr(type(network.memory), "footprint", lambda *_, **__: (most, 0))
+    monkeypatch.setattr(type(network.memory), "memory_estimate", lambda *_, **__: (most, 0))
     cache_of(size * most, monkeypatch)
 
 

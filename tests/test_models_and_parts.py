@@ -1,4 +1,4 @@
-"""Names of models, what registering allows, parts, initial laws."""
+"""Names of models, what registering allows, parts, initial distributions."""
 
 from collections.abc import Callable, Generator
 
@@ -6,9 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from memrnn.controllers import CONTROLLERS, GRU, LSTM
-from memrnn.memories import MEMORIES, NoMemory, Superposition
-from memrnn.models import (
+from memrnn.nn.components import COMPONENTS, check_freeze, freeze_label, parameter_count, partition
+from memrnn.nn.controllers import CONTROLLERS, GRU, LSTM
+from memrnn.nn.memories import MEMORIES, NoMemory, Superposition
+from memrnn.nn.models import (
     PRESETS,
     Model,
     canonical_name,
@@ -18,8 +19,7 @@ from memrnn.models import (
     register_memory,
     register_model,
 )
-from memrnn.network import OneHot
-from memrnn.parts import PARTS, check_freeze, freeze_label, parameter_count, partition
+from memrnn.nn.network import OneHot
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_every_listed_model_can_be_built() -> None:
 @pytest.fixture
 def registries(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
     """What a test registers is forgotten after it."""
-    monkeypatch.setattr("memrnn.models._REGISTERED", {})
+    monkeypatch.setattr("memrnn.nn.models._REGISTERED", {})
     before = [(registry, dict(registry)) for registry in (MEMORIES, CONTROLLERS)]
     for registry, known in before:
         for name, kind in known.items():
@@ -202,8 +202,8 @@ def test_controllers_start_uniform_and_the_classifier_with_xavier(name: str) -> 
 def test_partition_splits_by_part() -> None:
     network = get_model("jm-10").build(OneHot(3), 4, seed=0)
     total = parameter_count(network)
-    assert total == sum(parameter_count(network, part) for part in PARTS)
-    for part in PARTS:
+    assert total == sum(parameter_count(network, part) for part in COMPONENTS)
+    for part in COMPONENTS:
         trained, frozen = partition(network, (part,))
         assert parameter_count(frozen) == parameter_count(network, part)
         assert parameter_count(trained) == total - parameter_count(network, part)

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import reference_networks
-from memrnn.models import Model, get_model
-from memrnn.network import Network, OneHot
-from memrnn.parts import parameter_count
-from memrnn.precision import cast, scope
+from memrnn.nn.components import parameter_count
+from memrnn.nn.models import Model, get_model
+from memrnn.nn.network import Network, OneHot
+from memrnn.runtime.precision import cast, scope
 from string_losses import losses
 
 MODELS = [

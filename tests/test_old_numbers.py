@@ -41,7 +41,7 @@ def cell(
     )
     experiment = Experiment(task, model, tuple(freeze), CONFIG, seed=7)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("memrnn.experiment.Experiment.restart_seed", old_seed)
+        patch.setattr("memrnn.training.Experiment.restart_seed", old_seed)
         numbers = [old["restart"] for old in known]
         run = train(experiment, tmp_path_factory.mktemp("old") / "run", numbers, workers=1)
         yield run, evaluate(run), known

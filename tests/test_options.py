@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from memrnn import MemrnnError
-from memrnn.options import format_range, from_json, parse_range, to_json
+from memrnn.runtime.options import format_range, from_json, parse_range, to_json
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import pytest
 
 import memrnn
 from memrnn import FAST, REFERENCE, Controller, Memory, State
-from memrnn.controllers import CONTROLLERS
-from memrnn.memories import MEMORIES
-from memrnn.precision import cast, scope
-from memrnn.unroll import init, step
+from memrnn.nn.controllers import CONTROLLERS
+from memrnn.nn.memories import MEMORIES
+from memrnn.nn.unroll import init, step
+from memrnn.runtime.precision import cast, scope
 
 # One program instead of one for each operation.
 unroll = eqx.filter_jit(memrnn.unroll)

@@ -15,7 +15,7 @@ import memrnn
 import reference_networks
 from memrnn import Evaluation, Run, evaluate, load_run, train
 from memrnn.evaluation import SetScores, best_baseline, evaluate_restart, normalised
-from memrnn.precision import cast, scope
+from memrnn.runtime.precision import cast, scope
 from memrnn.tasks import Total
 from small_experiments import small
 

@@ -16,11 +16,11 @@ from memrnn.explain import (
     explain,
     save_explanation,
 )
-from memrnn.memories import (
+from memrnn.nn.memories import (
     best_run,
 )
-from memrnn.models import get_model
-from memrnn.network import OneHot
+from memrnn.nn.models import get_model
+from memrnn.nn.network import OneHot
 
 
 def string_of(length: int) -> list[int]:

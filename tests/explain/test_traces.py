@@ -18,7 +18,7 @@ from memrnn.explain import (
     trace,
 )
 from memrnn.explain._traces import _strengths
-from memrnn.memories import (
+from memrnn.nn.memories import (
     MEMORIES,
     AffineMemory,
     Nondeterministic,
@@ -26,9 +26,9 @@ from memrnn.memories import (
     Superposition,
     VectorNondeterministic,
 )
-from memrnn.models import Model, get_model
-from memrnn.network import OneHot
-from memrnn.precision import scope
+from memrnn.nn.models import Model, get_model
+from memrnn.nn.network import OneHot
+from memrnn.runtime.precision import scope
 from reference_networks import ListStack, sigmoid, softmax
 from string_losses import losses
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from memrnn.digests import canonical_json, coarse, digest
+from memrnn.runtime.digests import canonical_json, coarse, digest
 
 
 def test_canonical_json_and_its_digest_are_golden() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from memrnn.imports import copy_imports, import_files
+from memrnn.runtime.imports import copy_imports, import_files
 
 COUNT = "import beside_mine\nbeside_mine.counted.append(1)\n"
 

@@ -14,15 +14,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from memrnn import behaviour
+from memrnn.identity import _behaviour as behaviour
 from memrnn.identity import (
-    language_meaning,
-    meaning_of,
-    model_meaning,
+    identity_of,
+    language_identity,
+    model_identity,
     restart_seed,
 )
 from memrnn.languages import get_language
-from memrnn.memories import Memory, Superposition
+from memrnn.nn.memories import Memory, Superposition
 
 OWN = '''
 """Things of one's own."""
@@ -30,7 +30,7 @@ import jax
 import jax.numpy as jnp
 from memrnn import Controller, Memory, Model, register_memory, register_model
 from memrnn import languages
-from memrnn.models import register_controller
+from memrnn.nn.models import register_controller
 from beside_own import scale
 
 
@@ -74,7 +74,7 @@ class Cell(Controller):
 
 
 def runs(k: int = 2):
-    parts = (languages.Run(0), languages.Mark(1), languages.Run(0))
+    parts = (languages.Repeat(0), languages.Marker(1), languages.Repeat(0))
     return languages.TemplateLanguage("runs", ("a", "b"), languages.Template(parts))
 
 
@@ -86,10 +86,10 @@ register_model("own", Model("cell", "sum", hidden_size=3, options={"factor": 2})
 
 SAY = """
 import json, sys
-from memrnn.identity import language_meaning, model_meaning
-from memrnn.imports import import_files
+from memrnn.identity import language_identity, model_identity
+from memrnn.runtime.imports import import_files
 import_files(sys.argv[1:])
-print(json.dumps([language_meaning("runs:k=2"), model_meaning("own")]))
+print(json.dumps([language_identity("runs:k=2"), model_identity("own")]))
 """
 
 
@@ -120,7 +120,7 @@ def test_meanings_of_ones_own(tmp_path: Path) -> None:
 
     edited = said(
         tmp_path / "edited",
-        OWN.replace("Mark(1), ", "Mark(1), languages.Mark(1), "),
+        OWN.replace("Marker(1), ", "Marker(1), languages.Marker(1), "),
         "scale = 0.25\n",
     )
     for thing in ("language", "memory"):
@@ -130,7 +130,7 @@ def test_meanings_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_meanings_of_what_memrnn_defines() -> None:
-    assert model_meaning("gru-20+jm-3:depth_limit=4") == {
+    assert model_identity("gru-20+jm-3:depth_limit=4") == {
         "controller": {"name": "gru", "options": {}, "revision": 1},
         "memory": {
             "name": "superposition",
@@ -139,12 +139,12 @@ def test_meanings_of_what_memrnn_defines() -> None:
         },
         "hidden_size": 20,
     }
-    assert language_meaning("marked-copy:k=2") == {
+    assert language_identity("marked-copy:k=2") == {
         "name": "marked-copy",
         "options": {},
         "revision": 1,
     }
-    assert meaning_of(get_language("count-3"), "count-3", {})["revision"] == 1
+    assert identity_of(get_language("count-3"), "count-3", {})["revision"] == 1
 
 
 class Plain(Memory):
@@ -179,7 +179,7 @@ def without_source(step: str) -> Any:
 def test_without_a_source_the_behaviour_alone_counts() -> None:
     sums = "state + hidden @ self.weight.T"
     meanings = [
-        meaning_of(without_source(step), "own", {})
+        identity_of(without_source(step), "own", {})
         for step in (sums, f"{sums} + 0", f"2 * ({sums})")
     ]
     assert all(meaning["definition"] is None for meaning in meanings)
@@ -202,7 +202,7 @@ def test_errors_of_ones_own_keep_their_type() -> None:
             raise KeyError("broken")
 
     with pytest.raises(KeyError, match="broken"):
-        meaning_of(Broken, "broken", {})
+        identity_of(Broken, "broken", {})
 
 
 def test_a_memory_that_draws_elsewhere_is_refused() -> None:
@@ -213,7 +213,7 @@ def test_a_memory_that_draws_elsewhere_is_refused() -> None:
             super().__init__(hidden_size, rng=unseeded)
 
     with pytest.raises(ValueError, match="The memory Unseeded gives different results for equal g"):
-        meaning_of(Unseeded, "unseeded", {})
+        identity_of(Unseeded, "unseeded", {})
 
 
 def test_the_revision_and_the_options_are_part_of_the_meaning() -> None:
@@ -223,8 +223,8 @@ def test_the_revision_and_the_options_are_part_of_the_meaning() -> None:
     class Task:
         revision = 3
 
-    assert meaning_of(Revised, "own", {})["revision"] == 2
-    task = meaning_of(Task, "task", {"width": 3})
+    assert identity_of(Revised, "own", {})["revision"] == 2
+    task = identity_of(Task, "task", {"width": 3})
     assert (task["revision"], task["options"], task["behaviour"]) == (3, {"width": 3}, None)
     assert task["definition"] is not None
     one, other = (behaviour.memory_behaviour(Superposition, {"sizes": [n]}) for n in (2, 3))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from memrnn.sources import definition_of, file_digest, local_files
+from memrnn.runtime.sources import definition_of, file_digest, local_files
 
 PLAIN = "import util\n\ndef f(x):\n    return util.g(x) + 1\n"
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from memrnn.languages import Language, Law, language_behaviour
+from memrnn.languages import Distribution, Language, language_behaviour
 
 RIGHT = np.full((3, 3), 1 / 3)
 
@@ -68,33 +68,35 @@ def rng() -> np.random.Generator:
 
 
 STRINGS = np.array([[0, 1, 0], [1, 1, 1]], np.int32)
-ENTRIES: dict[str, list[Callable[[Law], object]]] = {
+ENTRIES: dict[str, list[Callable[[Distribution], object]]] = {
     "sample": [
-        lambda law: law.sample(4, rng()),
-        lambda law: law.sample_groups(2, 4, rng()),
-        lambda law: law.sample_each_length(4, rng()),
-        lambda law: language_behaviour(law.language),
+        lambda distribution: distribution.sample(4, rng()),
+        lambda distribution: distribution.sample_groups(2, 4, rng()),
+        lambda distribution: distribution.sample_each_length(4, rng()),
+        lambda distribution: language_behaviour(distribution.language),
     ],
     "log_probabilities": [
-        lambda law: law.log_probabilities(STRINGS),
-        lambda law: law.log_probability(STRINGS[0]),
-        lambda law: law.lower_bound([STRINGS]),
-        lambda law: law.sample(4, rng()),
-        lambda law: law.sample_groups(2, 4, rng()),
-        lambda law: law.sample_each_length(4, rng()),
+        lambda distribution: distribution.log_probabilities(STRINGS),
+        lambda distribution: distribution.log_probability(STRINGS[0]),
+        lambda distribution: distribution.lower_bound([STRINGS]),
+        lambda distribution: distribution.sample(4, rng()),
+        lambda distribution: distribution.sample_groups(2, 4, rng()),
+        lambda distribution: distribution.sample_each_length(4, rng()),
     ],
-    "entropy": [lambda law: law.expected_lower_bound()],
-    "next_symbol_probabilities": [lambda law: law.next_symbol_probabilities(STRINGS)],
-    "determined": [lambda law: law.determined(STRINGS)],
-    "transition_counts": [lambda law: law.transition_counts()],
+    "entropy": [lambda distribution: distribution.expected_lower_bound()],
+    "next_symbol_probabilities": [
+        lambda distribution: distribution.next_symbol_probabilities(STRINGS)
+    ],
+    "determined": [lambda distribution: distribution.determined(STRINGS)],
+    "transition_counts": [lambda distribution: distribution.transition_counts()],
 }
 
 
 def test_the_right_language_is_accepted() -> None:
-    law = Law(Bits(), 3, 3)
+    distribution = Distribution(Bits(), 3, 3)
     for calls in ENTRIES.values():
         for call in calls:
-            call(law)
+            call(distribution)
 
 
 WRONG: list[tuple[str, Callable[[Any], Any], str]] = [
@@ -135,22 +137,22 @@ WRONG: list[tuple[str, Callable[[Any], Any], str]] = [
 
 @pytest.mark.parametrize(("method", "change", "message"), WRONG)
 def test_wrong_results_are_refused(method: str, change: Callable[[Any], Any], message: str) -> None:
-    law = Law(Bits(**{method: change}), 3, 3)
+    distribution = Distribution(Bits(**{method: change}), 3, 3)
     start = f"The language bits is wrong: at length 3, {method} "
     for call in ENTRIES[method]:
         with pytest.raises(
             ValueError, match=f"^{re.escape(start)}.*{re.escape(message)}"
         ) as caught:
-            call(law)
+            call(distribution)
         assert str(caught.value).endswith(".")
 
 
 def test_strings_that_the_language_itself_excludes_are_refused() -> None:
-    law = Law(Bits(log_probabilities=changed(0, -np.inf)), 3, 3)
-    assert law.log_probabilities(STRINGS)[0] == -np.inf, "given strings may lie outside"
+    distribution = Distribution(Bits(log_probabilities=changed(0, -np.inf)), 3, 3)
+    assert distribution.log_probabilities(STRINGS)[0] == -np.inf, "given strings may lie outside"
     for call in ENTRIES["sample"]:
         with pytest.raises(ValueError, match=r"has '[01]{3}', whose log probability is -inf by"):
-            call(law)
+            call(distribution)
 
 
 def test_one_wrong_string_among_many_groups_is_noticed() -> None:
@@ -161,14 +163,14 @@ def test_one_wrong_string_among_many_groups_is_noticed() -> None:
         return changed((0, 0), 2)(right) if len(calls) == 50 else right
 
     with pytest.raises(ValueError, match="end-of-string"):
-        Law(Bits(sample=once), 3, 3).sample_groups(60, 2, rng())
+        Distribution(Bits(sample=once), 3, 3).sample_groups(60, 2, rng())
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8])
 def test_other_integers_are_converted(dtype: type) -> None:
-    law = Law(Bits(sample=lambda right: right.astype(dtype)), 3, 3)
-    expected = Law(Bits(), 3, 3).sample_groups(2, 4, rng())
-    for group, right in zip(law.sample_groups(2, 4, rng()), expected, strict=True):
+    distribution = Distribution(Bits(sample=lambda right: right.astype(dtype)), 3, 3)
+    expected = Distribution(Bits(), 3, 3).sample_groups(2, 4, rng())
+    for group, right in zip(distribution.sample_groups(2, 4, rng()), expected, strict=True):
         assert group.dtype == np.int32
         np.testing.assert_array_equal(group, right)
 

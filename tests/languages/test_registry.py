@@ -9,8 +9,8 @@ from languages_reference import NAMES
 
 from memrnn.languages import (
     Language,
-    Mark,
-    Run,
+    Marker,
+    Repeat,
     Template,
     TemplateLanguage,
     Word,
@@ -56,7 +56,7 @@ def test_registering(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("memrnn.languages._registry._FACTORIES", {})
 
     def mark_and_runs(mark: int = 1) -> TemplateLanguage:
-        template = Template((Run(0), Mark(mark), Run(0)))
+        template = Template((Repeat(0), Marker(mark), Repeat(0)))
         return TemplateLanguage("runs", ("a", "b"), template)
 
     register_language("runs", mark_and_runs)
@@ -73,7 +73,7 @@ def test_registering_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("memrnn.languages._registry._FACTORIES", {})
 
     def marked(k: int) -> TemplateLanguage:
-        template = Template((Word(), Mark(k), Word()), word_symbols=k)
+        template = Template((Word(), Marker(k), Word()), word_symbols=k)
         return TemplateLanguage("marked", tuple("0123"[: k + 1]), template)
 
     def loop(k: int) -> Callable[..., Language]:
@@ -101,7 +101,7 @@ def test_canonical_names(monkeypatch: pytest.MonkeyPatch) -> None:
                 assert canonical == get_language(f"{name}:k={k}").name
 
     def pair(a: int = 1, b: int = 2) -> TemplateLanguage:
-        return TemplateLanguage("pair", ("x", "y"), Template((Run(0), Run(1))))
+        return TemplateLanguage("pair", ("x", "y"), Template((Repeat(0), Repeat(1))))
 
     register_language("pair-of-a-test", pair)
     register_language("second-name-of-a-test", pair)
@@ -132,13 +132,13 @@ def test_built_in_languages_change_only_with_their_revision(name: str) -> None:
 @pytest.mark.parametrize(
     ("parts", "k", "message"),
     [
-        ((), 1, "A template must begin with Word(), or with a Run if it has no Word at all."),
-        ((Mark(0), Run(0)), 1, "A template must begin with Word()"),
-        ((Run(0), Word()), 1, "A template must begin with Word()"),
+        ((), 1, "A template must begin with Word(), or with a Repeat if it has no Word at all."),
+        ((Marker(0), Repeat(0)), 1, "A template must begin with Word()"),
+        ((Repeat(0), Word()), 1, "A template must begin with Word()"),
         ((Word(reverse=True), Word()), 2, "A template must begin with Word()"),
         ((Word(), Word(shift=1)), 2, "A shift may not mix two alphabets; give 0 or at least k = 2"),
-        ((Word(), Mark(3)), 2, "without a gap; renumber [0, 1, 3]."),
-        ((Word(), Mark(-1)), 2, "without a gap; renumber [-1, 0, 1]."),
+        ((Word(), Marker(3)), 2, "without a gap; renumber [0, 1, 3]."),
+        ((Word(), Marker(-1)), 2, "without a gap; renumber [-1, 0, 1]."),
     ],
 )
 def test_refused_templates(parts: tuple, k: int, message: str) -> None:
@@ -148,10 +148,10 @@ def test_refused_templates(parts: tuple, k: int, message: str) -> None:
 
 def test_display_names_must_fit() -> None:
     with pytest.raises(ValueError, match="runs names 1 symbols; name the 2 of its template"):
-        TemplateLanguage("runs", ("a",), Template((Run(0), Run(1))))
+        TemplateLanguage("runs", ("a",), Template((Repeat(0), Repeat(1))))
 
 
 def test_a_single_run_determines_nothing() -> None:
-    language = TemplateLanguage("run", ("a",), Template((Run(0),)))
+    language = TemplateLanguage("run", ("a",), Template((Repeat(0),)))
     assert not language.has_determined_symbols
     assert not language.determined(np.zeros((1, 5), dtype=np.int32)).any()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from memrnn.memories import Action, BestRun, best_run, forward_weights
+from memrnn.nn.memories import Action, BestRun, best_run, forward_weights
 from reference_nondeterministic import best_run_by_enumeration, enumerate_runs
 
 Weights = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -126,7 +126,7 @@ def test_forward_weights_are_sums_over_all_runs(
 def test_many_starts_are_joined_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     weights = random_weights(20, 2, 2)
     whole = best_run(*weights)
-    monkeypatch.setattr("memrnn.memories.nondeterministic._best_run._CELLS", 1)
+    monkeypatch.setattr("memrnn.nn.memories.nondeterministic._best_run._CELLS", 1)
     assert best_run(*weights) == whole
 
 

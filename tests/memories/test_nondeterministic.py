@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import reference_nondeterministic as reference
 from echo_controller import controlled
-from memrnn.memories import Nondeterministic, VectorNondeterministic
-from memrnn.memories.nondeterministic import _layout
-from memrnn.precision import cast, scope
+from memrnn.nn.memories import Nondeterministic, VectorNondeterministic
+from memrnn.nn.memories.nondeterministic import _layout
+from memrnn.runtime.precision import cast, scope
 
 Memory = Nondeterministic | VectorNondeterministic
 
@@ -30,7 +30,7 @@ def build(states: int, symbols: int, size: int = 0, seed: int = 0, **options: An
 
 
 def place(memory: Memory) -> tuple[np.ndarray, ...]:
-    """Where in the drive each named weight and each raw vector entry lies."""
+    """Where in the action_logits each named weight and each raw vector entry lies."""
     size = len(memory.controls()[1])
     push, replace, pop = memory.log_weights(np.arange(size, dtype=np.float64)[None])
     vector = np.arange(size - memory.shape.vector, size)
@@ -41,12 +41,12 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-x))
 
 
-def arguments(memory: Memory, drives: np.ndarray, dtype: Any) -> tuple[list, dict]:
-    """What the references take, for the drives [updates, drive] of one string."""
-    weights = [np.asarray(each, dtype) for each in memory.log_weights(drives)]
+def arguments(memory: Memory, action_logits: np.ndarray, dtype: Any) -> tuple[list, dict]:
+    """What the references take, for the action_logits [updates, action_logits] of one string."""
+    weights = [np.asarray(each, dtype) for each in memory.log_weights(action_logits)]
     options = {"window": memory.window, "dtype": dtype}
     if memory.shape.vector:
-        raw = np.asarray(drives[:, -memory.shape.vector :], dtype)
+        raw = np.asarray(action_logits[:, -memory.shape.vector :], dtype)
         bottom = {
             "zero": np.zeros(memory.shape.vector),
             "one": np.ones(memory.shape.vector),
@@ -67,13 +67,13 @@ def in_blocks_of(width: int, memory: Memory, monkeypatch: pytest.MonkeyPatch):
 
 def golden_drive(memory: Memory, t: int) -> np.ndarray:
     q, x, r, y = np.meshgrid(*map(np.arange, (2, 3, 2, 3)), indexing="ij")
-    drive = np.zeros(len(memory.controls()[1]))
+    action_logits = np.zeros(len(memory.controls()[1]))
     push, replace, pop, vector = place(memory)
-    drive[push] = np.sin(t + 2 * q + 3 * x + 5 * r + 7 * y)
-    drive[replace] = np.cos(t + q + 2 * x + 3 * r + 4 * y)
-    drive[pop] = np.sin(2 * t + q + x + r)[..., 0]
-    drive[vector] = np.cos(t + np.arange(memory.shape.vector))
-    return drive
+    action_logits[push] = np.sin(t + 2 * q + 3 * x + 5 * r + 7 * y)
+    action_logits[replace] = np.cos(t + q + 2 * x + 3 * r + 4 * y)
+    action_logits[pop] = np.sin(2 * t + q + x + r)[..., 0]
+    action_logits[vector] = np.cos(t + np.arange(memory.shape.vector))
+    return action_logits
 
 
 GOLDEN = {
@@ -160,10 +160,10 @@ def test_readings_equal_the_sum_over_every_run(
     with scope("float64"):
         memory = in_blocks_of(width, build(states, symbols, size, **options), monkeypatch)
         rng = np.random.default_rng(1)
-        drives = rng.normal(size=(updates, 2, len(memory.controls()[1]))) * 2
-        found = np.asarray(eqx.filter_jit(controlled)(memory, jnp.asarray(drives)))
+        action_logits = rng.normal(size=(updates, 2, len(memory.controls()[1]))) * 2
+        found = np.asarray(eqx.filter_jit(controlled)(memory, jnp.asarray(action_logits)))
     for string in range(2):
-        weights, further = arguments(memory, drives[:, string], np.float64)
+        weights, further = arguments(memory, action_logits[:, string], np.float64)
         del further["dtype"]
         expected = reference.enumerate_readings(*weights, **further)[1:]
         np.testing.assert_allclose(found[:, string], expected, rtol=1e-9, atol=1e-12)
@@ -192,32 +192,34 @@ def test_gradients_equal_those_of_the_recurrences(
     with scope("float64"):
         memory = in_blocks_of(width, build(states, symbols, size, **options), monkeypatch)
         rng = np.random.default_rng(2)
-        drives = rng.normal(size=(updates, 2, len(memory.controls()[1]))) * 2
+        action_logits = rng.normal(size=(updates, 2, len(memory.controls()[1]))) * 2
         cotangent = rng.normal(size=(updates, 2, memory.reading_size))
 
-        def total(memory: Memory, drives: jax.Array) -> jax.Array:
-            return jnp.sum(controlled(memory, drives) * cotangent)
+        def total(memory: Memory, action_logits: jax.Array) -> jax.Array:
+            return jnp.sum(controlled(memory, action_logits) * cotangent)
 
         gradient = eqx.filter_jit(lambda m, d: jax.grad(total, argnums=(0, 1))(m, d))
-        by_memory, by_drive = gradient(memory, jnp.asarray(drives))
+        by_memory, by_action_logits = gradient(memory, jnp.asarray(action_logits))
     bottom = 0.0
     for string in range(2):
-        weights, further = arguments(memory, drives[:, string], np.longdouble)
+        weights, further = arguments(memory, action_logits[:, string], np.longdouble)
         padded = np.concatenate([np.zeros_like(cotangent[:1, string]), cotangent[:, string]])
         expected = reference.readings_gradient(padded, *weights, **further)
-        flat = np.zeros(drives[:, string].shape, np.longdouble)
+        flat = np.zeros(action_logits[:, string].shape, np.longdouble)
         *places, vector = place(memory)
         for where, slope in zip(places, expected[:3], strict=True):
             flat[:, where.ravel()] = slope.reshape(updates, -1)
         if size:
             flat[:, vector] = expected.vectors * weights[3] * (1 - weights[3])
             bottom = bottom + expected.bottom * weights[4] * (1 - weights[4])
-        np.testing.assert_allclose(by_drive[:, string], flat.astype(float), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(
+            by_action_logits[:, string], flat.astype(float), rtol=1e-9, atol=1e-12
+        )
     if size and memory.bottom is not None:
         np.testing.assert_allclose(by_memory.bottom, bottom.astype(float), rtol=1e-9, atol=1e-12)
 
 
-def drives_of(memory: Memory, updates: int, scale: float, seed: int = 0) -> jax.Array:
+def action_logits_of(memory: Memory, updates: int, scale: float, seed: int = 0) -> jax.Array:
     shape = (updates, 2, len(memory.controls()[1]))
     return jnp.asarray(np.random.default_rng(seed).uniform(-scale, scale, shape))
 
@@ -225,11 +227,11 @@ def drives_of(memory: Memory, updates: int, scale: float, seed: int = 0) -> jax.
 def test_window_that_covers_the_string_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     with scope("float64"):
         free = in_blocks_of(4, build(2, 2, 2), monkeypatch)
-        drives = drives_of(free, 11, 3.0)
+        action_logits = action_logits_of(free, 11, 3.0)
         run = eqx.filter_jit(controlled)
-        expected = run(free, drives)
+        expected = run(free, action_logits)
         for window, equal in ((12, True), (11, False)):
-            found = run(build(2, 2, 2, window=window), drives)
+            found = run(build(2, 2, 2, window=window), action_logits)
             assert np.allclose(found, expected, rtol=1e-12, atol=0) is equal
 
 
@@ -240,9 +242,11 @@ def test_a_string_in_pieces_reads_the_same(
 ) -> None:
     with scope("float64"):
         memory = in_blocks_of(4, build(2, 2, 2, **options), monkeypatch)
-        drives = drives_of(memory, 15, 3.0)
+        action_logits = action_logits_of(memory, 15, 3.0)
         run = eqx.filter_jit(controlled)
-        np.testing.assert_allclose(run(memory, drives, cuts), run(memory, drives), rtol=1e-12)
+        np.testing.assert_allclose(
+            run(memory, action_logits, cuts), run(memory, action_logits), rtol=1e-12
+        )
 
 
 @settings(max_examples=20)
@@ -252,12 +256,12 @@ def test_a_number_added_to_all_logits_of_an_update_changes_nothing(
 ) -> None:
     with scope("float64"):
         memory = build(2, 2, 2)
-        drives = np.asarray(drives_of(memory, 6, 4.0, seed))
-        moved = drives.copy()
+        action_logits = np.asarray(action_logits_of(memory, 6, 4.0, seed))
+        moved = action_logits.copy()
         moved[:, :, :-2] += np.array(shifts)[:, None, None]
         run = READINGS_OF_SIX
         np.testing.assert_allclose(
-            run(memory, jnp.asarray(moved)), run(memory, jnp.asarray(drives)), rtol=1e-11
+            run(memory, jnp.asarray(moved)), run(memory, jnp.asarray(action_logits)), rtol=1e-11
         )
 
 
@@ -268,22 +272,22 @@ READINGS_OF_SIX: Callable = eqx.filter_jit(controlled)
 def test_logits_of_30_at_length_400_stay_finite(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     memory = in_blocks_of(67, build(2, 2), monkeypatch)
     push, _, pop, _ = place(memory)
-    drives = np.array(drives_of(memory, 399, 30.0), np.float32)
+    action_logits = np.array(action_logits_of(memory, 399, 30.0), np.float32)
     if kind == "peaked":
-        drives = 30 * np.sign(drives)
+        action_logits = 30 * np.sign(action_logits)
     if kind == "constant":
-        drives = np.broadcast_to(drives[:1], drives.shape).copy()
+        action_logits = np.broadcast_to(action_logits[:1], action_logits.shape).copy()
     if kind == "push then pop":
-        drives[:200, :, push.ravel()] = 30
-        drives[200:, :, pop.ravel()] = 30
-    readings, gradient = LONG(memory, jnp.asarray(drives))
+        action_logits[:200, :, push.ravel()] = 30
+        action_logits[200:, :, pop.ravel()] = 30
+    readings, gradient = LONG(memory, jnp.asarray(action_logits))
     assert np.all(np.isfinite(readings)) and np.all(np.isfinite(gradient))
     np.testing.assert_allclose(readings.sum(-1), 1, rtol=1e-5)
 
 
 @eqx.filter_jit
-def LONG(memory: Memory, drives: jax.Array) -> tuple[jax.Array, jax.Array]:
-    readings, pull = jax.vjp(lambda drives: controlled(memory, drives), drives)
+def LONG(memory: Memory, action_logits: jax.Array) -> tuple[jax.Array, jax.Array]:
+    readings, pull = jax.vjp(lambda action_logits: controlled(memory, action_logits), action_logits)
     weights = jnp.sin(jnp.arange(readings.size, dtype=readings.dtype)).reshape(readings.shape)
     return readings, pull(weights)[0]
 
@@ -292,9 +296,9 @@ def LONG(memory: Memory, drives: jax.Array) -> tuple[jax.Array, jax.Array]:
 def test_other_number_formats(precision: str) -> None:
     with scope("float64"):
         memory = build(2, 2, 2)
-        drives = drives_of(memory, 20, 1.0)
-        exact = eqx.filter_jit(controlled)(memory, drives)
-    rough = eqx.filter_jit(controlled)(cast(memory, precision), cast(drives, precision))
+        action_logits = action_logits_of(memory, 20, 1.0)
+        exact = eqx.filter_jit(controlled)(memory, action_logits)
+    rough = eqx.filter_jit(controlled)(cast(memory, precision), cast(action_logits, precision))
     assert rough.dtype == jnp.dtype(precision)
     np.testing.assert_allclose(rough.astype(np.float32), exact, atol=0.02)
 
@@ -314,22 +318,22 @@ def test_nonsense_is_refused() -> None:
 def adversarial(memory: Memory, strength: float, depth: int) -> np.ndarray:
     """2 m pushes of symbol 1, m steps where only pushing symbol 2 pays, then pops of symbol 1."""
     push, _, pop, _ = place(memory)
-    drives = np.full((5 * depth + 6, 1, len(memory.controls()[1])), -float(strength))
-    drives[: 2 * depth, :, push[..., 1].ravel()] = strength
-    drives[2 * depth : 3 * depth, :, push[..., 2].ravel()] = strength
-    drives[3 * depth :, :, pop[:, 1].ravel()] = strength
-    return drives
+    action_logits = np.full((5 * depth + 6, 1, len(memory.controls()[1])), -float(strength))
+    action_logits[: 2 * depth, :, push[..., 1].ravel()] = strength
+    action_logits[2 * depth : 3 * depth, :, push[..., 2].ravel()] = strength
+    action_logits[3 * depth :, :, pop[:, 1].ravel()] = strength
+    return action_logits
 
 
 @eqx.filter_jit
-def readings_and_bound(memory: Memory, drives: jax.Array) -> tuple[jax.Array, jax.Array]:
-    def step(state: Any, drive: jax.Array) -> tuple[Any, jax.Array]:
-        state = memory.update(state, drive)
+def readings_and_bound(memory: Memory, action_logits: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def step(state: Any, action_logits: jax.Array) -> tuple[Any, jax.Array]:
+        state = memory.update(state, action_logits)
         return state, memory.read(state)
 
     # The bound is about readings of the steps, and step n + 1 reads the state after n updates.
-    state, readings = jax.lax.scan(step, memory.init(1, len(drives) + 1), drives)
-    state, _ = step(state, drives[0])
+    state, readings = jax.lax.scan(step, memory.init(1, len(action_logits) + 1), action_logits)
+    state, _ = step(state, action_logits[0])
     return readings, memory.diagnostics(state)["underflow"]
 
 
@@ -341,8 +345,8 @@ def test_the_bound_is_large_where_float32_is_wrong_and_only_there(
     for precision in ("float64", "float32"):
         with scope(precision):
             memory = cast(build(3, 3), precision)
-            drives = cast(jnp.asarray(adversarial(memory, strength, depth)), precision)
-            results[precision] = [np.asarray(x) for x in readings_and_bound(memory, drives)]
+            action_logits = cast(jnp.asarray(adversarial(memory, strength, depth)), precision)
+            results[precision] = [np.asarray(x) for x in readings_and_bound(memory, action_logits)]
     (exact, calm), (found, bound) = results["float64"], results["float32"]
     wrong = np.abs(found - exact).max() > 1e-3
     assert wrong == (strength == 10 and depth > 8)
@@ -354,5 +358,5 @@ def test_the_bound_is_large_where_float32_is_wrong_and_only_there(
 def test_the_bound_is_small_for_random_logits(window: int | None) -> None:
     memory = build(3, 3, window=window)
     for scale in (3.0, 10.0, 30.0):
-        drives = drives_of(memory, 61, scale)[:, :1].astype(jnp.float32)
-        assert readings_and_bound(memory, drives)[1][0] < 1e-6
+        action_logits = action_logits_of(memory, 61, scale)[:, :1].astype(jnp.float32)
+        assert readings_and_bound(memory, action_logits)[1][0] < 1e-6

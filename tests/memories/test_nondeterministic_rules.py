@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from memrnn.controllers import LSTM
 from memrnn.errors import MemrnnError
-from memrnn.memories import Nondeterministic, VectorNondeterministic
-from memrnn.memories.nondeterministic import _layout, _stack
-from memrnn.precision import cast, scope
-from memrnn.unroll import FAST, REFERENCE, State, init, unroll
+from memrnn.nn.controllers import LSTM
+from memrnn.nn.memories import Nondeterministic, VectorNondeterministic
+from memrnn.nn.memories.nondeterministic import _layout, _stack
+from memrnn.nn.unroll import FAST, REFERENCE, State, init, unroll
+from memrnn.runtime.precision import cast, scope
 
 # One program instead of one for each operation.
 start, compiled = eqx.filter_jit(init), eqx.filter_jit(unroll)

@@ -6,11 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from memrnn.memories import Stratification
-from memrnn.models import Model
-from memrnn.network import OneHot
-from memrnn.parts import parameter_count
-from memrnn.precision import cast, scope
+from memrnn.nn.components import parameter_count
+from memrnn.nn.memories import Stratification
+from memrnn.nn.models import Model
+from memrnn.nn.network import OneHot
+from memrnn.runtime.precision import cast, scope
 from reference_networks import ListStratification, sigmoid
 
 

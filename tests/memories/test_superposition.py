@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from memrnn.memories import Superposition
-from memrnn.precision import cast, scope
+from memrnn.nn.memories import Superposition
+from memrnn.runtime.precision import cast, scope
 from reference_networks import ListStack, sigmoid, softmax
 
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from memrnn.parts import parse_freeze
+from memrnn.nn.components import parse_freeze
 from memrnn.studies import Cell, RunRecord, Study, StudyResults
 from memrnn.tasks import BAYES, TaskDescription
 from reports.results_synthetic import INF, Values, set_scores, strings_task
 
 VERSIONS = {"memrnn": "0.2.0", "jax": "0.10.0", "python": "3.12.1", "source": "abc123def456"}
 
-FLOOR, CEILING = 0.6, 0.9
+FLOOR, BAYES_OPTIMAL = 0.6, 0.9
 BOUND = 1.25
 """Perplexity of the exact distribution on validation items."""
 
@@ -81,7 +81,7 @@ def make_study(
     accuracies: Callable[[str, str, str, int], Made | tuple[float, ...]],
     *,
     floors: Callable[[str, int], float] = lambda language, number: FLOOR,
-    ceilings: Callable[[str, int], float] = lambda language, number: CEILING,
+    ceilings: Callable[[str, int], float] = lambda language, number: BAYES_OPTIMAL,
     languages: Sequence[str] = ("count-3", "marked-copy"),
     sets: Sequence[tuple[int, int]] = ((40, 100), (100, 200), (200, 400)),
     trained: tuple[int, int] = (40, 80),

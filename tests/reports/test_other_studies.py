@@ -214,7 +214,7 @@ def test_reading_a_study_needs_no_code_of_users(results, monkeypatch):
     def refuse(*arguments, **options):
         raise AssertionError("A report looked up what a user may have written.")
 
-    for name in ("memrnn.models.get_model", "memrnn.languages.get_language",
+    for name in ("memrnn.nn.models.get_model", "memrnn.languages.get_language",
                  "memrnn.tasks.make_task", "memrnn.tasks.task_class"):  # fmt: skip
         monkeypatch.setattr(name, refuse)
     unknown = study(models=("a-model-of-nobody",), freeze=("none", "memory"), restarts=2)

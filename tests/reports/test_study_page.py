@@ -23,7 +23,7 @@ from memrnn.studies import RunFailed, Study, load_results, parse_study, run_job,
 from memrnn.tasks import BAYES
 from reports.page_parser import Page
 from reports.results_synthetic import strings_task
-from reports.study_synthetic import BOUND, CEILING, FLOOR, VERSIONS, make_results, make_study
+from reports.study_synthetic import BAYES_OPTIMAL, BOUND, FLOOR, VERSIONS, make_results, make_study
 
 NOWHERE = Path("/nowhere/smoke")
 """A page is made of results and a name; nothing is read or written there."""
@@ -156,7 +156,7 @@ def test_dot_plots_show_floor_ceiling_published_and_all_restarts(results):
         {point[0] for segment in collection.get_segments() for point in segment}
         for collection in axis.collections
     ]
-    assert ends == [{FLOOR}, {CEILING}]
+    assert ends == [{FLOOR}, {BAYES_OPTIMAL}]
     assert axis.get_xlim() == (0, 1.03)
     with pytest.raises(ValueError, match="no cell with output frozen"):
         draw_scores(View(results, "float32"), ("output",))

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from memrnn import checkpoints
 from memrnn.errors import MemrnnError, MemrnnWarning
-from memrnn.locks import hold, is_held
+from memrnn.runtime import checkpoints
+from memrnn.runtime.locks import hold, is_held
 
 Inject = Callable[[object, str, int], None]
 
@@ -63,7 +63,7 @@ def test_a_lock_that_fails_otherwise_is_an_error(tmp_path: Path, inject: Inject)
 
 def test_another_process_that_holds_a_folder_is_seen(tmp_path: Path) -> None:
     with hold(tmp_path, "training"):
-        code = "import sys, memrnn.locks as l; print(l.is_held(sys.argv[1]))"
+        code = "import sys, memrnn.runtime.locks as l; print(l.is_held(sys.argv[1]))"
         command = [sys.executable, "-c", code, str(tmp_path)]
         assert subprocess.run(command, capture_output=True, check=True).stdout == b"True\n"
     assert not is_held(tmp_path)

@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from memrnn.cache import cache_folder
 from memrnn.errors import MemrnnError, MemrnnWarning
-from memrnn.models import get_model
-from memrnn.network import OneHot
+from memrnn.nn.models import get_model
+from memrnn.nn.network import OneHot
 from memrnn.runtime import (
     WORKER,
     check_main_guard,
     check_output,
+    configure_matplotlib,
     explain_failed_start,
     home_folder,
     is_writable,
     plain_output,
-    settle_matplotlib,
 )
+from memrnn.runtime.cache import cache_folder
 from memrnn.tasks import Strings
 
 
@@ -45,10 +45,10 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_matplotlib_gets_a_folder_where_there_is_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    settle_matplotlib()
+    configure_matplotlib()
     without_a_home(monkeypatch)
     monkeypatch.setenv("MPLCONFIGDIR", "")
-    settle_matplotlib()
+    configure_matplotlib()
     assert Path(os.environ["MPLCONFIGDIR"]).is_dir()
 
 

@@ -10,11 +10,11 @@ from results_synthetic import make_result
 from rich.console import Console
 
 from command_line import run
-from memrnn import study_commands
+from memrnn.cli import _study as study_commands
 from memrnn.explain import explain
-from memrnn.languages import Run, Template, TemplateLanguage, register_language
-from memrnn.models import get_model
-from memrnn.network import OneHot
+from memrnn.languages import Repeat, Template, TemplateLanguage, register_language
+from memrnn.nn.models import get_model
+from memrnn.nn.network import OneHot
 from memrnn.reports import overview_table, result_table
 from memrnn.studies import StudyStatus
 from memrnn.studies._status import Progress
@@ -55,7 +55,7 @@ def test_names_and_symbols_are_printed_as_they_are(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("memrnn.languages._registry._FACTORIES", {})
-    template = Template((Run(0), Run(1)))
+    template = Template((Repeat(0), Repeat(1)))
     symbols = ("[red]", "[/]")
     register_language("[bold]x", lambda: TemplateLanguage("[bold]x", symbols, template))
     status, shown, _ = run(capsys, "languages")

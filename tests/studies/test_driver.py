@@ -168,7 +168,7 @@ def test_one_of_a_pack_that_fells_its_worker_fails_alone(tmp_path: Path) -> None
 def test_a_pack_out_of_memory_is_split_and_then_runs_alone(
     tmp_path: Path, reported: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memrnn.studies._study.LEAST_PACKS", 1)
+    monkeypatch.setattr("memrnn.studies._study.LEAST_JOBS", 1)
     study = small_study(restarts=8, models=["lstm-4"], config={"max_epochs": 1})
 
     def script(job):

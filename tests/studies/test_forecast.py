@@ -7,7 +7,7 @@ from scripted_engine import ScriptedEngine
 from small_studies import small_study
 
 from memrnn.errors import MemrnnError
-from memrnn.options import parse_duration
+from memrnn.runtime.options import parse_duration
 from memrnn.studies import forecast, load_results, run_study
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from small_studies import small_study
 
-from memrnn import checkpoints
-from memrnn.devices import POLICIES
+from memrnn.runtime import checkpoints
+from memrnn.runtime.devices import POLICIES
 from memrnn.studies import (
     EvaluationFinished,
     Event,

@@ -36,7 +36,7 @@ early_stopping_patience = {epochs}
 
 def start(file: Path, out: Path) -> subprocess.Popen:
     """The command line's driver, as a user starts it."""
-    command = [sys.executable, "-m", "memrnn.cli", "study", "run", str(file), "--out", str(out)]
+    command = [sys.executable, "-m", "memrnn", "study", "run", str(file), "--out", str(out)]
     with log_of(out).open("ab") as log:
         return subprocess.Popen(command, stdout=log, stderr=log)
 

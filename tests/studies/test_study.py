@@ -6,9 +6,9 @@ import pytest
 from small_studies import small_study
 
 from memrnn.errors import MemrnnError
-from memrnn.experiment import TrainingConfig
 from memrnn.studies import Study, load_study, parse_study, plan, shipped_studies
 from memrnn.tasks import Strings
+from memrnn.training import TrainingConfig
 
 FILE = """
 languages = ["count-3", "marked-copy"]

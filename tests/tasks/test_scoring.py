@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from memrnn import EvaluationSet, Metric, Network, OneHot, Strings, get_model
-from memrnn.tasks import Total, add, of_items, score_set, total, total_by_group, whole_set
+from memrnn.tasks import Total, add, item_scores, score_set, total, total_by_group, whole_set
 
 PIECES = EvaluationSet(
     batches=[0, 1, 2],
@@ -23,17 +23,17 @@ SCORES = [
 
 
 def test_rows_that_fill_up_are_dropped_and_pieces_of_an_item_are_added() -> None:
-    found = of_items(PIECES, SCORES)
+    found = item_scores(PIECES, SCORES)
     np.testing.assert_array_equal(found["right"][0], [2.0, 3.0, 1.5])
     np.testing.assert_array_equal(found["right"][1], [4.0, 4.0, 6.0])
 
 
 def test_groups_come_in_the_order_in_which_they_first_occur() -> None:
-    found = total_by_group(of_items(PIECES, SCORES), PIECES.groups)
+    found = total_by_group(item_scores(PIECES, SCORES), PIECES.groups)
     assert list(found) == ["b", "a"]
     assert found == {"b": {"right": Total(3.5, 10.0)}, "a": {"right": Total(3.0, 4.0)}}
     assert add(found.values()) == {"right": Total(6.5, 14.0)}
-    assert total(of_items(PIECES, SCORES)) == add(found.values())
+    assert total(item_scores(PIECES, SCORES)) == add(found.values())
 
 
 def test_totals_are_float64() -> None:
@@ -41,7 +41,7 @@ def test_totals_are_float64() -> None:
     ones = np.ones(3, np.float32)
     large = np.array([2**24, 1, 1], np.float32)
     rows = EvaluationSet([0], [np.array([0, 0, 0])], ["x"])
-    found = of_items(rows, [{"nats": (large, ones)}])
+    found = item_scores(rows, [{"nats": (large, ones)}])
     assert found["nats"][0][0] == 2**24 + 2
     assert total({"nats": (large, ones)})["nats"] == (2**24 + 2, 3)
     groups = total_by_group({"nats": (large, ones)}, ["x", "x", "x"])

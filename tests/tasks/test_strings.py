@@ -12,11 +12,11 @@ import pytest
 
 import memrnn
 import reference_networks
-from memrnn import Law, Network, Strings, get_language, get_model
-from memrnn.padding import padded_lengths
-from memrnn.precision import cast, scope
-from memrnn.predictors import CEILING, FLOORS
+from memrnn import Distribution, Network, Strings, get_language, get_model
+from memrnn.languages.predictors import BASELINES, BAYES_OPTIMAL
+from memrnn.runtime.precision import cast, scope
 from memrnn.tasks import EvaluationSet, ItemScores, score_set, total
+from memrnn.tasks._padding import padded_lengths
 
 TASK = Strings(
     "marked-copy",
@@ -150,10 +150,10 @@ def test_scores_of_items_equal_loops_over_symbols(language: str) -> None:
     for name in ("3:7", "8:16"):
         evaluation_set = task.evaluation_set(name)
         found = scores_of(task, net, evaluation_set)
-        law = Law(get_language(language), *(int(one) for one in name.split(":")))
+        distribution = Distribution(get_language(language), *(int(one) for one in name.split(":")))
         for number, string in enumerate(strings_of(evaluation_set)):
             nats, right = by_hand(net, string, count)
-            asked = law.determined(np.array([string], np.int32))[0]
+            asked = distribution.determined(np.array([string], np.int32))[0]
             hits = np.array(right)
             expected = {
                 "perplexity": (sum(nats), len(string) + 1),
@@ -212,10 +212,12 @@ def test_filled_up_batches_score_every_item_once() -> None:
 def test_references_of_an_evaluation_set_equal_loops() -> None:
     strings = strings_of(TASK.evaluation_set("8:16"))
     references = TASK.references("8:16")
-    assert list(references) == [*(floor.name for floor in FLOORS), "bayes"]
-    training = Law(get_language("marked-copy"), 4, 12)
-    law = Law(get_language("marked-copy"), 8, 16)
-    predictors = {floor.name: floor(training) for floor in FLOORS} | {"bayes": CEILING(law)}
+    assert list(references) == [*(floor.name for floor in BASELINES), "bayes"]
+    training = Distribution(get_language("marked-copy"), 4, 12)
+    distribution = Distribution(get_language("marked-copy"), 8, 16)
+    predictors = {floor.name: floor(training) for floor in BASELINES} | {
+        "bayes": BAYES_OPTIMAL(distribution)
+    }
     for name, predictor in predictors.items():
         for number, string in enumerate(strings):
             (rows,) = predictor.probabilities(np.array([string], np.int32))
@@ -228,16 +230,16 @@ def test_references_of_an_evaluation_set_equal_loops() -> None:
             assert found["accuracy"][0][number] <= sum(right)
     groups = [np.array([string], np.int32) for string in strings]
     bayes = total(references["bayes"])["perplexity"]
-    bound = law.lower_bound_perplexity(groups)
+    bound = distribution.lower_bound_perplexity(groups)
     assert math.exp(bayes.numerator / bayes.denominator) == pytest.approx(bound, rel=1e-12)
     assert np.all(references["bayes"]["determined_accuracy"][0] > 0)
 
 
 def test_the_validation_reference_is_the_bound_of_the_training_distribution() -> None:
     reference = total(TASK.validation_reference(0))["perplexity"]
-    law = Law(get_language("marked-copy"), 4, 12)
+    distribution = Distribution(get_language("marked-copy"), 4, 12)
     groups = [np.array([string], np.int32) for string in strings_of(TASK.validation(0))]
-    bound = law.lower_bound_perplexity(groups)
+    bound = distribution.lower_bound_perplexity(groups)
     assert math.exp(reference.numerator / reference.denominator) == pytest.approx(bound, rel=1e-12)
 
 
@@ -293,12 +295,12 @@ def test_padded_lengths() -> None:
     known = get_language("count-3")
     assert isinstance(known, TemplateLanguage)
     for language in ("unmarked-copy", "count-3"):
-        assert padded_lengths(Law(get_language(language), 40, 80)) == (53, 66, 80)
-    assert padded_lengths(Law(known, 7, 20)) == (20,)
+        assert padded_lengths(Distribution(get_language(language), 40, 80)) == (53, 66, 80)
+    assert padded_lengths(Distribution(known, 7, 20)) == (20,)
 
     class Rare(TemplateLanguage):
         def valid(self, length: int) -> bool:
             return length in (41, 70)
 
     rare = Rare(known.name, known.symbols, known.template)
-    assert padded_lengths(Law(rare, 40, 80)) == (53, 80)
+    assert padded_lengths(Distribution(rare, 40, 80)) == (53, 80)

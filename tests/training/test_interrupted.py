@@ -61,7 +61,7 @@ def test_a_lost_worker_is_said_and_costs_nothing(unbroken: Path, tmp_path: Path)
 KILLED = """
 import json, sys
 from memrnn import Experiment, train
-from memrnn.cache import use_compile_cache
+from memrnn.runtime.cache import use_compile_cache
 use_compile_cache()
 experiment = Experiment.from_json(json.loads(sys.argv[1]))
 print("begin", flush=True)

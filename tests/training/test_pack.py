@@ -8,13 +8,14 @@ import jax
 import numpy as np
 import pytest
 
-from memrnn import PARTS, Experiment, checkpoints
-from memrnn.devices import POLICIES
-from memrnn.precision import scope
+from memrnn import COMPONENTS, Experiment
+from memrnn.runtime import checkpoints
+from memrnn.runtime.devices import POLICIES
+from memrnn.runtime.precision import scope
 from memrnn.training import Pack, Restart, Writer, key_of
 from small_experiments import TASK, leaves, small
 
-FREEZES = [(), *((part,) for part in PARTS), ("controller", "memory"), PARTS]
+FREEZES = [(), *((part,) for part in COMPONENTS), ("controller", "memory"), COMPONENTS]
 
 
 def tiny(model: str = "jm-3", freeze: tuple[str, ...] = (), **changes: object) -> Experiment:
@@ -83,7 +84,7 @@ def test_a_pack_is_its_restarts_alone(model: str, freezes: list[tuple[str, ...]]
     finish(together, Pack(together[0], len(cells) - 1))
     for one, expected, start in zip(together, alone, starts, strict=True):
         agree(one, expected)
-        assert one.progress.epochs == (1 if one.experiment.freeze == PARTS else 2)
+        assert one.progress.epochs == (1 if one.experiment.freeze == COMPONENTS else 2)
         for part in one.experiment.freeze:
             before, after = (leaves(getattr(net, part)) for net in (start, one.network))
             assert all(map(np.array_equal, before, after))
@@ -93,7 +94,7 @@ def test_groups_of_strings_run_in_packs(monkeypatch: pytest.MonkeyPatch) -> None
     """In a cache that holds two strings, a loop over groups lies under the slot axis."""
     experiment = tiny("rns-2-2", batches=2, max_epochs=1)
     alone, together = made([experiment] * 2), made([experiment] * 2)
-    both = sum(alone[0].network.memory.footprint(8)) * 2
+    both = sum(alone[0].network.memory.memory_estimate(8)) * 2
     monkeypatch.setitem(POLICIES, "cpu", POLICIES["cpu"]._replace(group_bytes=both))
     finish_alone(alone)
     finish(together, Pack(together[0], 2))

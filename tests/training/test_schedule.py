@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from memrnn import Experiment, Metric, Strings, TrainingConfig
-from memrnn.precision import scope
+from memrnn.runtime.precision import scope
 from memrnn.tasks import Total
 from memrnn.training import Outcome, Restart
 from small_experiments import small

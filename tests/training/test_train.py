@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import memrnn
-from memrnn import PARTS, Progress, checkpoints, load_run, partition, train
-from memrnn.precision import scope
+from memrnn import COMPONENTS, Progress, load_run, partition, train
+from memrnn.runtime import checkpoints
+from memrnn.runtime.precision import scope
 from memrnn.training import Restart, epoch_program
 from small_experiments import files, leaves, small
 
@@ -69,7 +70,7 @@ def test_an_epoch_equals_adam_in_numpy(freeze: tuple[str, ...], tmp_path: Path) 
     assert found == pytest.approx((total, symbols), rel=1e-9)
 
 
-@pytest.mark.parametrize("freeze", [("controller", "memory"), PARTS], ids=str)
+@pytest.mark.parametrize("freeze", [("controller", "memory"), COMPONENTS], ids=str)
 def test_states_too_large_to_keep_are_computed_anew(
     freeze: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,11 +142,11 @@ def test_no_epochs_evaluate_the_start(unbroken: Path, tmp_path: Path) -> None:
     assert 0 < (first.value(found.task.metric("accuracy")) or 0) < 1
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", COMPONENTS)
 def test_a_frozen_component_keeps_its_bits_and_the_others_learn(part: str, tmp_path: Path) -> None:
     run = train(small(freeze=(part,), max_epochs=2), tmp_path / "run", restarts=1)
     start = Restart(small(freeze=(part,)), 0).network
-    for other in PARTS:
+    for other in COMPONENTS:
         before, after = (
             leaves(getattr(start, other)),
             leaves(getattr(run.restarts[0].network, other)),
@@ -166,7 +167,7 @@ def test_a_network_without_memory_does_not_notice_a_frozen_memory(tmp_path: Path
 
 
 def test_with_everything_frozen_the_random_start_is_scored(tmp_path: Path) -> None:
-    run = train(small(freeze=PARTS), tmp_path / "run", restarts=1)
+    run = train(small(freeze=COMPONENTS), tmp_path / "run", restarts=1)
     (restart,) = run.restarts
     assert (restart.progress.status, restart.progress.epochs) == ("done", 1)
     assert restart.progress.curve[0].train == {}

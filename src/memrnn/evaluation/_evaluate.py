@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from memrnn.errors import MemrnnError
 from memrnn.evaluation._results import Evaluation, References, RunScores, SetScores
-from memrnn.network import Network
-from memrnn.precision import cast, check_precision, scope
+from memrnn.nn.network import Network
+from memrnn.runtime.precision import cast, check_precision, scope
 from memrnn.tasks import EvaluationSet, Task, score_set, total_by_group
 from memrnn.training import Progress, Run
 

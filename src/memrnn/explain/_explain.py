@@ -13,9 +13,9 @@ from jaxtyping import Array, Bool, Float64, Int
 
 from memrnn.errors import MemrnnError
 from memrnn.explain._traces import StackRun, Trace, trace
-from memrnn.network import Network
-from memrnn.precision import scope
-from memrnn.unroll import State
+from memrnn.nn.network import Network
+from memrnn.nn.unroll import State
+from memrnn.runtime.precision import scope
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from memrnn.checkpoints import write_bytes
 from memrnn.errors import MemrnnError
 from memrnn.explain._explain import Explanation
 from memrnn.explain._traces import SoftStack, StackRun
 from memrnn.reports import svg
+from memrnn.runtime.checkpoints import write_bytes
 
 SUFFIXES = (".svg", ".pdf", ".png")
 """The formats in which a figure can be written."""

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Float64
 
 from memrnn.errors import MemrnnError
-from memrnn.memories import (
+from memrnn.nn.memories import (
     AffineMemory,
     BestRun,
     Memory,

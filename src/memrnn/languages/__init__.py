@@ -1,10 +1,10 @@
-"""Formal languages with exact laws; a new one is one file and one line here."""
+"""Formal languages with exact distributions; a new one is one file and one line here."""
 
 from memrnn.languages._behaviour import language_behaviour as language_behaviour
 from memrnn.languages._count_3 import count_3
 from memrnn.languages._count_and_copy import count_and_copy
+from memrnn.languages._distribution import Distribution as Distribution
 from memrnn.languages._language import Language as Language
-from memrnn.languages._law import Law as Law
 from memrnn.languages._marked_copy import marked_copy
 from memrnn.languages._marked_reverse_and_copy import marked_reverse_and_copy
 from memrnn.languages._registry import canonical_language_name as canonical_language_name
@@ -12,8 +12,8 @@ from memrnn.languages._registry import get_language as get_language
 from memrnn.languages._registry import language_factory as language_factory
 from memrnn.languages._registry import language_names as language_names
 from memrnn.languages._registry import register_language as register_language
-from memrnn.languages._template import Mark as Mark
-from memrnn.languages._template import Run as Run
+from memrnn.languages._template import Marker as Marker
+from memrnn.languages._template import Repeat as Repeat
 from memrnn.languages._template import Template as Template
 from memrnn.languages._template import Word as Word
 from memrnn.languages._template_language import TemplateLanguage as TemplateLanguage

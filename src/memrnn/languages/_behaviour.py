@@ -4,10 +4,10 @@ from itertools import islice
 
 import numpy as np
 
-from memrnn.digests import coarse, digest
 from memrnn.errors import MemrnnError
 from memrnn.languages import _checks
 from memrnn.languages._language import Language
+from memrnn.runtime.digests import coarse, digest
 
 _SEARCHED = 1000
 _LENGTHS = 4
@@ -19,8 +19,9 @@ def language_behaviour(language: Language) -> str:
     """Digest of strings drawn with fixed generators, and of their log probabilities.
 
     Drawn are 8 strings of the 4 shortest valid lengths and of the first from 40 on, as far as
-    there are any below 1,000. The log probabilities enter coarsely (`memrnn.digests.coarse`), the
-    number of symbols exactly, their display names not at all.
+    there are any below 1,000. The log probabilities enter coarsely
+    (`memrnn.runtime.digests.coarse`), the number of symbols exactly, their display names not at
+    all.
 
     Raises:
         MemrnnError: if equal generators give different strings, or if a result is wrong.

@@ -1,7 +1,7 @@
 """count-3: a^N b^N c^N."""
 
 from memrnn.languages._language import Language
-from memrnn.languages._template import Run, Template
+from memrnn.languages._template import Repeat, Template
 from memrnn.languages._template_language import TemplateLanguage
 
 
@@ -14,5 +14,5 @@ def count_3() -> Language:
     return TemplateLanguage(
         name="count-3",
         symbols=("a", "b", "c"),
-        template=Template((Run(0), Run(1), Run(2))),
+        template=Template((Repeat(0), Repeat(1), Repeat(2))),
     )

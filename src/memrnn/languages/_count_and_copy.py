@@ -1,7 +1,7 @@
 """count-and-copy: w #^N w, with N the length of w."""
 
 from memrnn.languages._language import Language
-from memrnn.languages._template import Run, Template, Word
+from memrnn.languages._template import Repeat, Template, Word
 from memrnn.languages._template_language import TemplateLanguage
 from memrnn.languages._word_alphabet import DEFAULT_WORD_SYMBOLS, digits, parametrised_name
 
@@ -18,5 +18,5 @@ def count_and_copy(k: int = DEFAULT_WORD_SYMBOLS) -> Language:
     return TemplateLanguage(
         name=parametrised_name("count-and-copy", k),
         symbols=(*digits(k), "#"),
-        template=Template((Word(), Run(k), Word()), word_symbols=k),
+        template=Template((Word(), Repeat(k), Word()), word_symbols=k),
     )

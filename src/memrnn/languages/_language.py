@@ -1,7 +1,8 @@
 """What a formal language is, to the rest of the laboratory.
 
-A language is a set of strings over a finite alphabet together with, for each valid length, a law
-p(w | n) over its strings of length n. Everything here is exact host arithmetic in float64.
+A language is a set of strings over a finite alphabet together with, for each valid length, a
+distribution p(w | n) over its strings of length n. Everything here is exact host arithmetic in
+float64.
 
 Strings are integer ids in groups of one length: arrays of shape [count, length], no padding.
 With S symbols the ids are 0 .. S-1; EOS has the id S and is never part of a string. Position t of a
@@ -20,7 +21,7 @@ from memrnn.errors import MemrnnError
 
 
 class Language(ABC):
-    """A formal language with an exact law over its strings of each length.
+    """A formal language with an exact distribution over its strings of each length.
 
     Attributes:
         name: The name under which `get_language` finds it, parameters included.
@@ -94,8 +95,8 @@ class Language(ABC):
     ) -> Bool[np.ndarray, "count length+1"]:
         """Where the prefix leaves exactly one possible next symbol, EOS counted as a symbol.
 
-        Judged by the language alone, over strings of all lengths, so that no law enters. False
-        after a prefix that no string of the language has.
+        Judged by the language alone, over strings of all lengths, so that no distribution enters.
+        False after a prefix that no string of the language has.
         """
 
     @abstractmethod

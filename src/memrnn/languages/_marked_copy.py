@@ -1,7 +1,7 @@
 """marked-copy: w # w."""
 
 from memrnn.languages._language import Language
-from memrnn.languages._template import Mark, Template, Word
+from memrnn.languages._template import Marker, Template, Word
 from memrnn.languages._template_language import TemplateLanguage
 from memrnn.languages._word_alphabet import DEFAULT_WORD_SYMBOLS, digits, parametrised_name
 
@@ -18,5 +18,5 @@ def marked_copy(k: int = DEFAULT_WORD_SYMBOLS) -> Language:
     return TemplateLanguage(
         name=parametrised_name("marked-copy", k),
         symbols=(*digits(k), "#"),
-        template=Template((Word(), Mark(k), Word()), word_symbols=k),
+        template=Template((Word(), Marker(k), Word()), word_symbols=k),
     )

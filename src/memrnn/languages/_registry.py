@@ -6,7 +6,7 @@ from collections.abc import Callable
 from memrnn.errors import MemrnnError
 from memrnn.languages._behaviour import language_behaviour
 from memrnn.languages._language import Language
-from memrnn.sources import definition_of, is_built_in
+from memrnn.runtime.sources import definition_of, is_built_in
 
 _FACTORIES: dict[str, Callable[..., Language]] = {}
 

@@ -5,12 +5,12 @@ A template is a row of parts. With a parameter N >= 0 and a word w of N symbols 
     Word()              contributes w,
     Word(reverse=True)  contributes w backwards,
     Word(shift=k)       contributes w with every id raised by k (an alphabet of its own),
-    Run(a)              contributes the symbol a, N times,
-    Mark(a)             contributes the symbol a, once.
+    Repeat(a)              contributes the symbol a, N times,
+    Marker(a)             contributes the symbol a, once.
 
-With m blocks (all parts but marks) and c marks the lengths are m N + c. The first part, the head,
-is the plain word, or a run where the template has no word at all. Hence all that follows it, the
-tail, is a function of the head.
+With m blocks (all parts but markers) and c markers the lengths are m N + c. The first part, the
+head, is the plain word, or a run where the template has no word at all. Hence all that follows it,
+the tail, is a function of the head.
 """
 
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ class Word:
 
 @final
 @dataclass(frozen=True)
-class Run:
+class Repeat:
     """One symbol, N times."""
 
     symbol: int
@@ -45,7 +45,7 @@ class Run:
 
 @final
 @dataclass(frozen=True)
-class Mark:
+class Marker:
     """One symbol, once."""
 
     symbol: int
@@ -64,7 +64,7 @@ class Template:
         MemrnnError: If the parts are not a template as above.
     """
 
-    parts: tuple[Word | Run | Mark, ...]
+    parts: tuple[Word | Repeat | Marker, ...]
     word_symbols: int = 1
 
     def __post_init__(self) -> None:
@@ -74,7 +74,7 @@ class Template:
         begins_well = self.parts[:1] == (Word(),) or (self.has_run_head and not words)
         if not begins_well:
             raise MemrnnError(
-                "A template must begin with Word(), or with a Run if it has no Word at all."
+                "A template must begin with Word(), or with a Repeat if it has no Word at all."
             )
         if any(word.shift != 0 and word.shift < self.word_symbols for word in words):
             raise MemrnnError(
@@ -92,25 +92,25 @@ class Template:
         return len(self._used_symbols())
 
     @property
-    def marks(self) -> int:
-        """The number of marks, c."""
-        return sum(isinstance(part, Mark) for part in self.parts)
+    def markers(self) -> int:
+        """The number of markers, c."""
+        return sum(isinstance(part, Marker) for part in self.parts)
 
     @property
     def blocks(self) -> int:
         """The number of blocks, m."""
-        return len(self.parts) - self.marks
+        return len(self.parts) - self.markers
 
     @property
     def has_run_head(self) -> bool:
         """Whether the head is a run, so that there is one string a length."""
-        return isinstance(self.parts[0], Run) if self.parts else False
+        return isinstance(self.parts[0], Repeat) if self.parts else False
 
     @property
     def head_symbols(self) -> slice:
         """The ids that a symbol of the head can have."""
         head = self.parts[0]
-        if isinstance(head, Run):
+        if isinstance(head, Repeat):
             return slice(head.symbol, head.symbol + 1)
         return slice(0, self.word_symbols)
 
@@ -125,7 +125,7 @@ class Template:
         """
         sources, offsets = [], []
         for part in self.parts:
-            size = 1 if isinstance(part, Mark) else repeats
+            size = 1 if isinstance(part, Marker) else repeats
             if isinstance(part, Word):
                 indices = np.arange(repeats)
                 sources.append(indices[::-1] if part.reverse else indices)

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float64, Int, Int32, Integer
 
 from memrnn.errors import MemrnnError
 from memrnn.languages._language import Language
-from memrnn.languages._template import Mark, Run, Template, Word
+from memrnn.languages._template import Marker, Repeat, Template, Word
 
 
 @final
@@ -71,7 +71,7 @@ class TemplateLanguage(Language):
 
     def valid(self, length: int) -> bool:
         """Whether the language has a string of this length."""
-        rest = length - self.template.marks
+        rest = length - self.template.markers
         return rest >= 0 and rest % self.template.blocks == 0
 
     def sample(
@@ -197,7 +197,7 @@ class TemplateLanguage(Language):
                 f"{self.name} has no string of length {length}; "
                 f"its lengths are {self._describe_lengths()} with N >= 0."
             )
-        return (length - self.template.marks) // self.template.blocks
+        return (length - self.template.markers) // self.template.blocks
 
     def _word_probability(
         self, repeats: Int[np.ndarray, "*shape"]
@@ -205,13 +205,13 @@ class TemplateLanguage(Language):
         """k^-N."""
         return np.exp(-math.log(self.template.word_symbols) * repeats)
 
-    def _describe_part(self, part: Word | Run | Mark) -> str:
+    def _describe_part(self, part: Word | Repeat | Marker) -> str:
         if isinstance(part, Word):
             word = "w^R" if part.reverse else "w"
             return f"φ({word})" if part.shift else word
         symbol = self.symbols[part.symbol]
-        return f"{symbol}^N" if isinstance(part, Run) else symbol
+        return f"{symbol}^N" if isinstance(part, Repeat) else symbol
 
     def _describe_lengths(self) -> str:
-        marks = f" + {self.template.marks}" if self.template.marks else ""
-        return f"{self.template.blocks}N{marks}"
+        markers = f" + {self.template.markers}" if self.template.markers else ""
+        return f"{self.template.blocks}N{markers}"

@@ -16,7 +16,7 @@ from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from memrnn.checkpoints import write_bytes
+from memrnn.runtime.checkpoints import write_bytes
 
 _SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "memrnn",

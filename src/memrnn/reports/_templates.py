@@ -5,8 +5,8 @@ import re
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from memrnn.printing import duration
 from memrnn.reports import _format as form
+from memrnn.runtime.printing import duration
 
 LARGEST = 1.8
 """Pixels that a point of a drawing becomes at most; in print it is 4/3."""

@@ -4,9 +4,9 @@ from memrnn.runtime._console import plain_output as plain_output
 from memrnn.runtime._console import say as say
 from memrnn.runtime._files import where_supported as where_supported
 from memrnn.runtime._folders import check_output as check_output
+from memrnn.runtime._folders import configure_matplotlib as configure_matplotlib
 from memrnn.runtime._folders import home_folder as home_folder
 from memrnn.runtime._folders import is_writable as is_writable
-from memrnn.runtime._folders import settle_matplotlib as settle_matplotlib
 from memrnn.runtime._limits import cores as cores
 from memrnn.runtime._limits import memory as memory
 from memrnn.runtime._main_module import WORKER as WORKER

@@ -39,7 +39,7 @@ def check_output(folder: Path) -> None:
         raise MemrnnError(f"{folder} cannot be written; give another folder with --out.")
 
 
-def settle_matplotlib() -> None:
+def configure_matplotlib() -> None:
     """Gives Matplotlib a temporary folder where it would refuse to be imported without a home."""
     named = ("MPLCONFIGDIR", "XDG_CONFIG_HOME")
     if home_folder() is None and not any(os.environ.get(name) for name in named):

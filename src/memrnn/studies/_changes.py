@@ -5,16 +5,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from memrnn.errors import MemrnnError
-from memrnn.options import to_json
-from memrnn.parts import format_freeze
+from memrnn.nn.components import format_freeze
+from memrnn.runtime.options import to_json
 from memrnn.studies._about import versions
 from memrnn.studies._ledger import Ledger
 from memrnn.studies._records import Tasks
-from memrnn.studies._study import Pack, Study
+from memrnn.studies._study import PlannedJob, Study
 from memrnn.tasks import task_class
 
 
-def check_changes(ledger: Ledger, study: Study, packs: Sequence[Pack], tasks: Tasks) -> list[str]:
+def check_changes(
+    ledger: Ledger, study: Study, planned_jobs: Sequence[PlannedJob], tasks: Tasks
+) -> list[str]:
     """Sentences about what the study adds and leaves out; nothing for a new one.
 
     Raises:
@@ -45,7 +47,7 @@ def check_changes(ledger: Ledger, study: Study, packs: Sequence[Pack], tasks: Ta
             f"{where} holds a study with another configuration, seed or task: "
             f"{'; '.join(changed)}. Give another folder."
         )
-    sentences = [*_grown(known, packs)]
+    sentences = [*_grown(known, planned_jobs)]
     if asked > most:
         sentences.append(
             f"max_epochs has grown from {most} to {asked}; runs that had reached {most} go on."
@@ -98,7 +100,7 @@ def _options(
                     yield f"{name}.{option}", before[name].get(option), options[option]
 
 
-def _grown(known: Sequence[Mapping[str, Any]], packs: Sequence[Pack]) -> Iterator[str]:
+def _grown(known: Sequence[Mapping[str, Any]], planned_jobs: Sequence[PlannedJob]) -> Iterator[str]:
     """What the study adds, and what it leaves out."""
     planned = {
         run.id: (
@@ -107,8 +109,8 @@ def _grown(known: Sequence[Mapping[str, Any]], packs: Sequence[Pack]) -> Iterato
             format_freeze(run.experiment.freeze),
             run.restart,
         )
-        for pack in packs
-        for run in pack
+        for planned_job in planned_jobs
+        for run in planned_job
     }
     places = {
         row["id"]: (row["task"], row["model"], row["freeze"], row["restart"]) for row in known

@@ -20,7 +20,7 @@ from memrnn.studies._messages import (
     RunStarted,
 )
 from memrnn.studies._records import Records, Tasks
-from memrnn.studies._study import Pack, PlannedRun, Study
+from memrnn.studies._study import PlannedJob, PlannedRun, Study
 from memrnn.training import Progress
 
 MOST_KILLED = 50
@@ -118,7 +118,7 @@ class Driver:
     def running(self) -> list[str]:
         return [run.id for group in self.active.values() for run in group.runs]
 
-    def run(self, packs: Sequence[Pack], deadline: float = math.inf) -> bool:
+    def run(self, planned_jobs: Sequence[PlannedJob], deadline: float = math.inf) -> bool:
         """Runs everything that is planned.
 
         Args:
@@ -136,8 +136,8 @@ class Driver:
         # A model can have got another name since the folder was made.
         self.folders = {row["id"]: row["folder"] for row in rows}
         self.referenced = self.records.referenced()
-        for pack in packs:
-            if runs := deque(run for run in pack if run.id in open_runs):
+        for planned_job in planned_jobs:
+            if runs := deque(run for run in planned_job if run.id in open_runs):
                 self.waiting.append(_Group(runs))
         stopped = math.inf
         while self.waiting or self.active:
@@ -277,7 +277,7 @@ class Driver:
         return self._give_up(group, failed, f"{reason}, {most} times without an epoch in between")
 
     def _out_of_memory(self, group: _Group) -> list[Change]:
-        """Tries again with half of the pack, then with one run and nothing beside it."""
+        """Tries again with half of the runs, then with one run and nothing beside it."""
         if group.alone:
             reason = "out of memory, even with nothing else running"
             return self._give_up(group, list(group.runs), reason)

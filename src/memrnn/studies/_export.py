@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from memrnn.checkpoints import write_bytes
 from memrnn.errors import MemrnnError
+from memrnn.runtime.checkpoints import write_bytes
 from memrnn.studies._ledger import Ledger
 from memrnn.studies._schema import TABLES
 from memrnn.studies._tables import read_table

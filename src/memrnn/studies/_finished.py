@@ -10,11 +10,11 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from memrnn.errors import MemrnnError
-from memrnn.experiment import TrainingConfig
 from memrnn.studies._export import FORMATS
 from memrnn.studies._records import complete
 from memrnn.studies._schema import FINAL, OF_RUNS, OF_TASKS
 from memrnn.studies._tables import column_types
+from memrnn.training import TrainingConfig
 
 Row = dict[str, Any]
 
@@ -65,7 +65,7 @@ def read_finished(
     folder = Path(folder)
     finished = [row for row in _read(folder, "runs") if row["status"] in FINAL]
     runs = [
-        row | {"position": None, "pack": None}
+        row | {"position": None, "planned_job": None}
         for row in finished
         if row["id"] in planned and complete(row, config)
     ]

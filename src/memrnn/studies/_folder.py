@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from memrnn.errors import MemrnnError
-from memrnn.imports import IMPORTS_FOLDER, copy_imports
-from memrnn.locks import hold
-from memrnn.sources import file_digest
+from memrnn.runtime.imports import IMPORTS_FOLDER, copy_imports
+from memrnn.runtime.locks import hold
+from memrnn.runtime.sources import file_digest
 from memrnn.studies._ledger import LEDGER_FILE
 
 LOCK_TIMEOUT = 1.0

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import jax
 
-from memrnn.parts import parameter_count
-from memrnn.precision import cast, scope
-from memrnn.printing import duration, size
+from memrnn.nn.components import parameter_count
+from memrnn.runtime.precision import cast, scope
+from memrnn.runtime.printing import duration, size
 from memrnn.studies._ledger import LEDGER_FILE
 from memrnn.studies._status import study_status
 from memrnn.studies._study import Study, plan
@@ -56,7 +56,7 @@ def forecast(study: Study, out: str | Path, workers: int) -> Forecast:
     Raises:
         MemrnnError: if one of its networks does not fit into the memory.
     """
-    runs = [run for pack in plan(study) for run in pack]
+    runs = [run for planned_job in plan(study) for run in planned_job]
     cells = list(dict.fromkeys(run.experiment for run in runs))
     programs, memory, disk = set[str](), 0, 0
     for cell in cells:

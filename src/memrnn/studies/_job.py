@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from memrnn.cache import use_compile_cache
 from memrnn.errors import MemrnnError
 from memrnn.evaluation import References, evaluate_restart, reference_scores
-from memrnn.experiment import Experiment
-from memrnn.imports import import_files
+from memrnn.runtime.cache import use_compile_cache
+from memrnn.runtime.imports import import_files
 from memrnn.studies._about import about_worker
 from memrnn.studies._messages import (
     EvaluationFinished,
@@ -26,6 +25,7 @@ from memrnn.studies._messages import (
 )
 from memrnn.studies._study import run_id
 from memrnn.training import (
+    Experiment,
     Restart,
     Step,
     check_memory,
@@ -94,7 +94,7 @@ def run_job(job: Job, slots: int | None = None) -> Generator[Event]:
 def _opened(run: JobRun) -> Generator[Restart]:
     """A run, whose folder is locked meanwhile; what is wrong with its cell is its own error."""
     experiment = Experiment.from_json(dict(run.experiment))
-    _check_meaning(experiment, run)
+    _check_identity(experiment, run)
     check_memory(experiment)
     out = Path(run.folder)
     with lock(out, experiment, ORPHAN_SECONDS):
@@ -127,7 +127,7 @@ def _event(job: Job, step: Step) -> Event:
     return RunFailed(run.id, _reason(error), _fault(error))
 
 
-def _check_meaning(experiment: Experiment, run: JobRun) -> None:
+def _check_identity(experiment: Experiment, run: JobRun) -> None:
     """Refuses a run of which a part means something else here than for the driver."""
     if run_id(experiment, run.restart) != run.id:
         raise MemrnnError(

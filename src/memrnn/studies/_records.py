@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from memrnn.evaluation import References, SetScores
-from memrnn.experiment import TrainingConfig
-from memrnn.parts import format_freeze
+from memrnn.nn.components import format_freeze
 from memrnn.studies._ledger import Ledger, now
 from memrnn.studies._messages import EvaluationFinished
 from memrnn.studies._schema import FINAL, OF_RUNS
-from memrnn.studies._study import Pack, Study
+from memrnn.studies._study import PlannedJob, Study
 from memrnn.tasks import Task, TaskDescription, Totals
-from memrnn.training import Epoch, Progress
+from memrnn.training import Epoch, Progress, TrainingConfig
 
 
 class Tasks(NamedTuple):
@@ -25,10 +24,10 @@ class Tasks(NamedTuple):
     options: Mapping[str, Mapping[str, Any]]
 
     @staticmethod
-    def of(packs: Iterable[Pack]) -> "Tasks":
+    def of(planned_jobs: Iterable[PlannedJob]) -> "Tasks":
         tasks: dict[str, Task] = {}
-        for pack in packs:
-            tasks.setdefault(pack[0].experiment.task.spec, pack[0].experiment.task)
+        for planned_job in planned_jobs:
+            tasks.setdefault(planned_job[0].experiment.task.spec, planned_job[0].experiment.task)
         return Tasks(
             {spec: task.describe() for spec, task in tasks.items()},
             {spec: task.options() for spec, task in tasks.items()},
@@ -55,7 +54,7 @@ class Records:
     def __init__(self, ledger: Ledger):
         self._ledger = ledger
 
-    def plan(self, study: Study, packs: Sequence[Pack], tasks: Tasks) -> None:
+    def plan(self, study: Study, planned_jobs: Sequence[PlannedJob], tasks: Tasks) -> None:
         """Writes the study and its runs; what is known about a run stays.
 
         A run that is not in the study any more keeps its rows, without a position.
@@ -78,10 +77,10 @@ class Records:
             row["id"]: row
             for row in ledger.rows("SELECT id, status, epochs, best_epoch, configuration FROM runs")
         }
-        ledger.execute("UPDATE runs SET position = NULL, pack = NULL")
+        ledger.execute("UPDATE runs SET position = NULL, planned_job = NULL")
         position = 0
-        for number, pack in enumerate(packs):
-            cell = pack[0].experiment
+        for number, planned_job in enumerate(planned_jobs):
+            cell = planned_job[0].experiment
             about = {
                 "task": cell.task.spec,
                 "task_key": tasks.descriptions[cell.task.spec].key,
@@ -91,7 +90,7 @@ class Records:
                 "freeze": format_freeze(cell.freeze),
                 "configuration": json.dumps(cell.to_json()),
             }
-            for run in pack:
+            for run in planned_job:
                 if run.id not in known:
                     seed = cell.restart_seed(run.restart)
                     fresh = {"id": run.id, "restart": run.restart, "seed": seed}
@@ -99,7 +98,7 @@ class Records:
                 elif known[run.id]["status"] in FINAL and not complete(known[run.id], study.config):
                     about_status = {"status": "planned"}
                     self._update(run.id, about_status)
-                self._update(run.id, about | {"position": position, "pack": number})
+                self._update(run.id, about | {"position": position, "planned_job": number})
                 position += 1
         for run in self.unevaluated(study, tasks):
             self._update(run, {"status": "planned"})

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from memrnn.evaluation import Evaluation, References, RunScores, SetScores
-from memrnn.parts import parse_freeze
+from memrnn.nn.components import parse_freeze
 from memrnn.studies._ledger import Ledger
 from memrnn.studies._schema import FINAL, Status
 from memrnn.studies._study import Study

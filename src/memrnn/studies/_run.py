@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from memrnn.engines import Engine
-from memrnn.imports import import_files
 from memrnn.runtime import check_main_guard
+from memrnn.runtime.imports import import_files
 from memrnn.studies._about import versions
 from memrnn.studies._changes import check_changes
 from memrnn.studies._driver import Driver, Listener
@@ -55,14 +55,14 @@ def run_study(
     check_main_guard()
     out = Path(out).resolve()  # workers may have another working directory
     import_files(study.imports)
-    packs = plan(study)
-    tasks = Tasks.of(packs)
-    planned = {run.id for pack in packs for run in pack}
+    planned_jobs = plan(study)
+    tasks = Tasks.of(planned_jobs)
+    planned = {run.id for planned_job in planned_jobs for run in planned_job}
     exports = [read_finished(folder, planned, study.config) for folder in import_results]
     notice = notice or (lambda _: None)
     with lock_folder(out), Ledger(out, create=True) as ledger:
         records = Records(ledger)
-        for sentence in check_changes(ledger, study, packs, tasks):
+        for sentence in check_changes(ledger, study, planned_jobs, tasks):
             notice(sentence)
         imports = keep_imports(study.imports, out)
         with ledger.writing():
@@ -70,7 +70,7 @@ def run_study(
                 new = exported.without(records.finished(), study.config)
                 records.adopt(new.runs, new.tables)
                 notice(new.sentence())
-            records.plan(study, packs, tasks)
+            records.plan(study, planned_jobs, tasks)
             if retry:
                 records.retry()
             session = records.open_session(engine.name, engine.workers, platform.node(), versions())
@@ -78,7 +78,7 @@ def run_study(
         outcome = "stopped"
         deadline = math.inf if stop_after is None else time.monotonic() + stop_after
         try:
-            if driver.run(packs, deadline):
+            if driver.run(planned_jobs, deadline):
                 outcome = "ended"
         except OSError as error:
             outcome = f"stopped: {error.args[-1]}"

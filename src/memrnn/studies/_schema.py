@@ -7,7 +7,7 @@ was not a number: SQLite has no NaN. Sums in SQL skip NULL, so compare `count(nu
 
 from typing import Literal
 
-FORMAT = "2"
+FORMAT = "3"
 
 Status = Literal["planned", "running", "done", "diverged", "failed"]
 STATUSES: tuple[Status, ...] = ("planned", "running", "done", "diverged", "failed")
@@ -30,7 +30,7 @@ CREATE TABLE runs (
   freeze TEXT NOT NULL, restart INTEGER NOT NULL, seed INTEGER NOT NULL,
   configuration TEXT NOT NULL,   -- of training, JSON
   folder TEXT NOT NULL,          -- of its checkpoint, from the study's folder
-  pack INTEGER,
+  planned_job INTEGER,
   status TEXT NOT NULL CHECK (status IN {STATUSES}),
   reason TEXT,                   -- why it failed
   attempts INTEGER NOT NULL DEFAULT 0,

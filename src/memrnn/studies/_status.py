@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from memrnn.locks import is_held
+from memrnn.runtime.locks import is_held
 from memrnn.studies._ledger import Ledger
 from memrnn.studies._schema import FINAL, STATUSES
 

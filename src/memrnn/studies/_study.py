@@ -7,21 +7,20 @@ from typing import Any
 
 import msgspec
 
-from memrnn.digests import digest
 from memrnn.errors import MemrnnError
-from memrnn.experiment import Experiment, TrainingConfig
-from memrnn.models import canonical_name
-from memrnn.options import to_json
-from memrnn.parts import format_freeze, parse_freeze
-from memrnn.precision import check_precision
+from memrnn.nn.components import format_freeze, parse_freeze
+from memrnn.nn.models import canonical_name
+from memrnn.runtime.digests import digest
+from memrnn.runtime.options import to_json
+from memrnn.runtime.precision import check_precision
 from memrnn.tasks import Task, parse_task
-from memrnn.training import load_experiment, start_from
+from memrnn.training import Experiment, TrainingConfig, load_experiment, start_from
 
-PACK_UPDATES = 20_000
-"""Updates that make compiling negligible: a pack holds at least so many, if the study has them."""
+JOB_UPDATES = 20_000
+"""Updates that make compiling negligible: a job holds as many, if the study has them."""
 
-LEAST_PACKS = 32
-"""A study is cut into at least so many packs, if it has the runs, so that workers share evenly."""
+LEAST_JOBS = 32
+"""A study has at least so many jobs, if it has the runs: workers share evenly."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ class Study:
             MemrnnError: if one does not exist, an option is wrong, or two are the same.
         """
         made = [parse_task(spec, self.options.get(_name(spec), {})) for spec in self.tasks]
-        _refuse_twins(self.tasks, [task.identity() for task in made])
+        _check_duplicates(self.tasks, [task.identity() for task in made])
         return made
 
     def cells(self) -> Iterator[Experiment]:
@@ -94,7 +93,7 @@ class Study:
         """
         tasks = self.make_tasks()
         starts = {_start_key(load_experiment(folder)): folder for folder in self.start}
-        _refuse_twins(self.models, [canonical_name(name) for name in self.models])
+        _check_duplicates(self.models, [canonical_name(name) for name in self.models])
         for task in tasks:
             for model in self.models:
                 for text in self.freeze:
@@ -140,27 +139,27 @@ def run_id(experiment: Experiment, restart: int) -> str:
     return digest([experiment.identity(), restart])
 
 
-Pack = tuple[PlannedRun, ...]
+PlannedJob = tuple[PlannedRun, ...]
 
 
-def plan(study: Study) -> list[Pack]:
-    """The runs of a study in packs: of each pack one cell, and only a few restarts.
+def plan(study: Study) -> list[PlannedJob]:
+    """The runs of a study in jobs: of each job one cell, and only a few restarts.
 
     The first restarts of all cells come first, so that a study that ends early is a whole grid of
-    fewer restarts. The result of a run does not depend on its pack.
+    fewer restarts. The result of a run does not depend on its job.
 
     Raises:
         MemrnnError: as `Study.cells` does.
     """
     cells = list(study.cells())
-    most = len(cells) * study.restarts // LEAST_PACKS
-    packs: list[Pack] = []
+    most = len(cells) * study.restarts // LEAST_JOBS
+    planned_jobs: list[PlannedJob] = []
     for cell in cells:
         runs = [PlannedRun(cell, n, run_id(cell, n)) for n in range(study.restarts)]
         updates = max(1, cell.task.updates * study.config.max_epochs)
-        size = max(1, min(-(-PACK_UPDATES // updates), most, study.restarts))
-        packs += [tuple(runs[first : first + size]) for first in range(0, len(runs), size)]
-    return sorted(packs, key=lambda pack: pack[0].restart)
+        size = max(1, min(-(-JOB_UPDATES // updates), most, study.restarts))
+        planned_jobs += [tuple(runs[first : first + size]) for first in range(0, len(runs), size)]
+    return sorted(planned_jobs, key=lambda planned_job: planned_job[0].restart)
 
 
 def _start_key(experiment: Experiment) -> tuple[str, str]:
@@ -176,7 +175,7 @@ def _started(cell: Experiment, starts: Mapping[tuple[str, str], str]) -> Experim
     return replace(cell, start=start_from(folder))
 
 
-def _refuse_twins(names: Sequence[str], meanings: Sequence[Any]) -> None:
+def _check_duplicates(names: Sequence[str], meanings: Sequence[Any]) -> None:
     """Two names of one thing would be two cells with the same runs."""
     for number, meaning in enumerate(meanings):
         if (first := meanings.index(meaning)) < number:

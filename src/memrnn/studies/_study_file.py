@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from memrnn.errors import MemrnnError
-from memrnn.experiment import TrainingConfig
-from memrnn.imports import import_files
-from memrnn.options import from_json, to_json
+from memrnn.runtime.imports import import_files
+from memrnn.runtime.options import from_json, to_json
 from memrnn.studies._old_keys import RENAMED, RENAMED_CONFIG
 from memrnn.studies._study import Study
 from memrnn.tasks import task_names
+from memrnn.training import TrainingConfig
 
 SHORT = {"languages": "strings"}
 """Keys whose values are arguments of one task: `languages = ["L"]` is `tasks = ["strings:L"]`."""

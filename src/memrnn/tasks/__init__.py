@@ -11,7 +11,7 @@ from memrnn.tasks._registry import register_task as register_task
 from memrnn.tasks._registry import task_class as task_class
 from memrnn.tasks._registry import task_names as task_names
 from memrnn.tasks._scoring import ItemScores as ItemScores
-from memrnn.tasks._scoring import of_items as of_items
+from memrnn.tasks._scoring import item_scores as item_scores
 from memrnn.tasks._scoring import score_set as score_set
 from memrnn.tasks._scoring import total as total
 from memrnn.tasks._scoring import total_by_group as total_by_group

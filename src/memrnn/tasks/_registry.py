@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from memrnn.errors import MemrnnError
-from memrnn.options import from_json
-from memrnn.sources import definition_of
+from memrnn.runtime.options import from_json
+from memrnn.runtime.sources import definition_of
 from memrnn.tasks._task import Task
 
 _TASKS: dict[str, type[Task]] = {}

@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from memrnn.devices import compiled
-from memrnn.network import Network
+from memrnn.nn.network import Network
+from memrnn.runtime.devices import compiled
 from memrnn.tasks._metrics import Scores, Total, Totals
 from memrnn.tasks._task import EvaluationSet, Task, Traced
 
@@ -24,7 +24,7 @@ def score_set(task: Task, network: Network, evaluation_set: EvaluationSet) -> It
         if evaluation_set.carries:
             carry = following
         found.append(scores)
-    return of_items(evaluation_set, jax.device_get(found))
+    return item_scores(evaluation_set, jax.device_get(found))
 
 
 @compiled(static_argnums=0)
@@ -32,7 +32,7 @@ def _score(traced: Traced, network: Network, carry: Any, batch: Any) -> tuple[An
     return traced.task.score(network, carry, batch)
 
 
-def of_items(evaluation_set: EvaluationSet, batches: Sequence[Scores]) -> ItemScores:
+def item_scores(evaluation_set: EvaluationSet, batches: Sequence[Scores]) -> ItemScores:
     """The scores of a set's items from those of its batches' rows, which may lie in any order."""
     count = len(evaluation_set.groups)
     found: dict[str, tuple[np.ndarray, np.ndarray]] = {}

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from memrnn.network import Network, from_zero
+from memrnn.nn.network import Network, from_zero
 from memrnn.tasks._metrics import AnyArray
 
 UNDERFLOW = 1e-3

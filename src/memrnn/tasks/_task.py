@@ -12,12 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from memrnn.digests import digest
 from memrnn.errors import MemrnnError
-from memrnn.identity import language_meaning, meaning_of
-from memrnn.models import Model
-from memrnn.network import Network
-from memrnn.options import to_json
+from memrnn.identity import identity_of, language_identity
+from memrnn.nn.models import Model
+from memrnn.nn.network import Network
+from memrnn.runtime.digests import digest
+from memrnn.runtime.options import to_json
 from memrnn.tasks._metrics import Metric, Scores
 
 BAYES = "bayes"
@@ -291,9 +291,9 @@ class Task(abc.ABC):
         """
         options = self.options()
         trained = {name: options[name] for name in options if name not in self.evaluation_options}
-        meaning = meaning_of(type(self), self.name, trained)
+        meaning = identity_of(type(self), self.name, trained)
         if "language" in options:
-            meaning["language"] = language_meaning(options["language"])
+            meaning["language"] = language_identity(options["language"])
         return meaning
 
     def describe(self) -> TaskDescription:

@@ -12,14 +12,14 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from memrnn.errors import MemrnnError
-from memrnn.languages import Law, canonical_language_name, get_language
-from memrnn.memory_limit import check_memory_limit
-from memrnn.models import Model
-from memrnn.network import Network, OneHot
-from memrnn.options import format_range
-from memrnn.padding import padded_lengths
-from memrnn.predictors import CEILING, FLOORS, Predictor, hits, surprisals
+from memrnn.languages import Distribution, canonical_language_name, get_language
+from memrnn.languages.predictors import BASELINES, BAYES_OPTIMAL, Predictor, hits, surprisals
+from memrnn.nn.memory_limit import check_memory_limit
+from memrnn.nn.models import Model
+from memrnn.nn.network import Network, OneHot
+from memrnn.runtime.options import format_range
 from memrnn.tasks._metrics import Metric, Scores
+from memrnn.tasks._padding import padded_lengths
 from memrnn.tasks._string_predictions import Batch, HiddenStates, hidden_states, predict
 from memrnn.tasks._task import (
     BAYES,
@@ -104,14 +104,14 @@ class Strings(Task):
         object.__setattr__(self, "language", canonical_language_name(self.language))
         if len(set(self.length_bins)) < len(self.length_bins):
             raise MemrnnError("length_bins names a bin twice; name each once.")
-        _ = self.law
+        _ = self.distribution
         for bounds in self.length_bins:
-            Law(self.law.language, *bounds)
+            Distribution(self.distribution.language, *bounds)
 
     @cached_property
-    def law(self) -> Law:
+    def distribution(self) -> Distribution:
         """The distribution of training and validation strings."""
-        return Law(get_language(self.language), *self.train_lengths)
+        return Distribution(get_language(self.language), *self.train_lengths)
 
     @property
     def title(self) -> str:
@@ -132,7 +132,7 @@ class Strings(Task):
 
     @cached_property
     def _widths(self) -> tuple[int, ...]:
-        return padded_lengths(self.law)
+        return padded_lengths(self.distribution)
 
     @property
     def program(self) -> Any:
@@ -140,7 +140,7 @@ class Strings(Task):
         return self.widths
 
     def build(self, model: Model, seed: int) -> Network:
-        symbols = len(self.law.language.symbols)
+        symbols = len(self.distribution.language.symbols)
         return model.build(OneHot(symbols), classes=symbols + 1, seed=seed)
 
     def data(self, seed: int) -> Data:
@@ -198,7 +198,7 @@ class Strings(Task):
     def validation_reference(self, seed: int) -> Scores:
         _, strings = _draw(self, seed)
         groups = [t[:, :n] for t, n in zip(strings.tokens, strings.lengths, strict=True)]
-        nats = np.concatenate([-self.law.log_probabilities(group) for group in groups])
+        nats = np.concatenate([-self.distribution.log_probabilities(group) for group in groups])
         symbols = np.repeat(np.asarray(strings.lengths) + 1.0, strings.tokens.shape[1])
         return {PERPLEXITY.name: (nats, symbols)}
 
@@ -210,13 +210,13 @@ class Strings(Task):
         )
 
     def evaluation_set(self, name: str) -> EvaluationSet:
-        law, groups, masks = self._strings(name)
+        distribution, groups, masks = self._strings(name)
         batches: list[Batch] = []
         items: list[np.ndarray] = []
         first = 0
-        edges = padded_lengths(law)
+        edges = padded_lengths(distribution)
         # As many rows as if every length were valid: languages share programs.
-        most = (law.longest - law.shortest) // len(edges) + 1
+        most = (distribution.longest - distribution.shortest) // len(edges) + 1
         size = min(EVALUATION_BATCH, most * self.samples_per_length)
         for low, longest in zip((-1, *edges), edges, strict=False):
             chosen = [n for n, group in enumerate(groups) if low < group.shape[1] <= longest]
@@ -241,9 +241,11 @@ class Strings(Task):
         return EvaluationSet(batches, items, names)
 
     def references(self, name: str) -> Mapping[str, Scores]:
-        law, groups, masks = self._strings(name)
-        predictors: dict[str, Predictor] = {floor.name: floor(self.law) for floor in FLOORS}
-        predictors[BAYES] = CEILING(law)
+        distribution, groups, masks = self._strings(name)
+        predictors: dict[str, Predictor] = {
+            floor.name: floor(self.distribution) for floor in BASELINES
+        }
+        predictors[BAYES] = BAYES_OPTIMAL(distribution)
         return {
             name: _reference(predictor, groups, masks) for name, predictor in predictors.items()
         }
@@ -259,7 +261,9 @@ class Strings(Task):
         return tree._replace(states=states)
 
     def check_memory(self, network: Network, *, training: bool, workers: int = 1) -> int:
-        longest = self.law.longest if training else max(high for _, high in self.length_bins)
+        longest = (
+            self.distribution.longest if training else max(high for _, high in self.length_bins)
+        )
         strings = self.batch_size if training else EVALUATION_BATCH
         return check_memory_limit(
             network.memory, strings, longest, gradient=training, workers=workers
@@ -267,19 +271,19 @@ class Strings(Task):
 
     @property
     def labels(self) -> Sequence[str]:
-        return (*self.law.language.symbols, "end")
+        return (*self.distribution.language.symbols, "end")
 
     def encode(self, text: str) -> Int[np.ndarray, " length"]:
-        language = self.law.language
+        language = self.distribution.language
         one_each = all(len(symbol) == 1 for symbol in language.symbols)
         # Spaces are welcome even where the language does without.
         return language.encode("".join(text.split()) if one_each else text)
 
     def targets(self, tokens: Int[np.ndarray, " length"]) -> Int[np.ndarray, " length_plus_1"]:
-        return np.append(tokens, len(self.law.language.symbols))
+        return np.append(tokens, len(self.distribution.language.symbols))
 
     def remarks(self, text: str) -> Sequence[str]:
-        language = self.law.language
+        language = self.distribution.language
         known = language.contains(self.encode(text))
         return () if known else (f"This is no string of {language.name}.",)
 
@@ -287,13 +291,13 @@ class Strings(Task):
         longest = self.train_lengths[1]
         return "within" if bounds[1] <= longest else "beyond" if bounds[0] > longest else "across"
 
-    def _strings(self, name: str) -> tuple[Law, list[np.ndarray], list[np.ndarray] | None]:
+    def _strings(self, name: str) -> tuple[Distribution, list[np.ndarray], list[np.ndarray] | None]:
         """The distribution and the strings of a bin, one group per length, ascending.
 
         Beside every group where the prefix leaves no choice; None where it always leaves one.
         """
         bounds = {format_range(bounds): bounds for bounds in self.length_bins}
-        return _test_strings(self.law.language.name, bounds[name], self.samples_per_length)
+        return _test_strings(self.distribution.language.name, bounds[name], self.samples_per_length)
 
 
 @jax.jit
@@ -308,7 +312,7 @@ def _draw(task: Strings, seed: int) -> tuple[Batch, Batch]:
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
 
     def draw(count: int) -> Batch:
-        groups = task.law.sample_groups(count, task.batch_size, rng)
+        groups = task.distribution.sample_groups(count, task.batch_size, rng)
         tokens = np.zeros((count, task.batch_size, task.widths[-1]), np.int32)
         for row, group in zip(tokens, groups, strict=True):
             row[:, : group.shape[1]] = group
@@ -320,13 +324,13 @@ def _draw(task: Strings, seed: int) -> tuple[Batch, Batch]:
 @functools.lru_cache(maxsize=32)
 def _test_strings(
     language: str, bounds: tuple[int, int], samples: int
-) -> tuple[Law, list[np.ndarray], list[np.ndarray] | None]:
-    law = Law(get_language(language), *bounds)
+) -> tuple[Distribution, list[np.ndarray], list[np.ndarray] | None]:
+    distribution = Distribution(get_language(language), *bounds)
     # Test strings do not depend on what is tested: every network sees the same ones.
-    groups = law.sample_each_length(samples, np.random.default_rng([0, *bounds]))
-    if not law.language.has_determined_symbols:
-        return law, groups, None
-    return law, groups, [law.determined(group) for group in groups]
+    groups = distribution.sample_each_length(samples, np.random.default_rng([0, *bounds]))
+    if not distribution.language.has_determined_symbols:
+        return distribution, groups, None
+    return distribution, groups, [distribution.determined(group) for group in groups]
 
 
 def _reference(

@@ -1,5 +1,8 @@
 """Training: restarts of an experiment, resumable, each a function of its seed."""
 
+from memrnn.training._experiment import Experiment as Experiment
+from memrnn.training._experiment import Start as Start
+from memrnn.training._experiment import TrainingConfig as TrainingConfig
 from memrnn.training._folder import EXPERIMENT_FILE as EXPERIMENT_FILE
 from memrnn.training._folder import Origin as Origin
 from memrnn.training._folder import load_experiment as load_experiment

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from memrnn import checkpoints
 from memrnn.errors import MemrnnError
-from memrnn.experiment import Experiment
-from memrnn.imports import copy_imports, import_files
-from memrnn.locks import hold
+from memrnn.runtime import checkpoints
+from memrnn.runtime.imports import copy_imports, import_files
+from memrnn.runtime.locks import hold
+from memrnn.training._experiment import Experiment
 
 EXPERIMENT_FILE = "experiment.json"
 START_FILE = "start.safetensors"

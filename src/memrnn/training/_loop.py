@@ -11,8 +11,8 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal, NamedTuple
 
-from memrnn.devices import policy
-from memrnn.precision import scope
+from memrnn.runtime.devices import policy
+from memrnn.runtime.precision import scope
 from memrnn.training._pack import Pack
 from memrnn.training._restart import Restart
 from memrnn.training._writer import Checkpoint, Writer
@@ -141,7 +141,7 @@ class _Loop:
             if one.restart.finished:
                 yield Step("trained", one.run, one.restart)
                 one.opened.close()
-            elif not (yield from _guarded([one], self._seat(one, aside))):
+            elif not (yield from _guarded([one], self._assign(one, aside))):
                 one.opened.close()
         self.ready.extend(aside)
 
@@ -155,7 +155,7 @@ class _Loop:
             self.ready.append(_Training(run, restart, opened.pop_all()))
         yield Step("started", run, restart)
 
-    def _seat(self, one: _Training, aside: list[_Training]) -> Iterator[Step]:
+    def _assign(self, one: _Training, aside: list[_Training]) -> Iterator[Step]:
         if self.pack is None or (not self.training and not self.pack.admits(one.restart)):
             most = min(self.slots, len(self.waiting) + len(self.ready) + len(aside) + 1)
             self.pack = Pack(one.restart, most) if most > 1 else _OneSlot()

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from memrnn import checkpoints
-from memrnn.devices import compiled, policy
-from memrnn.network import Network
-from memrnn.parts import PARTS
-from memrnn.precision import scope
-from memrnn.tasks import Data, Scores, Traced, of_items, total
+from memrnn.nn.components import COMPONENTS
+from memrnn.nn.network import Network
+from memrnn.runtime import checkpoints
+from memrnn.runtime.devices import compiled, policy
+from memrnn.runtime.precision import scope
+from memrnn.tasks import Data, Scores, Traced, item_scores, total
 from memrnn.training._programs import Learner, Plan, Rule, epoch, optimizer
 from memrnn.training._restart import Outcome, Restart
 from memrnn.training._start import BEST
@@ -160,7 +160,7 @@ class Pack:
                 train, validation, finite = own
                 outcome = Outcome(
                     total(train) if restart.trains else {},
-                    total(of_items(restart.validation, validation)),
+                    total(item_scores(restart.validation, validation)),
                     bool(finite),
                 )
                 improved[slot] = restart.record(outcome)
@@ -202,7 +202,7 @@ def _plan(restart: Restart) -> Plan:
     """What a restart's next epoch does; on the slot axis a choice of widths would compute all."""
     plan = restart.plan()
     frozen = restart.experiment.freeze
-    trains = np.array([component not in frozen for component in PARTS])
+    trains = np.array([component not in frozen for component in COMPONENTS])
     return plan._replace(widths=np.zeros_like(plan.widths), trains=trains)
 
 

@@ -11,11 +11,11 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-from memrnn.devices import compiled
-from memrnn.experiment import TrainingConfig
-from memrnn.network import Network
-from memrnn.parts import by_component
+from memrnn.nn.components import by_component
+from memrnn.nn.network import Network
+from memrnn.runtime.devices import compiled
 from memrnn.tasks import Data, Scores, Traced
+from memrnn.training._experiment import TrainingConfig
 
 MATMUL = {"float32": "highest", "tf32": "tensorfloat32"}
 """What JAX calls the precisions of products."""

@@ -14,13 +14,13 @@ import jax.numpy as jnp
 import msgspec
 import numpy as np
 
-from memrnn import checkpoints
 from memrnn.errors import MemrnnError
-from memrnn.experiment import Experiment, TrainingConfig
-from memrnn.network import Network
-from memrnn.parts import partition
-from memrnn.precision import cast
+from memrnn.nn.components import partition
+from memrnn.nn.network import Network
+from memrnn.runtime import checkpoints
+from memrnn.runtime.precision import cast
 from memrnn.tasks import Data, EvaluationSet, Metric, Total, Totals, Traced, score_set, total
+from memrnn.training._experiment import Experiment, TrainingConfig
 from memrnn.training._programs import (
     Learner,
     Plan,

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from memrnn.experiment import TrainingConfig
 from memrnn.tasks import Metric
+from memrnn.training._experiment import TrainingConfig
 
 THRESHOLD = 1e-4
 """Relative improvement below which the plateau counter sees none."""

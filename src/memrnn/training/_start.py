@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from memrnn import checkpoints
 from memrnn.errors import MemrnnError
-from memrnn.experiment import Start
-from memrnn.network import Network
+from memrnn.nn.network import Network
+from memrnn.runtime import checkpoints
+from memrnn.training._experiment import Start
 
 BEST = "best"
 """The prefix under which a checkpoint has the network of the best epoch."""

@@ -6,14 +6,14 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from memrnn.cache import use_compile_cache
 from memrnn.engines import Engine, LocalEngine, run_jobs
 from memrnn.errors import MemrnnError
-from memrnn.experiment import Experiment, Start, TrainingConfig
-from memrnn.locks import hold
-from memrnn.network import Network
-from memrnn.precision import cast, scope
+from memrnn.nn.network import Network
+from memrnn.runtime.cache import use_compile_cache
+from memrnn.runtime.locks import hold
+from memrnn.runtime.precision import cast, scope
 from memrnn.tasks import Task
+from memrnn.training._experiment import Experiment, Start, TrainingConfig
 from memrnn.training._folder import (
     Origin,
     check_folder,

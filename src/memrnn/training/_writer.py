@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from memrnn import checkpoints
+from memrnn.runtime import checkpoints
 
 
 class Checkpoint(NamedTuple):

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from memrnn.checkpoints import write_bytes
 from memrnn.reports._drawing import save_figure
 from memrnn.reports.study._page import gather, render
 from memrnn.reports.study._table import to_csv, to_latex
+from memrnn.runtime.checkpoints import write_bytes
 from memrnn.studies import load_results
 
 

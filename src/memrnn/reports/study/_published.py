@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from memrnn.experiment import TrainingConfig
 from memrnn.studies import Cell, StudyResults
 from memrnn.tasks import TaskDescription
+from memrnn.training import TrainingConfig
 
 MODES: dict[tuple[str, ...], str] = {
     (): "none",

@@ -1,0 +1,5 @@
+"""`python -m memrnn`."""
+
+from memrnn.cli import main
+
+main()

@@ -1,0 +1,3 @@
+"""The command line, one file per group of commands."""
+
+from memrnn.cli._main import main as main

@@ -1,0 +1,1 @@
+"""Controllers, memories, and the networks that are made of them."""

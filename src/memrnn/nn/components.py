@@ -1,0 +1,73 @@
+"""Which parameter belongs to which part, and freezing.
+
+The parts are the fields of `Network`, so a parameter's part is the first step of its path.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool
+
+from memrnn.errors import MemrnnError
+from memrnn.nn.network import Network
+
+COMPONENTS = ("embedding", "controller", "memory", "output")
+
+
+def check_freeze(freeze: Iterable[str]) -> tuple[str, ...]:
+    """The parts to freeze, in the order of `COMPONENTS`, each once.
+
+    Raises:
+        MemrnnError: for a name that is not a part.
+    """
+    names = set(freeze)
+    if unknown := sorted(names - set(COMPONENTS)):
+        raise MemrnnError(
+            f"Cannot freeze {', '.join(unknown)}: the parts are {', '.join(COMPONENTS)}."
+        )
+    return tuple(part for part in COMPONENTS if part in names)
+
+
+def parse_freeze(text: str) -> tuple[str, ...]:
+    """`controller+memory` as its components, `none` as no component."""
+    return () if text == "none" else check_freeze(text.split("+"))
+
+
+def format_freeze(freeze: Iterable[str]) -> str:
+    """The components as `parse_freeze` reads them."""
+    return "+".join(check_freeze(freeze)) or "none"
+
+
+def freeze_label(freeze: Iterable[str]) -> str:
+    """How a freezing mode is written everywhere: `freeze=none`, `freeze=controller+memory`."""
+    return f"freeze={format_freeze(freeze)}"
+
+
+def partition(network: Network, freeze: Iterable[str]) -> tuple[Network, Network]:
+    """Splits a network into (trained, frozen); `equinox.combine` puts it together again.
+
+    Only the first is differentiated, so that a frozen part costs no gradient.
+    """
+    frozen = check_freeze(freeze)
+    trained = jax.tree_util.tree_map_with_path(
+        lambda path, leaf: eqx.is_inexact_array(leaf) and path[0].name not in frozen, network
+    )
+    return eqx.partition(network, trained)
+
+
+def by_component(choice: Bool[Array, " components"], yes: Network, no: Network) -> Network:
+    """Of each component the leaves of one of two networks, traced; in the order of `COMPONENTS`."""
+
+    def pick(path: Any, yes: Array, no: Array) -> Array:
+        return jnp.where(choice[COMPONENTS.index(path[0].name)], yes, no)
+
+    return jax.tree_util.tree_map_with_path(pick, yes, no)
+
+
+def parameter_count(network: Network, part: str | None = None) -> int:
+    """Number of scalar parameters of a network, or of one part."""
+    tree = network if part is None else getattr(network, part)
+    return sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(tree, eqx.is_inexact_array)))

@@ -1,0 +1,16 @@
+"""Recurrent cells. A new one is one file here and one line in `CONTROLLERS`."""
+
+from collections.abc import Callable
+
+from memrnn.nn.controllers._controller import AffineController as AffineController
+from memrnn.nn.controllers._controller import Controller as Controller
+from memrnn.nn.controllers._controller import Vectors as Vectors
+from memrnn.nn.controllers._elman import Elman as Elman
+from memrnn.nn.controllers._gru import GRU as GRU
+from memrnn.nn.controllers._lstm import LSTM as LSTM
+
+CONTROLLERS: dict[str, Callable[..., Controller]] = {
+    "elman": Elman,
+    "gru": GRU,
+    "lstm": LSTM,
+}

@@ -1,0 +1,112 @@
+"""What a recurrent cell is, and what one is that the fast gradient can take."""
+
+import abc
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from memrnn.nn._init import uniform
+
+Vectors = tuple[Float[Array, "batch hidden"], ...]
+
+
+class Controller(eqx.Module):
+    """A recurrent cell.
+
+    Its state is any pytree of arrays whose first leaf is the hidden state `h`, [batch, hidden].
+    `memrnn.nn.models` builds a cell as `Cell(input_size, hidden_size, scale=scale, rng=rng)`.
+    """
+
+    revision: ClassVar[int] = 1
+    """Grows when the same name and options mean something else than before."""
+
+    @property
+    @abc.abstractmethod
+    def input_size(self) -> int:
+        """Length of the input vector: features of the time step, then the memory's reading."""
+
+    @property
+    @abc.abstractmethod
+    def hidden_size(self) -> int:
+        """Length of the hidden state."""
+
+    @abc.abstractmethod
+    def init(self, batch: int) -> Any:
+        """The state before the first step."""
+
+    @abc.abstractmethod
+    def step(self, state: Any, inputs: Float[Array, "batch input"]) -> Any:
+        """The next state; same structure, shapes and types as `state`."""
+
+
+class AffineController(Controller):
+    """A recurrent cell, split into what is affine and what is not.
+
+    With input `u_t` and hidden state `h_{t-1}`,
+
+        from_input  = W_ih u_t + b_ih            from_hidden = W_hh h_{t-1} + b_hh
+        state_t     = activate(from_input, from_hidden, state_{t-1})
+
+    The split lets the rule `memrnn.FAST` compute both affine maps, and the gradients of their
+    weights, for all time steps in one matrix product. A new cell is a subclass that names its
+    blocks and its state vectors and defines `activate`.
+
+    Attributes:
+        weight_input: `W_ih`, shape (blocks*hidden, input).
+        weight_hidden: `W_hh`, shape (blocks*hidden, hidden).
+        bias_input: `b_ih`, shape (blocks*hidden,).
+        bias_hidden: `b_hh`, shape (blocks*hidden,); kept beside `b_ih` although only their sum
+            matters to most cells, because two trained biases double the bias' learning rate.
+    """
+
+    blocks: ClassVar[int]
+    """Number of stacked blocks of `hidden` rows in the affine maps (gates)."""
+    state_vectors: ClassVar[int] = 1
+    """Number of vectors in the state; the first is the hidden state `h`."""
+
+    weight_input: Float[Array, "gates input"]
+    weight_hidden: Float[Array, "gates hidden"]
+    bias_input: Float[Array, " gates"]
+    bias_hidden: Float[Array, " gates"]
+
+    def __init__(
+        self, input_size: int, hidden_size: int, *, scale: float, rng: np.random.Generator
+    ):
+        """Draws every parameter from U(-scale, scale)."""
+        rows = self.blocks * hidden_size
+        self.weight_input = uniform(rng, (rows, input_size), scale)
+        self.weight_hidden = uniform(rng, (rows, hidden_size), scale)
+        self.bias_input = uniform(rng, (rows,), scale)
+        self.bias_hidden = uniform(rng, (rows,), scale)
+
+    @property
+    def input_size(self) -> int:
+        return self.weight_input.shape[1]
+
+    @property
+    def hidden_size(self) -> int:
+        return self.weight_hidden.shape[1]
+
+    def init(self, batch: int) -> Vectors:
+        """The zero state: it is fixed, not learned."""
+        zeros = jnp.zeros((batch, self.hidden_size), self.weight_hidden.dtype)
+        return (zeros,) * self.state_vectors
+
+    def step(self, state: Vectors, inputs: Float[Array, "batch input"]) -> Vectors:
+        return self.activate(
+            inputs @ self.weight_input.T + self.bias_input[None],
+            state[0] @ self.weight_hidden.T + self.bias_hidden[None],
+            state,
+        )
+
+    @abc.abstractmethod
+    def activate(
+        self,
+        from_input: Float[Array, "batch gates"],
+        from_hidden: Float[Array, "batch gates"],
+        state: Vectors,
+    ) -> Vectors:
+        """The next state; its first vector is the hidden state."""

@@ -1,0 +1,105 @@
+"""What an external memory is, and what one is that the fast gradient can take."""
+
+import abc
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from memrnn.nn.memories._loop import Loop, PlainLoop
+
+
+class Memory(eqx.Module):
+    """An external memory beside a controller.
+
+    In each time step the controller reads the memory, and its new hidden state updates it:
+
+        reading_t = read(state_{t-1})                    joins the controller's input u_t
+        state_t   = step(state_{t-1}, h_t)
+
+    The state is any pytree of arrays. The arrays have the strings on their first axis, or are
+    scalars that hold for all strings; `step` keeps structure, shapes and types.
+
+    Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 2.
+    """
+
+    revision: ClassVar[int] = 1
+    """Grows when the same name and options mean something else than before."""
+
+    @property
+    @abc.abstractmethod
+    def reading_size(self) -> int:
+        """Length of the reading vector."""
+
+    @abc.abstractmethod
+    def init(self, batch: int, horizon: int | None) -> Any:
+        """The state before the first step.
+
+        Args:
+            batch: number of strings.
+            horizon: number of steps that the state must serve. n steps read n times, so only
+                the first n - 1 updates matter. Where the state has room for no more, later
+                readings are NaN. None for a state that serves any number of steps.
+
+        Raises:
+            MemrnnError: for None, by a memory whose size depends on the number of steps.
+        """
+
+    @abc.abstractmethod
+    def read(self, state: Any) -> Float[Array, "batch reading"]:
+        """What the controller sees."""
+
+    @abc.abstractmethod
+    def step(self, state: Any, hidden: Float[Array, "batch hidden"]) -> Any:
+        """The state after an update by the controller's hidden state."""
+
+    def diagnostics(self, state: Any) -> dict[str, Float[Array, " batch"]]:
+        """Numbers per string about the readings so far, by name.
+
+        An update that is beyond the horizon, and therefore not read, leaves them unchanged.
+
+            underflow: an upper bound of the share of any reading that rounding may have removed.
+        """
+        del state
+        return {}
+
+    def memory_estimate(self, updates: int, *, gradient: bool = True) -> tuple[int, int]:
+        """Bytes per string: while its group runs; and until its gradient is computed.
+
+        Where the sum is large, strings run in groups (`memrnn.nn.groups`). 0 where it need not be
+        counted.
+        """
+        del updates, gradient
+        return 0, 0
+
+
+class AffineMemory(Memory):
+    """A memory whose controls are affine in the hidden state.
+
+        controls_t = W h_t + b                           (W, b) = controls()
+        state_t    = update(state_{t-1}, controls_t)
+
+    What is not affine (softmax, sigmoid) belongs into `update`. The split lets the rule
+    `memrnn.FAST` treat W and b outside the loop over time.
+    """
+
+    @abc.abstractmethod
+    def controls(self) -> tuple[Float[Array, "controls hidden"], Float[Array, " controls"]]:
+        """The weight and the bias of the controls: action logits first, then raw vectors."""
+
+    @abc.abstractmethod
+    def update(self, state: Any, controls: Float[Array, "batch controls"]) -> Any:
+        """The next state; same structure, shapes and types as `state`."""
+
+    def loop(self) -> Loop:
+        """How the rule `memrnn.FAST` runs the updates, and how it differentiates them.
+
+        It must equal `update` and `read` and their derivatives.
+        """
+        return PlainLoop(self)
+
+    def step(self, state: Any, hidden: Float[Array, "batch hidden"]) -> Any:
+        weight, bias = self.controls()
+        controls = hidden @ weight.T
+        return self.update(state, controls + jnp.broadcast_to(bias, controls.shape))

@@ -1,0 +1,214 @@
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from memrnn.errors import MemrnnError
+from memrnn.nn._init import xavier, zeros
+from memrnn.nn.memories._horizon import Left, left_of, one_less, or_nan, updates_of
+from memrnn.nn.memories._loop import Loop, PlainLoop
+from memrnn.nn.memories._memory import AffineMemory
+
+
+class Superposed(NamedTuple):
+    """The state of a superposition memory.
+
+    Attributes:
+        cells: the rows of each stack one after another, the top first; stacks of the same string
+            follow each other, and all have rows as long as the longest.
+        left: how many more updates can be read; None where `cells` serves any number.
+    """
+
+    cells: Float[Array, "stacks cells"]
+    left: Left
+
+
+class Superposition(AffineMemory):
+    """K differentiable stacks, each a superposition of the results of push, pop and no-op.
+
+    Stack k holds vectors of length m_k, row 0 on top. With the hidden state h,
+
+        (p_k, o_k, n_k) = softmax(A_k h + b_k)                 order: push, pop, no-op
+        v = sigmoid(P h + d), split over the stacks            v = h where `sizes` is "hidden"
+        V_t[0] = p v          + o V_{t-1}[1]   + n V_{t-1}[0]
+        V_t[i] = p V_{t-1}[i-1] + o V_{t-1}[i+1] + n V_{t-1}[i]
+        reading = the concatenated top rows V^(1)[0] ... V^(K)[0]; zero before any update
+
+    Rows at or beyond `depth_limit` are lost. Without a limit nothing is lost: a row that the
+    remaining updates cannot bring back to the top is not stored, which halves the work.
+
+    Attributes:
+        weight_actions, bias_actions: (3K, hidden) and (3K,), three rows a stack.
+        weight_push, bias_push: (sum of m_k, hidden) and (sum of m_k,); None where the hidden
+            state itself is pushed.
+        sizes: m_1 ... m_K.
+        depth_limit: number of rows kept, None for all.
+
+    Source: Joulin & Mikolov 2015 (arXiv 1503.01007); DuSell & Chiang 2023 (arXiv 2210.01343),
+    section 2.
+    """
+
+    weight_actions: Float[Array, "actions hidden"]
+    bias_actions: Float[Array, " actions"]
+    weight_push: Float[Array, "push hidden"] | None
+    bias_push: Float[Array, " push"] | None
+    sizes: tuple[int, ...] = eqx.field(static=True)
+    depth_limit: int | None = eqx.field(static=True)
+
+    def __init__(
+        self,
+        hidden_size: int,
+        *,
+        sizes: Sequence[int] | str,
+        depth_limit: int | None = None,
+        rng: np.random.Generator,
+    ):
+        """Draws the weights from Xavier's law (fan-out 3 for each stack's actions), biases 0.
+
+        Args:
+            sizes: vector length of each stack, or "hidden" for one stack of hidden states.
+        """
+        push_hidden = sizes == "hidden"
+        if not push_hidden and (
+            isinstance(sizes, str) or not sizes or any(size < 1 for size in sizes)
+        ):
+            raise MemrnnError(
+                f"A superposition memory cannot have stacks of sizes {sizes!r}; "
+                'give at least one length of 1 or more, or "hidden".'
+            )
+        if depth_limit is not None and depth_limit < 1:
+            raise MemrnnError(f"depth_limit is {depth_limit}, but must be at least 1, or None.")
+        self.sizes = (hidden_size,) if push_hidden else tuple(int(size) for size in sizes)
+        self.depth_limit = depth_limit
+        stacks = len(self.sizes)
+        self.weight_actions = xavier(rng, (3 * stacks, hidden_size), fan_out=3)
+        self.bias_actions = zeros(3 * stacks)
+        self.weight_push = None if push_hidden else xavier(rng, (self.reading_size, hidden_size))
+        self.bias_push = None if push_hidden else zeros(self.reading_size)
+
+    @property
+    def reading_size(self) -> int:
+        return sum(self.sizes)
+
+    def controls(self) -> tuple[Float[Array, "controls hidden"], Float[Array, " controls"]]:
+        weight, bias = self.weight_push, self.bias_push
+        if weight is None or bias is None:
+            weight = jnp.eye(self.reading_size, dtype=self.weight_actions.dtype)
+            bias = jnp.zeros_like(weight[0])
+        return (
+            jnp.concatenate([self.weight_actions, weight]),
+            jnp.concatenate([self.bias_actions, bias]),
+        )
+
+    def init(self, batch: int, horizon: int | None) -> Superposed:
+        # After t of n updates row i can reach the top again only if i <= n - t, and only rows
+        # i < t are filled: n // 2 + 1 rows hold all that matters.
+        height = self.depth_limit
+        if height is None or horizon is not None:
+            remedy = ', or the memory a "depth_limit"'
+            enough = updates_of(horizon, "superposition memory", remedy) // 2 + 1
+            height = enough if height is None else min(enough, height)
+        shape = (batch * len(self.sizes), height * max(self.sizes))
+        cells = jnp.zeros(shape, self.weight_actions.dtype)
+        return Superposed(cells, left_of(None if height == self.depth_limit else horizon))
+
+    def read(self, state: Superposed) -> Float[Array, "batch reading"]:
+        widest, stacks = max(self.sizes), len(self.sizes)
+        tops = state.cells[:, :widest].reshape(-1, stacks * widest)
+        if any(size != widest for size in self.sizes):
+            pieces = [tops[:, k * widest : k * widest + m] for k, m in enumerate(self.sizes)]
+            tops = jnp.concatenate(pieces, axis=-1)
+        return or_nan(state.left, tops)
+
+    def update(self, state: Superposed, controls: Float[Array, "batch controls"]) -> Superposed:
+        return self._update(state, controls, _superpose)
+
+    def loop(self) -> Loop:
+        def update(memory: Superposition, state: Superposed, controls: Array) -> Superposed:
+            return memory._update(state, controls, _superpose_by_hand)
+
+        return PlainLoop(self, update)
+
+    def _update(self, state: Superposed, controls: Array, superpose: Callable) -> Superposed:
+        # Every stack of every string is one row; shorter vectors are padded with zeros.
+        logits, vectors = jnp.split(controls, [3 * len(self.sizes)], axis=-1)
+        if self.weight_push is not None:
+            vectors = jax.nn.sigmoid(vectors)
+        widest = max(self.sizes)
+        if any(size != widest for size in self.sizes):
+            pieces = jnp.split(vectors, np.cumsum(self.sizes)[:-1], axis=-1)
+            pieces = [jnp.pad(v, ((0, 0), (0, widest - v.shape[-1]))) for v in pieces]
+            vectors = jnp.concatenate(pieces, axis=-1)
+        cells = superpose(state.cells, vectors.reshape(-1, widest), logits.reshape(-1, 3))
+        return Superposed(cells, one_less(state.left))
+
+
+def _probabilities(logits: Float[Array, "stacks 3"]) -> list[Float[Array, "stacks 1"]]:
+    """Softmax as 1 / sum_j exp(a_j - a_i): one small kernel where the usual form needs six.
+
+    Its own derivative is not a number where a difference of logits overflows, so only the update
+    with a derivative written by hand uses it.
+    """
+    ratios = jnp.exp(logits[:, None, :] - logits[:, :, None])
+    probabilities = 1 / jnp.sum(ratios, axis=-1)
+    return [probabilities[:, k : k + 1] for k in range(3)]
+
+
+def _neighbours(
+    stack: Float[Array, "stacks cells"], vector: Float[Array, "stacks width"]
+) -> tuple[Float[Array, "stacks cells"], Float[Array, "stacks cells"]]:
+    """The stack after a push of `vector` and after a pop, cut to the height of `stack`."""
+    cells, width = stack.shape[1], vector.shape[1]
+    padded = jnp.concatenate([vector, stack, jnp.zeros_like(vector)], axis=1)
+    return padded[:, :cells], padded[:, 2 * width :]
+
+
+def _superpose(
+    stack: Float[Array, "stacks cells"],
+    vector: Float[Array, "stacks width"],
+    logits: Float[Array, "stacks 3"],
+) -> Float[Array, "stacks cells"]:
+    push, pop, keep = jnp.split(jax.nn.softmax(logits), 3, axis=1)
+    pushed, popped = _neighbours(stack, vector)
+    return push * pushed + pop * popped + keep * stack
+
+
+@jax.custom_vjp
+def _superpose_by_hand(
+    stack: Float[Array, "stacks cells"],
+    vector: Float[Array, "stacks width"],
+    logits: Float[Array, "stacks 3"],
+) -> Float[Array, "stacks cells"]:
+    push, pop, keep = _probabilities(logits)
+    pushed, popped = _neighbours(stack, vector)
+    return push * pushed + pop * popped + keep * stack
+
+
+def _superpose_forward(stack: Array, vector: Array, logits: Array) -> tuple[Array, tuple]:
+    pushed, popped = _neighbours(stack, vector)
+    differences = (pushed - stack, popped - stack)
+    return _superpose_by_hand(stack, vector, logits), (differences, vector, *_probabilities(logits))
+
+
+def _superpose_backward(residuals: tuple, cotangent: Array) -> tuple[Array, Array, Array]:
+    # Autodiff would need three sums over all cells, which XLA's CPU backend computes one number
+    # at a time. The softmax has two degrees of freedom, so two sums do, and as a product with a
+    # vector of ones they run at full width.
+    differences, vector, push, pop, keep = residuals
+    width, cells = vector.shape[1], cotangent.shape[1]
+    ones = jnp.ones((cells, 1), cotangent.dtype)
+    push_gain, pop_gain = ((difference * cotangent) @ ones for difference in differences)
+    mean_gain = push * push_gain + pop * pop_gain
+    d_logits = jnp.concatenate(
+        [push * (push_gain - mean_gain), pop * (pop_gain - mean_gain), -keep * mean_gain], axis=1
+    )
+    padded = jnp.pad(cotangent, ((0, 0), (width, width)))
+    d_stack = push * padded[:, 2 * width :] + pop * padded[:, :cells] + keep * cotangent
+    return d_stack, push * cotangent[:, :width], d_logits
+
+
+_superpose_by_hand.defvjp(_superpose_forward, _superpose_backward)

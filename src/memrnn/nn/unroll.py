@@ -1,0 +1,160 @@
+"""A controller and its memory over time: one step, and a loop with a choice of gradients."""
+
+import enum
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
+from jaxtyping import Array, Float
+
+from memrnn.errors import MemrnnError
+from memrnn.nn._fast import fast_hidden_states
+from memrnn.nn._scan import scan
+from memrnn.nn.controllers import AffineController, Controller
+from memrnn.nn.memories import AffineMemory, Memory
+
+
+class State(NamedTuple):
+    """The state of a controller with its memory, between two time steps.
+
+    Attributes:
+        controller: the controller's state; its first leaf is the hidden state.
+        memory: the memory's state, updated by that hidden state.
+    """
+
+    controller: Any
+    memory: Any
+
+    @property
+    def hidden(self) -> Float[Array, "batch hidden"]:
+        """The hidden state."""
+        return jax.tree.leaves(self.controller)[0]
+
+
+class Rule(enum.Enum):
+    """How `unroll` is computed and differentiated."""
+
+    REFERENCE = "reference"
+    """`jax.lax.scan` over `step`: the definition, for every controller and memory. JAX
+    differentiates it in every way."""
+    FAST = "fast"
+    """The same numbers up to rounding, with a hand-written gradient, for an `AffineController` and
+    an `AffineMemory`. Reverse mode only; no gradient through the returned state."""
+
+
+REFERENCE = Rule.REFERENCE
+FAST = Rule.FAST
+
+
+def init(controller: Controller, memory: Memory, batch: int, horizon: int | None) -> State:
+    """The state before the first step.
+
+    Args:
+        batch: number of sequences.
+        horizon: number of steps that it must serve, see `Memory.init`; None for any number.
+    """
+    return State(controller.init(batch), memory.init(batch, horizon))
+
+
+def step(
+    controller: Controller, memory: Memory, state: State, x: Float[Array, "batch features"]
+) -> State:
+    """One time step: read the memory, run the controller, update the memory.
+
+        r_t = memory.read(m_{t-1})
+        c_t = controller.step(c_{t-1}, [x_t; r_t])
+        m_t = memory.step(m_{t-1}, h_t)
+
+    where the hidden state h_t is the first leaf of c_t.
+    """
+    inputs = jnp.concatenate([x, memory.read(state.memory)], axis=-1)
+    after = State(controller.step(state.controller, inputs), state.memory)
+    return after._replace(memory=memory.step(state.memory, after.hidden))
+
+
+def unroll(
+    controller: Controller,
+    memory: Memory,
+    xs: Float[Array, "time batch features"],
+    state: State | None = None,
+    *,
+    horizon: int | None = None,
+    rule: Rule | None = None,
+) -> tuple[Float[Array, "time batch hidden"], State]:
+    """Runs a controller with its memory over a batch of sequences: n inputs, n steps.
+
+    Segments of a sequence, each from the state that the one before returned, give what the whole
+    sequence gives.
+
+    Args:
+        xs: `x_1 ... x_n`, n >= 0, time first.
+        state: the state to start from; None for the state before the first step. To truncate the
+            gradient in time, pass it through `jax.lax.stop_gradient`.
+        horizon: where `state` is None, the number of steps that the new state must serve in all,
+            further segments included; by default n. For more steps than can be known, start from
+            `Network.init(batch, None)`.
+        rule: `REFERENCE` or `FAST`; by default `FAST` for an `AffineController` with an
+            `AffineMemory`, else `REFERENCE`.
+
+    Returns:
+        The hidden states `h_1 ... h_n`, and the state after the last step.
+
+    Raises:
+        MemrnnError: for a rule that controller or memory do not allow, for a state and a horizon,
+            and, under `FAST`, for a gradient through the returned state.
+
+    Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 2 and appendix B.
+    """
+    fresh = state is None
+    if state is None:
+        state = init(controller, memory, xs.shape[1], len(xs) if horizon is None else horizon)
+    elif horizon is not None:
+        raise MemrnnError("A horizon is for a new state; the given state has one already.")
+    if rule is REFERENCE or len(xs) == 0:
+        return _reference(controller, memory, xs, state)
+    if not isinstance(controller, AffineController) or not isinstance(memory, AffineMemory):
+        if rule is FAST:
+            raise MemrnnError(
+                "The rule FAST needs an AffineController and an AffineMemory, not "
+                f"{type(controller).__name__} and {type(memory).__name__}; take REFERENCE."
+            )
+        return _reference(controller, memory, xs, state)
+    hidden, *after = fast_hidden_states(controller, memory, xs, *state, fresh=fresh)
+    arrays, rest = eqx.partition(State(*after), eqx.is_inexact_array)
+    return hidden, eqx.combine(_without_gradient(arrays), rest)
+
+
+def _reference(
+    controller: Controller, memory: Memory, xs: Float[Array, "time batch features"], state: State
+) -> tuple[Float[Array, "time batch hidden"], State]:
+    def one_step(state: State, x: Array) -> tuple[State, Array]:
+        state = step(controller, memory, state, x)
+        return state, state.hidden
+
+    state, hidden = scan(one_step, state, xs)
+    return hidden, state
+
+
+@jax.custom_vjp
+def _without_gradient(state: State) -> State:
+    """The same state; a gradient through it is an error, not zero."""
+    return state
+
+
+def _forward(state: Any) -> tuple[State, None]:
+    return jax.tree.map(lambda leaf: leaf.value, state), None
+
+
+def _backward(residuals: None, cotangents: State) -> tuple[None]:
+    del residuals
+    if any(not isinstance(leaf, SymbolicZero) for leaf in jax.tree.leaves(cotangents)):
+        raise MemrnnError(
+            "The rule FAST gives no gradient through the returned state; unroll with "
+            "rule=REFERENCE, or pass the state through jax.lax.stop_gradient."
+        )
+    return (None,)
+
+
+_without_gradient.defvjp(_forward, _backward, symbolic_zeros=True)

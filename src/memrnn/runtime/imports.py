@@ -1,0 +1,176 @@
+"""Imports of files and modules that register languages, memories, models and tasks of one's own."""
+
+import importlib
+import importlib.util
+import sys
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from memrnn.errors import MemrnnError
+from memrnn.runtime.checkpoints import write_bytes
+from memrnn.runtime.digests import digest
+from memrnn.runtime.sources import file_digest, local_files
+
+IMPORTS_FOLDER = "imports"
+"""Where a folder of results keeps its copy of the imported files."""
+
+_LOCK = threading.RLock()
+
+
+def import_files(entries: Sequence[str]) -> None:
+    """Imports modules, and files by their path, each once per process.
+
+    A file counts as imported if a file of the same name and meaning was: a copy is not imported
+    beside its original, and the script that runs (`__main__`) is not imported again. A file may
+    import modules beside it: while it is imported, its folder comes first on `sys.path`.
+
+    Args:
+        entries: paths that end in `.py`, and names of modules.
+
+    Raises:
+        MemrnnError: if a file or module does not exist, or if a module beside a file has the name
+            of another module that was imported before. An error that a file itself raises keeps
+            its type and its traceback.
+    """
+    with _LOCK:
+        for entry in entries:
+            if entry.endswith(".py"):
+                _import_file(_existing(entry))
+            else:
+                _import_module(entry)
+
+
+def copy_imports(entries: Sequence[str], folder: Path) -> tuple[str, ...]:
+    """Copies files and the local modules that they import into a folder, which then needs no other.
+
+    The copy of `mine.py` is `FOLDER/imports/mine/mine.py`, with its local modules beside it (see
+    `memrnn.runtime.sources.local_files`). A copy with the same meaning is refreshed, since comments
+    may differ. A module given by name is not copied. Files that are not Python are not copied.
+
+    Args:
+        entries: as for `import_files`. A file in the copy itself stays where it is.
+
+    Returns:
+        The entries, where files are paths relative to `folder`.
+
+    Raises:
+        MemrnnError: if a file does not exist, if two files have one name, or if the folder has a
+            copy with another meaning. Then nothing is written.
+        OSError: if a file cannot be read or written.
+    """
+    sources = {entry: _existing(entry) for entry in entries if entry.endswith(".py")}
+    by_name: dict[str, Path] = {}
+    for path in sources.values():
+        if by_name.setdefault(path.name, path) != path:
+            raise MemrnnError(
+                f"imports: {by_name[path.name]} and {path} have one name; rename one of them."
+            )
+    places = {
+        entry: Path(IMPORTS_FOLDER) / path.stem / path.name for entry, path in sources.items()
+    }
+    for entry, place in places.items():
+        copy = folder / place
+        if copy.is_file() and file_digest(copy) != file_digest(sources[entry]):
+            raise MemrnnError(
+                f"imports: {sources[entry]} has another meaning than {copy}, with which the "
+                f"runs in {folder} were made; give another folder, or undo the change."
+            )
+    for entry, place in places.items():
+        for name, path in local_files(sources[entry]).items():
+            _copy(path, (folder / place).parent / name)
+    return tuple(places[entry].as_posix() if entry in places else entry for entry in entries)
+
+
+def _existing(entry: str) -> Path:
+    path = Path(entry).resolve()
+    if not path.is_file():
+        raise MemrnnError(f"imports: there is no file {path}.")
+    return path
+
+
+def _copy(source: Path, target: Path) -> None:
+    text = source.read_bytes()
+    if target.is_file() and target.read_bytes() == text:
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(target, text)
+
+
+def _import_module(name: str) -> None:
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if name != missing and not name.startswith(f"{missing}."):
+            raise  # a module that the user's own module does not find
+        raise MemrnnError(
+            f"imports: there is no module {name}; give an installed module, or a path "
+            "that ends in .py."
+        ) from error
+
+
+def _import_file(path: Path) -> None:
+    if _is_main(path):
+        return
+    name = f"memrnn_import_{digest([path.name, file_digest(path)])}"
+    if name in sys.modules:
+        return
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None  # of a file named *.py there always is
+    module = importlib.util.module_from_spec(spec)
+    _check_local_modules(path)
+    sys.modules[name] = module
+    try:
+        with _first_on_path(path.parent):
+            spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+
+
+def _is_main(path: Path) -> bool:
+    main = getattr(sys.modules["__main__"], "__file__", None)
+    return main is not None and Path(main).name == path.name and _same(Path(main), path)
+
+
+def _check_local_modules(path: Path) -> None:
+    """Refuses a local module that would be taken from elsewhere, since its name is in use."""
+    for relative, file in local_files(path).items():
+        parts = Path(relative).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        loaded = sys.modules.get(name)
+        if file == path or loaded is None:
+            continue
+        other = getattr(loaded, "__file__", None)
+        if other is None or not _same(Path(other), file):
+            raise MemrnnError(
+                f"imports: {path} imports {file}, but another module named {name} was imported "
+                f"before, from {other or 'Python itself'}; rename the file."
+            )
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two files have the same meaning."""
+    if one.resolve() == other.resolve():
+        return True
+    return one.suffix == ".py" and one.is_file() and file_digest(one) == file_digest(other)
+
+
+@contextmanager
+def _first_on_path(folder: Path) -> Generator[None]:
+    """Lets modules of the folder be imported.
+
+    No bytecode is written: Python takes a file for unchanged that was edited within a second.
+    """
+    entry, writes = str(folder), sys.dont_write_bytecode
+    sys.path.insert(0, entry)
+    sys.dont_write_bytecode = True
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = writes
+        if entry in sys.path:
+            sys.path.remove(entry)

@@ -1,0 +1,244 @@
+"""What a Python file says: its syntax tree and those of the local modules that it imports.
+
+Comments, docstrings and formatting do not count. A module is local if its file lies in the
+folder of the importing program or below it.
+"""
+
+import ast
+import functools
+import hashlib
+import inspect
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from memrnn.errors import MemrnnError
+from memrnn.runtime.digests import digest
+
+_PACKAGE = __name__.partition(".")[0]
+_WITHOUT_MEANING = frozenset({"ctx", "kind", "type_comment"})
+
+
+def local_files(file: Path) -> dict[str, Path]:
+    """A file and the local modules that it imports, directly or not.
+
+    An import is found wherever it stands in the syntax tree, also in a function. A module that is
+    imported by a computed name is not found.
+
+    Returns:
+        The files by their path relative to the folder of `file`, in sorted order.
+
+    Raises:
+        SyntaxError: if a file is not Python.
+        OSError: if a file cannot be read.
+    """
+    folder = file.resolve().parent
+    found: dict[str, Path] = {}
+    waiting = [folder / file.name]
+    while waiting:
+        path = waiting.pop()
+        name = path.relative_to(folder).as_posix()
+        if name in found:
+            continue
+        found[name] = path
+        waiting += _imported(path, folder)
+    return dict(sorted(found.items()))
+
+
+def file_digest(file: Path) -> str:
+    """Digest of the syntax trees of `local_files(file)` and of their relative paths.
+
+    Raises:
+        MemrnnError: if the file or a local module is not Python.
+        OSError: if one cannot be read.
+    """
+    try:
+        files = local_files(file)
+        return digest({name: _tree_digest(_parse(path)) for name, path in files.items()})
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise MemrnnError(f"{file} cannot be read as Python: {error}.") from error
+
+
+def is_built_in(thing: Any) -> bool:
+    """Whether a class or function is part of memrnn."""
+    return module_name(thing).partition(".")[0] == _PACKAGE
+
+
+def module_name(thing: Any) -> str:
+    """The module in which a class or function was defined; of any other callable, its class'."""
+    named = thing if inspect.isclass(thing) or inspect.isroutine(thing) else type(thing)
+    return str(named.__module__)
+
+
+_DEFINITIONS: WeakKeyDictionary[Any, str | None] = WeakKeyDictionary()
+
+
+def definition_of(thing: Any) -> str | None:
+    """Digest of the definition of a class or function, read once per object.
+
+    It covers the object's name in its file, the file and the local modules that the file
+    imports. Of an object without a file, as in a notebook, only its own source counts, and of a
+    class also that of its bases without a file. None where there is no source.
+
+    The first call reads the source, so it belongs where the object is registered: a file that is
+    edited later does not change what the running process computes.
+    """
+    try:
+        if thing in _DEFINITIONS:
+            return _DEFINITIONS[thing]
+    except TypeError:  # neither weakly referable nor hashable: read each time
+        return _read_definition(thing)
+    _DEFINITIONS[thing] = _read_definition(thing)
+    return _DEFINITIONS[thing]
+
+
+def _read_definition(thing: Any) -> str | None:
+    if isinstance(thing, functools.partial):
+        inner = definition_of(thing.func)
+        return inner and digest([inner, repr(thing.args), repr(sorted(thing.keywords.items()))])
+    if not (inspect.isclass(thing) or inspect.isroutine(thing)):
+        thing = type(thing)
+    file = _file_of(thing)
+    name = str(thing.__qualname__)
+    if file is not None:
+        return digest([name, file_digest(file)])
+    sources = [_own_source(one) for one in _without_file(thing)]
+    known = [source for source in sources if source is not None]
+    return digest([name, known]) if known else None
+
+
+def _file_of(thing: Any) -> Path | None:
+    file = getattr(sys.modules.get(thing.__module__), "__file__", None)
+    # `exec` in a module names that module, yet the code is not in its file.
+    if file is None or not file.endswith(".py") or not Path(file).is_file():
+        return None
+    code = getattr(inspect.unwrap(thing), "__code__", None)
+    if code is not None and code.co_filename.startswith("<"):
+        return None
+    return Path(file)
+
+
+def _without_file(thing: Any) -> list[Any]:
+    if not inspect.isclass(thing):
+        return [thing]
+    return [one for one in thing.__mro__ if one is thing or _is_loose(one)]
+
+
+def _is_loose(kind: type) -> bool:
+    return kind.__module__ == "__main__" and _file_of(kind) is None
+
+
+def _own_source(thing: Any) -> str | None:
+    """Digest of the source of a class or function; of a class without one, of its functions."""
+    code = getattr(inspect.unwrap(thing), "__code__", None)
+    if code is not None and code.co_filename == "<string>":
+        # From Python 3.13 on the text of `python -c` has this name; that of `exec` has it, too, and
+        # is not kept.
+        return None
+    try:
+        return _tree_digest(ast.parse(textwrap.dedent(inspect.getsource(thing))))
+    except SyntaxError:  # a lambda inside an expression
+        return None
+    except (OSError, TypeError):
+        if not inspect.isclass(thing):
+            return None
+    functions = sorted(
+        (name, value)
+        for name, value in vars(thing).items()
+        # What a decorator puts there, such as `__replace__` of dataclasses, is not the class's own.
+        if inspect.isfunction(value) and value.__module__ == thing.__module__
+    )
+    parts = {name: _own_source(value) for name, value in functions}
+    return digest(parts) if any(parts.values()) else None
+
+
+def _parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_bytes(), filename=str(path))
+
+
+def _tree_digest(tree: ast.AST) -> str:
+    return hashlib.sha256(_spell(tree).encode()).hexdigest()[:12]
+
+
+def _spell(node: Any) -> str:
+    """A syntax tree as text that no version of Python changes, unlike `ast.dump`.
+
+    Empty fields are left out, since newer versions add fields, and empty pieces of f-strings,
+    which Python 3.12 adds. Statements that are only a constant (docstrings, and `...`) are left
+    out, since they do nothing.
+    """
+    if isinstance(node, ast.JoinedStr):
+        node = ast.JoinedStr([one for one in node.values if not _is_empty_text(one)])
+    if isinstance(node, list):
+        kept = [item for item in node if not _does_nothing(item)]
+        return f"[{' '.join(_spell(item) for item in kept)}]"
+    if not isinstance(node, ast.AST):
+        return f"{type(node).__name__}:{node!r}"
+    fields = [
+        f"{name}={_spell(value)}"
+        for name, value in ast.iter_fields(node)
+        if name not in _WITHOUT_MEANING and value is not None and value != []
+    ]
+    return f"{type(node).__name__}({' '.join(fields)})"
+
+
+def _does_nothing(node: Any) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _is_empty_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value == ""
+
+
+def _imported(path: Path, folder: Path) -> list[Path]:
+    found: list[Path] = []
+    for node in ast.walk(_parse(path)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                found += _resolve(alias.name, _roots(folder))
+        elif isinstance(node, ast.ImportFrom):
+            roots = [path.parents[node.level - 1]] if node.level else _roots(folder)
+            for name in _candidates(node):
+                found += _resolve(name, roots)
+    return [one for one in found if one.is_relative_to(folder)]
+
+
+def _candidates(node: ast.ImportFrom) -> Iterator[str]:
+    """What `from MODULE import NAME` may import: the module, and each name as a module."""
+    if node.module:
+        yield node.module
+    for alias in node.names:
+        yield f"{node.module}.{alias.name}" if node.module else alias.name
+
+
+def _roots(folder: Path) -> list[Path]:
+    """Where an absolute import is looked up: the folder, and that of the package it is part of."""
+    top = folder
+    while (top / "__init__.py").is_file() and top != top.parent:
+        top = top.parent
+    return [folder, top] if top != folder else [folder]
+
+
+def _resolve(name: str, roots: list[Path]) -> list[Path]:
+    """The files that importing the dotted name runs, from the first root that has it.
+
+    memrnn itself is never local, even where its folder is beside the file.
+    """
+    for root in roots if name.partition(".")[0] != _PACKAGE else []:
+        files: list[Path] = []
+        place = root
+        for part in name.split("."):
+            place = place / part
+            if (place / "__init__.py").is_file():
+                files.append(place / "__init__.py")
+            elif place.with_name(f"{part}.py").is_file():
+                files.append(place.with_name(f"{part}.py"))
+                break
+            elif not place.is_dir():
+                break
+        if files:
+            return files
+    return []

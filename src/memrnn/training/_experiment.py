@@ -1,0 +1,167 @@
+"""What is trained: a task, a model, frozen components, a configuration and a seed."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from memrnn.errors import MemrnnError
+from memrnn.identity import model_identity, restart_seed
+from memrnn.nn.components import check_freeze, freeze_label
+from memrnn.nn.models import Model, canonical_name, get_model
+from memrnn.runtime.options import from_json, to_json
+from memrnn.runtime.precision import check_training_precision
+from memrnn.tasks import Task, make_task
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Everything about training that is neither the task nor the network.
+
+    The optimiser is Adam. The defaults are the paper's.
+
+    Attributes:
+        max_epochs: the largest number of epochs; 0 evaluates the start alone.
+        learning_rate_range: bounds between which a restart's rate is drawn, log-uniformly.
+        max_grad_norm: largest global L2 norm of the gradient of a batch's loss.
+        lr_decay: factor on the rate when the selection metric stays on a plateau.
+        lr_patience: epochs without improvement (relative threshold 1e-4) that are forgiven.
+        early_stopping_patience: epochs without strict improvement after which training ends.
+        precision: number format of the parameters and of training.
+        matmul_precision: of float32 products in training: float32, or tf32, which GPUs compute
+            faster from factors rounded to 10 bits; a CPU always computes in float32. Validation
+            and evaluation are in float32.
+
+    Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 4 and appendix A.
+    """
+
+    max_epochs: int = 200
+    learning_rate_range: tuple[float, float] = (5e-4, 1e-2)
+    max_grad_norm: float = 5.0
+    lr_decay: float = 0.9
+    lr_patience: int = 5
+    early_stopping_patience: int = 10
+    precision: str = "float32"
+    matmul_precision: Literal["float32", "tf32"] = "float32"
+
+    def __post_init__(self) -> None:
+        if self.max_epochs < 0:
+            raise MemrnnError(f"max_epochs is {self.max_epochs}, but must be at least 0.")
+        if self.early_stopping_patience < 1:
+            raise MemrnnError(
+                f"early_stopping_patience is {self.early_stopping_patience}, but must be at least "
+                "1."
+            )
+        low, high = self.learning_rate_range
+        if not 0 < low <= high:
+            raise MemrnnError(
+                f"learning_rate_range is {low}:{high}, but must be two positive bounds in order."
+            )
+        if not (self.max_grad_norm > 0 and 0 < self.lr_decay <= 1 and self.lr_patience >= 0):
+            raise MemrnnError(
+                "max_grad_norm must be positive, lr_decay in (0, 1], lr_patience at least 0."
+            )
+        check_training_precision(self.precision)
+
+
+@dataclass(frozen=True)
+class Start:
+    """A trained or constructed network from which training starts.
+
+    Attributes:
+        path: of its checkpoint; not part of what tells experiments apart.
+        digest: of its parameters.
+    """
+
+    path: str = field(compare=False)
+    digest: str
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One cell of a study's grid; its restarts differ by their seeds only.
+
+    Attributes:
+        task: what is learned.
+        model: a name for `get_model`.
+        freeze: the components that keep their random start.
+        config: everything else about training.
+        seed: from which every restart's own seed follows.
+        start: what training starts from; None for random parameters.
+    """
+
+    task: Task
+    model: str
+    freeze: tuple[str, ...] = ()
+    config: TrainingConfig = field(default_factory=TrainingConfig)
+    seed: int = 0
+    start: Start | None = None
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise MemrnnError(f"seed is {self.seed}, but must be at least 0.")
+        object.__setattr__(self, "freeze", check_freeze(self.freeze))
+        _ = self.definition
+
+    @cached_property
+    def definition(self) -> Model:
+        return get_model(self.model)
+
+    @property
+    def label(self) -> str:
+        return f"{self.task.title}  {self.model}  {freeze_label(self.freeze)}"
+
+    def restart_seed(self, restart: int) -> int:
+        """The seed of a restart, a function of `seed`, task, model and number.
+
+        Freezing modes share it, so their restarts with the same number are paired. Nothing else
+        does.
+        """
+        model = canonical_name(self.model)
+        return restart_seed(self.seed, self.task.identity(), model, restart)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything from which `from_json` makes the experiment again."""
+        return {
+            "task": {"name": self.task.name, "options": self.task.options()},
+            "model": self.model,
+            "definition": to_json(self.definition),
+            "freeze": list(self.freeze),
+            "config": to_json(self.config),
+            "seed": self.seed,
+            "start": None if self.start is None else to_json(self.start),
+        }
+
+    def identity(self) -> dict[str, Any]:
+        """What must agree for two runs to be one: all but `max_epochs` and evaluation options.
+
+        Names stand there with what they mean (`memrnn.identity`).
+        """
+        return self._identity
+
+    @cached_property
+    def _identity(self) -> dict[str, Any]:
+        config = to_json(self.config)
+        del config["max_epochs"]
+        return {
+            "task": self.task.identity(),
+            "model": model_identity(self.model),
+            "freeze": list(self.freeze),
+            "config": config,
+            "seed": self.seed,
+            "start": None if self.start is None else self.start.digest,
+        }
+
+    @staticmethod
+    def from_json(values: dict[str, Any]) -> "Experiment":
+        """The experiment that `to_json` wrote."""
+        # A constructed network has no configuration.
+        config = {"max_epochs": 0} if values["config"] is None else values["config"]
+        start = values["start"]
+        return Experiment(
+            make_task(values["task"]["name"], values["task"]["options"]),
+            values["model"],
+            tuple(values["freeze"]),
+            from_json(TrainingConfig, config, "[config]"),
+            values["seed"],
+            None if start is None else Start(**start),
+        )
