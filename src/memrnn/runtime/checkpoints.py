@@ -100,13 +100,13 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return arrays, json.loads(text)
 
 
-def arrays_of(tree: Any, prefix: str) -> dict[str, np.ndarray]:
-    """The array leaves of a tree by name, `prefix.controller.weight_input` and so on."""
+def arrays_of(tree: Any) -> dict[str, np.ndarray]:
+    """The array leaves of a tree by their paths, `network.controller.weight_input` and so on."""
     leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(tree, eqx.is_array))
-    return {f"{prefix}{jax.tree_util.keystr(path)}": np.asarray(leaf) for path, leaf in leaves}
+    return {_name(path): np.asarray(leaf) for path, leaf in leaves}
 
 
-def restore(tree: T, prefix: str, arrays: Mapping[str, np.ndarray]) -> T:
+def restore(tree: T, arrays: Mapping[str, np.ndarray]) -> T:
     """A copy of `tree` with every array leaf replaced by the stored one of the same name.
 
     Raises:
@@ -116,17 +116,21 @@ def restore(tree: T, prefix: str, arrays: Mapping[str, np.ndarray]) -> T:
     def stored(path: Any, leaf: Any) -> Any:
         if not eqx.is_array(leaf):
             return leaf
-        name = f"{prefix}{jax.tree_util.keystr(path)}"
-        found = arrays.get(name)
-        if found is None or found.shape != leaf.shape or found.dtype != leaf.dtype:
-            what = "is missing" if found is None else f"is {found.dtype}{list(found.shape)}"
+        name = _name(path)
+        array = arrays.get(name)
+        if array is None or array.shape != leaf.shape or array.dtype != leaf.dtype:
+            what = "is missing" if array is None else f"is {array.dtype}{list(array.shape)}"
             raise MemrnnError(
                 f"The checkpoint belongs to another network: {name} {what}, "
                 f"but should be {leaf.dtype}{list(leaf.shape)}."
             )
-        return jax.device_put(found)
+        return jax.device_put(array)
 
     return jax.tree_util.tree_map_with_path(stored, tree)
+
+
+def _name(path: Any) -> str:
+    return jax.tree_util.keystr(path).removeprefix(".")
 
 
 def _digest(arrays: Mapping[str, np.ndarray], text: str) -> str:

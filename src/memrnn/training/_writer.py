@@ -19,44 +19,32 @@ class Checkpoint(NamedTuple):
 
 
 class Writer:
-    """Writes lots of checkpoints one after another, each file whole or not at all.
+    """Writes lists of checkpoints one after another, each file whole or not at all.
 
-    An error of the thread is raised by the next call.
+    The `OSError` of a file that could not be written is raised by the next call.
     """
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(1, "checkpoints")
         self._pending: Future[None] | None = None
 
-    def write(self, lot: Sequence[Checkpoint]) -> None:
-        """Hands a lot over when the one before it is written.
-
-        Raises:
-            OSError: if that could not be written.
-        """
+    def write(self, contents: Sequence[Checkpoint]) -> None:
+        """Hands checkpoints over when those before them are written."""
         self.wait()
-        self._pending = self._executor.submit(_save, lot)
+        self._pending = self._executor.submit(_save, contents)
 
     def wait(self) -> None:
-        """Waits for what was handed over.
-
-        Raises:
-            OSError: if it could not be written.
-        """
+        """Waits until what was handed over is written."""
         pending, self._pending = self._pending, None
         if pending is not None:
             pending.result()
 
     def close(self) -> None:
-        """Ends the thread when it has written what was handed over.
-
-        Raises:
-            OSError: if that could not be written.
-        """
+        """Ends the thread when it has written what was handed over."""
         with self._executor:
             self.wait()
 
 
-def _save(lot: Sequence[Checkpoint]) -> None:
-    for path, arrays, record in lot:
-        checkpoints.save(path, arrays, record)
+def _save(contents: Sequence[Checkpoint]) -> None:
+    for checkpoint in contents:
+        checkpoints.save(*checkpoint)
