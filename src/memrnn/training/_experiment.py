@@ -15,7 +15,7 @@ from memrnn.nn.models import Model, canonical_name, get_model
 from memrnn.nn.network import Network
 from memrnn.runtime import checkpoints
 from memrnn.runtime.options import from_json, to_json
-from memrnn.runtime.precision import check_training_precision
+from memrnn.runtime.precision import TRAINING_PRECISIONS
 from memrnn.tasks import Task, make_task
 
 
@@ -63,7 +63,11 @@ class TrainingConfig:
             raise MemrnnError(
                 "max_grad_norm must be positive, lr_decay in (0, 1], lr_patience at least 0."
             )
-        check_training_precision(self.precision)
+        if self.precision not in TRAINING_PRECISIONS:
+            raise MemrnnError(
+                f"Training in {self.precision!r} is not offered; there are "
+                f"{', '.join(TRAINING_PRECISIONS)}."
+            )
 
 
 @dataclass(frozen=True)
