@@ -31,8 +31,9 @@ class RunDisplay:
             transient=True,
             disable=not console.is_terminal,
         )
-        self._all = self._bars.add_task("all", total=runs, text=f"0 of {runs} runs")
-        self._running: dict[str, TaskID] = {}
+        self._all = self._bars.add_task("all", total=runs, text="compiling")
+        self._bar: dict[str, TaskID] = {}
+        self._done: dict[str, float] = {}
         self._ended = 0
         self._last_line = time.monotonic()
 
@@ -49,37 +50,33 @@ class RunDisplay:
         Args:
             done: share of the run, from 0 to 1.
         """
-        self._say_title()
-        if run not in self._running:
-            self._running[run] = self._bars.add_task(run, total=1.0, text="")
-        self._bars.update(self._running[run], completed=done, text=text)
-        self._update_all()
+        if run not in self._bar:
+            self._bar[run] = self._bars.add_task(run, total=1.0, text="")
+        self._bars.update(self._bar[run], completed=done, text=text)
+        self._update_all(run, done)
         self._say_now_and_then(f"{run}: {text}")
 
     def ended(self, run: str, text: str) -> None:
         """A run is over; the text is printed as it is."""
-        self._say_title()
-        if run in self._running:
-            self._bars.remove_task(self._running.pop(run))
+        if run in self._bar:
+            self._bars.remove_task(self._bar.pop(run))
         self._ended += 1
-        self._update_all()
+        self._update_all(run, 1.0)
         if self._brief:
             self._say_now_and_then(f"{self._ended} of {self._runs} runs finished.")
         else:
             say(self._console, text)
 
-    def _update_all(self) -> None:
-        bars = {task.id: task for task in self._bars.tasks}
-        done = self._ended + sum(bars[number].completed for number in self._running.values())
-        self._bars.update(self._all, completed=done, text=f"{self._ended} of {self._runs} runs")
+    def _update_all(self, run: str, done: float) -> None:
+        if self._title:
+            say(self._console, self._title)
+            self._title = ""
+        self._done[run] = done
+        text = f"{self._ended} of {self._runs} runs"
+        self._bars.update(self._all, completed=sum(self._done.values()), text=text)
 
     def _say_now_and_then(self, line: str) -> None:
         now = time.monotonic()
         if not self._console.is_terminal and now - self._last_line > LINE_SECONDS:
             say(self._console, line)
             self._last_line = now
-
-    def _say_title(self) -> None:
-        if self._title:
-            say(self._console, self._title)
-            self._title = ""

@@ -103,7 +103,12 @@ def report_command(directory: tyro.conf.Positional[Path], out: Path | None = Non
         directory: folder that `memrnn study run --out` filled; also while the study runs.
         out: folder for the report; by default `report` in the study's folder.
     """
-    print(_report(directory, out))
+    # Only here: SciPy's statistics would add a second to the start of every command.
+    from memrnn.reports.study import write_study_report
+
+    out = out or directory / "report"
+    check_output(out)
+    print(write_study_report(directory, out))
 
 
 def export_command(
@@ -143,7 +148,7 @@ def reproduce_command(
     study = load_study("paper-small" if preset == "small" else preset)
     folder = out or Path(f"reproduce-{preset}")
     run_and_show(study, folder, _engine(engine, workers, address), Console(stderr=True))
-    print(_report(folder, None))
+    report_command(folder)
 
 
 STUDY_COMMANDS = {
@@ -152,15 +157,6 @@ STUDY_COMMANDS = {
     "report": report_command,
     "export": export_command,
 }
-
-
-def _report(folder: Path, out: Path | None) -> Path:
-    # Only here: SciPy's statistics would add a second to the start of every command.
-    from memrnn.reports.study import write_study_report
-
-    out = out or folder / "report"
-    check_output(out)
-    return write_study_report(folder, out)
 
 
 def _engine(name: EngineName, workers: int | None, address: str | None) -> Engine:

@@ -12,6 +12,7 @@ from memrnn.training._folder import open_restart as open_restart
 from memrnn.training._folder import save_constructed as save_constructed
 from memrnn.training._folder import start_from as start_from
 from memrnn.training._loop import TrainingEvent as TrainingEvent
+from memrnn.training._loop import Writer as Writer
 from memrnn.training._loop import out_of_memory as out_of_memory
 from memrnn.training._loop import train_runs as train_runs
 from memrnn.training._pack import Pack as Pack
@@ -22,4 +23,3 @@ from memrnn.training._progress import Progress as Progress
 from memrnn.training._restart import Restart as Restart
 from memrnn.training._train import check_memory as check_memory
 from memrnn.training._train import train as train
-from memrnn.training._writer import Writer as Writer

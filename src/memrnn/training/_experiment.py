@@ -178,16 +178,13 @@ class Experiment:
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
-        config = to_json(self.config)
-        del config["max_epochs"]
-        return {
+        values = self.to_json() | {
             "task": self.task.identity(),
             "model": model_identity(self.model),
-            "freeze": list(self.freeze),
-            "config": config,
-            "seed": self.seed,
             "start": None if self.start is None else self.start.digest,
         }
+        del values["definition"], values["config"]["max_epochs"]
+        return values
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> "Experiment":

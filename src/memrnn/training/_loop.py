@@ -8,20 +8,21 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any, Literal, NamedTuple
 
+from memrnn.runtime import checkpoints
 from memrnn.runtime.devices import policy
 from memrnn.training._pack import Pack
-from memrnn.training._restart import Restart
-from memrnn.training._writer import Writer
+from memrnn.training._restart import Checkpoint, Restart
 
 
 class TrainingEvent(NamedTuple):
     """What has happened to a run.
 
     Attributes:
-        kind: opened, in the state of its checkpoint; an epoch is over; it is trained, and its
+        kind: it is in the state of its checkpoint; an epoch is over; it is trained, and its
             checkpoint is written; it cannot go on.
         run: as `train_runs` was given it.
         restart: the run in memory; None where it failed.
@@ -35,6 +36,38 @@ class TrainingEvent(NamedTuple):
 
 
 Events = Generator[TrainingEvent]
+
+
+class Writer:
+    """A thread that writes lists of checkpoints one after another, each file whole or not at all.
+
+    The `OSError` of a file that could not be written is raised by the next call.
+    """
+
+    def __init__(self) -> None:
+        self._executor = ThreadPoolExecutor(1, "checkpoints")
+        self._pending: Future[None] | None = None
+
+    def write(self, contents: Sequence[Checkpoint]) -> None:
+        """Hands checkpoints over when those before them are written."""
+        self.wait()
+        self._pending = self._executor.submit(self._save, contents)
+
+    def wait(self) -> None:
+        """Waits until what was handed over is written."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+
+    def close(self) -> None:
+        """Ends the thread when it has written what was handed over."""
+        with self._executor:
+            self.wait()
+
+    @staticmethod
+    def _save(contents: Sequence[Checkpoint]) -> None:
+        for checkpoint in contents:
+            checkpoints.save(*checkpoint)
 
 
 def train_runs(
@@ -56,9 +89,7 @@ def train_runs(
         open_run: a run from its checkpoint; left after the run's last event.
         slots: by default what suits the device.
     """
-    loop = _Loop(runs, open_run, slots or policy().slots)
-    with contextlib.closing(loop.run()) as events:
-        yield from events
+    return _Loop(runs, open_run, slots or policy().slots).run()
 
 
 class _OpenRun(NamedTuple):

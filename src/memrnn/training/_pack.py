@@ -15,8 +15,7 @@ from memrnn.runtime.devices import compiled, policy
 from memrnn.runtime.precision import scope
 from memrnn.tasks import Data, Scores, item_scores, total
 from memrnn.training._programs import Plan, ProgramKey, epoch, initial_moments
-from memrnn.training._restart import Restart, TrainingState
-from memrnn.training._writer import Checkpoint
+from memrnn.training._restart import Checkpoint, Restart, TrainingState
 
 
 class Slots(NamedTuple):

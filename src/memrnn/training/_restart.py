@@ -20,7 +20,6 @@ from memrnn.tasks import Data, EvaluationSet, Total, Totals, Traced, score_set, 
 from memrnn.training._experiment import Experiment, TrainingConfig
 from memrnn.training._programs import Plan, ProgramKey, epoch_program, initial_moments
 from memrnn.training._progress import Progress, Schedule
-from memrnn.training._writer import Checkpoint
 
 
 class TrainingState(NamedTuple):
@@ -34,6 +33,14 @@ class TrainingState(NamedTuple):
     network: Network
     best: Network
     optimizer: Any
+
+
+class Checkpoint(NamedTuple):
+    """The content of one checkpoint, and where it belongs."""
+
+    path: Path
+    arrays: Mapping[str, np.ndarray]
+    record: Mapping[str, Any]
 
 
 class Restart:
@@ -181,11 +188,7 @@ class Restart:
         self.state = checkpoints.restore(self.state, arrays)
 
     def checkpoint(self, arrays: Mapping[str, np.ndarray] | None = None) -> Checkpoint:
-        """The content of its checkpoint.
-
-        Args:
-            arrays: where they are not its own.
-        """
+        """The content of its checkpoint, by default with its own arrays."""
         assert self.path is not None
         record = {
             "experiment": self.experiment.identity(),
