@@ -12,7 +12,6 @@ from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-import jax
 import tyro
 from tyro.extras import SubcommandApp
 
@@ -33,7 +32,7 @@ from memrnn.runtime.cache import use_compile_cache
 from memrnn.runtime.imports import import_files
 from memrnn.runtime.printing import plain_output
 from memrnn.tasks import Task, task_class
-from memrnn.training import EXPERIMENT_FILE, load_experiment
+from memrnn.training import EXPERIMENT_FILE, load_experiment, out_of_memory
 
 WRONG, FAILED, STOPPED = 2, 1, 130
 """Exit statuses: wrong flag, file or value; failed on the way; stopped by the user."""
@@ -68,8 +67,8 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         failed = isinstance(error, ConnectionError) or error.errno == errno.ENOSPC
         _stop(FAILED if failed else WRONG, _sentence(error))
-    except (MemoryError, jax.errors.JaxRuntimeError) as error:
-        if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
+    except Exception as error:
+        if not out_of_memory(error):
             raise
         _stop(
             FAILED,

@@ -141,23 +141,25 @@ class _Loop:
     def _fill(self) -> Events:
         """Gives free slots to runs; those that share no program wait until the pack is empty."""
         others: list[_OpenRun] = []
-        while (self.ready or self.waiting) and len(self.training) < self.slots:
-            if not self.ready:
-                yield from self._open(self.waiting.popleft())
-                continue
-            candidate = self.ready.popleft()
-            if candidate.restart.finished:
-                with candidate.resources:
-                    yield TrainingEvent("trained", candidate.run, candidate.restart)
-                continue
-            try:
-                admitted = self._admit(candidate.restart, len(others))
-            except Exception as error:
-                with candidate.resources:
-                    yield TrainingEvent("failed", candidate.run, error=error)
-                continue
-            (self.training if admitted else others).append(candidate)
-        self.ready.extend(others)
+        try:
+            while (self.ready or self.waiting) and len(self.training) < self.slots:
+                if not self.ready:
+                    yield from self._open(self.waiting.popleft())
+                    continue
+                candidate = self.ready.popleft()
+                if candidate.restart.finished:
+                    with candidate.resources:
+                        yield TrainingEvent("trained", candidate.run, candidate.restart)
+                    continue
+                try:
+                    admitted = self._admit(candidate.restart, len(others))
+                except Exception as error:
+                    with candidate.resources:
+                        yield TrainingEvent("failed", candidate.run, error=error)
+                    continue
+                (self.training if admitted else others).append(candidate)
+        finally:
+            self.ready.extend(others)
 
     def _open(self, run: Any) -> Events:
         with contextlib.ExitStack() as resources:
@@ -178,7 +180,7 @@ class _Loop:
         if not self.training and (self.pack is None or not self.pack.admits(restart)):
             size = min(self.slots, 1 + others + len(self.waiting) + len(self.ready))
             self.pack = Pack(restart, size) if size > 1 else None
-        if self.pack is None:
+        if self.pack is None:  # a run that trains alone
             return not self.training
         if not self.pack.admits(restart):
             return False

@@ -3,9 +3,7 @@
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import msgspec
+from typing import Literal
 
 from memrnn.tasks import Metric, Totals
 from memrnn.training._experiment import TrainingConfig
@@ -35,11 +33,6 @@ class Schedule:
     plateau: float
     stale: int = 0
     bad: int = 0
-
-    @staticmethod
-    def start(rate: float, metric: Metric) -> "Schedule":
-        """The state before the first epoch."""
-        return Schedule(rate, metric.worst, metric.worst)
 
     def after(self, value: float, metric: Metric, config: TrainingConfig) -> "Schedule":
         """The state after an epoch with this validation value."""
@@ -131,10 +124,3 @@ class Progress:
             best_epoch=self.best_epoch if schedule.stale else self.epochs + 1,
             curve=(*self.curve, Epoch(self.schedule.rate, train, validation)),
         )
-
-    def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
-
-    @staticmethod
-    def from_json(values: dict[str, Any]) -> "Progress":
-        return msgspec.convert(values, Progress)

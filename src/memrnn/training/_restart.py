@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import msgspec
 import numpy as np
 
 from memrnn.errors import MemrnnError
@@ -193,7 +194,7 @@ class Restart:
         record = {
             "experiment": self.experiment.identity(),
             "restart": self.number,
-            "progress": self.progress.to_json(),
+            "progress": dataclasses.asdict(self.progress),
         }
         return Checkpoint(self.path, self.arrays() if arrays is None else arrays, record)
 
@@ -206,7 +207,7 @@ class Restart:
         identity = self.experiment.identity(), self.number
         if (record.get("experiment"), record.get("restart")) != identity:
             raise MemrnnError(f"{path} belongs to another experiment or restart.")
-        self.progress = Progress.from_json(record["progress"])
+        self.progress = msgspec.convert(record["progress"], Progress)
         self.replace_arrays(arrays)
 
     def _initial_progress(self) -> Progress:
@@ -215,7 +216,7 @@ class Restart:
         if task.selection.name in scores:
             reference = task.selection.value(total(scores)[task.selection.name])
         rate = _draw_learning_rate(self.experiment.config, self.seed)
-        schedule = Schedule.start(rate, task.selection)
+        schedule = Schedule(rate, task.selection.worst, task.selection.worst)
         return Progress(self.seed, task.selection, reference, schedule)
 
     def _update_status(self) -> None:
