@@ -59,7 +59,7 @@ def pack_epoch(model: str, slots: int, batches: int, lengths: tuple[int, int]) -
         restarts = [Restart(experiment, number, path) for number, path in enumerate(paths)]
         pack, writer = Pack(restarts[0], slots), Writer()
         for restart in restarts:
-            pack.put(restart)
+            pack.insert(restart)
         pack.advance()
         first, turns = time.perf_counter() - begin, []
         for _ in range(TURNS):

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import memrnn
@@ -224,7 +225,7 @@ def test_flags_of_version_0_1_name_the_new_ones(
 def test_commands_of_version_0_1_name_the_new_ones(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = "The command test is now evaluate."
+    said = "test of version 0.1 is now evaluate."
     refused(("test", "OUT", "--bins", "3:9"), said, tmp_path / "out", capsys)
 
 
@@ -274,7 +275,7 @@ def test_a_full_disk_is_one_line_and_status_1(
 
 def test_faults_of_ours_keep_their_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     """A ValueError that another library raises is no wrong input."""
-    monkeypatch.setattr(cli.np.random, "default_rng", lambda seed: int("x"))
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: int("x"))
     with pytest.raises(ValueError, match="invalid literal"):
         cli.main(["sample", "--language", "count-3", "--length", "9"])
 

@@ -18,9 +18,9 @@ from memrnn.runtime import (
     explain_failed_start,
     home_folder,
     is_writable,
-    plain_output,
 )
 from memrnn.runtime.cache import cache_folder
+from memrnn.runtime.printing import plain_output
 from memrnn.tasks import Strings
 
 

@@ -10,6 +10,7 @@ from results_synthetic import make_result
 from rich.console import Console
 
 from command_line import run
+from memrnn.cli import RunDisplay
 from memrnn.cli import _study as study_commands
 from memrnn.explain import explain
 from memrnn.languages import Repeat, Template, TemplateLanguage, register_language
@@ -25,6 +26,19 @@ QUICK = [
     *("--language", "count-3", "--model", "jm-3", "--train-lengths", "3:9", "--batch-size", "4"),
     *("--batches", "3", "--validation-batches", "2", "--max-epochs", "1", "--restarts", "1"),
 ]
+
+
+@pytest.mark.parametrize("brief", [False, True])
+@pytest.mark.parametrize("terminal", [False, True])
+def test_progress_is_bars_in_a_terminal_and_a_line_per_run(terminal: bool, brief: bool) -> None:
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
+    with RunDisplay(console, 2, title="[/]", brief=brief) as display:
+        display.running("restart 0", "epoch 1/2", 0.5)
+        display.ended("restart 0", "restart 0: [bold]done")
+    shown = console.file.getvalue()
+    assert shown.count("[/]") == 1
+    assert ("restart 0: [bold]done" in shown) == (not brief)
+    assert ("1 of 2 runs" in shown) == terminal
 
 
 @pytest.mark.parametrize("name", MARKUP)

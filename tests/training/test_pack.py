@@ -12,7 +12,7 @@ from memrnn import COMPONENTS, Experiment
 from memrnn.runtime import checkpoints
 from memrnn.runtime.devices import POLICIES
 from memrnn.runtime.precision import scope
-from memrnn.training import Pack, Restart, Writer, key_of
+from memrnn.training import Pack, Restart, Writer, pack_key
 from small_experiments import TASK, leaves, small
 
 FREEZES = [(), *((part,) for part in COMPONENTS), ("controller", "memory"), COMPONENTS]
@@ -36,10 +36,10 @@ def finish(restarts: Iterable[Restart], pack: Pack) -> None:
     waiting = list(restarts)
     while waiting or pack.active:
         while waiting and pack.admits(waiting[0]):
-            pack.put(waiting.pop(0))
+            pack.insert(waiting.pop(0))
         pack.advance()
         for one in [one for one in pack.active if one.finished]:
-            pack.take(one)
+            pack.remove(one)
 
 
 def finish_alone(restarts: Iterable[Restart]) -> None:
@@ -106,7 +106,7 @@ def test_what_shares_a_program() -> None:
     first = made([tiny()])[0]
 
     def shares(experiment: Experiment) -> bool:
-        return key_of(made([experiment])[0]) == key_of(first)
+        return pack_key(made([experiment])[0]) == pack_key(first)
 
     assert shares(tiny(freeze=("memory",), seed=5, language="marked-reverse-and-copy"))
     assert shares(tiny(max_epochs=9, learning_rate_range=(0.1, 0.2)))
@@ -149,13 +149,13 @@ def test_who_diverges_or_leaves_changes_no_bit_of_the_others() -> None:
         if restarts is rough:
             with_rate(restarts[1], 1e200)
         for one in restarts:
-            pack.put(one)
+            pack.insert(one)
         pack.advance()
         if restarts is rough:
-            pack.take(restarts[2])  # cancelled
+            pack.remove(restarts[2])  # cancelled
         while pack.active:
             for one in [one for one in pack.active if one.finished]:
-                pack.take(one)
+                pack.remove(one)
             if pack.active:
                 pack.advance()
     assert [one.progress.status for one in rough] == ["done", "diverged", "running", "done"]
@@ -172,10 +172,10 @@ def test_a_pack_is_halved_and_refilled() -> None:
     finish_alone(alone)
     pack = Pack(together[0], 4)
     for one in together[:4]:
-        pack.put(one)
+        pack.insert(one)
     pack.advance()
     for number in (0, 2):
-        pack.take(together[number])
+        pack.remove(together[number])
     pack.halve()
     assert len(pack.restarts) == 2
     finish([together[0], together[4], together[2]], pack)
@@ -189,7 +189,7 @@ def test_checkpoints_of_a_pack_continue_alone_and_in_a_pack(tmp_path: Path) -> N
     finish_alone(alone)
     pack, writer = Pack(first[0], 2), Writer()
     for one in first:
-        pack.put(one)
+        pack.insert(one)
     for _ in range(2):
         pack.advance()
         writer.write(pack.checkpoints())
@@ -208,7 +208,7 @@ def test_a_full_disk_is_reported_by_the_next_call(
 ) -> None:
     (restart,) = made([tiny()], tmp_path)
     pack, writer = Pack(restart, 1), Writer()
-    pack.put(restart)
+    pack.insert(restart)
 
     def full(*_: object) -> None:
         raise OSError(28, "Could not write x: the disk is full.")

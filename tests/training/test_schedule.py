@@ -10,7 +10,7 @@ import pytest
 from memrnn import Experiment, Metric, Strings, TrainingConfig
 from memrnn.runtime.precision import scope
 from memrnn.tasks import Total
-from memrnn.training import Outcome, Restart
+from memrnn.training import Restart
 from small_experiments import small
 
 METRICS = {
@@ -68,7 +68,7 @@ def epoch(restart: Restart, *means: float, finite: bool = True) -> None:
     """Takes over epochs whose validation mean of the selection metric is given."""
     for mean in means:
         found = {restart.progress.selection.name: Total(2 * mean, 2.0)}
-        restart.record(Outcome({}, found, finite))
+        restart.finish_epoch({}, found, finite)
 
 
 @pytest.mark.parametrize("name", METRICS)

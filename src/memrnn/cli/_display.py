@@ -1,101 +1,82 @@
-"""Progress of a training in the terminal, or line by line where there is no terminal."""
+"""Progress of runs: bars in a terminal, a line now and then elsewhere."""
 
 import time
-from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from memrnn import training
-from memrnn.runtime import say
-from memrnn.training import Experiment
+from memrnn.runtime.printing import say
 
 LINE_SECONDS = 10.0
-"""Without a terminal, a restart is reported at most this often, and when it ends."""
+"""Without a terminal, running runs are reported at most this often."""
 
 
-class TrainingDisplay:
-    """Listens to `memrnn.train`: one bar a running restart, and one for all of them."""
+class RunDisplay:
+    """One bar for all runs and one per running run; a line for each run that has ended."""
 
-    def __init__(self, experiment: Experiment, restarts: int, console: Console):
-        self._config, self._restarts, self._console = experiment.config, restarts, console
-        self._label = experiment.label
+    def __init__(self, console: Console, runs: int, *, title: str = "", brief: bool = False):
+        """A display for this number of runs.
+
+        Args:
+            title: printed before anything else, once a run begins.
+            brief: report how many runs have ended, now and then, instead of a line for each.
+        """
+        self._console, self._runs, self._title, self._brief = console, runs, title, brief
         self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=14),
             TextColumn("{task.fields[text]}"),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
             console=console,
+            transient=True,
             disable=not console.is_terminal,
         )
-        self._all = self._bars.add_task("all", total=restarts, text="compiling")
-        self._tasks: dict[int, TaskID] = {}
-        self._state: dict[int, training.Progress] = {}
-        self._began = self._spoke = time.monotonic()
-        self._epochs = 0
+        self._all = self._bars.add_task("all", total=runs, text="compiling")
+        self._bar: dict[str, TaskID] = {}
+        self._done: dict[str, float] = {}
+        self._ended = 0
+        self._last_line = time.monotonic()
 
-    def __enter__(self) -> "TrainingDisplay":
+    def __enter__(self) -> "RunDisplay":
         self._bars.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
-    def __call__(self, restart: int, progress: training.Progress) -> None:
-        if not self._state:
-            say(self._console, self._label)
-        known = restart in self._state
-        self._state[restart] = progress
-        if not progress.curve:
-            return
-        if known:
-            self._epochs += 1
-        text = self._text(progress)
-        if self._console.is_terminal:
-            self._draw(restart, progress, text)
-        elif progress.status != "running" or self._due():
-            say(self._console, f"restart {restart}: {text}")
+    def running(self, run: str, text: str, done: float) -> None:
+        """A run goes on.
 
-    def _due(self) -> bool:
-        now = time.monotonic()
-        due = now - self._spoke > LINE_SECONDS
-        self._spoke = now if due else self._spoke
-        return due
+        Args:
+            done: share of the run, from 0 to 1.
+        """
+        if run not in self._bar:
+            self._bar[run] = self._bars.add_task(run, total=1.0, text="")
+        self._bars.update(self._bar[run], completed=done, text=text)
+        self._update_all(run, done)
+        self._say_now_and_then(f"{run}: {text}")
 
-    def _text(self, progress: training.Progress) -> str:
-        metric = progress.selection
-        value = metric.value(progress.curve[-1].validation[metric.name])
-        text = (
-            f"epoch {progress.epochs}/{self._config.max_epochs}  {metric.name} {value:.4f}  best "
-        )
-        if progress.reference is None:
-            text += f"{progress.schedule.best:.4f}"
+    def ended(self, run: str, text: str) -> None:
+        """A run is over; the text is printed as it is."""
+        if run in self._bar:
+            self._bars.remove_task(self._bar.pop(run))
+        self._ended += 1
+        self._update_all(run, 1.0)
+        if self._brief:
+            self._say_now_and_then(f"{self._ended} of {self._runs} runs finished.")
         else:
-            text += f"{progress.schedule.best - progress.reference:+.4f} from bound"
-        state = "" if progress.status == "running" else f", {progress.status}"
-        return text + state
+            say(self._console, text)
 
-    def _draw(self, restart: int, progress: training.Progress, text: str) -> None:
-        if restart not in self._tasks:
-            self._tasks[restart] = self._bars.add_task(
-                f"{restart:>3}", total=self._config.max_epochs, text=""
-            )
-        task = self._tasks[restart]
-        running = progress.status == "running"
-        self._bars.update(task, completed=progress.epochs, text=text, visible=running)
-        ended = sum(state.status != "running" for state in self._state.values())
-        most = self._config.max_epochs
-        left = most * (self._restarts - len(self._state)) + sum(
-            most - state.epochs for state in self._state.values() if state.status == "running"
-        )
-        pace = (time.monotonic() - self._began) / max(1, self._epochs)
-        minutes, seconds = divmod(int(pace * left), 60)
-        self._bars.update(
-            self._all,
-            completed=ended,
-            text=f"{ended} of {self._restarts} restarts done, at most {minutes}:{seconds:02d} left",
-        )
+    def _update_all(self, run: str, done: float) -> None:
+        if self._title:
+            say(self._console, self._title)
+            self._title = ""
+        self._done[run] = done
+        text = f"{self._ended} of {self._runs} runs"
+        self._bars.update(self._all, completed=sum(self._done.values()), text=text)
+
+    def _say_now_and_then(self, line: str) -> None:
+        now = time.monotonic()
+        if not self._console.is_terminal and now - self._last_line > LINE_SECONDS:
+            say(self._console, line)
+            self._last_line = now

@@ -1,7 +1,6 @@
-"""The command line: parses, calls, prints."""
+"""The command line: parses, calls, says what went wrong."""
 
 import contextlib
-import dataclasses
 import errno
 import functools
 import io
@@ -13,160 +12,35 @@ from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-import jax
-import numpy as np
 import tyro
-from rich.console import Console
 from tyro.extras import SubcommandApp
 
 import memrnn
-from memrnn.cli._study import STUDY_COMMANDS, StudyFailedError, reproduce_command
-from memrnn.cli._task import (
-    evaluate_command,
-    explain_command,
+from memrnn.cli._demo import demo_command
+from memrnn.cli._flags import RANGES, refuse_old_names, split_flag
+from memrnn.cli._lists import (
+    devices_command,
+    languages_command,
+    models_command,
+    sample_command,
     tasks_command,
-    train_command,
 )
-from memrnn.cli._task_flags import chosen_class, existing_folder, refuse_old_flags, values_of
+from memrnn.cli._runs import evaluate_command, explain_command, train_command
+from memrnn.cli._study import STUDY_COMMANDS, StudyFailedError, reproduce_command
 from memrnn.errors import MemrnnError
-from memrnn.languages import get_language, language_names
-from memrnn.nn.components import parameter_count
-from memrnn.nn.models import GRAMMAR, get_model, model_names
-from memrnn.nn.network import OneHot
-from memrnn.runtime import plain_output
 from memrnn.runtime.cache import use_compile_cache
-from memrnn.runtime.devices import describe
 from memrnn.runtime.imports import import_files
-from memrnn.runtime.printing import print_json, print_rows
-from memrnn.studies import load_study
-from memrnn.tasks import task_class
-from memrnn.training import EXPERIMENT_FILE, load_experiment
+from memrnn.runtime.printing import plain_output
+from memrnn.tasks import Task, task_class
+from memrnn.training import EXPERIMENT_FILE, load_experiment, out_of_memory
 
 WRONG, FAILED, STOPPED = 2, 1, 130
 """Exit statuses: wrong flag, file or value; failed on the way; stopped by the user."""
-
 
 IMPORTING = (
     "Every command takes --import FILE.py ..., whose tasks, languages, memories, controllers and "
     "models it then knows."
 )
-
-
-def demo_command(out: Path = Path("demo"), seed: int = 0, workers: int | None = None) -> None:
-    """The main job in small: train with components frozen, evaluate far beyond, report.
-
-    Args:
-        out: folder of the study and of the page; a second call continues in it.
-        seed: from which every restart's own seed follows.
-        workers: runs that train at a time; by default one per core.
-    """
-    # Only here and in like places: matplotlib would add half a second to the start of every
-    # command and of every worker.
-    from memrnn.cli._demo import run_demo
-
-    study = dataclasses.replace(load_study("demo"), seed=seed)
-    print(run_demo(study, out, workers, Console()))
-
-
-def languages_command(json: bool = False) -> None:
-    """Lists the languages.
-
-    Args:
-        json: print JSON instead of a table.
-    """
-    rows = [
-        {
-            "name": name,
-            "description": get_language(name).describe(),
-            "symbols": list(get_language(name).symbols),
-        }
-        for name in language_names()
-    ]
-    print_rows(rows, json)
-    if not json:
-        print("All but count-3 take another number k of word symbols, as in marked-copy:k=5.")
-
-
-def models_command(json: bool = False) -> None:
-    """Lists the models, with their number of parameters for three symbols.
-
-    Args:
-        json: print JSON instead of a table.
-    """
-    rows = [
-        {
-            "name": name,
-            "description": description,
-            "parameters": parameter_count(get_model(name).build(OneHot(3), 4, seed=0)),
-        }
-        for name, description in model_names().items()
-    ]
-    print_rows(rows, json)
-    if not json:
-        print(f"Further names: {GRAMMAR}.")
-
-
-def devices_command(json: bool = False) -> None:
-    """Lists the devices that JAX uses, with how programs are shaped for them.
-
-    Args:
-        json: print JSON instead of a table.
-    """
-    if json:
-        print_json(describe())
-        return
-    for device in describe():
-        print_rows(
-            [{"": name, "value": str(value)} for name, value in device.items()], as_json=False
-        )
-
-
-def sample_command(language: str, length: int, count: int = 10, seed: int = 0) -> None:
-    """Prints strings of a language, one a line.
-
-    Args:
-        language: name of the language, see `memrnn languages`.
-        length: number of symbols.
-        count: number of strings.
-        seed: the same seed draws the same strings.
-    """
-    chosen = get_language(language)
-    if count < 1 or seed < 0:
-        raise MemrnnError("count must be at least 1 and seed at least 0.")
-    for string in chosen.sample(length, count, np.random.default_rng(seed)):
-        print(chosen.decode(string))
-
-
-def commands(arguments: list[str]) -> dict[str, Any]:
-    """All commands; the flags of some follow from the task that a command line is about."""
-    name = arguments[0] if arguments else ""
-    imports = values_of("--import", arguments)
-    import_files(imports)
-    kind = chosen_class(arguments) if name == "train" else task_class("strings")
-    folder = existing_folder(arguments) if name == "evaluate" else None
-    known = folder is not None and (folder / EXPERIMENT_FILE).is_file()
-    task = load_experiment(folder).task if known and folder is not None else None
-    return {
-        "demo": demo_command,
-        "tasks": tasks_command,
-        "languages": languages_command,
-        "models": models_command,
-        "devices": devices_command,
-        "sample": sample_command,
-        "train": train_command(kind, (*_script(), *imports)),
-        "evaluate": evaluate_command(task),
-        "explain": explain_command,
-        "study": STUDY_COMMANDS,
-        "reproduce": reproduce_command,
-    }
-
-
-def _script() -> list[str]:
-    """The user's script that called `main`, which has registered what it defines."""
-    module = sys.modules["__main__"]
-    file = getattr(module, "__file__", None)
-    started_by_name = getattr(module, "__spec__", None) is not None
-    return [] if started_by_name or not str(file).endswith(".py") else [str(file)]
 
 
 @plain_output()
@@ -191,12 +65,10 @@ def main(arguments: list[str] | None = None) -> None:
     except MemrnnError as error:
         _stop(WRONG, str(error))
     except OSError as error:
-        _stop(
-            FAILED if isinstance(error, ConnectionError) or error.errno == errno.ENOSPC else WRONG,
-            _sentence(error),
-        )
-    except (MemoryError, jax.errors.JaxRuntimeError) as error:
-        if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
+        failed = isinstance(error, ConnectionError) or error.errno == errno.ENOSPC
+        _stop(FAILED if failed else WRONG, _sentence(error))
+    except Exception as error:
+        if not out_of_memory(error):
             raise
         _stop(
             FAILED,
@@ -215,44 +87,22 @@ def _sigterm_interrupts() -> Generator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _sentence(error: OSError) -> str:
-    """Our own sentences as they are; of the system's words also which file they are about."""
-    if error.filename is not None:
-        return f"{error.filename}: {error.strerror}."
-    return str(error.args[-1] if error.args else error)
-
-
 def _parse(arguments: list[str]) -> Callable[[], None]:
     """The command with its arguments; a usage error ends the program with one line."""
+    refuse_old_names(arguments)
+    imports, arguments = split_flag("--import", arguments)
+    import_files(imports)
     chosen: list[Callable[[], None]] = []
-
-    def later(command: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(command)
-        def remember(*args: Any, **kwargs: Any) -> None:
-            chosen.append(functools.partial(command, *args, **kwargs))
-
-        return remember
-
-    def app(commands: Mapping[str, Any]) -> SubcommandApp:
-        group = SubcommandApp()
-        for name, command in commands.items():
-            if isinstance(command, dict):
-                group.command(app(command), name=name)
-            else:
-                group.command(name=name)(later(command))
-        return group
-
-    if arguments[:1] == ["test"]:
-        raise MemrnnError("The command test is now evaluate.")
-    refuse_old_flags(arguments)
+    app = _app(_commands(arguments, imports), chosen)
     complaints = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaints):
-            app(commands(arguments)).cli(
+            app.cli(
                 prog="memrnn",
                 description=f"{memrnn.__doc__}\n\n{IMPORTING}",
-                args=_without_imports(arguments),
+                args=arguments,
                 config=(tyro.conf.FlagCreatePairsOff,),
+                registry=RANGES,
             )
     except SystemExit as exit:
         if exit.code:
@@ -261,15 +111,58 @@ def _parse(arguments: list[str]) -> Callable[[], None]:
     return chosen[0]
 
 
-def _without_imports(arguments: list[str]) -> list[str]:
-    """The arguments without `--import` and its values, which every command takes."""
-    kept: list[str] = []
-    skipping = False
-    for argument in arguments:
-        skipping = argument == "--import" or (skipping and not argument.startswith("--"))
-        if not skipping and not argument.startswith("--import="):
-            kept.append(argument)
-    return kept
+def _commands(arguments: list[str], imports: list[str]) -> dict[str, Any]:
+    """All commands; the flags of some follow from the task that a command line is about."""
+    task_flag, _ = split_flag("--task", arguments)
+    kind = task_class(task_flag[0].partition(":")[0] if task_flag else "strings")
+    return {
+        "demo": demo_command,
+        "tasks": tasks_command,
+        "languages": languages_command,
+        "models": models_command,
+        "devices": devices_command,
+        "sample": sample_command,
+        "train": train_command(kind, [*_script(), *imports]),
+        "evaluate": evaluate_command(_evaluated_task(arguments)),
+        "explain": explain_command,
+        "study": STUDY_COMMANDS,
+        "reproduce": reproduce_command,
+    }
+
+
+def _evaluated_task(arguments: list[str]) -> Task | None:
+    """The task of the folder that `memrnn evaluate FOLDER` is about."""
+    if arguments[:1] != ["evaluate"] or len(arguments) < 2:
+        return None
+    folder = Path(arguments[1])
+    return load_experiment(folder).task if (folder / EXPERIMENT_FILE).is_file() else None
+
+
+def _script() -> list[str]:
+    """The user's script that called `main`, which has registered what it defines."""
+    module = sys.modules["__main__"]
+    file = getattr(module, "__file__", None)
+    started_by_name = getattr(module, "__spec__", None) is not None
+    return [] if started_by_name or not str(file).endswith(".py") else [str(file)]
+
+
+def _app(commands: Mapping[str, Any], chosen: list[Callable[[], None]]) -> SubcommandApp:
+    """A parser that adds the chosen command with its arguments to a list, to be called later."""
+
+    def later(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def choose(*args: Any, **kwargs: Any) -> None:
+            chosen.append(functools.partial(command, *args, **kwargs))
+
+        return choose
+
+    app = SubcommandApp()
+    for name, command in commands.items():
+        if isinstance(command, dict):
+            app.command(_app(command, chosen), name=name)
+        else:
+            app.command(name=name)(later(command))
+    return app
 
 
 def _one_line(text: str) -> str:
@@ -277,6 +170,13 @@ def _one_line(text: str) -> str:
     lines = [line.strip("│ ") for line in text.splitlines()[1:]]
     words = " ".join(line for line in lines if not re.fullmatch("[─╰╯ -]*", line))
     return re.split(r"\s*For full helptext", words)[0] + "; see memrnn --help."
+
+
+def _sentence(error: OSError) -> str:
+    """Our own sentences as they are; of the system's words also which file they are about."""
+    if error.filename is not None:
+        return f"{error.filename}: {error.strerror}."
+    return str(error.args[-1] if error.args else error)
 
 
 def _stop(status: int, message: str) -> NoReturn:

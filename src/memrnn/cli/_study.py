@@ -1,23 +1,20 @@
 """The commands about studies: `memrnn study ...` and `memrnn reproduce`."""
 
-import json as json_module
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from memrnn.cli._display import LINE_SECONDS
+from memrnn.cli._display import RunDisplay
 from memrnn.engines import Engine, LocalEngine, RayEngine
 from memrnn.errors import MemrnnError
-from memrnn.runtime import check_output, cores, say
+from memrnn.runtime import check_output, cores
 from memrnn.runtime.options import parse_duration
-from memrnn.runtime.printing import duration
+from memrnn.runtime.printing import duration, print_json, say
 from memrnn.studies import (
     FORMATS,
     Change,
@@ -91,11 +88,11 @@ def status_command(directory: tyro.conf.Positional[Path], json: bool = False) ->
     """
     status = study_status(directory)
     if json:
-        print(json_module.dumps(status.to_json(), indent=1, allow_nan=False))
+        print_json(status.to_json())
         return
     console = Console()
     console.print(_status_table(status))
-    for line in status_lines(status):
+    for line in _status_lines(status):
         say(console, line)
 
 
@@ -106,7 +103,12 @@ def report_command(directory: tyro.conf.Positional[Path], out: Path | None = Non
         directory: folder that `memrnn study run --out` filled; also while the study runs.
         out: folder for the report; by default `report` in the study's folder.
     """
-    print(_report(directory, out))
+    # Only here: SciPy's statistics would add a second to the start of every command.
+    from memrnn.reports.study import write_study_report
+
+    out = out or directory / "report"
+    check_output(out)
+    print(write_study_report(directory, out))
 
 
 def export_command(
@@ -146,7 +148,7 @@ def reproduce_command(
     study = load_study("paper-small" if preset == "small" else preset)
     folder = out or Path(f"reproduce-{preset}")
     run_and_show(study, folder, _engine(engine, workers, address), Console(stderr=True))
-    print(_report(folder, None))
+    report_command(folder)
 
 
 STUDY_COMMANDS = {
@@ -155,50 +157,6 @@ STUDY_COMMANDS = {
     "report": report_command,
     "export": export_command,
 }
-
-
-def status_lines(status: StudyStatus) -> list[str]:
-    """What a study's status says in sentences, each within 80 columns where it can."""
-    counts = status.counts
-    total = sum(counts.values())
-    finished = counts["done"] + counts["diverged"]
-    lines = [
-        f"{finished} of {total} runs finished, {counts['diverged']} of them diverged; "
-        f"{counts['running']} running, {counts['planned']} planned, {counts['failed']} failed.",
-        f"{status.epochs} epochs in {duration(status.core_seconds)} of workers' time.",
-    ]
-    if status.runs_per_hour is not None:
-        left = f"; about {duration(status.seconds_left)} left" if status.seconds_left else ""
-        lines.append(
-            f"{status.runs_per_hour:.1f} runs per hour on {status.workers} workers "
-            f"({status.engine}){left}."
-        )
-    lines.append(
-        "It is running now."
-        if status.driver
-        else "It is not running; the same command continues."
-        if finished + counts["failed"] < total
-        else "It is complete."
-    )
-    if status.left_behind:
-        lines.append(f"{status.left_behind} further runs in the ledger left the study.")
-    for fault in status.faults[:_FAULTS_SHOWN]:
-        lines.append(
-            f"failed: {fault.task} {fault.model} freeze={fault.freeze} restart "
-            f"{fault.restart}: {fault.reason}"
-        )
-    if len(status.faults) > _FAULTS_SHOWN:
-        lines.append(f"... and {len(status.faults) - _FAULTS_SHOWN} more; see --json.")
-    return lines
-
-
-def _report(folder: Path, out: Path | None) -> Path:
-    # Only here: SciPy's statistics would add a second to the start of every command.
-    from memrnn.reports.study import write_study_report
-
-    out = out or folder / "report"
-    check_output(out)
-    return write_study_report(folder, out)
 
 
 def _engine(name: EngineName, workers: int | None, address: str | None) -> Engine:
@@ -218,7 +176,7 @@ def run_and_show(
     import_results: Sequence[Path] = (),
     stop_after: float | None = None,
 ) -> None:
-    """Runs a study and says what becomes of it.
+    """Runs a study, and says what has become of each run and of all.
 
     Args:
         brief: how many runs are finished, now and then, instead of a line for each.
@@ -228,7 +186,7 @@ def run_and_show(
         MemrnnError, OSError: as `run_study` does.
     """
     total = sum(map(len, plan(study)))
-    with _Display(total, console, brief) as display:
+    with RunDisplay(console, total, brief=brief) as display:
         counts = run_study(
             study,
             out,
@@ -236,71 +194,36 @@ def run_and_show(
             retry=retry,
             import_results=import_results,
             stop_after=stop_after,
-            listener=display,
+            listener=lambda change: _show(display, change),
             notice=lambda sentence: say(console, sentence),
         )
+    done, diverged, failed, left = (
+        counts.get(status, 0) for status in ("done", "diverged", "failed", "planned")
+    )
     say(
         console,
-        f"{counts.get('done', 0) + counts.get('diverged', 0)} of {total} runs finished, "
-        f"{counts.get('diverged', 0)} of them diverged, {counts.get('failed', 0)} failed.",
+        f"{done + diverged} of {total} runs finished, {diverged} of them diverged, "
+        f"{failed} failed.",
     )
-    if stop_after is not None and (left := counts.get("planned", 0)):
+    if stop_after is not None and left:
         say(
             console,
             f"Stopped after {duration(stop_after)}; {left} runs are left, and the same command "
             "goes on.",
         )
-    if counts.get("failed"):
-        fault = study_status(out).faults[0]
+    if failed:
+        (example,) = _fault_texts(study_status(out), 1)
         raise StudyFailedError(
-            f"{counts['failed']} of {total} runs failed, for instance {fault.task} "
-            f"{fault.model} freeze={fault.freeze} restart {fault.restart}: "
-            f"{fault.reason.rstrip('.')}. "
+            f"{failed} of {total} runs failed, for instance {example.rstrip('.')}. "
             f"See memrnn study status {out}; --retry runs them again."
         )
 
 
-class _Display:
-    """A line for each finished run, or for many, and in a terminal a bar for all."""
-
-    def __init__(self, total: int, console: Console, brief: bool):
-        self._console, self._total, self._finished = console, total, 0
-        self._brief, self._spoke = brief, time.monotonic()
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self._bar.add_task("runs, this time", total=total)
-
-    def __enter__(self) -> "_Display":
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def __call__(self, change: Change) -> None:
-        if change.status == "running":
-            return
-        self._finished += 1
-        self._bar.advance(self._task)
-        if self._brief:
-            now = time.monotonic()
-            if not self._console.is_terminal and now - self._spoke > LINE_SECONDS:
-                say(self._console, f"{self._finished} of {self._total} runs finished.")
-                self._spoke = now
-            return
-        cell = change.run.experiment
-        say(
-            self._console,
-            f"{change.status:8} {cell.label}  "
-            f"restart {change.run.restart}\n         {change.detail}",
-        )
+def _show(display: RunDisplay, change: Change) -> None:
+    if change.status != "running":
+        experiment, restart = change.run.experiment, change.run.restart
+        line = f"{change.status:8} {experiment.label}  restart {restart}\n         {change.detail}"
+        display.ended(change.run.id, line)
 
 
 def _status_table(status: StudyStatus) -> Table:
@@ -310,9 +233,43 @@ def _status_table(status: StudyStatus) -> Table:
     for name in status.counts:
         table.add_column(name, justify="right")
     for one in status.progress:
-        table.add_row(Text(one.task), Text(one.model), *_counts(one.counts.values()))
+        counts = (str(count or "·") for count in one.counts.values())
+        table.add_row(Text(one.task), Text(one.model), *counts)
     return table
 
 
-def _counts(numbers: Any) -> Sequence[str]:
-    return [str(number or "·") for number in numbers]
+def _status_lines(status: StudyStatus) -> list[str]:
+    """What a study's status says in sentences, each within 80 columns where it can."""
+    counts = status.counts
+    total = sum(counts.values())
+    finished = counts["done"] + counts["diverged"]
+    lines = [
+        f"{finished} of {total} runs finished, {counts['diverged']} of them diverged; "
+        f"{counts['running']} running, {counts['planned']} planned, {counts['failed']} failed.",
+        f"{status.epochs} epochs in {duration(status.core_seconds)} of workers' time.",
+    ]
+    if status.runs_per_hour is not None:
+        left = f"; about {duration(status.seconds_left)} left" if status.seconds_left else ""
+        lines.append(
+            f"{status.runs_per_hour:.1f} runs per hour on {status.workers} workers "
+            f"({status.engine}){left}."
+        )
+    if status.driver:
+        lines.append("It is running now.")
+    elif finished + counts["failed"] < total:
+        lines.append("It is not running; the same command continues.")
+    else:
+        lines.append("It is complete.")
+    if status.left_behind:
+        lines.append(f"{status.left_behind} further runs in the ledger left the study.")
+    lines += [f"failed: {text}" for text in _fault_texts(status, _FAULTS_SHOWN)]
+    if len(status.faults) > _FAULTS_SHOWN:
+        lines.append(f"... and {len(status.faults) - _FAULTS_SHOWN} more; see --json.")
+    return lines
+
+
+def _fault_texts(status: StudyStatus, most: int) -> list[str]:
+    return [
+        f"{fault.task} {fault.model} freeze={fault.freeze} restart {fault.restart}: {fault.reason}"
+        for fault in status.faults[:most]
+    ]

@@ -1,8 +1,5 @@
 """What a process needs of its machine: cores, files, folders, databases, terminal."""
 
-from memrnn.runtime._console import plain_output as plain_output
-from memrnn.runtime._console import say as say
-from memrnn.runtime._files import where_supported as where_supported
 from memrnn.runtime._folders import check_output as check_output
 from memrnn.runtime._folders import configure_matplotlib as configure_matplotlib
 from memrnn.runtime._folders import home_folder as home_folder

@@ -10,11 +10,7 @@ from memrnn.errors import MemrnnError
 
 
 def home_folder() -> Path | None:
-    """The user's home folder.
-
-    None where there is none: containers and batch systems run processes without `HOME` under user
-    numbers that have no name.
-    """
+    """The user's home folder; None without `HOME` and a user name, as in some containers."""
     try:
         return Path.home()
     except RuntimeError:
@@ -23,18 +19,13 @@ def home_folder() -> Path | None:
 
 def is_writable(folder: Path) -> bool:
     """Whether files can be made in a folder, which itself may not exist yet."""
-    for place in (folder, *folder.absolute().parents):
-        if os.path.lexists(place):
-            return place.is_dir() and os.access(place, os.W_OK | os.X_OK)
-    return False
+    existing = (path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    first = next(existing, None)
+    return first is not None and first.is_dir() and os.access(first, os.W_OK | os.X_OK)
 
 
 def check_output(folder: Path) -> None:
-    """Refuses a folder in which no files can be made.
-
-    Raises:
-        MemrnnError: naming the option that gives another one.
-    """
+    """Raises a MemrnnError for a folder in which no files can be made."""
     if not is_writable(folder):
         raise MemrnnError(f"{folder} cannot be written; give another folder with --out.")
 

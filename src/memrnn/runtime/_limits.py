@@ -2,7 +2,6 @@
 
 import math
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path("/")
@@ -13,19 +12,17 @@ def cores(root: Path = ROOT) -> int:
 
     The smaller one of two numbers: the cores that the scheduler may choose for this process
     (`taskset`, Slurm), and the share of time that its control group gets (`cpu.max` of cgroup v2:
-    Docker, Kubernetes, systemd), rounded up. The number of cores of the machine can be many times
-    larger; threads beyond one per usable core only wait for each other.
+    Docker, Kubernetes, systemd), rounded up. The machine can have many times more cores; threads
+    beyond one per usable core only wait for each other.
 
     Args:
         root: where `/proc` and `/sys` are mounted.
     """
-    if hasattr(os, "sched_getaffinity"):
-        allowed = len(os.sched_getaffinity(0))
-    else:
-        allowed = os.cpu_count() or 1
+    machine = os.cpu_count() or 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else machine
     # `quota period` in microseconds.
-    quotas = [int(values[0]) / max(1, int(values[1])) for values in _limits(root, "cpu.max", 2)]
-    return max(1, min(allowed, math.ceil(min([float(os.cpu_count() or 1), *quotas]))))
+    quotas = [quota / max(1, period) for quota, period in _control_group_limits(root, "cpu.max", 2)]
+    return max(1, min(allowed, math.ceil(min([float(machine), *quotas]))))
 
 
 def memory(root: Path = ROOT) -> int:
@@ -35,29 +32,30 @@ def memory(root: Path = ROOT) -> int:
         root: where `/proc` and `/sys` are mounted.
     """
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min([machine, *(int(values[0]) for values in _limits(root, "memory.max", 1))])
+    return min([machine, *(limit for (limit,) in _control_group_limits(root, "memory.max", 1))])
 
 
-def _limits(root: Path, name: str, count: int) -> Iterator[list[str]]:
+def _control_group_limits(root: Path, name: str, count: int) -> list[list[int]]:
     """The numbers in a file of this process's control group, and of those that contain it.
 
-    Those of groups without a limit, `max`, are left out.
+    Groups without a limit, `max`, are left out.
     """
-    mount = root / "sys/fs/cgroup"
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
+    mount, limits = root / "sys/fs/cgroup", list[list[int]]()
+    for line in _lines(root / "proc/self/cgroup"):
         if not line.startswith("0::/"):  # a hierarchy of version 1
             continue
         group = mount / line.removeprefix("0::/")
         for folder in (group, *group.parents):
-            try:
-                values = (folder / name).read_text().split()
-            except OSError:
-                values = []
+            values = " ".join(_lines(folder / name)).split()
             if len(values) == count and all(value.isdecimal() for value in values):
-                yield values
+                limits.append([int(value) for value in values])
             if folder == mount:
                 break
+    return limits
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except OSError:
+        return []

@@ -5,11 +5,9 @@ import multiprocessing
 from memrnn.errors import MemrnnError
 
 WORKER = "memrnn-worker"
-"""The name of worker processes, by which they know what they are before they import anything."""
+"""The name of worker processes."""
 
 UNGUARDED = 79
-"""The exit status of a worker whose import of the script would start a study."""
-
 NEEDS_GUARD = (
     "Worker processes import the script that starts a study, so whatever it runs needs "
     "`if __name__ == '__main__':` above it."
@@ -19,11 +17,8 @@ NEEDS_GUARD = (
 def check_main_guard() -> None:
     """Refuses to start a study while a process that `spawn` started imports its main module.
 
-    A worker ends without a word, with the status `UNGUARDED`: its parent has the sentence, and
-    there are as many workers as cores.
-
-    Raises:
-        MemrnnError: in other processes than memrnn's own workers.
+    memrnn's own workers end without a word, with the status `UNGUARDED`, of which their parent says
+    the meaning; other processes raise a MemrnnError.
     """
     process = multiprocessing.current_process()
     if getattr(process, "_inheriting", False):  # only while `multiprocessing.spawn` prepares it

@@ -28,29 +28,27 @@ def connect(path: Path, timeout: float) -> sqlite3.Connection:
     log = path.with_name(f"{path.name}-wal")
     if log.exists():
         with contextlib.suppress(sqlite3.OperationalError):
-            return _readable(path, "mode=ro", timeout)
+            return _connect_read_only(path, "mode=ro", timeout)
         if log.stat().st_size:
-            return _recovered(path, log, timeout)
-    return _readable(path, "immutable=1", timeout)
+            return _recover(path, log, timeout)
+    return _connect_read_only(path, "immutable=1", timeout)
 
 
-def _readable(path: Path, how: str, timeout: float) -> sqlite3.Connection:
-    """A connection from which something was read: opening alone touches no file."""
-    address = f"{path.absolute().as_uri()}?{how}"
+def _connect_read_only(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
+    address = f"{path.absolute().as_uri()}?{mode}"
     database = sqlite3.connect(address, uri=True, timeout=timeout, isolation_level=None)
     try:
-        database.execute("SELECT count(*) FROM sqlite_master")
+        database.execute("SELECT count(*) FROM sqlite_master")  # opening alone touches no file
     except sqlite3.Error:
         database.close()
         raise
     return database
 
 
-def _recovered(path: Path, log: Path, timeout: float) -> sqlite3.Connection:
+def _recover(path: Path, log: Path, timeout: float) -> sqlite3.Connection:
     with tempfile.TemporaryDirectory() as folder:
         for file in (path, log):
-            # Not the mode, which may forbid writing.
-            shutil.copyfile(file, Path(folder) / file.name)
+            shutil.copyfile(file, Path(folder) / file.name)  # without the mode, which may be r--
         with contextlib.closing(sqlite3.connect(Path(folder) / path.name)) as copied:
             memory = sqlite3.connect(":memory:", timeout=timeout, isolation_level=None)
             copied.backup(memory)

@@ -11,8 +11,7 @@ from memrnn.runtime import home_folder, is_writable
 def cache_folder() -> Path | None:
     """`$MEMRNN_CACHE`, else `memrnn` in the user's cache folder; None where there is none.
 
-    A folder of a fixed name among the temporary files would do no good: others could put programs
-    into it, which memrnn would then run.
+    Not among the temporary files, where others could put programs that memrnn would then run.
     """
     if chosen := os.environ.get("MEMRNN_CACHE"):
         return Path(chosen)
@@ -25,8 +24,7 @@ def cache_folder() -> Path | None:
 def use_compile_cache() -> None:
     """Keeps compiled programs in `cache_folder` from now on, however quick they were to compile.
 
-    The command line calls it; a program of one's own may. Where that folder cannot be written,
-    every process compiles anew.
+    Where that folder cannot be written, every process compiles anew.
     """
     folder = cache_folder()
     if folder is None or not is_writable(folder / "xla"):

@@ -1,10 +1,11 @@
 """Files that are either whole or absent: arrays in safetensors, everything else as JSON."""
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,13 +17,14 @@ import safetensors
 import safetensors.numpy
 
 from memrnn.errors import MemrnnError
-from memrnn.runtime import where_supported
 
 T = TypeVar("T")
 
 FORMAT = 1
 _KEY = "memrnn"
 _PARTIAL = ".partial"
+_UNSUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.ENOSYS)
+"""Errors of file systems that cannot flush a folder: FAT, some network and user-space ones."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -31,32 +33,35 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         OSError: naming the file; what was there before is untouched.
     """
-    temporary = None
+    temporary = path.with_name(f"{secrets.token_hex(8)}{_PARTIAL}")
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=_PARTIAL)
-        with os.fdopen(descriptor, "wb") as file:
-            # As readable as any file of the user's: temporary files start private.
-            mask = os.umask(0)
-            os.umask(mask)
-            where_supported(os.fchmod, descriptor, 0o666 & ~mask)
+        with open(temporary, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            where_supported(os.fsync, directory)
-        finally:
-            os.close(directory)
+        _flush_folder(path.parent)
     except OSError as error:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
         raise OSError(error.errno, f"Could not write {path}: {reason}.") from error
 
 
+def _flush_folder(folder: Path) -> None:
+    """Makes a rename survive a crash of the machine, on file systems that can."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+    finally:
+        os.close(descriptor)
+
+
 def remove_partial(folder: Path) -> None:
-    """Removes what writes that were killed left behind; nothing ever reads it."""
+    """Removes what writes that were killed left behind."""
     for path in filter(is_partial, folder.iterdir()):
         path.unlink()
 
@@ -100,13 +105,13 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return arrays, json.loads(text)
 
 
-def arrays_of(tree: Any, prefix: str) -> dict[str, np.ndarray]:
-    """The array leaves of a tree by name, `prefix.controller.weight_input` and so on."""
+def arrays_of(tree: Any) -> dict[str, np.ndarray]:
+    """The array leaves of a tree by their paths, `network.controller.weight_input` and so on."""
     leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(tree, eqx.is_array))
-    return {f"{prefix}{jax.tree_util.keystr(path)}": np.asarray(leaf) for path, leaf in leaves}
+    return {_name(path): np.asarray(leaf) for path, leaf in leaves}
 
 
-def restore(tree: T, prefix: str, arrays: Mapping[str, np.ndarray]) -> T:
+def restore(tree: T, arrays: Mapping[str, np.ndarray]) -> T:
     """A copy of `tree` with every array leaf replaced by the stored one of the same name.
 
     Raises:
@@ -116,17 +121,21 @@ def restore(tree: T, prefix: str, arrays: Mapping[str, np.ndarray]) -> T:
     def stored(path: Any, leaf: Any) -> Any:
         if not eqx.is_array(leaf):
             return leaf
-        name = f"{prefix}{jax.tree_util.keystr(path)}"
-        found = arrays.get(name)
-        if found is None or found.shape != leaf.shape or found.dtype != leaf.dtype:
-            what = "is missing" if found is None else f"is {found.dtype}{list(found.shape)}"
+        name = _name(path)
+        array = arrays.get(name)
+        if array is None or array.shape != leaf.shape or array.dtype != leaf.dtype:
+            what = "is missing" if array is None else f"is {array.dtype}{list(array.shape)}"
             raise MemrnnError(
                 f"The checkpoint belongs to another network: {name} {what}, "
                 f"but should be {leaf.dtype}{list(leaf.shape)}."
             )
-        return jax.device_put(found)
+        return jax.device_put(array)
 
     return jax.tree_util.tree_map_with_path(stored, tree)
+
+
+def _name(path: Any) -> str:
+    return jax.tree_util.keystr(path).removeprefix(".")
 
 
 def _digest(arrays: Mapping[str, np.ndarray], text: str) -> str:

@@ -56,8 +56,8 @@ def policy() -> Policy:
 def compiled(static_argnums: int | tuple[int, ...]) -> Callable[[Callable], Any]:
     """A decorator: `jax.jit` with the options of the policy.
 
-    It makes a function without arguments that returns the jitted one, since which device there is
-    is known when programs run, and not when modules are imported.
+    It makes a function without arguments that returns the jitted one, since the device is known
+    only when programs run.
     """
 
     def decorate(function: Callable) -> Any:
@@ -65,8 +65,8 @@ def compiled(static_argnums: int | tuple[int, ...]) -> Callable[[Callable], Any]
         def jitted() -> Any:
             flags = os.environ.get("XLA_FLAGS", "")
             options = policy().compiler_options.items()
-            kept = {name: value for name, value in options if name not in flags}
-            return jax.jit(function, static_argnums=static_argnums, compiler_options=kept)
+            unset = {name: value for name, value in options if name not in flags}
+            return jax.jit(function, static_argnums=static_argnums, compiler_options=unset)
 
         return jitted
 

@@ -1,12 +1,11 @@
 """Folders that one process at a time works in.
 
 The lock is `flock` on the folder: it leaves no file behind, and the system releases it when a
-process is killed. Some file systems have no such locks (NFS refuses them for folders, and without
-its lock daemon altogether; many user-space file systems have none). There work goes on without a
-lock, with a warning. A lock file with host and process id would be no better: one that a killed
-process on another host left behind could not be told from a valid one, and would stop the command
-that continues. Two processes in one folder do not damage it, since files are replaced whole and
-restarts are deterministic; they do the same work twice, or one of them stops with an error.
+process is killed. On file systems without such locks (NFS for folders, many in user space) work
+goes on without one, with a warning. A lock file would be no better: one that a killed process on
+another host left behind could not be told from a valid one. Two processes in one folder do not
+damage it, since files are replaced whole and restarts are deterministic; they do the same work
+twice, or one of them stops with an error.
 """
 
 import errno
@@ -33,11 +32,11 @@ _NO_LOCKS = (
 
 @contextmanager
 def hold(folder: Path, work: str, timeout: float = 0.0) -> Generator[None]:
-    """Keeps every other process from the same work in a folder; a killed process lets go of it.
+    """Keeps every other process from the same work in a folder.
 
     Args:
         work: what is done there, for the sentence that others get.
-        timeout: seconds to wait for whoever holds it.
+        timeout: seconds to wait for another process.
 
     Raises:
         MemrnnError: if another process holds it.
@@ -46,7 +45,7 @@ def hold(folder: Path, work: str, timeout: float = 0.0) -> Generator[None]:
     descriptor = os.open(folder, os.O_RDONLY)
     deadline = time.monotonic() + timeout
     try:
-        while not _locked(descriptor, fcntl.LOCK_EX):
+        while not _try_lock(descriptor, fcntl.LOCK_EX):
             if time.monotonic() >= deadline:
                 raise MemrnnError(f"Another process is {work} in {folder}.")
             time.sleep(0.1)
@@ -59,12 +58,12 @@ def is_held(folder: str | Path) -> bool:
     """Whether a process holds this folder now."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        return not _locked(descriptor, fcntl.LOCK_SH)
+        return not _try_lock(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
 
 
-def _locked(descriptor: int, kind: int) -> bool:
+def _try_lock(descriptor: int, kind: int) -> bool:
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except OSError as error:

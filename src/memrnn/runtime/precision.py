@@ -14,7 +14,7 @@ from memrnn.errors import MemrnnError
 T = TypeVar("T")
 
 PRECISIONS = ("float64", "float32", "bfloat16", "float16")
-"""The formats in which a network can be tested."""
+"""The formats in which a network can be evaluated."""
 
 TRAINING_PRECISIONS = ("float64", "float32")
 """The formats in which a network can be trained."""
@@ -26,14 +26,6 @@ def check_precision(name: str) -> str:
     return name
 
 
-def check_training_precision(name: str) -> str:
-    if name not in TRAINING_PRECISIONS:
-        raise MemrnnError(
-            f"Training in {name!r} is not offered; there are {', '.join(TRAINING_PRECISIONS)}."
-        )
-    return name
-
-
 @contextlib.contextmanager
 def scope(name: str) -> Generator[None]:
     """The context in which to compute in this format.
@@ -41,10 +33,8 @@ def scope(name: str) -> Generator[None]:
     float64 must be switched on, and GPUs must be told not to round the factors of float32
     products to 10 bits (TF32).
     """
-    with (
-        jax.enable_x64(check_precision(name) == "float64"),
-        jax.default_matmul_precision("highest"),
-    ):
+    x64 = check_precision(name) == "float64"
+    with jax.enable_x64(x64), jax.default_matmul_precision("highest"):
         yield
 
 

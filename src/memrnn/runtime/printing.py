@@ -1,14 +1,54 @@
-"""What several commands print with: rows as a table, values as JSON, times in words."""
+"""What commands print: any text as it is, on any terminal; rows, JSON, times and sizes."""
 
+import io
 import json
+import sys
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from memrnn.errors import MemrnnWarning
 
-def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
+
+def say(console: Console, text: str) -> None:
+    """Prints a text as it is.
+
+    Paths and names of symbols are not ours: `[bold]` or `:x:` in them is no markup. Lines are not
+    broken, so that a path can be copied.
+    """
+    console.print(Text(text), soft_wrap=True)
+
+
+@contextmanager
+def plain_output() -> Generator[None]:
+    """While a command runs, no character and no warning ends in a traceback or looks like one.
+
+    What the terminal's encoding lacks is written as `?`. Warnings of memrnn are one line.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    before = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any) -> None:
+        if issubclass(category, MemrnnWarning):
+            print(f"memrnn: {message}", file=sys.stderr)
+        else:
+            before(message, category, *args, **kwargs)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = before
+
+
+def print_rows(rows: list[dict[str, Any]], as_json: bool = False) -> None:
     """Rows with equal keys, as a table or as JSON."""
     if as_json:
         print_json(rows)

@@ -27,7 +27,7 @@ from memrnn.studies._study import run_id
 from memrnn.training import (
     Experiment,
     Restart,
-    Step,
+    TrainingEvent,
     check_memory,
     lock,
     open_restart,
@@ -101,7 +101,7 @@ def _opened(run: JobRun) -> Generator[Restart]:
         yield open_restart(experiment, run.restart, out)
 
 
-def _event(job: Job, step: Step) -> Event:
+def _event(job: Job, step: TrainingEvent) -> Event:
     run: JobRun = step.run
     error = step.error
     if step.restart is not None:

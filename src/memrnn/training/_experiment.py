@@ -1,15 +1,21 @@
 """What is trained: a task, a model, frozen components, a configuration and a seed."""
 
+import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
 
 from memrnn.errors import MemrnnError
 from memrnn.identity import model_identity, restart_seed
 from memrnn.nn.components import check_freeze, freeze_label
 from memrnn.nn.models import Model, canonical_name, get_model
+from memrnn.nn.network import Network
+from memrnn.runtime import checkpoints
 from memrnn.runtime.options import from_json, to_json
-from memrnn.runtime.precision import check_training_precision
+from memrnn.runtime.precision import TRAINING_PRECISIONS
 from memrnn.tasks import Task, make_task
 
 
@@ -44,13 +50,10 @@ class TrainingConfig:
     matmul_precision: Literal["float32", "tf32"] = "float32"
 
     def __post_init__(self) -> None:
-        if self.max_epochs < 0:
-            raise MemrnnError(f"max_epochs is {self.max_epochs}, but must be at least 0.")
-        if self.early_stopping_patience < 1:
-            raise MemrnnError(
-                f"early_stopping_patience is {self.early_stopping_patience}, but must be at least "
-                "1."
-            )
+        for name, least in (("max_epochs", 0), ("early_stopping_patience", 1)):
+            value = getattr(self, name)
+            if value < least:
+                raise MemrnnError(f"{name} is {value}, but must be at least {least}.")
         low, high = self.learning_rate_range
         if not 0 < low <= high:
             raise MemrnnError(
@@ -60,7 +63,11 @@ class TrainingConfig:
             raise MemrnnError(
                 "max_grad_norm must be positive, lr_decay in (0, 1], lr_patience at least 0."
             )
-        check_training_precision(self.precision)
+        if self.precision not in TRAINING_PRECISIONS:
+            raise MemrnnError(
+                f"Training in {self.precision!r} is not offered; there are "
+                f"{', '.join(TRAINING_PRECISIONS)}."
+            )
 
 
 @dataclass(frozen=True)
@@ -75,10 +82,41 @@ class Start:
     path: str = field(compare=False)
     digest: str
 
+    @staticmethod
+    def read(path: Path) -> "Start":
+        """The best network in a checkpoint."""
+        digest = hashlib.sha256()
+        for name, array in sorted(_best_network(path).items()):
+            digest.update(f"best.{name}".encode() + np.ascontiguousarray(array).tobytes())
+        return Start(str(path), digest.hexdigest()[:12])
+
+    def load_into(self, network: Network) -> Network:
+        """Its parameters in a network of the same shapes.
+
+        Raises:
+            MemrnnError: if the file is another one than it was, or of another network.
+        """
+        path = Path(self.path)
+        if Start.read(path) != self:
+            raise MemrnnError(
+                f"{path} holds another network than the one that was to be started from."
+            )
+        return checkpoints.restore(network, _best_network(path))
+
+
+def _best_network(checkpoint: Path) -> dict[str, np.ndarray]:
+    arrays, _ = checkpoints.load(checkpoint)
+    prefix = "best."
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
+
 
 @dataclass(frozen=True)
 class Experiment:
-    """One cell of a study's grid; its restarts differ by their seeds only.
+    """What restarts have in common; they differ by their seeds only.
 
     Attributes:
         task: what is learned.
@@ -140,16 +178,13 @@ class Experiment:
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
-        config = to_json(self.config)
-        del config["max_epochs"]
-        return {
+        values = self.to_json() | {
             "task": self.task.identity(),
             "model": model_identity(self.model),
-            "freeze": list(self.freeze),
-            "config": config,
-            "seed": self.seed,
             "start": None if self.start is None else self.start.digest,
         }
+        del values["definition"], values["config"]["max_epochs"]
+        return values
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> "Experiment":

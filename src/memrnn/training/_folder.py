@@ -1,17 +1,22 @@
-"""The folder of a run: what is trained in it, what it imports, what it starts from."""
+"""The folder of a run: what is trained in it, what it imports and starts from, its restarts."""
 
 import json
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from memrnn.errors import MemrnnError
+from memrnn.nn.network import Network
 from memrnn.runtime import checkpoints
 from memrnn.runtime.imports import copy_imports, import_files
 from memrnn.runtime.locks import hold
-from memrnn.training._experiment import Experiment
+from memrnn.runtime.precision import scope
+from memrnn.tasks import Task
+from memrnn.training._experiment import Experiment, Start, TrainingConfig
+from memrnn.training._progress import Progress
+from memrnn.training._restart import Restart
 
 EXPERIMENT_FILE = "experiment.json"
 START_FILE = "start.safetensors"
@@ -31,9 +36,123 @@ class Origin:
     source: str = ""
 
 
+@dataclass(frozen=True)
+class TrainedRestart:
+    """A restart as `load_run` returns it: its curve, and its network at the best epoch."""
+
+    number: int
+    progress: Progress
+    network: Network
+
+
+@dataclass(frozen=True)
+class Run:
+    """An experiment and its restarts so far."""
+
+    experiment: Experiment
+    restarts: tuple[TrainedRestart, ...]
+    origin: Origin = field(default_factory=Origin)
+
+    @property
+    def best(self) -> int:
+        """Index of the restart with the smallest excess on its validation items."""
+        excess = [restart.progress.excess for restart in self.restarts]
+        return excess.index(min(excess))
+
+    def restart(self, number: int | None) -> TrainedRestart:
+        """The restart of this number, the best one for None.
+
+        Raises:
+            MemrnnError: if there is none.
+        """
+        if number is None:
+            return self.restarts[self.best]
+        by_number = {restart.number: restart for restart in self.restarts}
+        if number not in by_number:
+            raise MemrnnError(
+                f"There is no restart {number}; there are {', '.join(map(str, by_number))}."
+            )
+        return by_number[number]
+
+
+def load_run(out: str | Path) -> Run:
+    """The experiment in this folder and its restarts so far, each at its best epoch.
+
+    Raises:
+        MemrnnError: if there is none, or a checkpoint is damaged or belongs elsewhere.
+    """
+    out, experiment = Path(out), load_experiment(out)
+    numbers: list[int] = []
+    for path in sorted(out.glob("restart-*.safetensors")):
+        number = path.stem.removeprefix("restart-")
+        if not number.isdecimal() or path != checkpoint_path(out, int(number)):
+            raise MemrnnError(f"{path} is no checkpoint that memrnn has written here; remove it.")
+        numbers.append(int(number))
+    if not numbers:
+        raise MemrnnError(f"{out} holds no checkpoint yet; train for at least one epoch first.")
+    return load_restarts(out, experiment, numbers)
+
+
+def load_restarts(out: Path, experiment: Experiment, numbers: Sequence[int]) -> Run:
+    """The restarts of these numbers that have a checkpoint."""
+    paths = {number: checkpoint_path(out, number) for number in numbers}
+    restarts = [Restart(experiment, *item) for item in paths.items() if item[1].exists()]
+    return Run(
+        experiment,
+        tuple(TrainedRestart(one.number, one.progress, one.best) for one in restarts),
+        load_origin(out),
+    )
+
+
+def start_from(out: str | Path, restart: int | None = None) -> Start:
+    """The best network of a run as a start for others.
+
+    Args:
+        restart: which; by default the best one.
+
+    Raises:
+        MemrnnError: if there is no such run or restart.
+    """
+    return Start.read(checkpoint_path(Path(out), load_run(out).restart(restart).number))
+
+
+def save_constructed(
+    network: Network, task: Task, model: str, out: str | Path, *, by: str, source: str
+) -> None:
+    """Writes a network that was made without training, as a run that can be evaluated.
+
+    It has no configuration and an empty curve. `start_from` accepts it as a start.
+
+    Args:
+        network: as `task.build` would make it for this model, with other parameters.
+        by, source: what made it, and from what.
+
+    Raises:
+        MemrnnError: if `out` is not empty, or the network is not of this model.
+    """
+    out, precision = Path(out), network.dtype.name
+    config = TrainingConfig(max_epochs=0, precision=precision)
+    experiment = Experiment(task, model, (), config)
+    _check_folder(out, experiment)
+    out.mkdir(parents=True, exist_ok=True)
+    with scope(precision), hold(out, "writing a network"):
+        restart = Restart(experiment, 0, checkpoint_path(out, 0))
+        state = restart.state._replace(network=network, best=network)
+        restart.replace_arrays(checkpoints.arrays_of(state))
+        _write_experiment(out, experiment, (), Origin("constructed", by, source))
+        restart.save()
+
+
 def checkpoint_path(out: Path, restart: int) -> Path:
-    """The checkpoint of a restart."""
     return out / f"restart-{restart:03d}.safetensors"
+
+
+def open_restart(experiment: Experiment, number: int, out: Path) -> Restart:
+    """A restart as its checkpoint in the folder `out` has it, for the training loop."""
+    restart = Restart(experiment, number, checkpoint_path(out, number))
+    if restart.finished and restart.progress.epochs == 0:
+        restart.save()
+    return restart
 
 
 def load_experiment(out: str | Path) -> Experiment:
@@ -44,32 +163,20 @@ def load_experiment(out: str | Path) -> Experiment:
     """
     out = Path(out)
     values = _read(out)
-    entries = [str(out / one) if one.endswith(".py") else one for one in values["imports"]]
-    import_files(entries)
-    experiment = _experiment(out, values)
+    import_files([str(out / name) if name.endswith(".py") else name for name in values["imports"]])
+    try:
+        experiment = Experiment.from_json(values)
+    except (KeyError, TypeError) as error:
+        raise MemrnnError(f"{out / EXPERIMENT_FILE} is damaged: {error}.") from error
     if experiment.start is None:
         return experiment
     # The folder may have been moved since it was written.
     return replace(experiment, start=replace(experiment.start, path=str(out / START_FILE)))
 
 
-def load_origin(out: str | Path) -> Origin:
+def load_origin(out: Path) -> Origin:
     """Where the networks in this folder come from."""
-    return Origin(**_read(Path(out))["origin"])
-
-
-def write_experiment(
-    out: Path, experiment: Experiment, imports: Sequence[str], origin: Origin
-) -> None:
-    """Writes what a folder holds, with copies of what it needs."""
-    kept = copy_imports(imports, out) if imports else _known_imports(out)
-    if experiment.start is not None and not (out / START_FILE).exists():
-        checkpoints.write_bytes(out / START_FILE, Path(experiment.start.path).read_bytes())
-    values = {"origin": asdict(origin), "imports": list(kept)} | experiment.to_json()
-    if origin.kind == "constructed":
-        values["config"] = None
-    text = json.dumps(values, indent=1) + "\n"
-    checkpoints.write_bytes(out / EXPERIMENT_FILE, text.encode())
+    return Origin(**_read(out)["origin"])
 
 
 @contextmanager
@@ -84,15 +191,15 @@ def lock(
     if imports and (out / EXPERIMENT_FILE).exists():
         # Before the folder's copies are imported: of an edited file this says what is wrong.
         copy_imports(imports, out)
-    check_folder(out, experiment)
+    _check_folder(out, experiment)
     out.mkdir(parents=True, exist_ok=True)
     with hold(out, "training", timeout):
         checkpoints.remove_partial(out)
-        write_experiment(out, experiment, imports, Origin())
+        _write_experiment(out, experiment, imports, Origin())
         yield
 
 
-def check_folder(out: Path, experiment: Experiment) -> None:
+def _check_folder(out: Path, experiment: Experiment) -> None:
     """Raises a MemrnnError where a folder holds something else than what is asked for."""
     if out.exists() and not out.is_dir():
         raise MemrnnError(f"{out} is a file; give a folder that does not exist or is empty.")
@@ -118,6 +225,23 @@ def check_folder(out: Path, experiment: Experiment) -> None:
         )
 
 
+def _write_experiment(
+    out: Path, experiment: Experiment, imports: Sequence[str], origin: Origin
+) -> None:
+    """Writes what a folder holds, with copies of what it needs."""
+    path = out / EXPERIMENT_FILE
+    if imports:
+        imports = copy_imports(imports, out)
+    elif path.exists():
+        imports = _read(out)["imports"]
+    if experiment.start is not None and not (out / START_FILE).exists():
+        checkpoints.write_bytes(out / START_FILE, Path(experiment.start.path).read_bytes())
+    values = {"origin": asdict(origin), "imports": list(imports)} | experiment.to_json()
+    if origin.kind == "constructed":
+        values["config"] = None
+    checkpoints.write_bytes(path, (json.dumps(values, indent=1) + "\n").encode())
+
+
 def _read(out: Path) -> dict[str, Any]:
     path = out / EXPERIMENT_FILE
     if not path.is_file():
@@ -129,14 +253,3 @@ def _read(out: Path) -> dict[str, Any]:
     if not isinstance(values, dict) or "task" not in values:
         raise MemrnnError(f"{path} is of another version of memrnn, which this one does not read.")
     return values
-
-
-def _experiment(out: Path, values: dict[str, Any]) -> Experiment:
-    try:
-        return Experiment.from_json(values)
-    except (KeyError, TypeError) as error:
-        raise MemrnnError(f"{out / EXPERIMENT_FILE} is damaged: {error}.") from error
-
-
-def _known_imports(out: Path) -> list[str]:
-    return _read(out)["imports"] if (out / EXPERIMENT_FILE).exists() else []

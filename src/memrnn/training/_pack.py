@@ -13,63 +13,44 @@ from memrnn.nn.network import Network
 from memrnn.runtime import checkpoints
 from memrnn.runtime.devices import compiled, policy
 from memrnn.runtime.precision import scope
-from memrnn.tasks import Data, Scores, Traced, item_scores, total
-from memrnn.training._programs import Learner, Plan, Rule, epoch, optimizer
-from memrnn.training._restart import Outcome, Restart
-from memrnn.training._start import BEST
-from memrnn.training._writer import Checkpoint
+from memrnn.tasks import Data, Scores, item_scores, total
+from memrnn.training._programs import Plan, ProgramKey, epoch, initial_moments
+from memrnn.training._restart import Checkpoint, Restart, TrainingState
 
 
 class Slots(NamedTuple):
     """What a pack holds on the device; every leaf has a first axis of slots.
 
     Attributes:
-        network: all parameters, those of frozen components, too.
-        best: those of the best epoch.
-        optimizer: the optimiser's state for all parameters.
+        state: also of frozen components, whose moments are zero.
         own: `Data.own`.
         batches: of the validation set.
     """
 
-    network: Network
-    best: Network
-    optimizer: Any
+    state: TrainingState
     own: Any
     batches: list[Any]
 
 
-class Key(NamedTuple):
-    """What must agree for restarts to share a program: all that it is compiled for."""
-
-    traced: Traced
-    rule: Rule
-    precision: str
-    structure: Any
-    shapes: tuple[Any, ...]
-    carries: bool
-
-
-def key_of(restart: Restart) -> Key:
-    """The key of a restart; it draws the restart's data."""
-    task, config = restart.experiment.task, restart.experiment.config
+def pack_key(restart: Restart) -> tuple[Any, ...]:
+    """What must agree for restarts to share a pack; it draws the restart's data."""
     arrays = restart.network, restart.data, list(restart.validation.batches)
     leaves, structure = jax.tree.flatten(arrays)
-    return Key(
-        Traced.of(task),
-        Rule.of(config),
-        config.precision,
+    return (
+        _program_key(restart),
+        restart.experiment.config.precision,
+        restart.validation.carries,
         structure,
         tuple((np.shape(leaf), np.dtype(leaf.dtype).name) for leaf in leaves),
-        restart.validation.carries,
     )
 
 
 class Pack:
     """Trains restarts side by side, of one experiment or of several that share a program.
 
-    A restart comes and goes between epochs. What it ends in does not depend on its neighbours,
-    and on the number of slots by rounding only. While a restart has a slot, its arrays are there,
-    and only its progress is kept up to date in the `Restart`.
+    A restart enters and leaves between epochs. What it ends in does not depend on the other
+    restarts, and on the number of slots by rounding only. While a restart has a slot, its arrays
+    are there, and only its progress is kept up to date in the `Restart`.
 
     Attributes:
         restarts: by slot; None for a free one.
@@ -78,203 +59,164 @@ class Pack:
 
     def __init__(self, first: Restart, slots: int):
         """A pack for restarts like the first one, which is not yet in it."""
-        self.key = key_of(first)
+        self.key = pack_key(first)
         self.restarts: list[Restart | None] = [None] * slots
         self.seconds = 0.0
-        config = first.experiment.config
-        self._precision = config.precision
+        self._precision = first.experiment.config.precision
+        self._static = _program_key(first), first.validation.carries, min(slots, policy().validated)
         self._shared = jax.device_put(first.data.shared)
         with scope(self._precision):
             row = _row(first)
-            many = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (slots, *leaf.shape)), row)
-            self._slots: Slots = jax.device_put(many)
-        self._static = (
-            Traced.of(first.experiment.task),
-            Rule.of(config),
-            _Validation(first.validation.carries, min(slots, policy().validated)),
-        )
+            rows = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (slots, *leaf.shape)), row)
+            self._slots: Slots = jax.device_put(rows)
 
     @property
     def active(self) -> list[Restart]:
         """The restarts in it, in the order of their slots."""
-        return [one for one in self.restarts if one is not None]
-
-    def put(self, restart: Restart) -> None:
-        """Gives the restart a free slot."""
-        slot = self.restarts.index(None)
-        with scope(self._precision):
-            self._slots = _insert(self._slots, _row(restart), np.int32(slot))
-        self.restarts[slot] = restart
+        return [restart for restart in self.restarts if restart is not None]
 
     def admits(self, restart: Restart) -> bool:
         """Whether there is a slot for the restart, and it shares the pack's program."""
-        return None in self.restarts and key_of(restart) == self.key
+        return None in self.restarts and pack_key(restart) == self.key
 
-    def take(self, restart: Restart) -> None:
-        """Takes the restart out of its slot; it has its arrays again."""
+    def insert(self, restart: Restart) -> None:
+        """Gives the restart a free slot."""
+        slot = self.restarts.index(None)
+        with scope(self._precision):
+            self._slots = _set_row(self._slots, _row(restart), np.int32(slot))
+        self.restarts[slot] = restart
+
+    def remove(self, restart: Restart) -> None:
+        """Frees the restart's slot; it has its arrays again."""
         slot = self.restarts.index(restart)
         with scope(self._precision):
-            restart.replace_arrays(_arrays(_get(self._slots, np.int32(slot))))
+            row = _select(self._slots.state, np.int32(slot))
+            restart.replace_arrays(checkpoints.arrays_of(row))
         self.restarts[slot] = None
-
-    def checkpoints(self) -> list[Checkpoint]:
-        """What the checkpoint of every restart holds now."""
-        every, found = _arrays(self._slots), list[Checkpoint]()
-        for slot, restart in enumerate(self.restarts):
-            if restart is None or restart.path is None:
-                continue
-            # Moments of frozen components are no part of a checkpoint.
-            arrays = {name: np.asarray(every[name][slot]) for name in restart.arrays()}
-            found.append(restart.checkpoint(arrays))
-        return found
 
     def halve(self) -> None:
         """Moves the restarts, at most half as many as there are slots, into half of the slots."""
-        taken = [slot for slot, one in enumerate(self.restarts) if one is not None]
+        used = [slot for slot, restart in enumerate(self.restarts) if restart is not None]
         size = max(1, len(self.restarts) // 2)
-        assert len(taken) <= size
-        rows = np.array((taken + [0] * size)[:size], np.int32)
+        assert len(used) <= size
+        rows = np.array((used + [0] * size)[:size], np.int32)
         with scope(self._precision):
-            self._slots = _gather(self._slots, rows)
-        kept = [self.restarts[slot] for slot in taken]
-        self.restarts = [*kept, *[None] * (size - len(kept))]
+            self._slots = _select(self._slots, rows)
+        self.restarts = [*self.active, *[None] * (size - len(used))]
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """What the checkpoint of every restart holds now."""
+        stacked = checkpoints.arrays_of(self._slots.state)
+        return [
+            # Moments of frozen components are no part of a checkpoint.
+            restart.checkpoint({name: np.asarray(stacked[name][slot]) for name in restart.arrays()})
+            for slot, restart in enumerate(self.restarts)
+            if restart is not None
+        ]
 
     def advance(self) -> None:
         """The next epoch of every restart."""
         with scope(self._precision):
-            plans = [None if one is None else _plan(one) for one in self.restarts]
-            some = next(plan for plan in plans if plan is not None)
-            plan = jax.tree.map(lambda *leaves: np.stack(leaves), *(one or some for one in plans))
-            began = time.perf_counter()
-            network, optimizer, *found = _epoch_of_all()(
+            filler = _plan(self.active[0])  # for free slots
+            plans = [filler if one is None else _plan(one) for one in self.restarts]
+            plan = jax.tree.map(lambda *leaves: np.stack(leaves), *plans)
+            begin = time.perf_counter()
+            network, moments, *results = _epoch_of_all()(
                 *self._static, self._slots, self._shared, plan
             )
-            jax.block_until_ready(found)
-            self.seconds += time.perf_counter() - began
-            found = jax.device_get(found)
+            jax.block_until_ready(results)
+            self.seconds += time.perf_counter() - begin
+            results = jax.device_get(results)
             improved = np.zeros(len(self.restarts), bool)
             for slot, restart in enumerate(self.restarts):
                 if restart is None:
                     continue
-                own = jax.tree.map(lambda leaf, slot=slot: leaf[slot], found)
-                train, validation, finite = own
-                outcome = Outcome(
+                row = jax.tree.map(lambda leaf, slot=slot: leaf[slot], results)
+                train, validation, finite = row
+                improved[slot] = restart.finish_epoch(
                     total(train) if restart.trains else {},
                     total(item_scores(restart.validation, validation)),
                     bool(finite),
                 )
-                improved[slot] = restart.record(outcome)
-            best = _keep(improved, network, self._slots.best)
-            self._slots = self._slots._replace(network=network, best=best, optimizer=optimizer)
+            best = _choose_best(improved, network, self._slots.state.best)
+            self._slots = self._slots._replace(state=TrainingState(network, best, moments))
+
+
+def _program_key(restart: Restart) -> ProgramKey:
+    """On the slot axis a choice of widths would compute all."""
+    return restart.program_key._replace(widths=restart.experiment.task.widths[-1:])
+
+
+def _plan(restart: Restart) -> Plan:
+    frozen = restart.experiment.freeze
+    trains = np.array([component not in frozen for component in COMPONENTS])
+    plan = restart.plan()
+    return plan._replace(widths=np.zeros_like(plan.widths), trains=trains)
 
 
 def _row(restart: Restart) -> Slots:
     """What a restart brings into its slot, on the host."""
-    max_grad_norm = restart.experiment.config.max_grad_norm
-    moments = jax.eval_shape(optimizer(max_grad_norm).init, restart.network)
     known = restart.arrays()
 
-    def filled(path: Any, leaf: Any) -> np.ndarray:
-        # Those of a frozen component are zero, and stay so.
-        name = f"optimizer{jax.tree_util.keystr(path)}"
-        return known.get(name, np.zeros(leaf.shape, leaf.dtype))
+    def moment(path: Any, zeros: np.ndarray) -> np.ndarray:
+        return known.get(f"optimizer{jax.tree_util.keystr(path)}", zeros)
 
+    zeros = initial_moments(restart.network, restart.experiment.config.max_grad_norm)
+    moments = jax.tree_util.tree_map_with_path(moment, zeros)
     network, best = jax.device_get((restart.network, restart.best))
-    return Slots(
-        network,
-        best,
-        jax.tree_util.tree_map_with_path(filled, moments),
-        restart.data.own,
-        list(restart.validation.batches),
-    )
-
-
-def _arrays(slots: Slots) -> dict[str, np.ndarray]:
-    """The parameters and moments in slots, or in one, by their names in a checkpoint."""
-    return {
-        **checkpoints.arrays_of(slots.network, "network"),
-        **checkpoints.arrays_of(slots.best, BEST),
-        **checkpoints.arrays_of(slots.optimizer, "optimizer"),
-    }
-
-
-def _plan(restart: Restart) -> Plan:
-    """What a restart's next epoch does; on the slot axis a choice of widths would compute all."""
-    plan = restart.plan()
-    frozen = restart.experiment.freeze
-    trains = np.array([component not in frozen for component in COMPONENTS])
-    return plan._replace(widths=np.zeros_like(plan.widths), trains=trains)
-
-
-class _Validation(NamedTuple):
-    """How a pack validates.
-
-    Attributes:
-        carries: whether the state goes from one batch to the next.
-        at_once: slots that are validated at a time.
-    """
-
-    carries: bool
-    at_once: int
+    state = TrainingState(network, best, moments)
+    return Slots(state, restart.data.own, list(restart.validation.batches))
 
 
 @compiled(static_argnums=(0, 1, 2))
 def _epoch_of_all(
-    traced: Traced,
-    rule: Rule,
-    validation: _Validation,
-    slots: Slots,
-    shared: Any,
-    plan: Plan,
+    key: ProgramKey, carries: bool, validated: int, slots: Slots, shared: Any, plan: Plan
 ) -> tuple[Network, Any, Scores, list[Scores], Array]:
     """An epoch of every slot.
+
+    Args:
+        carries: whether the state goes from one batch of the validation set to the next.
+        validated: slots that are validated at a time.
 
     Returns:
         Networks, states of the optimiser, scores of training and of validation, and whether all
         parameters are finite.
     """
-    task = traced.task
+    task = key.traced.task
 
-    def train(slots: Slots, shared: Any, plan: Plan) -> tuple[Learner, Scores, Array]:
-        nothing = jax.tree.map(lambda _: None, slots.network)
-        learner = Learner(slots.network, slots.optimizer)
+    def train(slots: Slots, plan: Plan) -> tuple[Network, Any, Scores, Array]:
+        nothing = jax.tree.map(lambda _: None, slots.state.network)
         data = Data(slots.own, shared)
-        return epoch(traced, task.widths[-1:], rule, learner, nothing, data, plan)
+        return epoch(key, slots.state.network, slots.state.optimizer, nothing, data, plan)
 
     def validate(arguments: tuple[Network, list[Any]]) -> list[Scores]:
         network, batches = arguments
-        carry, found = task.carry(network), list[Scores]()
+        carry, results = task.carry(network), list[Scores]()
         for batch in batches:
-            following, scores = task.score(network, carry, batch)
-            carry = following if validation.carries else carry
-            found.append(scores)
-        return found
+            next_carry, scores = task.score(network, carry, batch)
+            carry = next_carry if carries else carry
+            results.append(scores)
+        return results
 
-    learner, scores, finite = jax.vmap(train, in_axes=(0, None, 0))(slots, shared, plan)
-    validated = jax.lax.map(
-        validate, (learner.trained, slots.batches), batch_size=validation.at_once
-    )
-    return learner.trained, learner.optimizer, scores, validated, finite
+    network, moments, scores, finite = jax.vmap(train)(slots, plan)
+    validation = jax.lax.map(validate, (network, slots.batches), batch_size=validated)
+    return network, moments, scores, validation, finite
 
 
 @jax.jit
-def _keep(improved: Bool[Array, " slots"], network: Network, best: Network) -> Network:
+def _choose_best(improved: Bool[Array, " slots"], network: Network, best: Network) -> Network:
     """The best networks after an epoch."""
     return jax.vmap(
-        lambda one, new, old: jax.tree.map(lambda a, b: jnp.where(one, a, b), new, old)
+        lambda better, new, old: jax.tree.map(lambda a, b: jnp.where(better, a, b), new, old)
     )(improved, network, best)
 
 
 @jax.jit
-def _insert(slots: Slots, row: Slots, slot: Int[Array, ""]) -> Slots:
-    return jax.tree.map(lambda many, one: many.at[slot].set(one), slots, row)
+def _set_row(slots: Slots, row: Slots, slot: Int[Array, ""]) -> Slots:
+    return jax.tree.map(lambda leaf, values: leaf.at[slot].set(values), slots, row)
 
 
 @jax.jit
-def _gather(slots: Slots, rows: Int[Array, " half"]) -> Slots:
+def _select(slots: Any, rows: Int[Array, "..."]) -> Any:
+    """A row, or several."""
     return jax.tree.map(lambda leaf: leaf[rows], slots)
-
-
-@jax.jit
-def _get(slots: Slots, slot: Int[Array, ""]) -> Slots:
-    return jax.tree.map(lambda leaf: leaf[slot], slots)

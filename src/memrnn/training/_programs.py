@@ -15,43 +15,34 @@ from memrnn.nn.components import by_component
 from memrnn.nn.network import Network
 from memrnn.runtime.devices import compiled
 from memrnn.tasks import Data, Scores, Traced
-from memrnn.training._experiment import TrainingConfig
 
 MATMUL = {"float32": "highest", "tf32": "tensorfloat32"}
 """What JAX calls the precisions of products."""
 
 
-class Learner(NamedTuple):
-    """What an epoch changes: the trained components of a network and the optimiser's state."""
-
-    trained: Network
-    optimizer: Any
-
-
-class Rule(NamedTuple):
-    """What an epoch's program needs of the configuration.
+class ProgramKey(NamedTuple):
+    """What an epoch's program is compiled for, beside the shapes of its arrays.
 
     Attributes:
+        widths: to which batches are cut; `Plan.widths` holds indices of these.
         max_grad_norm, matmul_precision: as `TrainingConfig` has them.
     """
 
+    traced: Traced
+    widths: tuple[int, ...]
     max_grad_norm: float
     matmul_precision: str
 
-    @staticmethod
-    def of(config: TrainingConfig) -> "Rule":
-        return Rule(config.max_grad_norm, config.matmul_precision)
-
 
 class Plan(NamedTuple):
-    """What an epoch is told by the host.
+    """What the host sends for an epoch.
 
     Attributes:
         items, widths: as `Task.plan` gives them, [updates, ...].
         rate: learning rate.
         key: of the run, two words; update number u draws from `fold_in(key, u)`.
         first: number of the epoch's first update.
-        trains: per component, whether it is trained; None where `Learner.trained` holds nothing
+        trains: per component, whether it is trained; None where the trained network holds nothing
             else.
     """
 
@@ -71,87 +62,72 @@ def optimizer(max_grad_norm: float) -> Any:
     return optax.chain(optax.clip_by_global_norm(max_grad_norm), optax.scale_by_adam())
 
 
-def new_learner(trained: Network, max_grad_norm: float) -> Learner:
-    """A learner before its first update; Adam's moments are zeros, made on the host."""
-    shapes = jax.eval_shape(optimizer(max_grad_norm).init, trained)
-    zeros = jax.tree.map(lambda leaf: jax.device_put(np.zeros(leaf.shape, leaf.dtype)), shapes)
-    return Learner(trained, zeros)
-
-
-def only_output_trains(trained: Network) -> bool:
-    """Whether hidden states are the same in every epoch."""
-    before = trained.embedding, trained.controller, trained.memory
-    return not any(leaf.size for leaf in jax.tree.leaves(before))
+def initial_moments(network: Network, max_grad_norm: float) -> Any:
+    """The optimiser's state before the first update: zeros, made on the host."""
+    shapes = jax.eval_shape(optimizer(max_grad_norm).init, network)
+    return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
 
 
 def epoch(
-    traced: Traced,
-    widths: tuple[int, ...],
-    rule: Rule,
-    learner: Learner,
-    frozen: Network,
-    data: Data,
-    plan: Plan,
-) -> tuple[Learner, Scores, Array]:
+    key: ProgramKey, trained: Network, moments: Any, frozen: Network, data: Data, plan: Plan
+) -> tuple[Network, Any, Scores, Array]:
     """One pass over the training batches, one update per batch.
 
     Args:
-        widths: to which batches are cut; `plan.widths` counts in them.
+        trained, frozen: a network, split as by `partition`.
+        moments: the optimiser's state for `trained`.
 
     Returns:
-        The next learner, scores per update and item, and whether all parameters are finite.
+        The next `trained` and `moments`, scores per update and item, and whether all parameters
+        are finite.
     """
-    task = traced.task
-    update = optimizer(rule.max_grad_norm).update
-    key = jax.random.wrap_key_data(jnp.asarray(plan.key))
+    task = key.traced.task
+    update = optimizer(key.max_grad_norm).update
+    run_key = jax.random.wrap_key_data(jnp.asarray(plan.key))
 
     def gradient(width: int) -> Callable:
         def loss(trained: Network, carry: Any, item: Any, key: Array) -> Any:
             batch = task.batch(data, item, width)
             return task.loss(eqx.combine(trained, frozen), carry, batch, key)
 
-        def graded(*arguments: Any) -> Any:
-            with jax.default_matmul_precision(MATMUL[rule.matmul_precision]):
+        def loss_gradient(*arguments: Any) -> Any:
+            with jax.default_matmul_precision(MATMUL[key.matmul_precision]):
                 return jax.grad(loss, has_aux=True)(*arguments)
 
-        return graded
+        return loss_gradient
 
-    def choose(trained: Network, frozen: Network) -> Network:
-        """The components that are trained from one network, the others from the other one."""
-        return (
-            trained
-            if plan.trains is None
-            else by_component(jnp.asarray(plan.trains), trained, frozen)
-        )
+    gradients_by_width = [gradient(width) for width in key.widths]
 
-    def step(state: tuple[Learner, Any], now: Any) -> tuple[tuple[Learner, Any], Scores]:
-        (learner, carry), (item, width, number) = state, now
+    def choose(trained: Network, other: Network) -> Network:
+        """The components that are trained from the first network, the others from the second."""
+        if plan.trains is None:
+            return trained
+        return by_component(jnp.asarray(plan.trains), trained, other)
+
+    def step(state: tuple[Network, Any, Any], inputs: Any) -> tuple[Any, Scores]:
+        (network, moments, carry), (item, width, number) = state, inputs
         gradients, (carry, scores) = jax.lax.switch(
-            width,
-            [gradient(width) for width in widths],
-            learner.trained,
-            carry,
-            item,
-            jax.random.fold_in(key, number),
+            width, gradients_by_width, network, carry, item, jax.random.fold_in(run_key, number)
         )
         gradients = choose(gradients, jax.tree.map(jnp.zeros_like, gradients))
         # Optax mixes the number of steps, an integer, with floats.
         with jax.numpy_dtype_promotion("standard"):
-            directions, moments = update(gradients, learner.optimizer)
-        trained = jax.tree.map(lambda p, d: p - plan.rate * d, learner.trained, directions)
+            directions, new_moments = update(gradients, moments)
+        updated = jax.tree.map(lambda p, d: p - plan.rate * d, network, directions)
         if plan.trains is not None:
             # Where nothing is trained, no step is counted.
             some = jnp.any(plan.trains)
-            moments = jax.tree.map(lambda a, b: jnp.where(some, a, b), moments, learner.optimizer)
-        trained = choose(trained, learner.trained)
-        return (Learner(trained, moments), carry), scores
+            new_moments = jax.tree.map(lambda a, b: jnp.where(some, a, b), new_moments, moments)
+        return (choose(updated, network), new_moments, carry), scores
 
-    carry = task.carry(eqx.combine(learner.trained, frozen))
+    carry = task.carry(eqx.combine(trained, frozen))
     numbers = plan.first + jnp.arange(task.updates, dtype=plan.first.dtype)
-    (learner, _), scores = jax.lax.scan(step, (learner, carry), (plan.items, plan.widths, numbers))
-    finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(learner.trained)]
-    return learner, scores, functools.reduce(jnp.logical_and, finite, jnp.array(True))
+    (trained, moments, _), scores = jax.lax.scan(
+        step, (trained, moments, carry), (plan.items, plan.widths, numbers)
+    )
+    finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(trained)]
+    return trained, moments, scores, functools.reduce(jnp.logical_and, finite, jnp.array(True))
 
 
-epoch_program = compiled(static_argnums=(0, 1, 2))(epoch)
+epoch_program = compiled(static_argnums=0)(epoch)
 """Returns `epoch` as a program, compiled once for restarts whose arrays have the same shapes."""

@@ -1,23 +1,32 @@
-"""The commands about one cell: `memrnn train`, `evaluate`, `explain` and `tasks`."""
+"""The commands about one experiment: `memrnn train`, `evaluate` and `explain`."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 from rich.console import Console
 
-from memrnn.cli._display import TrainingDisplay
-from memrnn.cli._task_flags import CONFIG, evaluation_options, spec_of, task_options
+from memrnn.cli._display import RunDisplay
+from memrnn.cli._flags import options_class
 from memrnn.errors import MemrnnError
 from memrnn.evaluation import evaluate
 from memrnn.nn.components import parse_freeze
-from memrnn.runtime import cores, say
+from memrnn.runtime import cores
 from memrnn.runtime.options import from_json, parse_duration, to_json
 from memrnn.runtime.precision import check_precision
-from memrnn.runtime.printing import duration, print_json, print_rows
-from memrnn.tasks import Task, make_task, parse_task, task_class, task_names
-from memrnn.training import Experiment, Run, Trained, TrainingConfig, load_run, start_from, train
+from memrnn.runtime.printing import duration, print_json, say
+from memrnn.tasks import Task, make_task, parse_task, task_class
+from memrnn.training import (
+    Experiment,
+    Progress,
+    Run,
+    TrainingConfig,
+    load_run,
+    start_from,
+    train,
+)
 
 
 def train_command(kind: type[Task], imports: Sequence[str]) -> Callable[..., None]:
@@ -26,7 +35,9 @@ def train_command(kind: type[Task], imports: Sequence[str]) -> Callable[..., Non
     Args:
         imports: what was imported, so that the folder can keep it.
     """
-    options_type, config_type = task_options(kind), CONFIG
+    options_type = options_class(kind, kind.option_names()[1:])
+    config_fields = [field.name for field in dataclasses.fields(TrainingConfig)]
+    config_type = options_class(TrainingConfig, config_fields)
 
     def command(
         model: str,
@@ -63,13 +74,19 @@ def train_command(kind: type[Task], imports: Sequence[str]) -> Callable[..., Non
             options: of the task.
             config: everything about training that is neither the task nor the network.
         """
-        chosen = parse_task(spec_of(task, language), to_json(options))
-        settings = from_json(TrainingConfig, to_json(config), "[config]")
-        begin = None if start is None else start_from(start)
-        experiment = Experiment(chosen, model, parse_freeze(freeze), settings, seed, begin)
+        if (task is None) == (language is None):
+            raise MemrnnError("Give either --language L or --task NAME:ARGUMENT; see memrnn tasks.")
+        experiment = Experiment(
+            parse_task(task or f"strings:{language}", to_json(options)),
+            model,
+            parse_freeze(freeze),
+            from_json(TrainingConfig, to_json(config), "[config]"),
+            seed,
+            None if start is None else start_from(start),
+        )
         seconds = None if stop_after is None else parse_duration(stop_after)
-        console, asked = Console(stderr=True), len(set(restart_ids)) or restarts
-        with TrainingDisplay(experiment, asked, console) as shown:
+        console, count = Console(stderr=True), len(set(restart_ids)) or restarts
+        with RunDisplay(console, count, title=experiment.label) as display:
             run = train(
                 experiment,
                 out,
@@ -77,19 +94,21 @@ def train_command(kind: type[Task], imports: Sequence[str]) -> Callable[..., Non
                 workers=cores() if workers is None else workers,
                 stop_after=seconds,
                 imports=imports,
-                listener=shown,
+                listener=lambda number, progress: _show(
+                    display, number, progress, experiment.config.max_epochs
+                ),
             )
         if run.restarts:
-            _print_best(run, console)
-        left = asked - sum(one.progress.status != "running" for one in run.restarts)
+            _say_best(run, console)
+        left = count - sum(one.progress.status != "running" for one in run.restarts)
         if seconds is not None and left:
             say(
                 console,
-                f"Stopped after {duration(seconds)}; {left} of {asked} restarts are left, and the "
+                f"Stopped after {duration(seconds)}; {left} of {count} restarts are left, and the "
                 "same command goes on.",
             )
-            return
-        say(console, f"next: memrnn evaluate {out}")
+        else:
+            say(console, f"next: memrnn evaluate {out}")
 
     return command
 
@@ -101,14 +120,14 @@ def evaluate_command(task: Task | None) -> Callable[..., None]:
         task: of the folder that is evaluated; None where there is none.
     """
     kind = task_class("strings") if task is None else type(task)
-    options_type = evaluation_options(kind)
-    known = {} if task is None else {name: getattr(task, name) for name in kind.evaluation_options}
+    options_type = options_class(kind, kind.evaluation_options)
+    defaults = {} if task is None else {n: getattr(task, n) for n in kind.evaluation_options}
 
     def command(
         directory: tyro.conf.Positional[Path],
         precision: str | None = None,
         json: bool = False,
-        options: Annotated[options_type, tyro.conf.arg(name="")] = options_type(**known),  # type: ignore[valid-type] # noqa: B008
+        options: Annotated[options_type, tyro.conf.arg(name="")] = options_type(**defaults),  # type: ignore[valid-type] # noqa: B008
     ) -> None:
         """Evaluates what `memrnn train` trained, beside exact references.
 
@@ -123,9 +142,9 @@ def evaluate_command(task: Task | None) -> Callable[..., None]:
         if precision is not None:
             check_precision(precision)
         run = load_run(directory)
-        before = run.experiment.task
-        chosen = make_task(before.name, before.options() | to_json(options))
-        evaluation = evaluate(run, chosen, precision=precision)
+        trained = run.experiment.task
+        evaluated = make_task(trained.name, trained.options() | to_json(options))
+        evaluation = evaluate(run, evaluated, precision=precision)
         for warning in warnings_of([evaluation]):
             say(Console(stderr=True), warning)
         if json:
@@ -164,7 +183,7 @@ def explain_command(
         check_figure_path(out)
     run = load_run(directory)
     task = run.experiment.task
-    labels, tokens, trained = task.labels, task.encode(string), _choose(run, restart)
+    labels, tokens, trained = task.labels, task.encode(string), run.restart(restart)
     explanation = explain(trained.network, tokens, task.targets(tokens))
     title = f"{run.experiment.label}, restart {trained.number}"
     if out is not None:
@@ -175,28 +194,25 @@ def explain_command(
     Console().print(explanation_table(explanation, labels, title, task.remarks(string)))
 
 
-def tasks_command(json: bool = False) -> None:
-    """Lists the tasks.
-
-    Args:
-        json: print JSON instead of a table.
-    """
-    rows: list[dict[str, Any]] = []
-    for name in task_names():
-        kind = task_class(name)
-        names = kind.option_names()
-        rows.append(
-            {
-                "name": f"{name}:{names[0].upper()}" if names else name,
-                "description": (kind.__doc__ or "").split("\n")[0],
-                "options": list(names[1:]),
-            }
-        )
-    print_rows(rows, json)
+def _show(display: RunDisplay, number: int, progress: Progress, max_epochs: int) -> None:
+    """Shows the last epoch of a restart."""
+    if not progress.curve:
+        return
+    metric, best, name = progress.selection, progress.schedule.best, f"restart {number}"
+    value = metric.value(progress.curve[-1].validation[metric.name])
+    text = f"epoch {progress.epochs}/{max_epochs}  {metric.name} {value:.4f}  best "
+    if progress.reference is None:
+        text += f"{best:.4f}"
+    else:
+        text += f"{best - progress.reference:+.4f} from bound"
+    if progress.status == "running":
+        display.running(name, text, progress.epochs / max_epochs)
+    else:
+        display.ended(name, f"{name}: {text}, {progress.status}")
 
 
-def _print_best(run: Run, console: Console) -> None:
-    best = run.restarts[run.best]
+def _say_best(run: Run, console: Console) -> None:
+    best = run.restart(None)
     metric, reference = best.progress.selection, best.progress.reference
     diverged = sum(restart.progress.status == "diverged" for restart in run.restarts)
     text = (
@@ -211,15 +227,3 @@ def _print_best(run: Run, console: Console) -> None:
         count = sum(total.numerator for total in totals if total is not None)
         if metric.warning and count:
             say(console, f"{metric.name} in validation: {count:.0f}. {metric.warning}")
-
-
-def _choose(run: Run, number: int | None) -> Trained:
-    """The restart of this number, the best one for None."""
-    if number is None:
-        return run.restarts[run.best]
-    by_number = {trained.number: trained for trained in run.restarts}
-    if number not in by_number:
-        raise MemrnnError(
-            f"There is no restart {number}; there are {', '.join(map(str, by_number))}."
-        )
-    return by_number[number]

@@ -1,0 +1,126 @@
+"""Where a restart stands: its curve, its learning rate, and when it stops."""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from memrnn.tasks import Metric, Totals
+from memrnn.training._experiment import TrainingConfig
+
+THRESHOLD = 1e-4
+"""Relative improvement below which the plateau counter sees none."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The learning rate and the two counters that decay it and end training.
+
+    Attributes:
+        rate: learning rate of the next epoch.
+        best: best validation value of the selection metric so far; any strict improvement counts.
+        plateau: best value as the plateau counter sees it.
+        stale: epochs since `best`; training stops when they reach `early_stopping_patience`.
+        bad: epochs that did not improve on `plateau` by more than the threshold; when they exceed
+            `lr_patience`, the rate is multiplied by `lr_decay` and the count starts anew.
+
+    Source: DuSell & Chiang 2023 (arXiv 2210.01343), appendix A, and PyTorch's
+    ReduceLROnPlateau, whose defaults it uses.
+    """
+
+    rate: float
+    best: float
+    plateau: float
+    stale: int = 0
+    bad: int = 0
+
+    def after(self, value: float, metric: Metric, config: TrainingConfig) -> "Schedule":
+        """The state after an epoch with this validation value."""
+        rate, plateau, bad = self.rate, self.plateau, self.bad + 1
+        if metric.improves(value, self.plateau, THRESHOLD):
+            plateau, bad = value, 0
+        if bad > config.lr_patience:
+            bad = 0
+            if rate * (1 - config.lr_decay) > 1e-8:
+                rate *= config.lr_decay
+        improved = metric.improves(value, self.best)
+        best, stale = (value, 0) if improved else (self.best, self.stale + 1)
+        return Schedule(rate, best, plateau, stale, bad)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of a restart's curve.
+
+    Attributes:
+        train, validation: totals by metric; those of training are taken while it goes on, and
+            empty where nothing is trained.
+    """
+
+    learning_rate: float
+    train: Totals
+    validation: Totals
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a restart stands.
+
+    Attributes:
+        selection: the task's selection metric.
+        reference: value of that metric for the exact distribution on the restart's own validation
+            items; None where it is not known.
+        status: "diverged" as soon as a parameter or the validation value is not finite.
+        best_epoch: number of the epoch with the best validation value, from 1; 0 for the start.
+    """
+
+    seed: int
+    selection: Metric
+    reference: float | None
+    schedule: Schedule
+    status: Literal["running", "done", "diverged"] = "running"
+    best_epoch: int = 0
+    curve: tuple[Epoch, ...] = ()
+
+    @property
+    def epochs(self) -> int:
+        return len(self.curve)
+
+    @property
+    def best_validation(self) -> Totals:
+        """Validation totals at the best epoch; empty at the start."""
+        return self.curve[self.best_epoch - 1].validation if self.best_epoch else {}
+
+    @property
+    def excess(self) -> float:
+        """Mean of the selection metric at the best epoch above the reference's.
+
+        The smaller the better, whatever the metric's goal; it ranks restarts. Infinite before the
+        first epoch.
+        """
+        total = self.best_validation.get(self.selection.name)
+        mean = None if total is None else self.selection.mean(total)
+        if mean is None:
+            return math.inf
+        excess = mean - (0.0 if self.reference is None else self.selection.mean_of(self.reference))
+        return excess if self.selection.goal == "min" else -excess
+
+    def after(
+        self, train: Totals, validation: Totals, finite: bool, config: TrainingConfig
+    ) -> "Progress":
+        """The progress after an epoch.
+
+        Args:
+            train, validation: totals of the epoch, by metric.
+            finite: whether all parameters are.
+        """
+        value = self.selection.value(validation[self.selection.name])
+        value = math.nan if value is None else value
+        schedule = self.schedule.after(value, self.selection, config)
+        return dataclasses.replace(
+            self,
+            schedule=schedule,
+            status="running" if finite and math.isfinite(value) else "diverged",
+            best_epoch=self.best_epoch if schedule.stale else self.epochs + 1,
+            curve=(*self.curve, Epoch(self.schedule.rate, train, validation)),
+        )
