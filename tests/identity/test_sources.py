@@ -1,4 +1,4 @@
-"""What counts as the meaning of a file, and which files belong to it."""
+"""What counts in the digest of a file, and which files belong to it."""
 
 import importlib
 import linecache
