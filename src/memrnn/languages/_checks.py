@@ -1,4 +1,4 @@
-"""What a language returns, checked, so that no wrong language is trained on; and its digest.
+"""Methods of a language with their results checked, and a digest of what they give.
 
 Every function but `language_behaviour` calls the method of its name. A result that breaks the
 contract of `memrnn.Language` is a `MemrnnError` that says which language, method and length, what
@@ -11,21 +11,16 @@ from itertools import islice
 from typing import Any, NoReturn
 
 import numpy as np
-from jaxtyping import Int32
+from jaxtyping import Float64, Int32
 
 from memrnn.errors import MemrnnError
-from memrnn.languages._language import (
-    Determined,
-    Group,
-    Language,
-    LogProbabilities,
-    NextSymbol,
-    TransitionCounts,
-)
+from memrnn.languages._language import Determined, Group, Language, LogProbabilities, NextSymbol
 from memrnn.runtime.digests import coarse, digest
 
 _TOLERANCE = 1e-6
 """By how much sums of probabilities may differ from 1, relatively."""
+_KINDS = {"integers": "iu", "floats": "f", "truth values": "b"}
+"""Kinds of NumPy's dtypes."""
 
 
 def sample(
@@ -65,7 +60,6 @@ def _check_members(language: Language, length: int, strings: Group) -> None:
 
 
 def log_probabilities(language: Language, strings: Group) -> LogProbabilities:
-    """Logarithms of probabilities: at most 0, -inf allowed."""
     count, length = strings.shape
     returned = language.log_probabilities(strings)
     result = _Result(language, "log_probabilities", length, returned)
@@ -77,7 +71,6 @@ def log_probabilities(language: Language, strings: Group) -> LogProbabilities:
 
 
 def entropy(language: Language, length: int) -> float:
-    """A finite number that is not negative."""
     value = language.entropy(length)
     if not 0 <= value < np.inf:
         result = _Result(language, "entropy", length, value)
@@ -88,29 +81,22 @@ def entropy(language: Language, length: int) -> float:
 def next_symbol_probabilities(
     language: Language, strings: Group, lengths: Sequence[int]
 ) -> NextSymbol:
-    """Probabilities that sum to 1 after each prefix."""
     count, length = strings.shape
     values = language.next_symbol_probabilities(strings, lengths)
     result = _Result(language, "next_symbol_probabilities", length, values)
-    values = result.weights((count, length + 1, language.eos + 1))
-    result.check_sums("probabilities", values.sum(axis=-1), 1)
-    return values
+    return result.weights("probabilities", (count, length + 1, language.eos + 1), axis=-1, total=1)
 
 
 def determined(language: Language, strings: Group) -> Determined:
-    """One truth value per prefix."""
     count, length = strings.shape
     result = _Result(language, "determined", length, language.determined(strings))
     return result.array("truth values", (count, length + 1))
 
 
-def transition_counts(language: Language, length: int) -> TransitionCounts:
-    """Counts whose sum is the number of predicted symbols, length + 1."""
-    values = language.transition_counts(length)
-    result = _Result(language, "transition_counts", length, values)
-    values = result.weights((language.eos + 1, language.eos + 1))
-    result.check_sums("counts", values.sum(keepdims=True), length + 1)
-    return values
+def transition_counts(language: Language, length: int) -> Float64[np.ndarray, "outputs outputs"]:
+    outputs = language.eos + 1
+    result = _Result(language, "transition_counts", length, language.transition_counts(length))
+    return result.weights("counts", (outputs, outputs), axis=None, total=length + 1)
 
 
 @dataclass(frozen=True)
@@ -129,27 +115,27 @@ class _Result:
         )
 
     def array(self, what: str, shape: tuple[int, ...]) -> np.ndarray:
+        """The value, an array of these numbers and this shape."""
         right = f"a NumPy array of {what} of shape {shape}"
         if not isinstance(self.value, np.ndarray):
             self.fail(f"is of type {type(self.value).__name__}", right)
         if self.value.shape != shape:
             self.fail(f"has shape {self.value.shape}", right)
-        if (
-            self.value.dtype.kind
-            not in {"integers": "iu", "floats": "f", "truth values": "b"}[what]
-        ):
+        if self.value.dtype.kind not in _KINDS[what]:
             self.fail(f"has the dtype {self.value.dtype}", right)
         return self.value
 
-    def weights(self, shape: tuple[int, ...]) -> np.ndarray:
-        values = self.array("floats", shape)
+    def weights(
+        self, what: str, shape: tuple[int, ...], axis: int | None, total: int
+    ) -> np.ndarray:
+        """The value, an array of numbers that are not negative, with this sum along an axis."""
+        values = self.array("floats", shape).astype(np.float64, copy=False)
         if np.any(wrong := ~((values >= 0) & np.isfinite(values))):
             self.fail(f"has {values[wrong][0]}", "finite numbers that are at least 0")
-        return values.astype(np.float64, copy=False)
-
-    def check_sums(self, what: str, sums: np.ndarray, right: int) -> None:
-        if np.any(wrong := np.abs(sums - right) > _TOLERANCE * right):
-            self.fail(f"has {what} that sum to {sums[wrong][0]:.7g}", f"{what} that sum to {right}")
+        sums = np.atleast_1d(values.sum(axis=axis))
+        if np.any(wrong := np.abs(sums - total) > _TOLERANCE * total):
+            self.fail(f"has {what} that sum to {sums[wrong][0]:.7g}", f"{what} that sum to {total}")
+        return values
 
 
 def _text(language: Language, strings: Group) -> str:

@@ -7,18 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Int32, Integer
+from jaxtyping import Float64, Int32, Integer
 
 from memrnn.errors import MemrnnError
 from memrnn.languages import _checks
-from memrnn.languages._language import (
-    Determined,
-    Group,
-    Language,
-    LogProbabilities,
-    NextSymbol,
-    TransitionCounts,
-)
+from memrnn.languages._language import Determined, Group, Language, LogProbabilities, NextSymbol
 
 _SEARCH = 10_000
 """How far beyond the range an error message looks for the nearest valid length."""
@@ -147,7 +140,7 @@ class Distribution:
         """Where the language alone, over all lengths, leaves exactly one possible next symbol."""
         return _checks.determined(self.language, strings)
 
-    def transition_counts(self) -> TransitionCounts:
+    def transition_counts(self) -> Float64[np.ndarray, "outputs outputs"]:
         """Expected counts of adjacent pairs in one string of the distribution."""
         counts = [_checks.transition_counts(self.language, length) for length in self.lengths]
         return np.mean(counts, axis=0)

@@ -26,8 +26,6 @@ NextSymbol = Float64[np.ndarray, "count length+1 outputs"]
 """Distributions of the next symbol after every prefix; outputs are the symbols, then EOS."""
 Determined = Bool[np.ndarray, "count length+1"]
 """Whether every prefix has exactly one possible next symbol."""
-TransitionCounts = Float64[np.ndarray, "outputs outputs"]
-"""Counts of adjacent pairs. Row a < S is symbol a, row S the start; column S is EOS."""
 
 
 class Language(ABC):
@@ -97,10 +95,11 @@ class Language(ABC):
         """
 
     @abstractmethod
-    def transition_counts(self, length: int) -> TransitionCounts:
+    def transition_counts(self, length: int) -> Float64[np.ndarray, "outputs outputs"]:
         """Expected counts of adjacent pairs in a string drawn from p(w | length).
 
-        The entries sum to length + 1.
+        Row a < S counts what follows symbol a, row S what begins the string; column S is EOS. The
+        entries sum to length + 1.
         """
 
     @property

@@ -18,14 +18,7 @@ import numpy as np
 from jaxtyping import Float64, Int, Int32
 
 from memrnn.errors import MemrnnError
-from memrnn.languages._language import (
-    Determined,
-    Group,
-    Language,
-    LogProbabilities,
-    NextSymbol,
-    TransitionCounts,
-)
+from memrnn.languages._language import Determined, Group, Language, LogProbabilities, NextSymbol
 from memrnn.languages._template import Repeat, Segment, Template, Word
 
 
@@ -151,7 +144,7 @@ class TemplateLanguage(Language):
                 only[rows, positions] = symbols
         return (only >= 0) & ~several
 
-    def transition_counts(self, length: int) -> TransitionCounts:
+    def transition_counts(self, length: int) -> Float64[np.ndarray, "outputs outputs"]:
         """As `Language.transition_counts`.
 
         A pair of word symbols is uniform over k^2 pairs, or over k if both copy the same one.

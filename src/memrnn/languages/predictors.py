@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float64
 
-from memrnn.languages._language import Group, NextSymbol, TransitionCounts
+from memrnn.languages._language import Group, NextSymbol
 
 Table = Float64[np.ndarray, "outputs outputs"]
 Probabilities = Float64[np.ndarray, "count positions outputs"]
@@ -24,7 +24,7 @@ _TIE = 1e-9
 """Relative distance below which two probabilities tie."""
 
 
-def repeat_last(counts: TransitionCounts) -> Table:
+def repeat_last(counts: Table) -> Table:
     """Predicts that the last symbol comes again.
 
     It has the probability rho with which a symbol repeats under the distribution,
@@ -44,13 +44,13 @@ def repeat_last(counts: TransitionCounts) -> Table:
     return table
 
 
-def unigram(counts: TransitionCounts) -> Table:
+def unigram(counts: Table) -> Table:
     """Predicts every symbol, EOS among them, by its expected frequency under the distribution."""
     frequencies = counts.sum(axis=0)
     return np.tile(frequencies / frequencies.sum(), (len(counts), 1))
 
 
-def bigram(counts: TransitionCounts) -> Table:
+def bigram(counts: Table) -> Table:
     """Predicts by the symbol before: E[number of pairs a b] / E[number of pairs a anything].
 
     Uniform after a symbol that the distribution never shows.
@@ -60,7 +60,7 @@ def bigram(counts: TransitionCounts) -> Table:
     return np.divide(counts, total, out=uniform, where=total > 0)
 
 
-BASELINES: dict[str, Callable[[TransitionCounts], Table]] = {
+BASELINES: dict[str, Callable[[Table], Table]] = {
     "repeat-last": repeat_last,
     "unigram": unigram,
     "bigram": bigram,

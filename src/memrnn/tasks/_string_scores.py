@@ -27,6 +27,7 @@ UNDERFLOWED = Metric(
     warning="In so many strings a run of the stack that rounding has removed may matter to the "
     "readings. Compare with --precision float64.",
 )
+METRICS = (PERPLEXITY, ACCURACY, DETERMINED, SEQUENCE, UNDERFLOWED, NOT_FINITE)
 
 UNDERFLOW = 1e-3
 """Share of a reading that rounding may have removed, from which a string is flagged."""

@@ -21,11 +21,8 @@ from memrnn.runtime.options import format_range, parse_range
 from memrnn.tasks._metrics import Metric, Scores
 from memrnn.tasks._string_scores import (
     ACCURACY,
-    DETERMINED,
-    NOT_FINITE,
+    METRICS,
     PERPLEXITY,
-    SEQUENCE,
-    UNDERFLOWED,
     Batch,
     HiddenStates,
     hidden_states,
@@ -76,14 +73,7 @@ class Strings(Task):
 
     name: ClassVar[str] = "strings"
     evaluation_options: ClassVar[tuple[str, ...]] = ("length_bins", "samples_per_length")
-    metrics: ClassVar[tuple[Metric, ...]] = (
-        PERPLEXITY,
-        ACCURACY,
-        DETERMINED,
-        SEQUENCE,
-        UNDERFLOWED,
-        NOT_FINITE,
-    )
+    metrics: ClassVar[tuple[Metric, ...]] = METRICS
     selection: ClassVar[Metric] = PERPLEXITY
     headline: ClassVar[Metric] = ACCURACY
     group_axis: ClassVar[str | None] = "String length"
