@@ -100,7 +100,7 @@ class Distribution:
         distribution; exp of it is the perplexity.
 
         Args:
-            groups: groups of strings.
+            groups: strings.
             given_length: leaves log L out, as a bound where lengths are known beforehand.
 
         Raises:
@@ -129,10 +129,9 @@ class Distribution:
         return nats / sum(length + 1 for length in self.lengths)
 
     def next_symbol_probabilities(self, strings: Group) -> NextSymbol:
-        """The exact Bayes distribution of the next symbol (or EOS) after every prefix.
+        """The exact Bayes distribution of the next symbol after every prefix.
 
-        Uniform after a prefix that has probability zero under the distribution, for instance one
-        longer than the distribution's longest string.
+        Uniform after a prefix of probability zero, for instance one longer than every string.
         """
         return _checks.next_symbol_probabilities(self.language, strings, self.lengths)
 

@@ -155,20 +155,18 @@ class Template:
     def tail_matches(
         self, strings: Group, head_lengths: Int[np.ndarray, " count"], repeats: int
     ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """The prefixes that reach into the tail of a string with this N and agree with it.
+        """Which prefixes of strings reach into the tail for an N and agree with it.
 
         A wrong N mostly disagrees within a few symbols, so the tail is compared in chunks that
         grow: the work is far below strings times positions.
 
         Args:
-            strings: the group whose prefixes are judged.
-            head_lengths: how many symbols of each may lie in the head; strings with fewer than N
-                are passed over.
+            strings: any strings.
+            head_lengths: how many symbols of each may lie in the head; fewer than N rule it out.
             repeats: N.
 
         Yields:
-            Row, position and dictated next symbol of such prefixes, one chunk of positions at a
-            time, each prefix once.
+            Rows, positions and dictated next symbols of such prefixes, each prefix once.
         """
         rows = np.flatnonzero(head_lengths >= repeats)
         if not rows.size:

@@ -177,17 +177,14 @@ class Task(abc.ABC):
     def plan(self, data: Data, seed: int, epoch: int) -> tuple[Any, Int[np.ndarray, " updates"]]:
         """What each update of an epoch takes, leaves [updates, ...], and the number of its width.
 
-        A pure function of its arguments, on the host, `data` being what `data` gave for this seed.
-        By default the numbers of all updates in random order, and the first width.
+        A pure function of its arguments, on the host. By default the numbers of all updates in
+        random order, and the first width.
         """
         order = random_order(self.updates, seed, epoch)
         return order, np.zeros_like(order)
 
     def batch(self, data: Data, item: Any, width: int) -> Any:
-        """The batch of one update; traced, `width` is static.
-
-        By default number `item` of the first axis of `data.own`.
-        """
+        """The batch of an update, by default row `item` of `data.own`; `width` is static."""
         return jax.tree.map(lambda leaf: leaf[item], data.own)
 
     def carry(self, network: Network) -> Any:
@@ -197,7 +194,7 @@ class Task(abc.ABC):
     def loss(
         self, network: Network, carry: Any, batch: Any, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], tuple[Any, Scores]]:
-        """The loss of a batch, and the next carry with the scores of its items.
+        """The loss of a batch, then carry and scores as `score` gives them.
 
         By default the mean over the items of the numerator of `selection`.
         """
@@ -213,9 +210,9 @@ class Task(abc.ABC):
         """The validation set of the run of this seed."""
 
     def validation_reference(self, seed: int) -> Scores:
-        """Scores of the exact distribution on the items of the validation set; may be empty.
+        """Scores of the exact distribution on the validation set; may be empty.
 
-        Only `selection` is read. Restarts are ranked by what they are above it.
+        Restarts are ranked by how far their `selection` is above it.
         """
         return {}
 
@@ -229,24 +226,18 @@ class Task(abc.ABC):
         """The evaluation set of this name."""
 
     def references(self, name: str) -> Mapping[str, Scores]:
-        """Scores of predictors that need no training on the items of an evaluation set.
-
-        The Bayes-optimal one is named `BAYES`, all others are baselines.
-        """
+        """Scores on an evaluation set of `BAYES` and of baselines, which need no training."""
         return {}
 
     def precompute(self, network: Network, tree: Any) -> Any:
-        """`Data.own` or a batch, with what does not depend on the output layer computed once.
-
-        Called where nothing but the output layer is trained.
-        """
+        """`Data.own` or a batch, prepared for runs that train the output layer alone."""
         return tree
 
     def check_memory(self, network: Network, *, training: bool, workers: int = 1) -> int:
-        """Raises a MemrnnError if training, or evaluation, does not fit into the memory.
+        """Bytes that states of memories take in training or evaluation; 0 where it is not known.
 
-        Returns:
-            The bytes that states of memories take; 0 where the task does not say.
+        Raises:
+            MemrnnError: if they do not fit into the memory of the machine.
         """
         return 0
 
@@ -306,12 +297,7 @@ class Task(abc.ABC):
 
 @dataclass(frozen=True)
 class Traced:
-    """A task as a static argument of compiled programs: equal where programs are.
-
-    Attributes:
-        task: whose methods are traced.
-        kind, program: of the task; what they are compared by.
-    """
+    """A task as a static argument of compiled programs; compared by its class and `program`."""
 
     task: Task = dataclasses.field(compare=False)
     kind: type[Task]
