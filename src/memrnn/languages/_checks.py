@@ -1,8 +1,8 @@
-"""Methods of a language with their results checked, and a digest of what they give.
+"""Checks of what a language's methods return, and a digest of it.
 
-Every function but `language_behaviour` calls the method of its name. A result that breaks the
-contract of `memrnn.Language` is a `MemrnnError` that says which language, method and length, what
-is wrong and what is right. Errors that the method itself raises keep their type.
+A result that breaks the contract of `memrnn.Language` is a `MemrnnError` that says which language,
+method and length, what is wrong and what is right. Errors that the method itself raises keep their
+type.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from itertools import islice
 from typing import Any, NoReturn
 
 import numpy as np
-from jaxtyping import Float64, Int32
+from jaxtyping import Int32
 
 from memrnn.errors import MemrnnError
-from memrnn.languages._language import Determined, Group, Language, LogProbabilities, NextSymbol
+from memrnn.languages._language import Group, Language, LogProbabilities
 from memrnn.runtime.digests import coarse, digest
 
 _TOLERANCE = 1e-6
@@ -23,85 +23,9 @@ _KINDS = {"integers": "iu", "floats": "f", "truth values": "b"}
 """Kinds of NumPy's dtypes."""
 
 
-def sample(
-    language: Language, sizes: Sequence[tuple[int, int]], rng: np.random.Generator
-) -> list[Int32[np.ndarray, "_ _"]]:
-    """Groups of strings, to each of which the language gives a probability above 0.
-
-    Args:
-        sizes: length and number of strings of each group. They are drawn in this order.
-    """
-    groups: list[np.ndarray] = []
-    by_length: dict[int, list[np.ndarray]] = {}
-    for length, count in sizes:
-        result = _Result(language, "sample", length, language.sample(length, count, rng))
-        groups.append(result.array("integers", (count, length)))
-        by_length.setdefault(length, []).append(groups[-1])
-    # Once per length, for a check takes longer than to draw a group.
-    for length, drawn in by_length.items():
-        _check_members(language, length, np.concatenate(drawn))
-    return [strings.astype(np.int32, copy=False) for strings in groups]
-
-
-def _check_members(language: Language, length: int, strings: Group) -> None:
-    result = _Result(language, "sample", length, strings)
-    if np.any(wrong := (strings < 0) | (strings >= language.eos)):
-        symbol = int(strings[wrong][0])
-        what = "the id of the end-of-string symbol" if symbol == language.eos else "no symbol's id"
-        right = f"ids from 0 to {language.eos - 1}"
-        result.fail(f"has {symbol} inside a string, which is {what}", right)
-    strings = strings.astype(np.int32, copy=False)
-    if np.any(outside := np.isneginf(log_probabilities(language, strings))):
-        result.fail(
-            f"has {_text(language, strings[outside])}, whose log probability is -inf by its own "
-            "log_probabilities",
-            "strings of the language",
-        )
-
-
-def log_probabilities(language: Language, strings: Group) -> LogProbabilities:
-    count, length = strings.shape
-    returned = language.log_probabilities(strings)
-    result = _Result(language, "log_probabilities", length, returned)
-    values = result.array("floats", (count,))
-    if np.any(wrong := ~(values <= _TOLERANCE)):
-        text = _text(language, strings[wrong])
-        result.fail(f"has {values[wrong][0]} for {text}", "numbers that are at most 0")
-    return values.astype(np.float64, copy=False)
-
-
-def entropy(language: Language, length: int) -> float:
-    value = language.entropy(length)
-    if not 0 <= value < np.inf:
-        result = _Result(language, "entropy", length, value)
-        result.fail(f"is {value}", "a finite number that is at least 0")
-    return float(value)
-
-
-def next_symbol_probabilities(
-    language: Language, strings: Group, lengths: Sequence[int]
-) -> NextSymbol:
-    count, length = strings.shape
-    values = language.next_symbol_probabilities(strings, lengths)
-    result = _Result(language, "next_symbol_probabilities", length, values)
-    return result.weights("probabilities", (count, length + 1, language.eos + 1), axis=-1, total=1)
-
-
-def determined(language: Language, strings: Group) -> Determined:
-    count, length = strings.shape
-    result = _Result(language, "determined", length, language.determined(strings))
-    return result.array("truth values", (count, length + 1))
-
-
-def transition_counts(language: Language, length: int) -> Float64[np.ndarray, "outputs outputs"]:
-    outputs = language.eos + 1
-    result = _Result(language, "transition_counts", length, language.transition_counts(length))
-    return result.weights("counts", (outputs, outputs), axis=None, total=length + 1)
-
-
 @dataclass(frozen=True)
-class _Result:
-    """What a method returned for a length."""
+class Result:
+    """What a method of a language returned for a length."""
 
     language: Language
     method: str
@@ -136,6 +60,54 @@ class _Result:
         if np.any(wrong := np.abs(sums - total) > _TOLERANCE * total):
             self.fail(f"has {what} that sum to {sums[wrong][0]:.7g}", f"{what} that sum to {total}")
         return values
+
+
+def sample(
+    language: Language, sizes: Sequence[tuple[int, int]], rng: np.random.Generator
+) -> list[Int32[np.ndarray, "_ _"]]:
+    """Groups of strings, to each of which the language gives a probability above 0.
+
+    Args:
+        sizes: length and number of strings of each group. They are drawn in this order.
+    """
+    groups: list[np.ndarray] = []
+    by_length: dict[int, list[np.ndarray]] = {}
+    for length, count in sizes:
+        result = Result(language, "sample", length, language.sample(length, count, rng))
+        groups.append(result.array("integers", (count, length)))
+        by_length.setdefault(length, []).append(groups[-1])
+    # Once per length, for a check takes longer than to draw a group.
+    for length, drawn in by_length.items():
+        _check_members(language, length, np.concatenate(drawn))
+    return [strings.astype(np.int32, copy=False) for strings in groups]
+
+
+def _check_members(language: Language, length: int, strings: Group) -> None:
+    result = Result(language, "sample", length, strings)
+    if np.any(wrong := (strings < 0) | (strings >= language.eos)):
+        symbol = int(strings[wrong][0])
+        what = "the id of the end-of-string symbol" if symbol == language.eos else "no symbol's id"
+        right = f"ids from 0 to {language.eos - 1}"
+        result.fail(f"has {symbol} inside a string, which is {what}", right)
+    strings = strings.astype(np.int32, copy=False)
+    if np.any(outside := np.isneginf(log_probabilities(language, strings))):
+        result.fail(
+            f"has {_text(language, strings[outside])}, whose log probability is -inf by its own "
+            "log_probabilities",
+            "strings of the language",
+        )
+
+
+def log_probabilities(language: Language, strings: Group) -> LogProbabilities:
+    """`Language.log_probabilities`, at most 0; -inf is allowed."""
+    count, length = strings.shape
+    returned = language.log_probabilities(strings)
+    result = Result(language, "log_probabilities", length, returned)
+    values = result.array("floats", (count,))
+    if np.any(wrong := ~(values <= _TOLERANCE)):
+        text = _text(language, strings[wrong])
+        result.fail(f"has {values[wrong][0]} for {text}", "numbers that are at most 0")
+    return values.astype(np.float64, copy=False)
 
 
 def _text(language: Language, strings: Group) -> str:

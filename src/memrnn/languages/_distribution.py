@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64, Int32, Integer
 
 from memrnn.errors import MemrnnError
-from memrnn.languages import _checks
+from memrnn.languages._checks import Result, log_probabilities, sample
 from memrnn.languages._language import Determined, Group, Language, LogProbabilities, NextSymbol
 
 _SEARCH = 10_000
@@ -62,7 +62,7 @@ class Distribution:
         """Draws independent strings, each with a length of its own."""
         lengths = rng.choice(self.lengths, size=count).tolist()
         sizes = sorted(Counter(lengths).items())
-        groups = _checks.sample(self.language, sizes, rng)
+        groups = sample(self.language, sizes, rng)
         strings = {length: iter(group) for (length, _), group in zip(sizes, groups, strict=True)}
         return [next(strings[length]) for length in lengths]
 
@@ -71,19 +71,19 @@ class Distribution:
     ) -> list[Int32[np.ndarray, "count _"]]:
         """Draws groups of `count` strings; one length is drawn for each group as a whole."""
         lengths = rng.choice(self.lengths, size=groups)
-        return _checks.sample(self.language, [(n, count) for n in lengths.tolist()], rng)
+        return sample(self.language, [(n, count) for n in lengths.tolist()], rng)
 
     def sample_each_length(
         self, count: int, rng: np.random.Generator
     ) -> list[Int32[np.ndarray, "count _"]]:
         """Draws `count` strings of every valid length, in ascending order of length."""
-        return _checks.sample(self.language, [(n, count) for n in self.lengths], rng)
+        return sample(self.language, [(n, count) for n in self.lengths], rng)
 
     def log_probabilities(self, strings: Group) -> LogProbabilities:
         """log p(w) = log p(w | |w|) - log L, in nats; -inf outside the distribution."""
         if strings.shape[1] not in self.lengths:
             return np.full(strings.shape[0], -np.inf)
-        return _checks.log_probabilities(self.language, strings) - math.log(len(self.lengths))
+        return log_probabilities(self.language, strings) - math.log(len(self.lengths))
 
     def log_probability(self, string: Integer[np.ndarray, " length"]) -> float:
         """log p(w) of one string, in nats; -inf outside the distribution."""
@@ -124,8 +124,7 @@ class Distribution:
 
         with H_n the entropy of the language's distribution given the length n.
         """
-        length_nats = math.log(len(self.lengths))
-        nats = sum(length_nats + _checks.entropy(self.language, length) for length in self.lengths)
+        nats = sum(math.log(len(self.lengths)) + self._entropy(length) for length in self.lengths)
         return nats / sum(length + 1 for length in self.lengths)
 
     def next_symbol_probabilities(self, strings: Group) -> NextSymbol:
@@ -133,16 +132,33 @@ class Distribution:
 
         Uniform after a prefix of probability zero, for instance one longer than every string.
         """
-        return _checks.next_symbol_probabilities(self.language, strings, self.lengths)
+        count, length = strings.shape
+        values = self.language.next_symbol_probabilities(strings, self.lengths)
+        result = Result(self.language, "next_symbol_probabilities", length, values)
+        shape = (count, length + 1, self.language.eos + 1)
+        return result.weights("probabilities", shape, axis=-1, total=1)
 
     def determined(self, strings: Group) -> Determined:
         """Where the language alone, over all lengths, leaves exactly one possible next symbol."""
-        return _checks.determined(self.language, strings)
+        count, length = strings.shape
+        result = Result(self.language, "determined", length, self.language.determined(strings))
+        return result.array("truth values", (count, length + 1))
 
     def transition_counts(self) -> Float64[np.ndarray, "outputs outputs"]:
         """Expected counts of adjacent pairs in one string of the distribution."""
-        counts = [_checks.transition_counts(self.language, length) for length in self.lengths]
-        return np.mean(counts, axis=0)
+        return np.mean([self._transition_counts(length) for length in self.lengths], axis=0)
+
+    def _transition_counts(self, length: int) -> Float64[np.ndarray, "outputs outputs"]:
+        outputs, counts = self.language.eos + 1, self.language.transition_counts(length)
+        result = Result(self.language, "transition_counts", length, counts)
+        return result.weights("counts", (outputs, outputs), axis=None, total=length + 1)
+
+    def _entropy(self, length: int) -> float:
+        value = self.language.entropy(length)
+        if not 0 <= value < np.inf:
+            result = Result(self.language, "entropy", length, value)
+            result.fail(f"is {value}", "a finite number that is at least 0")
+        return float(value)
 
     def _nearest_valid(self) -> str:
         below = range(self.shortest, -1, -1)

@@ -154,7 +154,8 @@ def _to_text(node: Any) -> str:
     out, since they do nothing.
     """
     if isinstance(node, ast.JoinedStr):
-        node = ast.JoinedStr([piece for piece in node.values if not _is_empty_text(piece)])
+        pieces = [piece for piece in node.values if getattr(piece, "value", None) != ""]
+        node = ast.JoinedStr(pieces)
     if isinstance(node, list):
         return f"[{' '.join(_to_text(item) for item in node if not _does_nothing(item))}]"
     if not isinstance(node, ast.AST):
@@ -169,10 +170,6 @@ def _to_text(node: Any) -> str:
 
 def _does_nothing(node: Any) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-
-
-def _is_empty_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value == ""
 
 
 def _imports(path: Path, folder: Path) -> Iterator[tuple[str, list[Path]]]:
