@@ -53,7 +53,7 @@ def _behaviour(kind: Any, options: str) -> str:
 
     def observe() -> list[str]:
         rng = np.random.default_rng(0)
-        if issubclass(kind, Memory):
+        if what == "memory":
             return _describe(_run_memory(kind(_HIDDEN, rng=rng, **json.loads(options)), rng))
         return _describe(_run_controller(kind(_INPUTS, _HIDDEN, scale=SCALE, rng=rng), rng))
 
