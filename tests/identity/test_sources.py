@@ -132,6 +132,15 @@ def test_a_definition_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch
     del sys.modules["edited_later"]
 
 
+def test_a_callable_object_has_the_definition_of_its_class() -> None:
+    class Factory:
+        __slots__ = ()  # no weak references to it
+
+        def __call__(self) -> None: ...
+
+    assert definition_of(Factory()) == definition_of(Factory) is not None
+
+
 def made(source: str) -> object:
     names: dict[str, object] = {"__name__": "__main__"}
     exec(source, names)

@@ -39,7 +39,7 @@ def module_behaviour(
 
     Args:
         kind: what is built.
-        options: of a memory, as JSON can hold them.
+        options: keyword arguments of its constructor, as JSON can hold them.
 
     Raises:
         MemrnnError: if two modules from equal generators differ.
@@ -49,13 +49,10 @@ def module_behaviour(
 
 @functools.cache
 def _behaviour(kind: Any, options: str) -> str:
-    what = "memory" if issubclass(kind, Memory) else "controller"
+    run = _run_memory if issubclass(kind, Memory) else _run_controller
 
     def observe() -> list[str]:
-        rng = np.random.default_rng(0)
-        if what == "memory":
-            return _describe(_run_memory(kind(_HIDDEN, rng=rng, **json.loads(options)), rng))
-        return _describe(_run_controller(kind(_INPUTS, _HIDDEN, scale=SCALE, rng=rng), rng))
+        return _describe(run(kind, json.loads(options)))
 
     try:
         with _float64():
@@ -65,6 +62,7 @@ def _behaviour(kind: Any, options: str) -> str:
         # raised here.
         first, second = observe(), observe()
     if first != second:
+        what = "memory" if run is _run_memory else "controller"
         raise MemrnnError(
             f"The {what} {kind.__name__} gives different results for equal generators; it must "
             "draw from its argument rng alone."
@@ -72,16 +70,18 @@ def _behaviour(kind: Any, options: str) -> str:
     return digest(first)
 
 
-def _run_controller(controller: Controller, rng: np.random.Generator) -> list[Any]:
-    controller = _in_default_type(controller)
+def _run_controller(kind: Any, options: dict[str, Any]) -> list[Any]:
+    rng = np.random.default_rng(0)
+    controller = _in_default_type(kind(_INPUTS, _HIDDEN, scale=SCALE, rng=rng, **options))
     states = [controller.init(_BATCH)]
     for _ in range(_STEPS):
         states.append(_step(controller, states[-1], _draw(rng, _INPUTS)))
     return states
 
 
-def _run_memory(memory: Memory, rng: np.random.Generator) -> list[Any]:
-    memory = _in_default_type(memory)
+def _run_memory(kind: Any, options: dict[str, Any]) -> list[Any]:
+    rng = np.random.default_rng(0)
+    memory = _in_default_type(kind(_HIDDEN, rng=rng, **options))
     state = memory.init(_BATCH, _STEPS)
     readings: list[Any] = []
     for _ in range(_STEPS):

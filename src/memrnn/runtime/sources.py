@@ -24,13 +24,10 @@ _DEFINITIONS: WeakKeyDictionary[Any, str | None] = WeakKeyDictionary()
 
 
 def local_files(file: Path) -> dict[str, Path]:
-    """A file and the local modules that it imports, directly or not.
+    """A file and the local modules that it imports, directly or not, by sorted relative paths.
 
     An import is found wherever it stands in the syntax tree, also in a function. A module that is
     imported by a computed name is not found.
-
-    Returns:
-        The files by their path relative to the folder of `file`, in sorted order.
 
     Raises:
         SyntaxError: if a file is not Python.
