@@ -1,4 +1,4 @@
-"""What counts as the meaning of a file, and which files belong to it."""
+"""What counts in the digest of a file, and which files belong to it."""
 
 import importlib
 import linecache
@@ -130,6 +130,15 @@ def test_a_definition_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch
     other = importlib.import_module("edited_later").made
     assert definition_of(other) != before
     del sys.modules["edited_later"]
+
+
+def test_a_callable_object_has_the_definition_of_its_class() -> None:
+    class Factory:
+        __slots__ = ()  # no weak references to it
+
+        def __call__(self) -> None: ...
+
+    assert definition_of(Factory()) == definition_of(Factory) is not None
 
 
 def made(source: str) -> object:

@@ -82,9 +82,9 @@ def test_registering_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
     register_language("marked", loop(2))
     register_language("marked", loop(2))
     first = get_language("marked")
-    with pytest.raises(ValueError, match="a language named marked already, with another meaning"):
+    with pytest.raises(ValueError, match="named marked already, with another definition"):
         register_language("marked", loop(3))  # of the same source
-    with pytest.raises(ValueError, match="a language named marked already, with another meaning"):
+    with pytest.raises(ValueError, match="named marked already, with another definition"):
         register_language("marked", lambda: marked(2))  # of another source
     assert get_language("marked") == first
 
@@ -130,7 +130,7 @@ def test_built_in_languages_change_only_with_their_revision(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("parts", "k", "message"),
+    ("segments", "k", "message"),
     [
         ((), 1, "A template must begin with Word(), or with a Repeat if it has no Word at all."),
         ((Marker(0), Repeat(0)), 1, "A template must begin with Word()"),
@@ -141,9 +141,9 @@ def test_built_in_languages_change_only_with_their_revision(name: str) -> None:
         ((Word(), Marker(-1)), 2, "without a gap; renumber [-1, 0, 1]."),
     ],
 )
-def test_refused_templates(parts: tuple, k: int, message: str) -> None:
+def test_refused_templates(segments: tuple, k: int, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
-        Template(parts, word_symbols=k)
+        Template(segments, word_symbols=k)
 
 
 def test_display_names_must_fit() -> None:
@@ -151,7 +151,7 @@ def test_display_names_must_fit() -> None:
         TemplateLanguage("runs", ("a",), Template((Repeat(0), Repeat(1))))
 
 
-def test_a_single_run_determines_nothing() -> None:
+def test_a_single_repeat_determines_nothing() -> None:
     language = TemplateLanguage("run", ("a",), Template((Repeat(0),)))
     assert not language.has_determined_symbols
     assert not language.determined(np.zeros((1, 5), dtype=np.int32)).any()

@@ -13,10 +13,10 @@ import pytest
 import memrnn
 import reference_networks
 from memrnn import Distribution, Network, Strings, get_language, get_model
-from memrnn.languages.predictors import BASELINES, BAYES_OPTIMAL
+from memrnn.languages import TemplateLanguage, register_language
+from memrnn.languages.predictors import BASELINES, table_predictor
 from memrnn.runtime.precision import cast, scope
 from memrnn.tasks import EvaluationSet, ItemScores, score_set, total
-from memrnn.tasks._padding import padded_lengths
 
 TASK = Strings(
     "marked-copy",
@@ -212,15 +212,15 @@ def test_filled_up_batches_score_every_item_once() -> None:
 def test_references_of_an_evaluation_set_equal_loops() -> None:
     strings = strings_of(TASK.evaluation_set("8:16"))
     references = TASK.references("8:16")
-    assert list(references) == [*(floor.name for floor in BASELINES), "bayes"]
+    assert list(references) == [*BASELINES, "bayes"]
     training = Distribution(get_language("marked-copy"), 4, 12)
     distribution = Distribution(get_language("marked-copy"), 8, 16)
-    predictors = {floor.name: floor(training) for floor in BASELINES} | {
-        "bayes": BAYES_OPTIMAL(distribution)
-    }
+    counts = training.transition_counts()
+    predictors = {name: table_predictor(fit(counts)) for name, fit in BASELINES.items()}
+    predictors["bayes"] = distribution.next_symbol_probabilities
     for name, predictor in predictors.items():
         for number, string in enumerate(strings):
-            (rows,) = predictor.probabilities(np.array([string], np.int32))
+            (rows,) = predictor(np.array([string], np.int32))
             targets = [*string, 3]
             nats = -sum(math.log(row[symbol]) for row, symbol in zip(rows, targets, strict=True))
             found = references[name]
@@ -230,8 +230,8 @@ def test_references_of_an_evaluation_set_equal_loops() -> None:
             assert found["accuracy"][0][number] <= sum(right)
     groups = [np.array([string], np.int32) for string in strings]
     bayes = total(references["bayes"])["perplexity"]
-    bound = distribution.lower_bound_perplexity(groups)
-    assert math.exp(bayes.numerator / bayes.denominator) == pytest.approx(bound, rel=1e-12)
+    bound = distribution.lower_bound(groups)
+    assert bayes.numerator / bayes.denominator == pytest.approx(bound, rel=1e-12)
     assert np.all(references["bayes"]["determined_accuracy"][0] > 0)
 
 
@@ -239,8 +239,8 @@ def test_the_validation_reference_is_the_bound_of_the_training_distribution() ->
     reference = total(TASK.validation_reference(0))["perplexity"]
     distribution = Distribution(get_language("marked-copy"), 4, 12)
     groups = [np.array([string], np.int32) for string in strings_of(TASK.validation(0))]
-    bound = distribution.lower_bound_perplexity(groups)
-    assert math.exp(reference.numerator / reference.denominator) == pytest.approx(bound, rel=1e-12)
+    bound = distribution.lower_bound(groups)
+    assert reference.numerator / reference.denominator == pytest.approx(bound, rel=1e-12)
 
 
 @pytest.mark.parametrize("fields", [{}, {"length_bins": ((40, 100),)}, {"batches": 5}], ids=str)
@@ -290,17 +290,16 @@ def test_strings_of_length_10000() -> None:
 
 def test_padded_lengths() -> None:
     """They are the same for all languages, but those that no string needs are left out."""
-    from memrnn.languages._template_language import TemplateLanguage
-
-    known = get_language("count-3")
-    assert isinstance(known, TemplateLanguage)
     for language in ("unmarked-copy", "count-3"):
-        assert padded_lengths(Distribution(get_language(language), 40, 80)) == (53, 66, 80)
-    assert padded_lengths(Distribution(known, 7, 20)) == (20,)
+        assert Strings(language, train_lengths=(40, 80)).widths == (53, 66, 80)
+    assert Strings("count-3", train_lengths=(7, 20)).widths == (20,)
 
     class Rare(TemplateLanguage):
         def valid(self, length: int) -> bool:
             return length in (41, 70)
 
-    rare = Rare(known.name, known.symbols, known.template)
-    assert padded_lengths(Distribution(rare, 40, 80)) == (53, 80)
+    known = get_language("count-3")
+    assert isinstance(known, TemplateLanguage)
+    register_language("rare", lambda: Rare(known.name, known.symbols, known.template))
+    task = Strings("rare", train_lengths=(40, 80), length_bins=((40, 80),))
+    assert task.widths == (53, 80)

@@ -76,7 +76,7 @@ def test_states_too_large_to_keep_are_computed_anew(
 ) -> None:
     experiment = small(precision="float64", freeze=freeze)
     kept = train(experiment, tmp_path / "kept", restarts=1)
-    monkeypatch.setattr("memrnn.tasks.strings.MOST_KEPT", 0)
+    monkeypatch.setattr("memrnn.tasks.strings.MAX_STATES", 0)
     anew = train(experiment, tmp_path / "anew", restarts=1)
     for one, two in zip(
         kept.restarts[0].progress.curve, anew.restarts[0].progress.curve, strict=True

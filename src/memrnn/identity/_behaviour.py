@@ -8,7 +8,7 @@ refuses float64 is computed in the default precision.
 import contextlib
 import functools
 import json
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -26,57 +26,68 @@ from memrnn.runtime.digests import canonical_json, coarse, digest
 _STEPS = 4
 _BATCH = 2
 _INPUTS = 5
+_HIDDEN = 20
 _PLACES = 3
 
 Module = TypeVar("Module", bound=eqx.Module)
 
 
-def controller_behaviour(build: Callable[..., Controller], hidden_size: int = 20) -> str:
-    """Digest of the states after each of 4 steps from `init`.
-
-    Raises:
-        MemrnnError: if two controllers from equal generators differ.
-    """
-    return _controller_behaviour(build, hidden_size)
-
-
-@functools.cache
-def _controller_behaviour(build: Callable[..., Controller], hidden_size: int) -> str:
-    def observe() -> list[Any]:
-        rng = np.random.default_rng(0)
-        cell = _in_default_type(build(_INPUTS, hidden_size, scale=SCALE, rng=rng))
-        states = [cell.init(_BATCH)]
-        for _ in range(_STEPS):
-            states.append(_step(cell, states[-1], _draw(rng, _INPUTS)))
-        return states
-
-    return _observed(observe, "controller", build)
-
-
-def memory_behaviour(
-    build: Callable[..., Memory], options: Mapping[str, Any], hidden_size: int = 20
+def module_behaviour(
+    kind: type[Controller] | type[Memory], options: Mapping[str, Any] | None = None
 ) -> str:
-    """Digest of what is read before each of 4 steps from `init`, and of the last state.
+    """Digest of 4 steps from `init`: a controller's states, or a memory's readings and last state.
+
+    Args:
+        kind: what is built.
+        options: keyword arguments of its constructor, as JSON can hold them.
 
     Raises:
-        MemrnnError: if two memories from equal generators differ.
+        MemrnnError: if two modules from equal generators differ.
     """
-    return _memory_behaviour(build, canonical_json(dict(options)), hidden_size)
+    return _behaviour(kind, canonical_json(dict(options or {})))
 
 
 @functools.cache
-def _memory_behaviour(build: Callable[..., Memory], options: str, hidden_size: int) -> str:
-    def observe() -> list[Any]:
-        rng = np.random.default_rng(0)
-        memory = _in_default_type(build(hidden_size, rng=rng, **json.loads(options)))
-        state = memory.init(_BATCH, _STEPS)
-        seen: list[Any] = []
-        for _ in range(_STEPS):
-            seen.append(_read(memory, state))
-            state = _step(memory, state, _draw(rng, hidden_size))
-        return [*seen, state]
+def _behaviour(kind: Any, options: str) -> str:
+    run = _run_memory if issubclass(kind, Memory) else _run_controller
 
-    return _observed(observe, "memory", build)
+    def observe() -> list[str]:
+        return _describe(run(kind, json.loads(options)))
+
+    try:
+        with _float64():
+            first, second = observe(), observe()
+    except Exception:
+        # Not every module can compute in float64. What is wrong with it in float32, too, is
+        # raised here.
+        first, second = observe(), observe()
+    if first != second:
+        what = "memory" if run is _run_memory else "controller"
+        raise MemrnnError(
+            f"The {what} {kind.__name__} gives different results for equal generators; it must "
+            "draw from its argument rng alone."
+        )
+    return digest(first)
+
+
+def _run_controller(kind: Any, options: dict[str, Any]) -> list[Any]:
+    rng = np.random.default_rng(0)
+    controller = _in_default_type(kind(_INPUTS, _HIDDEN, scale=SCALE, rng=rng, **options))
+    states = [controller.init(_BATCH)]
+    for _ in range(_STEPS):
+        states.append(_step(controller, states[-1], _draw(rng, _INPUTS)))
+    return states
+
+
+def _run_memory(kind: Any, options: dict[str, Any]) -> list[Any]:
+    rng = np.random.default_rng(0)
+    memory = _in_default_type(kind(_HIDDEN, rng=rng, **options))
+    state = memory.init(_BATCH, _STEPS)
+    readings: list[Any] = []
+    for _ in range(_STEPS):
+        readings.append(_read(memory, state))
+        state = _step(memory, state, _draw(rng, _HIDDEN))
+    return [*readings, state]
 
 
 @eqx.filter_jit
@@ -87,23 +98,6 @@ def _step(module: Controller | Memory, state: Any, inputs: Float[Array, "batch s
 @eqx.filter_jit
 def _read(memory: Memory, state: Any) -> Float[Array, "batch reading"]:
     return memory.read(state)
-
-
-def _observed(observe: Callable[[], list[Any]], what: str, thing: Any) -> str:
-    try:
-        with _float64():
-            said = _describe(observe())
-            again = _describe(observe())
-    except Exception:
-        # Not every module can compute in float64. What is wrong with it in float32, too, is
-        # raised here.
-        said, again = _describe(observe()), _describe(observe())
-    if said != again:
-        raise MemrnnError(
-            f"The {what} {thing.__name__} gives different results for equal generators; it must "
-            "draw from its argument rng alone."
-        )
-    return digest(said)
 
 
 def _describe(trees: list[Any]) -> list[str]:

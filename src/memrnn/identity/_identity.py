@@ -1,22 +1,20 @@
-"""What a named thing means, and the seeds that follow from meanings.
+"""Identities: what names stand for, as JSON that is equal in every process and on every machine.
 
-A meaning is a JSON object, equal in every process and on every machine. What memrnn defines is
-identified by its name, its options and the class attribute `revision`, which grows when the same
-name and options mean something else than before. What a user defines is identified by its
-definition (`memrnn.runtime.sources.definition_of`) and by what it does on fixed input
-(`memrnn.identity._behaviour`, `memrnn.languages.language_behaviour`), too: neither sees all. A
+What memrnn defines is identified by its name, its options and the class attribute `revision`, which
+grows when the same name and options stand for something else than before. What a user defines is
+identified also by its definition (`memrnn.runtime.sources.definition_of`) and by its behaviour on
+fixed input (`module_behaviour`, `memrnn.languages.language_behaviour`), since neither sees all: a
 definition does not see data files and installed packages, fixed input does not see all cases.
 """
 
 import functools
 import hashlib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from memrnn.identity._behaviour import controller_behaviour, memory_behaviour
+from memrnn.identity._behaviour import module_behaviour
 from memrnn.languages import (
-    Language,
     canonical_language_name,
     get_language,
     language_behaviour,
@@ -29,12 +27,11 @@ from memrnn.runtime.digests import canonical_json
 from memrnn.runtime.sources import definition_of, is_built_in
 
 
-def identity_of(thing: Any, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """What a thing of this name and these options means.
+def identity_of(kind: Any, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The identity of a class with options.
 
     Args:
-        thing: a language; a class of memories or controllers; or any other class, as of a task,
-            of which no behaviour is known.
+        kind: a memory, a controller, or any other class, as of a task.
         name: how configurations call it.
         options: what it is built with, as JSON can hold it: keyword arguments of a memory's
             constructor beside `hidden_size` and `rng`.
@@ -44,42 +41,35 @@ def identity_of(thing: Any, name: str, options: Mapping[str, Any]) -> dict[str, 
         `behaviour`, digests or null where there is no source or no fixed input.
 
     Raises:
-        MemrnnError: if the thing draws from anything but the generator that it is given, or if a
-            language gives a wrong result.
+        MemrnnError: if a memory or controller draws from anything but the generator it is given.
     """
-    if isinstance(thing, Language):
-        return _identity(
-            [type(thing)], name, options, thing.revision, lambda: language_behaviour(thing)
-        )
-    revision: int = getattr(thing, "revision", 1)  # tasks, and things that need no base class
-    behaviour: Callable[[], str | None] = lambda: None  # noqa: E731
-    if inspect.isclass(thing) and issubclass(thing, Memory):
-        behaviour = functools.partial(memory_behaviour, thing, options)
-    elif inspect.isclass(thing) and issubclass(thing, Controller):
-        behaviour = functools.partial(controller_behaviour, thing)
-    return _identity([thing], name, options, revision, behaviour)
+    revision: int = getattr(kind, "revision", 1)  # a class may have no base class of memrnn
+    behaviour = None
+    if inspect.isclass(kind) and issubclass(kind, Memory | Controller):
+        behaviour = functools.partial(module_behaviour, kind, options)
+    return _identity([kind], name, options, revision, behaviour)
 
 
 def language_identity(name: str) -> dict[str, Any]:
-    """The meaning of the language that `get_language` gives for a name.
+    """The identity of the language that `get_language` gives for a name.
 
     The definition is that of what was registered and of the language's class.
 
     Raises:
-        MemrnnError: as `get_language` and `identity_of`.
+        MemrnnError: as `get_language` and `language_behaviour`.
     """
-    language, factory = get_language(name), language_factory(name)
+    language = get_language(name)
     return _identity(
-        [factory, type(language)],
+        [language_factory(name), type(language)],
         canonical_language_name(name),
         {},
         language.revision,
-        lambda: language_behaviour(language),
+        functools.partial(language_behaviour, language),
     )
 
 
 def model_identity(name: str) -> dict[str, Any]:
-    """The meaning of the model that `get_model` gives for a name: of its parts, not of the name.
+    """The identity of the model that `get_model` gives for a name: of its components.
 
     Raises:
         MemrnnError: as `get_model` and `identity_of`.
@@ -98,7 +88,7 @@ def restart_seed(study_seed: int, task: Mapping[str, Any], model: str, restart: 
 
     Args:
         study_seed: the seed that the user gave.
-        task: the task's identity, as JSON can hold it.
+        task: the task's identity.
         model: the model's canonical name.
         restart: the restart's number.
     """
@@ -107,15 +97,16 @@ def restart_seed(study_seed: int, task: Mapping[str, Any], model: str, restart: 
 
 
 def _identity(
-    things: Sequence[Any],
+    definers: list[Any],
     name: str,
     options: Mapping[str, Any],
     revision: int,
-    behaviour: Callable[[], str | None],
+    behaviour: Callable[[], str] | None,
 ) -> dict[str, Any]:
-    meaning: dict[str, Any] = {"name": name, "options": dict(options), "revision": revision}
-    own = [thing for thing in things if not is_built_in(thing)]
+    """An identity; `definers` are the classes and functions that define what has the name."""
+    identity: dict[str, Any] = {"name": name, "options": dict(options), "revision": revision}
+    own = [definer for definer in definers if not is_built_in(definer)]
     if own:
-        meaning["definition"] = "+".join(filter(None, map(definition_of, own))) or None
-        meaning["behaviour"] = behaviour()
-    return meaning
+        identity["definition"] = "+".join(filter(None, map(definition_of, own))) or None
+        identity["behaviour"] = behaviour and behaviour()
+    return identity

@@ -1,16 +1,17 @@
 """The distribution by which strings are drawn, and the exact lower bounds that follow from it."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int32, Integer
+from jaxtyping import Float64, Int32, Integer
 
 from memrnn.errors import MemrnnError
-from memrnn.languages import _checks
-from memrnn.languages._language import Language
+from memrnn.languages._checks import Result, log_probabilities, sample
+from memrnn.languages._language import Determined, Group, Language, LogProbabilities, NextSymbol
 
 _SEARCH = 10_000
 """How far beyond the range an error message looks for the nearest valid length."""
@@ -25,19 +26,15 @@ class Distribution:
 
         p(w) = p(w | |w|) / L
 
-    What the language's methods return is checked: a result that breaks their contract raises a
-    `MemrnnError` that says what is wrong.
-
     Args:
-        language: The language.
-        shortest: The smallest length, in symbols without EOS; inclusive.
-        longest: The largest length; inclusive.
+        language: the language. A result of its methods that breaks their contract is a
+            `MemrnnError`.
+        shortest, longest: lengths in symbols without EOS, both inclusive.
 
     Raises:
-        MemrnnError: If the range is not a range of lengths or holds no valid length.
+        MemrnnError: if the range is not a range of lengths or holds no valid length.
 
-    Reference:
-        DuSell & Chiang 2023 (arXiv 2210.01343), section 4.
+    Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 4.
     """
 
     language: Language
@@ -63,39 +60,33 @@ class Distribution:
 
     def sample(self, count: int, rng: np.random.Generator) -> list[Int32[np.ndarray, " length"]]:
         """Draws independent strings, each with a length of its own."""
-        lengths = rng.choice(self.lengths, size=count)
-        each, counts = np.unique(lengths, return_counts=True)
-        sizes = list(zip(each.tolist(), counts.tolist(), strict=True))
-        strings: list[np.ndarray] = [np.empty(0, np.int32)] * count
-        for length, group in zip(each, _checks.sample(self.language, sizes, rng), strict=True):
-            for place, string in zip(np.flatnonzero(lengths == length), group, strict=True):
-                strings[place] = string
-        return strings
+        lengths = rng.choice(self.lengths, size=count).tolist()
+        sizes = sorted(Counter(lengths).items())
+        groups = sample(self.language, sizes, rng)
+        strings = {length: iter(group) for (length, _), group in zip(sizes, groups, strict=True)}
+        return [next(strings[length]) for length in lengths]
 
     def sample_groups(
         self, groups: int, count: int, rng: np.random.Generator
     ) -> list[Int32[np.ndarray, "count _"]]:
         """Draws groups of `count` strings; one length is drawn for each group as a whole."""
         lengths = rng.choice(self.lengths, size=groups)
-        return _checks.sample(self.language, [(n, count) for n in lengths.tolist()], rng)
+        return sample(self.language, [(n, count) for n in lengths.tolist()], rng)
 
     def sample_each_length(
         self, count: int, rng: np.random.Generator
     ) -> list[Int32[np.ndarray, "count _"]]:
         """Draws `count` strings of every valid length, in ascending order of length."""
-        return _checks.sample(self.language, [(n, count) for n in self.lengths], rng)
+        return sample(self.language, [(n, count) for n in self.lengths], rng)
 
-    def log_probabilities(
-        self, strings: Integer[np.ndarray, "count length"]
-    ) -> Float64[np.ndarray, " count"]:
-        """Nats log p(w) = log p(w | |w|) - log L; -inf outside the distribution."""
+    def log_probabilities(self, strings: Group) -> LogProbabilities:
+        """log p(w) = log p(w | |w|) - log L, in nats; -inf outside the distribution."""
         if strings.shape[1] not in self.lengths:
             return np.full(strings.shape[0], -np.inf)
-        price = math.log(len(self.lengths))
-        return _checks.log_probabilities(self.language, strings) - price
+        return log_probabilities(self.language, strings) - math.log(len(self.lengths))
 
     def log_probability(self, string: Integer[np.ndarray, " length"]) -> float:
-        """Nats log p(w) of one string; -inf outside the distribution."""
+        """log p(w) of one string, in nats; -inf outside the distribution."""
         return float(self.log_probabilities(string[None])[0])
 
     def lower_bound(
@@ -105,36 +96,26 @@ class Distribution:
 
             - sum over w of log p(w)  /  sum over w of (|w| + 1)
 
-        A model may fall slightly below it on a sample.
+        A model may fall slightly below it on a sample. It is inf if a string lies outside the
+        distribution; exp of it is the perplexity.
 
         Args:
-            groups: Groups of strings.
-            given_length: Leave the price log L of the length out, as a bound for strings whose
-                length is known beforehand.
-
-        Returns:
-            The bound; inf if a string lies outside the distribution.
+            groups: strings.
+            given_length: leaves log L out, as a bound where lengths are known beforehand.
 
         Raises:
-            MemrnnError: If there is no string.
+            MemrnnError: if there is no string.
 
-        Reference:
-            DuSell & Chiang 2023 (arXiv 2210.01343), section 4.
+        Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 4.
         """
-        price = math.log(len(self.lengths)) if given_length else 0.0
+        length_nats = math.log(len(self.lengths)) if given_length else 0.0
         nats, symbols = 0.0, 0
         for strings in groups:
-            nats -= float(np.sum(self.log_probabilities(strings) + price))
+            nats -= float(np.sum(self.log_probabilities(strings) + length_nats))
             symbols += strings.shape[0] * (strings.shape[1] + 1)
         if not symbols:
             raise MemrnnError("A lower bound needs strings; give at least one.")
         return nats / symbols
-
-    def lower_bound_perplexity(
-        self, groups: Iterable[Integer[np.ndarray, "_ _"]], *, given_length: bool = False
-    ) -> float:
-        """The perplexity exp(`lower_bound`)."""
-        return math.exp(self.lower_bound(groups, given_length=given_length))
 
     def expected_lower_bound(self) -> float:
         """What `lower_bound` tends to on ever larger samples, in nats per symbol.
@@ -143,43 +124,47 @@ class Distribution:
 
         with H_n the entropy of the language's distribution given the length n.
         """
-        price = math.log(len(self.lengths))
-        nats = sum(price + _checks.entropy(self.language, length) for length in self.lengths)
+        nats = sum(math.log(len(self.lengths)) + self._entropy(length) for length in self.lengths)
         return nats / sum(length + 1 for length in self.lengths)
 
-    def expected_lower_bound_perplexity(self) -> float:
-        """The perplexity exp(`expected_lower_bound`)."""
-        return math.exp(self.expected_lower_bound())
+    def next_symbol_probabilities(self, strings: Group) -> NextSymbol:
+        """The exact Bayes distribution of the next symbol after every prefix.
 
-    def next_symbol_probabilities(
-        self, strings: Integer[np.ndarray, "count length"]
-    ) -> Float64[np.ndarray, "count length+1 outputs"]:
-        """The exact Bayes distribution of the next symbol (or EOS) after every prefix.
-
-        Uniform after a prefix that has probability zero under the distribution, for instance one
-        longer than the distribution's longest string.
+        Uniform after a prefix of probability zero, for instance one longer than every string.
         """
-        return _checks.next_symbol_probabilities(self.language, strings, self.lengths)
+        count, length = strings.shape
+        values = self.language.next_symbol_probabilities(strings, self.lengths)
+        result = Result(self.language, "next_symbol_probabilities", length, values)
+        shape = (count, length + 1, self.language.eos + 1)
+        return result.weights("probabilities", shape, axis=-1, total=1)
 
-    def determined(
-        self, strings: Integer[np.ndarray, "count length"]
-    ) -> Bool[np.ndarray, "count length+1"]:
+    def determined(self, strings: Group) -> Determined:
         """Where the language alone, over all lengths, leaves exactly one possible next symbol."""
-        return _checks.determined(self.language, strings)
+        count, length = strings.shape
+        result = Result(self.language, "determined", length, self.language.determined(strings))
+        return result.array("truth values", (count, length + 1))
 
     def transition_counts(self) -> Float64[np.ndarray, "outputs outputs"]:
-        """Expected counts of adjacent pairs in one string of the distribution.
+        """Expected counts of adjacent pairs in one string of the distribution."""
+        return np.mean([self._transition_counts(length) for length in self.lengths], axis=0)
 
-        Rows and columns are those of `Language.transition_counts`.
-        """
-        counts = [_checks.transition_counts(self.language, length) for length in self.lengths]
-        return np.mean(counts, axis=0)
+    def _transition_counts(self, length: int) -> Float64[np.ndarray, "outputs outputs"]:
+        outputs, counts = self.language.eos + 1, self.language.transition_counts(length)
+        result = Result(self.language, "transition_counts", length, counts)
+        return result.weights("counts", (outputs, outputs), axis=None, total=length + 1)
+
+    def _entropy(self, length: int) -> float:
+        value = self.language.entropy(length)
+        if not 0 <= value < np.inf:
+            result = Result(self.language, "entropy", length, value)
+            result.fail(f"is {value}", "a finite number that is at least 0")
+        return float(value)
 
     def _nearest_valid(self) -> str:
-        below = next((n for n in range(self.shortest, -1, -1) if self.language.valid(n)), None)
-        beyond = range(self.longest, self.longest + _SEARCH)
-        above = next((n for n in beyond if self.language.valid(n)), None)
-        nearest = [str(n) for n in (below, above) if n is not None]
+        below = range(self.shortest, -1, -1)
+        above = range(self.longest, self.longest + _SEARCH)
+        first = [next(filter(self.language.valid, lengths), None) for lengths in (below, above)]
+        nearest = [str(length) for length in first if length is not None]
         if not nearest:
             return "no valid length is near"
         noun = "lengths are" if len(nearest) == 2 else "length is"

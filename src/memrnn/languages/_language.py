@@ -1,13 +1,12 @@
-"""What a formal language is, to the rest of the laboratory.
+"""What a formal language is.
 
 A language is a set of strings over a finite alphabet together with, for each valid length, a
-distribution p(w | n) over its strings of length n. Everything here is exact host arithmetic in
-float64.
+distribution p(w | n) over its strings of length n. All results are exact, in float64 on the host.
 
-Strings are integer ids in groups of one length: arrays of shape [count, length], no padding.
-With S symbols the ids are 0 .. S-1; EOS has the id S and is never part of a string. Position t of a
-prediction (0 <= t <= length) sees the first t symbols and predicts symbol t + 1; the last position
-predicts EOS if the string is complete.
+Strings are symbol ids in groups of one length, without padding. With S symbols the ids are
+0 .. S-1; EOS has the id S and is never part of a string. Position t of a prediction
+(0 <= t <= length) sees the first t symbols and predicts symbol t + 1; the last position predicts
+EOS if the string is complete.
 """
 
 from abc import ABC, abstractmethod
@@ -19,14 +18,23 @@ from jaxtyping import Bool, Float64, Int32, Integer
 
 from memrnn.errors import MemrnnError
 
+Group = Integer[np.ndarray, "count length"]
+"""Strings of one length."""
+LogProbabilities = Float64[np.ndarray, " count"]
+"""One number per string, in nats."""
+NextSymbol = Float64[np.ndarray, "count length+1 outputs"]
+"""Distributions of the next symbol after every prefix; outputs are the symbols, then EOS."""
+Determined = Bool[np.ndarray, "count length+1"]
+"""Whether every prefix has exactly one possible next symbol."""
+
 
 class Language(ABC):
     """A formal language with an exact distribution over its strings of each length.
 
     Attributes:
-        name: The name under which `get_language` finds it, parameters included.
-        symbols: The display name of every symbol, by id.
-        revision: Grows when the same name and options mean another language than before.
+        name: the name under which `get_language` finds it, parameters included.
+        symbols: the display name of every symbol, by id.
+        revision: grows when the same name and options mean another language than before.
     """
 
     name: str
@@ -53,46 +61,33 @@ class Language(ABC):
         """Draws independent strings from p(w | length).
 
         Raises:
-            MemrnnError: If the length is not valid.
+            MemrnnError: if the length is not valid; so do all methods below.
         """
 
     @abstractmethod
-    def log_probabilities(
-        self, strings: Integer[np.ndarray, "count length"]
-    ) -> Float64[np.ndarray, " count"]:
-        """Natural logarithm of p(w | |w|) of every string; -inf outside the language."""
+    def log_probabilities(self, strings: Group) -> LogProbabilities:
+        """log p(w | |w|) of every string, in nats; -inf outside the language."""
 
     @abstractmethod
     def entropy(self, length: int) -> float:
-        """Entropy of p(w | length) in nats.
-
-        Raises:
-            MemrnnError: If the length is not valid.
-        """
+        """Entropy of p(w | length), in nats."""
 
     @abstractmethod
-    def next_symbol_probabilities(
-        self, strings: Integer[np.ndarray, "count length"], lengths: Sequence[int]
-    ) -> Float64[np.ndarray, "count length+1 outputs"]:
+    def next_symbol_probabilities(self, strings: Group, lengths: Sequence[int]) -> NextSymbol:
         """The exact Bayes distribution of the next symbol when the length is uniform over a set.
 
             p(a | w_1..w_t)  proportional to  sum over n in lengths of p(w_1..w_t a is a prefix | n)
 
         where a is a symbol or EOS. After a prefix of probability zero the distribution is defined
-        as uniform over the S + 1 outputs. Strings need not belong to the language.
+        as uniform over the S + 1 outputs.
 
         Args:
-            strings: A group of strings.
-            lengths: The lengths still possible before the first symbol, each valid.
-
-        Raises:
-            MemrnnError: If a length is not valid.
+            strings: need not belong to the language.
+            lengths: the lengths possible before the first symbol, each valid.
         """
 
     @abstractmethod
-    def determined(
-        self, strings: Integer[np.ndarray, "count length"]
-    ) -> Bool[np.ndarray, "count length+1"]:
+    def determined(self, strings: Group) -> Determined:
         """Where the prefix leaves exactly one possible next symbol, EOS counted as a symbol.
 
         Judged by the language alone, over strings of all lengths, so that no distribution enters.
@@ -105,57 +100,51 @@ class Language(ABC):
 
         Row a < S counts what follows symbol a, row S what begins the string; column S is EOS. The
         entries sum to length + 1.
-
-        Raises:
-            MemrnnError: If the length is not valid.
         """
 
     @property
     def eos(self) -> int:
-        """The id of the end-of-string symbol, one past the last symbol."""
+        """The id of the end-of-string symbol, which is the number of symbols."""
         return len(self.symbols)
 
     def log_probability(self, string: Integer[np.ndarray, " length"]) -> float:
-        """Natural logarithm of p(w | |w|); -inf for a string outside the language."""
+        """log p(w | |w|) of one string, in nats; -inf outside the language."""
         return float(self.log_probabilities(string[None])[0])
 
     def contains(self, string: Integer[np.ndarray, " length"]) -> bool:
         """Whether the string belongs to the language."""
         return self.log_probability(string) > -np.inf
 
+    @property
+    def separator(self) -> str:
+        """What stands between symbols in text: a space where a symbol has several characters."""
+        return "" if all(len(symbol) == 1 for symbol in self.symbols) else " "
+
     def encode(self, text: str) -> Int32[np.ndarray, " length"]:
         """Turns text into symbol ids; the inverse of `decode`.
 
         Raises:
-            MemrnnError: If the text holds something that is not a symbol.
+            MemrnnError: if the text holds something that is not a symbol.
         """
         ids = {symbol: i for i, symbol in enumerate(self.symbols)}
-        pieces = list(text) if self._single_characters else text.split()
+        pieces = text.split() if self.separator else list(text)
         for piece in pieces:
             if piece not in ids:
                 raise MemrnnError(
                     f"{piece!r} is not a symbol of {self.name}; "
-                    f"write its symbols {self._separator.join(self.symbols)!r} only."
+                    f"write its symbols {self.separator.join(self.symbols)!r} only."
                 )
         return np.array([ids[piece] for piece in pieces], dtype=np.int32)
 
     def decode(self, string: Integer[np.ndarray, " length"]) -> str:
-        """Turns symbol ids into text, with spaces only where a symbol has several characters.
+        """Turns symbol ids into text.
 
         Raises:
-            MemrnnError: If an id is not that of a symbol; EOS is none.
+            MemrnnError: if an id is not that of a symbol; EOS is none.
         """
         for i in string:
             if not 0 <= i < self.eos:
                 raise MemrnnError(
                     f"{int(i)} is not a symbol id of {self.name}; use ids from 0 to {self.eos - 1}."
                 )
-        return self._separator.join(self.symbols[i] for i in string)
-
-    @property
-    def _single_characters(self) -> bool:
-        return all(len(symbol) == 1 for symbol in self.symbols)
-
-    @property
-    def _separator(self) -> str:
-        return "" if self._single_characters else " "
+        return self.separator.join(self.symbols[i] for i in string)

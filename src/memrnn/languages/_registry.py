@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 
 from memrnn.errors import MemrnnError
-from memrnn.languages._behaviour import language_behaviour
+from memrnn.languages._checks import language_behaviour
 from memrnn.languages._language import Language
 from memrnn.runtime.sources import definition_of, is_built_in
 
@@ -14,15 +14,15 @@ _FACTORIES: dict[str, Callable[..., Language]] = {}
 def register_language(name: str, factory: Callable[..., Language]) -> None:
     """Makes a language known to `get_language`.
 
-    Args:
-        name: Its name, without parameters.
-        factory: Builds it. Its parameters, all whole numbers with defaults, can be given by name:
-            `name:k=5`.
-
     Registering the same again changes nothing, as when a file is imported twice.
 
+    Args:
+        name: its name, without parameters.
+        factory: builds it. Its parameters, all whole numbers with defaults, can be given by name:
+            `name:k=5`.
+
     Raises:
-        MemrnnError: If another language has the name, or if the name is empty or holds a colon,
+        MemrnnError: if another language has the name, or if the name is empty or holds a colon,
             comma, slash or space.
     """
     if not name or any(character in name for character in ":,/ "):
@@ -31,12 +31,10 @@ def register_language(name: str, factory: Callable[..., Language]) -> None:
         )
     if not is_built_in(factory):
         definition_of(factory)  # read now, before the file is edited
-    if name not in _FACTORIES:
-        _FACTORIES[name] = factory
-    elif not _same(_FACTORIES[name], factory):
+    if not _same(_FACTORIES.setdefault(name, factory), factory):
         raise MemrnnError(
-            f"There is a language named {name} already, with another meaning; choose another name, "
-            "or start a new process."
+            f"There is a language named {name} already, with another definition; choose another "
+            "name, or start a new process."
         )
 
 
@@ -54,7 +52,7 @@ def get_language(name: str) -> Language:
     ('0', '1', '2', '#')
 
     Raises:
-        MemrnnError: If there is no such language, or no such parameter or value.
+        MemrnnError: if there is no such language, or no such parameter or value.
     """
     factory, parameters = _parse(name)
     try:
@@ -64,11 +62,7 @@ def get_language(name: str) -> Language:
 
 
 def language_factory(name: str) -> Callable[..., Language]:
-    """What was registered to build the language of a name.
-
-    Raises:
-        MemrnnError: As `get_language`.
-    """
+    """What was registered to build the language of a name; raises as `get_language`."""
     return _parse(name)[0]
 
 
@@ -82,18 +76,17 @@ def canonical_language_name(name: str) -> str:
     'marked-copy'
 
     Raises:
-        MemrnnError: As `get_language`.
+        MemrnnError: as `get_language`.
     """
     get_language(name)
     factory, given = _parse(name)
     first = next(other for other, known in _FACTORIES.items() if known is factory)
-    parameters = inspect.signature(factory).parameters
-    kept = [
+    settings = [
         f"{key}={given[key]}"
-        for key, parameter in parameters.items()
+        for key, parameter in inspect.signature(factory).parameters.items()
         if key in given and given[key] != parameter.default
     ]
-    return f"{first}:{','.join(kept)}" if kept else first
+    return f"{first}:{','.join(settings)}" if settings else first
 
 
 def _parse(name: str) -> tuple[Callable[..., Language], dict[str, int]]:
@@ -104,33 +97,29 @@ def _parse(name: str) -> tuple[Callable[..., Language], dict[str, int]]:
             f"There is no language named {base!r}; choose one of {', '.join(_FACTORIES)}."
         )
     factory = _FACTORIES[base]
-    parameters: dict[str, int] = {}
+    allowed = tuple(inspect.signature(factory).parameters)
+    given: dict[str, int] = {}
     for setting in settings.split(",") if colon else ():
         key, _, value = setting.partition("=")
-        allowed = tuple(inspect.signature(factory).parameters)
-        if key not in allowed or key in parameters:
-            raise MemrnnError(f"{setting!r} is not a parameter of {base}; {_usage(base, allowed)}.")
+        if key not in allowed or key in given:
+            example = f"write {base}:{','.join(f'{key}=NUMBER' for key in allowed)}"
+            usage = example if allowed else "it takes none"
+            raise MemrnnError(f"{setting!r} is not a parameter of {base}; {usage}.")
         if not value.removeprefix("-").isdecimal():
             raise MemrnnError(
                 f"The parameter {key} of {base} cannot be {value!r}; give a whole number."
             )
-        parameters[key] = int(value)
-    return factory, parameters
+        given[key] = int(value)
+    return factory, given
 
 
-def _same(one: Callable[..., Language], other: Callable[..., Language]) -> bool:
+def _same(first: Callable[..., Language], second: Callable[..., Language]) -> bool:
     """Whether two factories build the same: equal sources, and equal results by default.
 
     Equal sources do not suffice, since functions made in a loop differ in what they enclose.
     """
-    if one is other:
+    if first is second:
         return True
-    if definition_of(one) != definition_of(other):
+    if definition_of(first) != definition_of(second):
         return False
-    return language_behaviour(one()) == language_behaviour(other())
-
-
-def _usage(base: str, allowed: tuple[str, ...]) -> str:
-    if not allowed:
-        return "it takes none"
-    return f"write {base}:{','.join(f'{key}=NUMBER' for key in allowed)}"
+    return language_behaviour(first()) == language_behaviour(second())

@@ -2,7 +2,7 @@
 
 With N symbols in the word, p(w | n) is k^-N. Given N, a prefix of t symbols
 
-    t <  N   lies in the head: probability k^-t, and the next symbol is free (or the run's),
+    t <  N   lies in the head: probability k^-t, and the next symbol is free (or the repeat's),
     t >= N   has probability k^-N if it agrees with the tail that its first N symbols dictate,
              else 0; the tail, or EOS at its end, also dictates the next symbol.
 
@@ -15,25 +15,25 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int, Int32, Integer
+from jaxtyping import Float64, Int, Int32
 
 from memrnn.errors import MemrnnError
-from memrnn.languages._language import Language
-from memrnn.languages._template import Marker, Repeat, Template, Word
+from memrnn.languages._language import Determined, Group, Language, LogProbabilities, NextSymbol
+from memrnn.languages._template import Repeat, Segment, Template, Word
 
 
 @final
 @dataclass(frozen=True)
 class TemplateLanguage(Language):
-    """A language made of a template.
+    """A language made of a template; a word of N symbols is uniform over all.
 
     Args:
-        name: The name, parameters included.
-        symbols: The display name of every symbol, by id.
-        template: The shape of the strings.
+        name: the name, parameters included.
+        symbols: the display name of every symbol, by id.
+        template: the shape of the strings.
 
     Raises:
-        MemrnnError: If the template has another number of symbols.
+        MemrnnError: if the template has another number of symbols.
     """
 
     name: str
@@ -49,46 +49,34 @@ class TemplateLanguage(Language):
 
     @property
     def has_determined_symbols(self) -> bool:
-        """Whether any prefix of any string leaves exactly one possible next symbol.
-
-        Where the word has a choice of symbols, no prefix does that may still lie in the head, that
-        is, none that holds word symbols only. Where there is one string a length, only a template
-        of a single run leaves two symbols everywhere.
-        """
+        # Where the word has a choice of symbols, no prefix determines one that may still lie in the
+        # head, that is, none of word symbols only. Where there is one string per length, only a
+        # template of a single repeat leaves two symbols everywhere.
         if self.template.word_symbols > 1:
             return len(self.symbols) > self.template.word_symbols
-        return len(self.template.parts) > 1
+        return len(self.template.segments) > 1
 
     def describe(self) -> str:
-        """One line for people: the shape of the strings, their alphabet and their lengths."""
-        shape = " ".join(self._describe_part(part) for part in self.template.parts)
+        shape = " ".join(self._describe_segment(segment) for segment in self.template.segments)
         line = f"{shape}, N >= 0; lengths {self._describe_lengths()}"
-        if self.template.has_run_head:
+        if not self.template.has_word:
             return line
         word = self.symbols[: self.template.word_symbols]
         shown = word if len(word) <= 4 else (word[0], word[1], "...", word[-1])
         return f"{line}; w in {{{', '.join(shown)}}}^N"
 
     def valid(self, length: int) -> bool:
-        """Whether the language has a string of this length."""
         rest = length - self.template.markers
         return rest >= 0 and rest % self.template.blocks == 0
 
     def sample(
         self, length: int, count: int, rng: np.random.Generator
     ) -> Int32[np.ndarray, "{count} {length}"]:
-        """Draws independent strings, uniform among those of the length.
-
-        Raises:
-            MemrnnError: If the length is not valid.
-        """
         shape = (count, self._repeats(length))
         words = rng.integers(self.template.word_symbols, size=shape, dtype=np.int32)
         return self.template.strings_of(words)
 
-    def log_probabilities(
-        self, strings: Integer[np.ndarray, "count length"]
-    ) -> Float64[np.ndarray, " count"]:
+    def log_probabilities(self, strings: Group) -> LogProbabilities:
         """-N log k for strings of the language, -inf for others; nats."""
         count, length = strings.shape
         if not self.valid(length):
@@ -99,24 +87,15 @@ class TemplateLanguage(Language):
         return np.where(member, -self.entropy(length), -np.inf)
 
     def entropy(self, length: int) -> float:
-        """N log k, in nats.
-
-        Raises:
-            MemrnnError: If the length is not valid.
-        """
+        """N log k, in nats."""
         return self._repeats(length) * math.log(self.template.word_symbols)
 
-    def next_symbol_probabilities(
-        self, strings: Integer[np.ndarray, "count length"], lengths: Sequence[int]
-    ) -> Float64[np.ndarray, "count length+1 outputs"]:
-        """The exact Bayes distribution of the next symbol when the length is uniform over a set.
+    def next_symbol_probabilities(self, strings: Group, lengths: Sequence[int]) -> NextSymbol:
+        """As `Language.next_symbol_probabilities`.
 
         The weights after each prefix are taken relative to the largest, which is that of the
         smallest N whose tail agrees. So no length is too long; only a probability below the
-        smallest float64 reads 0. Uniform after a prefix of probability zero.
-
-        Raises:
-            MemrnnError: If a length is not valid.
+        smallest float64 reads 0.
         """
         count, length = strings.shape
         candidates = sorted({self._repeats(n) for n in lengths})
@@ -139,18 +118,15 @@ class TemplateLanguage(Language):
         head = longer * in_head * self._word_probability(excess)
         weights[..., self.template.head_symbols] += head[..., None] / self.template.word_symbols
 
-        total = weights.sum(axis=-1)
-        weights[total == 0] = 1.0
+        weights[weights.sum(axis=-1) == 0] = 1.0
         weights /= weights.sum(axis=-1, keepdims=True)
         return weights
 
-    def determined(
-        self, strings: Integer[np.ndarray, "count length"]
-    ) -> Bool[np.ndarray, "count length+1"]:
-        """Where the prefix leaves exactly one possible next symbol, EOS counted as a symbol.
+    def determined(self, strings: Group) -> Determined:
+        """As `Language.determined`.
 
-        At the positions asked for, all N beyond the strings' length look alike (still in the head),
-        so finitely many N stand for all.
+        All N beyond the strings' length look alike, since every position lies in their head, so
+        finitely many N stand for all.
         """
         length = strings.shape[1]
         head_lengths = self.template.head_lengths(strings)
@@ -169,12 +145,9 @@ class TemplateLanguage(Language):
         return (only >= 0) & ~several
 
     def transition_counts(self, length: int) -> Float64[np.ndarray, "outputs outputs"]:
-        """Expected counts of adjacent pairs in a string drawn uniformly from those of the length.
+        """As `Language.transition_counts`.
 
         A pair of word symbols is uniform over k^2 pairs, or over k if both copy the same one.
-
-        Raises:
-            MemrnnError: If the length is not valid.
         """
         source, offset = self.template.layout(self._repeats(length))
         source, offset = np.append(-1, source), np.append(self.eos, offset)
@@ -187,11 +160,12 @@ class TemplateLanguage(Language):
             left_copied, left, right_copied, right, is_tied = kind
             lefts = left + word if left_copied else np.array([left])
             rights = right + word if right_copied else np.array([right])
-            cells = (lefts, rights) if is_tied else np.ix_(lefts, rights)
-            counts[cells] += times / counts[cells].size
+            pairs = (lefts, rights) if is_tied else np.ix_(lefts, rights)
+            counts[pairs] += times / counts[pairs].size
         return counts
 
     def _repeats(self, length: int) -> int:
+        """N of strings of this length."""
         if not self.valid(length):
             raise MemrnnError(
                 f"{self.name} has no string of length {length}; "
@@ -205,12 +179,12 @@ class TemplateLanguage(Language):
         """k^-N."""
         return np.exp(-math.log(self.template.word_symbols) * repeats)
 
-    def _describe_part(self, part: Word | Repeat | Marker) -> str:
-        if isinstance(part, Word):
-            word = "w^R" if part.reverse else "w"
-            return f"φ({word})" if part.shift else word
-        symbol = self.symbols[part.symbol]
-        return f"{symbol}^N" if isinstance(part, Repeat) else symbol
+    def _describe_segment(self, segment: Segment) -> str:
+        if isinstance(segment, Word):
+            word = "w^R" if segment.reverse else "w"
+            return f"φ({word})" if segment.shift else word
+        symbol = self.symbols[segment.symbol]
+        return f"{symbol}^N" if isinstance(segment, Repeat) else symbol
 
     def _describe_lengths(self) -> str:
         markers = f" + {self.template.markers}" if self.template.markers else ""

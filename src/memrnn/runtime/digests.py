@@ -55,14 +55,14 @@ def coarse(values: np.ndarray, places: int) -> list[str]:
     finite = np.isfinite(flat)
     flat = np.where(finite, flat, 0.0)
     size = math.sqrt(np.mean(flat**2)) if flat.size else 0.0
-    said = [str(flat.size), str(int(np.sum(~finite)))]
+    counts = [str(flat.size), str(int(np.sum(~finite)))]
     if size < 1e-6:
-        return [*said, "0"]
+        return [*counts, "0"]
     weights = np.random.default_rng(0).uniform(-1, 1, (2, flat.size))
     sums = weights @ flat / (size * math.sqrt(flat.size))
     # Adding 0.0 turns -0.0 into 0.0.
     rounded = [f"{round(p, places) + 0.0:.{places}f}" for p in sums.tolist()]
-    return [*said, f"{size:.{places - 1}e}", *rounded]
+    return [*counts, f"{size:.{places - 1}e}", *rounded]
 
 
 def _check_keys(value: Any) -> None:

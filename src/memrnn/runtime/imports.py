@@ -22,9 +22,10 @@ _LOCK = threading.RLock()
 def import_files(entries: Sequence[str]) -> None:
     """Imports modules, and files by their path, each once per process.
 
-    A file counts as imported if a file of the same name and meaning was: a copy is not imported
-    beside its original, and the script that runs (`__main__`) is not imported again. A file may
-    import modules beside it: while it is imported, its folder comes first on `sys.path`.
+    A file counts as imported if a file of the same name and content (see
+    `memrnn.runtime.sources.file_digest`) was: a copy is not imported beside its original, and the
+    script that runs (`__main__`) is not imported again. A file may import modules beside it: while
+    it is imported, its folder comes first on `sys.path`.
 
     Args:
         entries: paths that end in `.py`, and names of modules.
@@ -46,8 +47,8 @@ def copy_imports(entries: Sequence[str], folder: Path) -> tuple[str, ...]:
     """Copies files and the local modules that they import into a folder, which then needs no other.
 
     The copy of `mine.py` is `FOLDER/imports/mine/mine.py`, with its local modules beside it (see
-    `memrnn.runtime.sources.local_files`). A copy with the same meaning is refreshed, since comments
-    may differ. A module given by name is not copied. Files that are not Python are not copied.
+    `memrnn.runtime.sources.local_files`). A copy that differs in comments only is refreshed. A
+    module given by name is not copied, nor are files that are not Python.
 
     Args:
         entries: as for `import_files`. A file in the copy itself stays where it is.
@@ -57,30 +58,27 @@ def copy_imports(entries: Sequence[str], folder: Path) -> tuple[str, ...]:
 
     Raises:
         MemrnnError: if a file does not exist, if two files have one name, or if the folder has a
-            copy with another meaning. Then nothing is written.
+            copy with other content. Then nothing is written.
         OSError: if a file cannot be read or written.
     """
     sources = {entry: _existing(entry) for entry in entries if entry.endswith(".py")}
-    by_name: dict[str, Path] = {}
-    for path in sources.values():
-        if by_name.setdefault(path.name, path) != path:
+    copies: dict[Path, Path] = {}
+    for source in sources.values():
+        copy = Path(IMPORTS_FOLDER) / source.stem / source.name
+        if copies.setdefault(copy, source) != source:
             raise MemrnnError(
-                f"imports: {by_name[path.name]} and {path} have one name; rename one of them."
+                f"imports: {copies[copy]} and {source} have one name; rename one of them."
             )
-    places = {
-        entry: Path(IMPORTS_FOLDER) / path.stem / path.name for entry, path in sources.items()
-    }
-    for entry, place in places.items():
-        copy = folder / place
-        if copy.is_file() and file_digest(copy) != file_digest(sources[entry]):
+        if (folder / copy).is_file() and not _same(folder / copy, source):
             raise MemrnnError(
-                f"imports: {sources[entry]} has another meaning than {copy}, with which the "
-                f"runs in {folder} were made; give another folder, or undo the change."
+                f"imports: {source} differs from {folder / copy}, with which the runs in {folder} "
+                "were made; give another folder, or undo the change."
             )
-    for entry, place in places.items():
-        for name, path in local_files(sources[entry]).items():
-            _copy(path, (folder / place).parent / name)
-    return tuple(places[entry].as_posix() if entry in places else entry for entry in entries)
+    for copy, source in copies.items():
+        for name, path in local_files(source).items():
+            _copy(path, (folder / copy).parent / name)
+    relative = {source: copy.as_posix() for copy, source in copies.items()}
+    return tuple(relative[sources[entry]] if entry in sources else entry for entry in entries)
 
 
 def _existing(entry: str) -> Path:
@@ -92,10 +90,9 @@ def _existing(entry: str) -> Path:
 
 def _copy(source: Path, target: Path) -> None:
     text = source.read_bytes()
-    if target.is_file() and target.read_bytes() == text:
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(target, text)
+    if not target.is_file() or target.read_bytes() != text:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(target, text)
 
 
 def _import_module(name: str) -> None:
@@ -112,7 +109,8 @@ def _import_module(name: str) -> None:
 
 
 def _import_file(path: Path) -> None:
-    if _is_main(path):
+    main = getattr(sys.modules["__main__"], "__file__", None)
+    if main is not None and Path(main).name == path.name and _same(Path(main), path):
         return
     name = f"memrnn_import_{digest([path.name, file_digest(path)])}"
     if name in sys.modules:
@@ -130,16 +128,10 @@ def _import_file(path: Path) -> None:
         raise
 
 
-def _is_main(path: Path) -> bool:
-    main = getattr(sys.modules["__main__"], "__file__", None)
-    return main is not None and Path(main).name == path.name and _same(Path(main), path)
-
-
 def _check_local_modules(path: Path) -> None:
     """Refuses a local module that would be taken from elsewhere, since its name is in use."""
     for relative, file in local_files(path).items():
-        parts = Path(relative).with_suffix("").parts
-        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        name = relative.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         loaded = sys.modules.get(name)
         if file == path or loaded is None:
             continue
@@ -151,11 +143,11 @@ def _check_local_modules(path: Path) -> None:
             )
 
 
-def _same(one: Path, other: Path) -> bool:
-    """Whether two files have the same meaning."""
-    if one.resolve() == other.resolve():
+def _same(first: Path, second: Path) -> bool:
+    """Whether two files are one, or equal but for comments."""
+    if first.resolve() == second.resolve():
         return True
-    return one.suffix == ".py" and one.is_file() and file_digest(one) == file_digest(other)
+    return first.suffix == ".py" and first.is_file() and file_digest(first) == file_digest(second)
 
 
 @contextmanager

@@ -20,18 +20,16 @@ def parse_range(text: str, kind: type = int) -> tuple[Any, Any]:
     Raises:
         MemrnnError: if it is not two numbers in order.
     """
-    low, colon, high = text.partition(":")
     try:
-        bounds = kind(low), kind(high)
+        low, high = map(kind, text.split(":"))
     except ValueError:
-        colon = ""
-        bounds = (0, 0)
-    if not colon:
         example = "40:100" if kind is int else "0.0005:0.01"
-        raise MemrnnError(f"{text!r} is not a range; write LOW:HIGH, for instance {example}.")
-    if bounds[0] > bounds[1]:
+        raise MemrnnError(
+            f"{text!r} is not a range; write LOW:HIGH, for instance {example}."
+        ) from None
+    if low > high:
         raise MemrnnError(f"The range {text} is empty; the smaller number comes first.")
-    return bounds
+    return low, high
 
 
 def format_range(bounds: tuple[Any, Any]) -> str:
@@ -74,21 +72,18 @@ def from_json(kind: type[T], values: Any, what: str) -> T:
     """
     if not isinstance(values, Mapping):
         raise MemrnnError(f"{what} must be a table of keys and values.")
-    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
-    known = [one.name for one in fields]
-    if unknown := [key for key in values if key not in known]:
-        raise MemrnnError(f"{what} has no key {unknown[0]!r}; its keys are {', '.join(known)}.")
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if unknown := [key for key in values if key not in fields]:
+        raise MemrnnError(f"{what} has no key {unknown[0]!r}; its keys are {', '.join(fields)}.")
     missing = [
-        one.name
-        for one in fields
-        if one.default is dataclasses.MISSING
-        and one.default_factory is dataclasses.MISSING
-        and one.name not in values
+        name
+        for name, field in fields.items()
+        if field.default is field.default_factory is dataclasses.MISSING and name not in values
     ]
     if missing:
         raise MemrnnError(f"{what} needs a value for {', '.join(missing)}.")
     hints = typing.get_type_hints(kind)
-    plain = {name: _ranges(value, hints[name]) for name, value in values.items()}
+    plain = {name: _parse_ranges(value, hints[name]) for name, value in values.items()}
     try:
         return msgspec.convert(plain, kind)
     except MemrnnError:
@@ -96,11 +91,11 @@ def from_json(kind: type[T], values: Any, what: str) -> T:
     except msgspec.ValidationError as error:
         if isinstance(error.__cause__, MemrnnError):
             raise error.__cause__ from None
-        said, _, where = str(error).partition(" - at `$.")
-        raise MemrnnError(f"{what}: {said} in {where.rstrip('`')}.") from error
+        message, _, path = str(error).partition(" - at `$.")
+        raise MemrnnError(f"{what}: {message} in {path.rstrip('`')}.") from error
 
 
-def _ranges(value: Any, hint: Any) -> Any:
+def _parse_ranges(value: Any, hint: Any) -> Any:
     """Texts of ranges as pairs, where the type of the field is a pair or a tuple of pairs."""
     kinds = typing.get_args(hint)
     if typing.get_origin(hint) is not tuple:
@@ -108,5 +103,5 @@ def _ranges(value: Any, hint: Any) -> Any:
     if isinstance(value, str) and len(kinds) == 2 and kinds[0] in (int, float):
         return parse_range(value, kinds[0])
     if isinstance(value, list | tuple) and kinds[-1] is Ellipsis:
-        return [_ranges(one, kinds[0]) for one in value]
+        return [_parse_ranges(item, kinds[0]) for item in value]
     return value

@@ -1,4 +1,4 @@
-"""What a Python file says: its syntax tree and those of the local modules that it imports.
+"""Digests of what Python files define: their syntax trees and those of local modules they import.
 
 Comments, docstrings and formatting do not count. A module is local if its file lies in the
 folder of the importing program or below it.
@@ -20,32 +20,31 @@ from memrnn.runtime.digests import digest
 
 _PACKAGE = __name__.partition(".")[0]
 _WITHOUT_MEANING = frozenset({"ctx", "kind", "type_comment"})
+_DEFINITIONS: WeakKeyDictionary[Any, str | None] = WeakKeyDictionary()
 
 
 def local_files(file: Path) -> dict[str, Path]:
-    """A file and the local modules that it imports, directly or not.
+    """A file and the local modules that it imports, directly or not, by sorted relative paths.
 
     An import is found wherever it stands in the syntax tree, also in a function. A module that is
     imported by a computed name is not found.
-
-    Returns:
-        The files by their path relative to the folder of `file`, in sorted order.
 
     Raises:
         SyntaxError: if a file is not Python.
         OSError: if a file cannot be read.
     """
     folder = file.resolve().parent
-    found: dict[str, Path] = {}
-    waiting = [folder / file.name]
-    while waiting:
-        path = waiting.pop()
+    files: dict[str, Path] = {}
+    pending = [folder / file.name]
+    while pending:
+        path = pending.pop()
         name = path.relative_to(folder).as_posix()
-        if name in found:
+        if name in files:
             continue
-        found[name] = path
-        waiting += _imported(path, folder)
-    return dict(sorted(found.items()))
+        files[name] = path
+        for module, roots in _imports(path, folder):
+            pending += [local for local in _resolve(module, roots) if local.is_relative_to(folder)]
+    return dict(sorted(files.items()))
 
 
 def file_digest(file: Path) -> str:
@@ -64,16 +63,7 @@ def file_digest(file: Path) -> str:
 
 def is_built_in(thing: Any) -> bool:
     """Whether a class or function is part of memrnn."""
-    return module_name(thing).partition(".")[0] == _PACKAGE
-
-
-def module_name(thing: Any) -> str:
-    """The module in which a class or function was defined; of any other callable, its class'."""
-    named = thing if inspect.isclass(thing) or inspect.isroutine(thing) else type(thing)
-    return str(named.__module__)
-
-
-_DEFINITIONS: WeakKeyDictionary[Any, str | None] = WeakKeyDictionary()
+    return str(_named(thing).__module__).partition(".")[0] == _PACKAGE
 
 
 def definition_of(thing: Any) -> str | None:
@@ -87,48 +77,39 @@ def definition_of(thing: Any) -> str | None:
     edited later does not change what the running process computes.
     """
     try:
-        if thing in _DEFINITIONS:
-            return _DEFINITIONS[thing]
+        if thing not in _DEFINITIONS:
+            _DEFINITIONS[thing] = _read_definition(thing)
+        return _DEFINITIONS[thing]
     except TypeError:  # neither weakly referable nor hashable: read each time
         return _read_definition(thing)
-    _DEFINITIONS[thing] = _read_definition(thing)
-    return _DEFINITIONS[thing]
+
+
+def _named(thing: Any) -> Any:
+    """A class or function itself, of any other callable its class."""
+    return thing if inspect.isclass(thing) or inspect.isroutine(thing) else type(thing)
 
 
 def _read_definition(thing: Any) -> str | None:
     if isinstance(thing, functools.partial):
         inner = definition_of(thing.func)
         return inner and digest([inner, repr(thing.args), repr(sorted(thing.keywords.items()))])
-    if not (inspect.isclass(thing) or inspect.isroutine(thing)):
-        thing = type(thing)
-    file = _file_of(thing)
-    name = str(thing.__qualname__)
-    if file is not None:
-        return digest([name, file_digest(file)])
-    sources = [_own_source(one) for one in _without_file(thing)]
-    known = [source for source in sources if source is not None]
-    return digest([name, known]) if known else None
+    thing = _named(thing)
+    if file := _file_of(thing):
+        return digest([thing.__qualname__, file_digest(file)])
+    bases = thing.__mro__[1:] if inspect.isclass(thing) else ()
+    in_notebook = [base for base in bases if base.__module__ == "__main__" and not _file_of(base)]
+    sources = [source for each in (thing, *in_notebook) if (source := _own_source(each))]
+    return digest([thing.__qualname__, sources]) if sources else None
 
 
 def _file_of(thing: Any) -> Path | None:
     file = getattr(sys.modules.get(thing.__module__), "__file__", None)
-    # `exec` in a module names that module, yet the code is not in its file.
-    if file is None or not file.endswith(".py") or not Path(file).is_file():
-        return None
     code = getattr(inspect.unwrap(thing), "__code__", None)
-    if code is not None and code.co_filename.startswith("<"):
+    # `exec` in a module names that module, yet the code is not in its file.
+    executed = code is not None and code.co_filename.startswith("<")
+    if executed or file is None or not file.endswith(".py") or not Path(file).is_file():
         return None
     return Path(file)
-
-
-def _without_file(thing: Any) -> list[Any]:
-    if not inspect.isclass(thing):
-        return [thing]
-    return [one for one in thing.__mro__ if one is thing or _is_loose(one)]
-
-
-def _is_loose(kind: type) -> bool:
-    return kind.__module__ == "__main__" and _file_of(kind) is None
 
 
 def _own_source(thing: Any) -> str | None:
@@ -145,14 +126,13 @@ def _own_source(thing: Any) -> str | None:
     except (OSError, TypeError):
         if not inspect.isclass(thing):
             return None
-    functions = sorted(
-        (name, value)
+    functions = {
+        name: _own_source(value)
         for name, value in vars(thing).items()
         # What a decorator puts there, such as `__replace__` of dataclasses, is not the class's own.
         if inspect.isfunction(value) and value.__module__ == thing.__module__
-    )
-    parts = {name: _own_source(value) for name, value in functions}
-    return digest(parts) if any(parts.values()) else None
+    }
+    return digest(functions) if any(functions.values()) else None
 
 
 def _parse(path: Path) -> ast.Module:
@@ -160,10 +140,10 @@ def _parse(path: Path) -> ast.Module:
 
 
 def _tree_digest(tree: ast.AST) -> str:
-    return hashlib.sha256(_spell(tree).encode()).hexdigest()[:12]
+    return hashlib.sha256(_to_text(tree).encode()).hexdigest()[:12]
 
 
-def _spell(node: Any) -> str:
+def _to_text(node: Any) -> str:
     """A syntax tree as text that no version of Python changes, unlike `ast.dump`.
 
     Empty fields are left out, since newer versions add fields, and empty pieces of f-strings,
@@ -171,14 +151,14 @@ def _spell(node: Any) -> str:
     out, since they do nothing.
     """
     if isinstance(node, ast.JoinedStr):
-        node = ast.JoinedStr([one for one in node.values if not _is_empty_text(one)])
+        pieces = [piece for piece in node.values if getattr(piece, "value", None) != ""]
+        node = ast.JoinedStr(pieces)
     if isinstance(node, list):
-        kept = [item for item in node if not _does_nothing(item)]
-        return f"[{' '.join(_spell(item) for item in kept)}]"
+        return f"[{' '.join(_to_text(item) for item in node if not _does_nothing(item))}]"
     if not isinstance(node, ast.AST):
         return f"{type(node).__name__}:{node!r}"
     fields = [
-        f"{name}={_spell(value)}"
+        f"{name}={_to_text(value)}"
         for name, value in ast.iter_fields(node)
         if name not in _WITHOUT_MEANING and value is not None and value != []
     ]
@@ -189,37 +169,25 @@ def _does_nothing(node: Any) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
-def _is_empty_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value == ""
+def _imports(path: Path, folder: Path) -> Iterator[tuple[str, list[Path]]]:
+    """Dotted names that a file may import, and where they are looked up.
 
-
-def _imported(path: Path, folder: Path) -> list[Path]:
-    found: list[Path] = []
-    for node in ast.walk(_parse(path)):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                found += _resolve(alias.name, _roots(folder))
-        elif isinstance(node, ast.ImportFrom):
-            roots = [path.parents[node.level - 1]] if node.level else _roots(folder)
-            for name in _candidates(node):
-                found += _resolve(name, roots)
-    return [one for one in found if one.is_relative_to(folder)]
-
-
-def _candidates(node: ast.ImportFrom) -> Iterator[str]:
-    """What `from MODULE import NAME` may import: the module, and each name as a module."""
-    if node.module:
-        yield node.module
-    for alias in node.names:
-        yield f"{node.module}.{alias.name}" if node.module else alias.name
-
-
-def _roots(folder: Path) -> list[Path]:
-    """Where an absolute import is looked up: the folder, and that of the package it is part of."""
+    `from MODULE import NAME` may import the module, and each name as a module.
+    """
+    # An absolute import is looked up in the folder, and in that of the package it is part of.
     top = folder
     while (top / "__init__.py").is_file() and top != top.parent:
         top = top.parent
-    return [folder, top] if top != folder else [folder]
+    absolute = [folder] if top == folder else [folder, top]
+    for node in ast.walk(_parse(path)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, absolute) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            roots = [path.parents[node.level - 1]] if node.level else absolute
+            if node.module:
+                yield node.module, roots
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}" if node.module else alias.name, roots
 
 
 def _resolve(name: str, roots: list[Path]) -> list[Path]:
@@ -227,17 +195,19 @@ def _resolve(name: str, roots: list[Path]) -> list[Path]:
 
     memrnn itself is never local, even where its folder is beside the file.
     """
-    for root in roots if name.partition(".")[0] != _PACKAGE else []:
+    if name.partition(".")[0] == _PACKAGE:
+        return []
+    for root in roots:
         files: list[Path] = []
-        place = root
+        path = root
         for part in name.split("."):
-            place = place / part
-            if (place / "__init__.py").is_file():
-                files.append(place / "__init__.py")
-            elif place.with_name(f"{part}.py").is_file():
-                files.append(place.with_name(f"{part}.py"))
+            path = path / part
+            if (path / "__init__.py").is_file():
+                files.append(path / "__init__.py")
+            elif path.with_name(f"{part}.py").is_file():
+                files.append(path.with_name(f"{part}.py"))
                 break
-            elif not place.is_dir():
+            elif not path.is_dir():
                 break
         if files:
             return files

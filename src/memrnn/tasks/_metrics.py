@@ -15,11 +15,7 @@ Scores = Mapping[str, tuple[AnyArray, AnyArray]]
 
 
 class Total(NamedTuple):
-    """Sums over items, in float64.
-
-    Attributes:
-        numerator, denominator: the value of a metric is a function of their ratio.
-    """
+    """Sums over items, in float64; the value of a metric is a function of their ratio."""
 
     numerator: float
     denominator: float
@@ -31,13 +27,14 @@ Totals = Mapping[str, Total]
 
 @dataclass(frozen=True)
 class Metric:
-    """One number of merit.
+    """A quantity by which networks are compared.
 
     Attributes:
         name: under which scores and tables have it.
         goal: whether smaller (`min`) or larger (`max`) is better.
         scale: `ratio` for numerator / denominator, `exp` for exp(numerator / denominator), as of
             a perplexity, whose numerator counts nats.
+        warning: what readers must know where the value is above 0.
     """
 
     name: str
@@ -77,9 +74,9 @@ class Metric:
 
 def add(totals: Iterable[Totals]) -> dict[str, Total]:
     """The sum of totals, metric by metric."""
-    found: dict[str, Total] = {}
-    for one in totals:
-        for name, (numerator, denominator) in one.items():
-            before = found.get(name, Total(0.0, 0.0))
-            found[name] = Total(before.numerator + numerator, before.denominator + denominator)
-    return found
+    sums: dict[str, Total] = {}
+    for each in totals:
+        for name, (numerator, denominator) in each.items():
+            before = sums.get(name, Total(0.0, 0.0))
+            sums[name] = Total(before.numerator + numerator, before.denominator + denominator)
+    return sums

@@ -17,10 +17,10 @@ def register_task(kind: type[Task]) -> type[Task]:
     Usable as a decorator.
 
     Raises:
-        MemrnnError: if another class has the name.
+        MemrnnError: if another class has the name, or if it is no identifier.
     """
     known = _TASKS.get(kind.name)
-    if known is not None and not _is_again(known, kind):
+    if known is not None and not _is_same(known, kind):
         raise MemrnnError(f"There is a task {kind.name!r} already; choose another name.")
     if not kind.name.isidentifier():
         raise MemrnnError(f"{kind.name!r} cannot name a task; write letters, digits and _ only.")
@@ -28,7 +28,7 @@ def register_task(kind: type[Task]) -> type[Task]:
     return kind
 
 
-def _is_again(known: type[Task], kind: type[Task]) -> bool:
+def _is_same(known: type[Task], kind: type[Task]) -> bool:
     """Whether a class is defined once more, not another one with the same name.
 
     A file that is imported twice, as a script and as an import, defines its class twice; a cell
@@ -67,11 +67,10 @@ def make_task(name: str, options: Mapping[str, Any]) -> Task:
 def parse_task(spec: str, options: Mapping[str, Any] | None = None) -> Task:
     """The task of `NAME` or `NAME:ARGUMENT`; the argument is the value of its first option."""
     name, colon, argument = spec.partition(":")
-    kind = task_class(name)
-    chosen = dict(options or {})
+    options = dict(options or {})
     if colon:
-        first = next(iter(kind.option_names()), None)
-        if first is None or first in chosen:
+        first = next(iter(task_class(name).option_names()), None)
+        if first is None or first in options:
             raise MemrnnError(f"The task {name} takes no argument; write --task {name}.")
-        chosen[first] = argument
-    return make_task(name, chosen)
+        options[first] = argument
+    return make_task(name, options)

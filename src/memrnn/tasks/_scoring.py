@@ -17,14 +17,13 @@ ItemScores = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 def score_set(task: Task, network: Network, evaluation_set: EvaluationSet) -> ItemScores:
     """A network's scores of every item of a set; one compiled program per shape of a batch."""
-    carry, found = task.carry(network), list[Scores]()
+    carry, scores = task.carry(network), list[Scores]()
     traced = Traced.of(task)
     for batch in evaluation_set.batches:
-        following, scores = _score()(traced, network, carry, batch)
-        if evaluation_set.carries:
-            carry = following
-        found.append(scores)
-    return item_scores(evaluation_set, jax.device_get(found))
+        next_carry, batch_scores = _score()(traced, network, carry, batch)
+        carry = next_carry if evaluation_set.carries else carry
+        scores.append(batch_scores)
+    return item_scores(evaluation_set, jax.device_get(scores))
 
 
 @compiled(static_argnums=0)
@@ -35,35 +34,32 @@ def _score(traced: Traced, network: Network, carry: Any, batch: Any) -> tuple[An
 def item_scores(evaluation_set: EvaluationSet, batches: Sequence[Scores]) -> ItemScores:
     """The scores of a set's items from those of its batches' rows, which may lie in any order."""
     count = len(evaluation_set.groups)
-    found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for numbers, scores in zip(evaluation_set.items, batches, strict=True):
-        kept = numbers >= 0
-        for name, parts in scores.items():
-            totals = found.setdefault(name, (np.zeros(count), np.zeros(count)))
-            for total, part in zip(totals, parts, strict=True):
+    totals: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for items, scores in zip(evaluation_set.items, batches, strict=True):
+        counted = items >= 0
+        for name, pair in scores.items():
+            sums = totals.setdefault(name, (np.zeros(count), np.zeros(count)))
+            for item_sums, values in zip(sums, pair, strict=True):
                 # An item may be scored in several pieces, as a long stream is.
-                np.add.at(total, numbers[kept], np.asarray(part, np.float64)[kept])
-    return found
+                np.add.at(item_sums, items[counted], np.asarray(values, np.float64)[counted])
+    return totals
 
 
 def total(scores: Scores) -> dict[str, Total]:
     """Sums over all items."""
     return {
-        name: Total(*(float(np.sum(np.asarray(part, np.float64))) for part in parts))
-        for name, parts in scores.items()
+        name: Total(*(float(np.sum(np.asarray(values, np.float64))) for values in pair))
+        for name, pair in scores.items()
     }
 
 
 def total_by_group(scores: Scores, groups: Sequence[str]) -> Mapping[str, Totals]:
     """Sums over the items of each group, groups in the order in which they first occur."""
-    names = list(dict.fromkeys(groups))
-    numbers = {name: number for number, name in enumerate(names)}
-    place = np.array([numbers[group] for group in groups], np.int64)
-    found: dict[str, dict[str, Total]] = {name: {} for name in names}
-    for metric, parts in scores.items():
-        sums = [np.zeros(len(names)) for _ in parts]
-        for one, part in zip(sums, parts, strict=True):
-            np.add.at(one, place, np.asarray(part, np.float64))
-        for name, numerator, denominator in zip(names, *sums, strict=True):
-            found[name][metric] = Total(float(numerator), float(denominator))
-    return found
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(groups))}
+    index = np.array([numbers[group] for group in groups], np.int64)
+    totals: dict[str, dict[str, Total]] = {name: {} for name in numbers}
+    for metric, pair in scores.items():
+        sums = [np.bincount(index, np.asarray(values, np.float64), len(numbers)) for values in pair]
+        for name, numerator, denominator in zip(numbers, *sums, strict=True):
+            totals[name][metric] = Total(float(numerator), float(denominator))
+    return totals

@@ -5,7 +5,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -58,11 +58,7 @@ class EvaluationSet:
 
 
 def whole_set(batch: Any, groups: Sequence[Any] | np.ndarray) -> EvaluationSet:
-    """An evaluation set of one batch with one item per row.
-
-    Args:
-        groups: the group of each row.
-    """
+    """An evaluation set of one batch with one item per row, whose groups are given."""
     return EvaluationSet([batch], [np.arange(len(groups))], [str(group) for group in groups])
 
 
@@ -73,11 +69,7 @@ def random_order(count: int, seed: int, epoch: int) -> Int[np.ndarray, " count"]
 
 
 class SetDescription(NamedTuple):
-    """An evaluation set as reports name it.
-
-    Attributes:
-        relation: how the set lies to what was trained on; None where nobody can say.
-    """
+    """An evaluation set as reports name it; without a relation where nobody can say."""
 
     name: str
     relation: Relation | None = None
@@ -91,12 +83,8 @@ class TaskDescription:
         spec: `NAME:ARGUMENT`, as the command line takes it.
         title: for tables and figures.
         key: digest of everything that the task's numbers depend on.
-        metrics: every metric of its scores.
-        selection: the metric that schedules training and chooses the best epoch.
-        headline: the metric of tables and figures.
-        sets: its evaluation sets, in order.
-        group_axis: what groups are if they are numbers, as the label of an axis.
-        trained_groups: smallest and largest group trained on.
+        metrics, sets, group_axis, trained_groups: as `Task` has them.
+        selection, headline: names of those metrics.
     """
 
     spec: str
@@ -116,8 +104,7 @@ class TaskDescription:
 class Task(abc.ABC):
     """A sequence task. A task is a frozen dataclass whose fields are its options.
 
-    The first field is the argument of `NAME:ARGUMENT`; every other one has a default. Fields
-    named in `evaluation_options` do not change what is trained.
+    The first field is the argument of `NAME:ARGUMENT`; every other one has a default.
 
     Methods that take `network`, `carry` or `batch` are traced by JAX. None of them may close over
     arrays that differ from one argument to another: runs whose shapes agree share a program.
@@ -128,6 +115,7 @@ class Task(abc.ABC):
     revision: ClassVar[int] = 1
     """Grows when the same options mean something else."""
     evaluation_options: ClassVar[tuple[str, ...]] = ()
+    """Fields that do not change what is trained."""
     metrics: ClassVar[tuple[Metric, ...]]
     """Every metric of its scores."""
     selection: ClassVar[Metric]
@@ -165,24 +153,18 @@ class Task(abc.ABC):
     @property
     def spec(self) -> str:
         """`NAME:ARGUMENT`."""
-        argument = self.argument
-        return self.name if argument is None else f"{self.name}:{argument}"
+        names = self.option_names()
+        return f"{self.name}:{getattr(self, names[0])}" if names else self.name
 
     @property
     def trained_groups(self) -> tuple[float, float] | None:
         """Smallest and largest group trained on, where groups are numbers."""
         return None
 
-    @property
-    def argument(self) -> str | None:
-        """The first field's value."""
-        names = self.option_names()
-        return str(getattr(self, names[0])) if names else None
-
     @classmethod
     def option_names(cls) -> tuple[str, ...]:
         """The names of all options, the argument's first."""
-        return tuple(one.name for one in dataclasses.fields(cls))  # type: ignore[arg-type]
+        return tuple(field.name for field in dataclasses.fields(cls))  # type: ignore[arg-type]
 
     @abc.abstractmethod
     def build(self, model: Model, seed: int) -> Network:
@@ -197,35 +179,25 @@ class Task(abc.ABC):
 
         A pure function of its arguments, on the host. By default the numbers of all updates in
         random order, and the first width.
-
-        Args:
-            data: as `data` gave it for this seed, on the host.
         """
-        del data
         order = random_order(self.updates, seed, epoch)
         return order, np.zeros_like(order)
 
     def batch(self, data: Data, item: Any, width: int) -> Any:
-        """The batch of one update; traced, `width` is static.
-
-        By default number `item` of the first axis of `data.own`.
-        """
-        del width
+        """The batch of an update, by default row `item` of `data.own`; `width` is static."""
         return jax.tree.map(lambda leaf: leaf[item], data.own)
 
     def carry(self, network: Network) -> Any:
         """What is carried from one batch to the next, at the start of an epoch or a set."""
-        del network
         return ()
 
     def loss(
         self, network: Network, carry: Any, batch: Any, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], tuple[Any, Scores]]:
-        """The loss of a batch, and the next carry with the scores of its items.
+        """The loss of a batch, then carry and scores as `score` gives them.
 
         By default the mean over the items of the numerator of `selection`.
         """
-        del key
         carry, scores = self.score(network, carry, batch)
         return jnp.mean(scores[self.selection.name][0]), (carry, scores)
 
@@ -238,11 +210,10 @@ class Task(abc.ABC):
         """The validation set of the run of this seed."""
 
     def validation_reference(self, seed: int) -> Scores:
-        """Scores of the exact distribution on the items of the validation set; may be empty.
+        """Scores of the exact distribution on the validation set; may be empty.
 
-        Only `selection` is read. Restarts are ranked by what they are above it.
+        Restarts are ranked by how far their `selection` is above it.
         """
-        del seed
         return {}
 
     @property
@@ -255,28 +226,19 @@ class Task(abc.ABC):
         """The evaluation set of this name."""
 
     def references(self, name: str) -> Mapping[str, Scores]:
-        """Scores of predictors that need no training on the items of an evaluation set.
-
-        The Bayes-optimal one is named `BAYES`, all others are baselines.
-        """
-        del name
+        """Scores on an evaluation set of `BAYES` and of baselines, which need no training."""
         return {}
 
     def precompute(self, network: Network, tree: Any) -> Any:
-        """`Data.own` or a batch, with what does not depend on the output layer computed once.
-
-        Called where nothing but the output layer is trained.
-        """
-        del network
+        """`Data.own` or a batch, prepared for runs that train the output layer alone."""
         return tree
 
     def check_memory(self, network: Network, *, training: bool, workers: int = 1) -> int:
-        """Raises a MemrnnError if training, or evaluation, does not fit into the memory.
+        """Bytes that states of memories take in training or evaluation; 0 where it is not known.
 
-        Returns:
-            The bytes that states of memories take; 0 where the task does not say.
+        Raises:
+            MemrnnError: if they do not fit into the memory of the machine.
         """
-        del network, training, workers
         return 0
 
     def options(self) -> dict[str, Any]:
@@ -284,21 +246,22 @@ class Task(abc.ABC):
         return to_json(self)
 
     def identity(self) -> dict[str, Any]:
-        """What the trained network depends on: the task's meaning with its training options.
+        """What the trained network depends on: the task with its training options, as JSON.
 
-        What an option named `language` means counts, too. A task that reads anything else, such as
-        a file, adds a digest of it.
+        The identity of the language that an option named `language` names is part of it. A task
+        that reads anything else, such as a file, adds a digest of it.
         """
         options = self.options()
         trained = {name: options[name] for name in options if name not in self.evaluation_options}
-        meaning = identity_of(type(self), self.name, trained)
+        identity = identity_of(type(self), self.name, trained)
         if "language" in options:
-            meaning["language"] = language_identity(options["language"])
-        return meaning
+            identity["language"] = language_identity(options["language"])
+        return identity
 
     def describe(self) -> TaskDescription:
         """What reports need of the task."""
-        evaluated = {name: self.options()[name] for name in self.evaluation_options}
+        options = self.options()
+        evaluated = {name: options[name] for name in self.evaluation_options}
         return TaskDescription(
             self.spec,
             self.title,
@@ -314,32 +277,27 @@ class Task(abc.ABC):
     @property
     def labels(self) -> Sequence[str]:
         """Names of the outputs, for `explain`."""
-        raise MemrnnError(f"The task {self.name} does not support `explain`.")
+        self._refuse_explain()
 
     def encode(self, text: str) -> Int[np.ndarray, " length"]:
         """A sequence of inputs from text, for `explain`."""
-        del text
-        raise MemrnnError(f"The task {self.name} does not support `explain`.")
+        self._refuse_explain()
 
     def targets(self, tokens: Int[np.ndarray, " length"]) -> Int[np.ndarray, " length_plus_1"]:
         """The outputs that are right after 0 ... n inputs of a sequence, for `explain`."""
-        del tokens
-        raise MemrnnError(f"The task {self.name} does not support `explain`.")
+        self._refuse_explain()
 
     def remarks(self, text: str) -> Sequence[str]:
         """What a reader of `explain` should know of this text."""
-        del text
         return ()
+
+    def _refuse_explain(self) -> NoReturn:
+        raise MemrnnError(f"The task {self.name} does not support `explain`.")
 
 
 @dataclass(frozen=True)
 class Traced:
-    """A task as a static argument of compiled programs: equal where programs are.
-
-    Attributes:
-        task: whose methods are traced.
-        kind, program: of the task; what they are compared by.
-    """
+    """A task as a static argument of compiled programs; compared by its class and `program`."""
 
     task: Task = dataclasses.field(compare=False)
     kind: type[Task]

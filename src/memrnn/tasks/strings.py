@@ -13,14 +13,23 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from memrnn.errors import MemrnnError
 from memrnn.languages import Distribution, canonical_language_name, get_language
-from memrnn.languages.predictors import BASELINES, BAYES_OPTIMAL, Predictor, hits, surprisals
+from memrnn.languages.predictors import BASELINES, table_predictor
 from memrnn.nn.memory_limit import check_memory_limit
 from memrnn.nn.models import Model
 from memrnn.nn.network import Network, OneHot
-from memrnn.runtime.options import format_range
+from memrnn.runtime.options import format_range, parse_range
 from memrnn.tasks._metrics import Metric, Scores
-from memrnn.tasks._padding import padded_lengths
-from memrnn.tasks._string_predictions import Batch, HiddenStates, hidden_states, predict
+from memrnn.tasks._string_scores import (
+    ACCURACY,
+    METRICS,
+    PERPLEXITY,
+    Batch,
+    HiddenStates,
+    hidden_states,
+    predict,
+    reference_scores,
+    string_scores,
+)
 from memrnn.tasks._task import (
     BAYES,
     Data,
@@ -35,24 +44,12 @@ from memrnn.tasks._task import (
 EVALUATION_BATCH = 100
 """Strings per batch: the loop over time costs about the same for 10 strings as for 100."""
 
-MOST_KEPT = 2**30
-"""Bytes of hidden states that a run keeps at most; more are computed anew in every epoch."""
+MAX_STATES = 2**30
+"""Bytes of hidden states that `precompute` keeps; more are computed anew in every epoch."""
 
-PERPLEXITY = Metric("perplexity", "min", "exp")
-ACCURACY = Metric("accuracy", "max")
-DETERMINED = Metric("determined_accuracy", "max")
-SEQUENCE = Metric("sequence_accuracy", "max")
-NOT_FINITE = Metric(
-    "not_finite",
-    "min",
-    warning="At so many symbols a logit is not finite; none of them counts as right.",
-)
-UNDERFLOWED = Metric(
-    "underflow_flagged",
-    "min",
-    warning="In so many strings a run of the stack that rounding has removed may matter to the "
-    "readings. Compare with --precision float64.",
-)
+MAX_WIDTHS, WIDTH_DISTANCE = 3, 13
+"""At most 3 padded lengths per range, at least 13 symbols apart. Each is compiled once, and each
+more saves less padding: 3 waste a tenth of the steps on [40, 80]."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +73,7 @@ class Strings(Task):
 
     name: ClassVar[str] = "strings"
     evaluation_options: ClassVar[tuple[str, ...]] = ("length_bins", "samples_per_length")
-    metrics: ClassVar[tuple[Metric, ...]] = (
-        PERPLEXITY,
-        ACCURACY,
-        DETERMINED,
-        SEQUENCE,
-        UNDERFLOWED,
-        NOT_FINITE,
-    )
+    metrics: ClassVar[tuple[Metric, ...]] = METRICS
     selection: ClassVar[Metric] = PERPLEXITY
     headline: ClassVar[Metric] = ACCURACY
     group_axis: ClassVar[str | None] = "String length"
@@ -104,9 +94,8 @@ class Strings(Task):
         object.__setattr__(self, "language", canonical_language_name(self.language))
         if len(set(self.length_bins)) < len(self.length_bins):
             raise MemrnnError("length_bins names a bin twice; name each once.")
-        _ = self.distribution
-        for bounds in self.length_bins:
-            Distribution(self.distribution.language, *bounds)
+        for bounds in (self.train_lengths, *self.length_bins):
+            Distribution(get_language(self.language), *bounds)
 
     @cached_property
     def distribution(self) -> Distribution:
@@ -128,11 +117,7 @@ class Strings(Task):
 
     @property
     def widths(self) -> tuple[int, ...]:
-        return self._widths
-
-    @cached_property
-    def _widths(self) -> tuple[int, ...]:
-        return padded_lengths(self.distribution)
+        return _padded_lengths(self.distribution)
 
     @property
     def program(self) -> Any:
@@ -154,40 +139,19 @@ class Strings(Task):
         return order, np.searchsorted(self.widths, lengths).astype(np.int32)
 
     def batch(self, data: Data, item: Any, width: int) -> Batch:
-        own: Batch = jax.tree.map(lambda leaf: leaf[item], data.own)
+        own: Batch = super().batch(data, item, width)
         lengths = jnp.broadcast_to(own.lengths, own.tokens.shape[0])
         return own._replace(tokens=own.tokens[:, :width], lengths=lengths)
 
     def loss(
         self, network: Network, carry: Any, batch: Batch, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], tuple[Any, Scores]]:
-        del key
         predicted = predict(network, batch)
         scores = {PERPLEXITY.name: (jnp.sum(predicted.nats, axis=0), predicted.symbols)}
         return jnp.sum(predicted.nats) / batch.tokens.shape[0], (carry, scores)
 
     def score(self, network: Network, carry: Any, batch: Batch) -> tuple[Any, Scores]:
-        predicted = predict(network, batch)
-        right, symbols = predicted.right, predicted.symbols
-        one = jnp.ones_like(symbols)
-        columns = [predicted.nats, right, predicted.not_finite]
-        if batch.determined is not None:
-            determined = jnp.asarray(batch.determined).T
-            columns += [determined & right, determined]
-        # One sum over all columns: each of its own would be compiled, and read, on its own.
-        sums = jnp.sum(jnp.stack([column.astype(symbols.dtype) for column in columns]), axis=1)
-        nats, counted, not_finite, *of_determined = sums
-        scores = {
-            PERPLEXITY.name: (nats, symbols),
-            ACCURACY.name: (counted, symbols),
-            NOT_FINITE.name: (not_finite, symbols),
-            UNDERFLOWED.name: (predicted.underflow.astype(symbols.dtype), one),
-        }
-        if of_determined:
-            found, asked = of_determined
-            scores[DETERMINED.name] = (found, asked)
-            scores[SEQUENCE.name] = ((found == asked).astype(symbols.dtype), one)
-        return carry, scores
+        return carry, string_scores(network, batch)
 
     def validation(self, seed: int) -> EvaluationSet:
         _, strings = _draw(self, seed)
@@ -210,49 +174,42 @@ class Strings(Task):
         )
 
     def evaluation_set(self, name: str) -> EvaluationSet:
-        distribution, groups, masks = self._strings(name)
+        distribution, groups, determined = _test_strings(self, name)
+        widths = _padded_lengths(distribution)
+        # As many rows as if every length were valid: languages share programs.
+        most = (distribution.longest - distribution.shortest) // len(widths) + 1
+        size = min(EVALUATION_BATCH, most * self.samples_per_length)
+        lengths = np.concatenate([np.full(len(g), g.shape[1], np.int32) for g in groups])
+        tokens = _pad(groups, widths[-1])
+        masks = None if determined is None else _pad(determined, widths[-1] + 1)
         batches: list[Batch] = []
         items: list[np.ndarray] = []
-        first = 0
-        edges = padded_lengths(distribution)
-        # As many rows as if every length were valid: languages share programs.
-        most = (distribution.longest - distribution.shortest) // len(edges) + 1
-        size = min(EVALUATION_BATCH, most * self.samples_per_length)
-        for low, longest in zip((-1, *edges), edges, strict=False):
-            chosen = [n for n, group in enumerate(groups) if low < group.shape[1] <= longest]
-            tokens = _pad([groups[n] for n in chosen], longest)
-            determined = None if masks is None else _pad([masks[n] for n in chosen], longest + 1)
-            lengths = np.concatenate([np.full(len(groups[n]), groups[n].shape[1]) for n in chosen])
-            for start in range(0, len(lengths), size):
-                # Rows that are missing repeat the first one and count for nothing.
-                rows = np.arange(start, start + size)
-                missing = rows >= len(lengths)
-                items.append(np.where(missing, -1, first + rows))
-                rows[missing] = start
-                batches.append(
-                    Batch(
-                        tokens[rows].astype(np.int32),
-                        lengths[rows].astype(np.int32),
-                        None if determined is None else determined[rows].astype(bool),
-                    )
-                )
-            first += len(lengths)
-        names = [str(group.shape[1]) for group in groups for _ in group]
-        return EvaluationSet(batches, items, names)
+        for shorter, width in zip((-1, *widths), widths, strict=False):
+            members = np.flatnonzero((shorter < lengths) & (lengths <= width))
+            for start in range(0, len(members), size):
+                numbers = np.full(size, -1)
+                chunk = members[start : start + size]
+                numbers[: len(chunk)] = chunk
+                # Rows that only fill the batch up repeat its first one.
+                rows = np.where(numbers < 0, chunk[0], numbers)
+                mask = None if masks is None else masks[rows, : width + 1]
+                batches.append(Batch(tokens[rows, :width], lengths[rows], mask))
+                items.append(numbers)
+        return EvaluationSet(batches, items, [str(length) for length in lengths])
 
     def references(self, name: str) -> Mapping[str, Scores]:
-        distribution, groups, masks = self._strings(name)
-        predictors: dict[str, Predictor] = {
-            floor.name: floor(self.distribution) for floor in BASELINES
-        }
-        predictors[BAYES] = BAYES_OPTIMAL(distribution)
+        distribution, groups, determined = _test_strings(self, name)
+        counts = self.distribution.transition_counts()
+        predictors = {name: table_predictor(fit(counts)) for name, fit in BASELINES.items()}
+        predictors[BAYES] = distribution.next_symbol_probabilities
         return {
-            name: _reference(predictor, groups, masks) for name, predictor in predictors.items()
+            name: reference_scores(predictor, groups, determined)
+            for name, predictor in predictors.items()
         }
 
     def precompute(self, network: Network, tree: Batch) -> Batch:
         size = network.controller.hidden_size * network.dtype.itemsize
-        if tree.tokens.size * size > MOST_KEPT:
+        if tree.tokens.size * size > MAX_STATES:
             return tree
         tokens = jax.device_put(tree.tokens)
         states = _states(network, tokens[None] if tokens.ndim == 2 else tokens)
@@ -261,10 +218,10 @@ class Strings(Task):
         return tree._replace(states=states)
 
     def check_memory(self, network: Network, *, training: bool, workers: int = 1) -> int:
-        longest = (
-            self.distribution.longest if training else max(high for _, high in self.length_bins)
-        )
-        strings = self.batch_size if training else EVALUATION_BATCH
+        if training:
+            strings, longest = self.batch_size, self.distribution.longest
+        else:
+            strings, longest = EVALUATION_BATCH, max(high for _, high in self.length_bins)
         return check_memory_limit(
             network.memory, strings, longest, gradient=training, workers=workers
         )
@@ -275,12 +232,11 @@ class Strings(Task):
 
     def encode(self, text: str) -> Int[np.ndarray, " length"]:
         language = self.distribution.language
-        one_each = all(len(symbol) == 1 for symbol in language.symbols)
         # Spaces are welcome even where the language does without.
-        return language.encode("".join(text.split()) if one_each else text)
+        return language.encode(language.separator.join(text.split()))
 
     def targets(self, tokens: Int[np.ndarray, " length"]) -> Int[np.ndarray, " length_plus_1"]:
-        return np.append(tokens, len(self.distribution.language.symbols))
+        return np.append(tokens, self.distribution.language.eos)
 
     def remarks(self, text: str) -> Sequence[str]:
         language = self.distribution.language
@@ -291,13 +247,21 @@ class Strings(Task):
         longest = self.train_lengths[1]
         return "within" if bounds[1] <= longest else "beyond" if bounds[0] > longest else "across"
 
-    def _strings(self, name: str) -> tuple[Distribution, list[np.ndarray], list[np.ndarray] | None]:
-        """The distribution and the strings of a bin, one group per length, ascending.
 
-        Beside every group where the prefix leaves no choice; None where it always leaves one.
-        """
-        bounds = {format_range(bounds): bounds for bounds in self.length_bins}
-        return _test_strings(self.distribution.language.name, bounds[name], self.samples_per_length)
+def _padded_lengths(distribution: Distribution) -> tuple[int, ...]:
+    """The lengths to which strings are padded, ascending; none without a string.
+
+    They depend on the range of lengths rather than on which are valid, so that languages with
+    equally many symbols share their compiled programs.
+    """
+    first, last = distribution.shortest, distribution.longest
+    count = min(MAX_WIDTHS, max(1, (last - first) // WIDTH_DISTANCE))
+    edges = [first + (last - first) * number // count for number in range(1, count + 1)]
+    return tuple(
+        edge
+        for below, edge in zip([first - 1, *edges], edges, strict=False)
+        if any(below < length <= edge for length in distribution.lengths)
+    )
 
 
 @jax.jit
@@ -313,51 +277,32 @@ def _draw(task: Strings, seed: int) -> tuple[Batch, Batch]:
 
     def draw(count: int) -> Batch:
         groups = task.distribution.sample_groups(count, task.batch_size, rng)
-        tokens = np.zeros((count, task.batch_size, task.widths[-1]), np.int32)
-        for row, group in zip(tokens, groups, strict=True):
-            row[:, : group.shape[1]] = group
-        return Batch(tokens, np.array([group.shape[1] for group in groups], np.int32))
+        lengths = np.array([group.shape[1] for group in groups], np.int32)
+        return Batch(_pad(groups, task.widths[-1]).reshape(count, task.batch_size, -1), lengths)
 
     return draw(task.batches), draw(task.validation_batches)
 
 
 @functools.lru_cache(maxsize=32)
 def _test_strings(
-    language: str, bounds: tuple[int, int], samples: int
+    task: Strings, name: str
 ) -> tuple[Distribution, list[np.ndarray], list[np.ndarray] | None]:
-    distribution = Distribution(get_language(language), *bounds)
+    """The distribution and the strings of a length bin, one group per length, ascending.
+
+    Last, per group, where the prefix leaves no choice; None where it always leaves one.
+    """
+    bounds = parse_range(name)
+    distribution = Distribution(get_language(task.language), *bounds)
     # Test strings do not depend on what is tested: every network sees the same ones.
-    groups = distribution.sample_each_length(samples, np.random.default_rng([0, *bounds]))
+    groups = distribution.sample_each_length(
+        task.samples_per_length, np.random.default_rng([0, *bounds])
+    )
     if not distribution.language.has_determined_symbols:
         return distribution, groups, None
     return distribution, groups, [distribution.determined(group) for group in groups]
 
 
-def _reference(
-    predictor: Predictor, groups: Sequence[np.ndarray], masks: Sequence[np.ndarray] | None
-) -> Scores:
-    columns: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
-    for number, group in enumerate(groups):
-        probabilities = predictor.probabilities(group)
-        right = hits(probabilities, group)
-        symbols = np.full(len(group), group.shape[1] + 1.0)
-        scores = {
-            PERPLEXITY.name: (surprisals(probabilities, group).sum(axis=1), symbols),
-            ACCURACY.name: (right.sum(axis=1), symbols),
-        }
-        if masks is not None:
-            asked = masks[number].sum(axis=1).astype(float)
-            found = (right * masks[number]).sum(axis=1)
-            scores[DETERMINED.name] = (found, asked)
-            scores[SEQUENCE.name] = ((found == asked).astype(float), np.ones(len(group)))
-        for name, column in scores.items():
-            columns.setdefault(name, []).append(column)
-    return {
-        name: tuple(np.concatenate(parts) for parts in zip(*pieces, strict=True))  # type: ignore[misc]
-        for name, pieces in columns.items()
-    }
-
-
 def _pad(groups: Sequence[np.ndarray], longest: int) -> np.ndarray:
+    """All rows of groups, filled up with zeros at the end."""
     padded = [np.pad(group, ((0, 0), (0, longest - group.shape[1]))) for group in groups]
     return np.concatenate(padded)

@@ -54,10 +54,10 @@ class Bits(Language):
         return self.altered("transition_counts", right)
 
 
-def changed(place: Any, value: Any) -> Callable[[np.ndarray], np.ndarray]:
+def changed(index: Any, value: Any) -> Callable[[np.ndarray], np.ndarray]:
     def change(right: np.ndarray) -> np.ndarray:
         wrong = right.copy()
-        wrong[place] = value
+        wrong[index] = value
         return wrong
 
     return change

@@ -1,4 +1,4 @@
-"""What languages, memories, controllers and tasks mean, and the seeds that follow."""
+"""Identities of languages, memories, controllers and tasks, and the seeds that follow."""
 
 import itertools
 import json
@@ -14,14 +14,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from memrnn.identity import _behaviour as behaviour
 from memrnn.identity import (
     identity_of,
     language_identity,
     model_identity,
+    module_behaviour,
     restart_seed,
 )
-from memrnn.languages import get_language
 from memrnn.nn.memories import Memory, Superposition
 
 OWN = '''
@@ -74,8 +73,8 @@ class Cell(Controller):
 
 
 def runs(k: int = 2):
-    parts = (languages.Repeat(0), languages.Marker(1), languages.Repeat(0))
-    return languages.TemplateLanguage("runs", ("a", "b"), languages.Template(parts))
+    segments = (languages.Repeat(0), languages.Marker(1), languages.Repeat(0))
+    return languages.TemplateLanguage("runs", ("a", "b"), languages.Template(segments))
 
 
 languages.register_language("runs", runs)
@@ -93,8 +92,8 @@ print(json.dumps([language_identity("runs:k=2"), model_identity("own")]))
 """
 
 
-def said(folder: Path, own: str = OWN, beside: str = "scale = 0.5\n") -> dict[str, Any]:
-    """The meanings that a process of its own finds in a folder of its own."""
+def identities_in(folder: Path, own: str = OWN, beside: str = "scale = 0.5\n") -> dict[str, Any]:
+    """The identities that a process of its own gives in a folder of its own."""
     folder.mkdir()
     (folder / "own.py").write_text(own)
     (folder / "beside_own.py").write_text(beside)
@@ -111,14 +110,14 @@ def said(folder: Path, own: str = OWN, beside: str = "scale = 0.5\n") -> dict[st
     return {"language": language, "memory": model["memory"], "controller": model["controller"]}
 
 
-def test_meanings_of_ones_own(tmp_path: Path) -> None:
-    first = said(tmp_path / "a")
+def test_identities_of_ones_own(tmp_path: Path) -> None:
+    first = identities_in(tmp_path / "a")
     assert first["language"]["name"] == "runs"
     assert first["memory"]["options"] == {"factor": 2}
     remarked = OWN.replace("class Sum", "# Adds.\nclass  Sum").replace("Things", "Two things")
-    assert said(tmp_path / "another_place", remarked, "scale = .5  # half\n") == first
+    assert identities_in(tmp_path / "another_place", remarked, "scale = .5  # half\n") == first
 
-    edited = said(
+    edited = identities_in(
         tmp_path / "edited",
         OWN.replace("Marker(1), ", "Marker(1), languages.Marker(1), "),
         "scale = 0.25\n",
@@ -129,7 +128,7 @@ def test_meanings_of_ones_own(tmp_path: Path) -> None:
     assert edited["controller"]["behaviour"] == first["controller"]["behaviour"]
 
 
-def test_meanings_of_what_memrnn_defines() -> None:
+def test_identities_of_what_memrnn_defines() -> None:
     assert model_identity("gru-20+jm-3:depth_limit=4") == {
         "controller": {"name": "gru", "options": {}, "revision": 1},
         "memory": {
@@ -144,7 +143,7 @@ def test_meanings_of_what_memrnn_defines() -> None:
         "options": {},
         "revision": 1,
     }
-    assert identity_of(get_language("count-3"), "count-3", {})["revision"] == 1
+    assert language_identity("count-3")["revision"] == 1
 
 
 class Plain(Memory):
@@ -178,12 +177,12 @@ def without_source(step: str) -> Any:
 
 def test_without_a_source_the_behaviour_alone_counts() -> None:
     sums = "state + hidden @ self.weight.T"
-    meanings = [
+    identities = [
         identity_of(without_source(step), "own", {})
         for step in (sums, f"{sums} + 0", f"2 * ({sums})")
     ]
-    assert all(meaning["definition"] is None for meaning in meanings)
-    assert meanings[0] == meanings[1] != meanings[2]
+    assert all(identity["definition"] is None for identity in identities)
+    assert identities[0] == identities[1] != identities[2]
 
 
 def test_a_memory_that_refuses_float64_is_observed_in_float32() -> None:
@@ -193,7 +192,7 @@ def test_a_memory_that_refuses_float64_is_observed_in_float32() -> None:
                 raise TypeError("float32 only")
             return super().step(state, hidden)
 
-    assert behaviour.memory_behaviour(Strict, {}) == behaviour.memory_behaviour(Plain, {})
+    assert module_behaviour(Strict, {}) == module_behaviour(Plain, {})
 
 
 def test_errors_of_ones_own_keep_their_type() -> None:
@@ -216,7 +215,7 @@ def test_a_memory_that_draws_elsewhere_is_refused() -> None:
         identity_of(Unseeded, "unseeded", {})
 
 
-def test_the_revision_and_the_options_are_part_of_the_meaning() -> None:
+def test_the_revision_and_the_options_are_part_of_the_identity() -> None:
     class Revised(Plain):
         revision = 2
 
@@ -227,7 +226,7 @@ def test_the_revision_and_the_options_are_part_of_the_meaning() -> None:
     task = identity_of(Task, "task", {"width": 3})
     assert (task["revision"], task["options"], task["behaviour"]) == (3, {"width": 3}, None)
     assert task["definition"] is not None
-    one, other = (behaviour.memory_behaviour(Superposition, {"sizes": [n]}) for n in (2, 3))
+    one, other = (module_behaviour(Superposition, {"sizes": [n]}) for n in (2, 3))
     assert one != other
 
 

@@ -1,13 +1,33 @@
-"""What a network predicts of strings that are padded at the end, symbol by symbol."""
+"""Scores of strings: of a network on padded strings, and of predictors without training."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from memrnn.languages.predictors import Predictor, hits, surprisals
 from memrnn.nn.network import Network, from_zero
-from memrnn.tasks._metrics import AnyArray
+from memrnn.tasks._metrics import AnyArray, Metric, Scores
+
+PERPLEXITY = Metric("perplexity", "min", "exp")
+ACCURACY = Metric("accuracy", "max")
+DETERMINED = Metric("determined_accuracy", "max")
+SEQUENCE = Metric("sequence_accuracy", "max")
+NOT_FINITE = Metric(
+    "not_finite",
+    "min",
+    warning="At so many symbols a logit is not finite; none of them counts as right.",
+)
+UNDERFLOWED = Metric(
+    "underflow_flagged",
+    "min",
+    warning="In so many strings a run of the stack that rounding has removed may matter to the "
+    "readings. Compare with --precision float64.",
+)
+METRICS = (PERPLEXITY, ACCURACY, DETERMINED, SEQUENCE, UNDERFLOWED, NOT_FINITE)
 
 UNDERFLOW = 1e-3
 """Share of a reading that rounding may have removed, from which a string is flagged."""
@@ -90,3 +110,55 @@ def hidden_states(network: Network, tokens: Int[Array, "rows longest"]) -> Hidde
     none = jnp.zeros(tokens.shape[0], network.dtype)
     underflow = network.memory.diagnostics(state.memory).get("underflow", none)
     return HiddenStates(from_zero(hidden), underflow)
+
+
+def string_scores(network: Network, batch: Batch) -> Scores:
+    """A network's scores of every string of a batch, by all metrics."""
+    predicted = predict(network, batch)
+    right, symbols = predicted.right, predicted.symbols
+    columns = [predicted.nats, right, predicted.not_finite]
+    if batch.determined is not None:
+        determined = jnp.asarray(batch.determined).T
+        columns += [determined & right, determined]
+    # One sum over all columns: each of its own would be compiled, and read, on its own.
+    sums = jnp.sum(jnp.stack([column.astype(symbols.dtype) for column in columns]), axis=1)
+    nats, correct, not_finite, *of_determined = sums
+    scores = _scores_of_sums(nats, correct, symbols, *of_determined)
+    scores[NOT_FINITE.name] = (not_finite, symbols)
+    scores[UNDERFLOWED.name] = (predicted.underflow.astype(symbols.dtype), jnp.ones_like(symbols))
+    return scores
+
+
+def reference_scores(
+    predictor: Predictor, groups: Sequence[np.ndarray], determined: Sequence[np.ndarray] | None
+) -> Scores:
+    """A predictor's scores of every string of groups; `determined` as `Batch` has it."""
+    scores: list[dict[str, tuple[AnyArray, AnyArray]]] = []
+    for number, group in enumerate(groups):
+        probabilities = predictor(group)
+        nats, right = surprisals(probabilities, group), hits(probabilities, group)
+        columns = [nats, right, np.ones_like(nats)]
+        if determined is not None:
+            columns += [right * determined[number], determined[number]]
+        sums = [column.sum(axis=1, dtype=np.float64) for column in columns]
+        scores.append(_scores_of_sums(*sums))
+    return {
+        name: (
+            np.concatenate([each[name][0] for each in scores]),
+            np.concatenate([each[name][1] for each in scores]),
+        )
+        for name in scores[0]
+    }
+
+
+def _scores_of_sums(
+    nats: AnyArray, right: AnyArray, symbols: AnyArray, *of_determined: AnyArray
+) -> dict[str, tuple[AnyArray, AnyArray]]:
+    """Scores per string from sums over its symbols; of determined ones: right, and all."""
+    scores = {PERPLEXITY.name: (nats, symbols), ACCURACY.name: (right, symbols)}
+    if of_determined:
+        correct, determined = of_determined
+        whole = (correct == determined).astype(symbols.dtype)
+        scores[DETERMINED.name] = (correct, determined)
+        scores[SEQUENCE.name] = (whole, np.ones(symbols.shape, symbols.dtype))
+    return scores
