@@ -1,4 +1,4 @@
-"""What an external memory is, and what one is that the fast gradient can take."""
+"""The interfaces of external memories."""
 
 import abc
 from typing import Any, ClassVar
@@ -7,7 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from memrnn.nn.memories._loop import Loop, PlainLoop
+from memrnn.nn.memories._loop import AutodiffLoop, Loop
 
 
 class Memory(eqx.Module):
@@ -58,8 +58,7 @@ class Memory(eqx.Module):
         """Numbers per string about the readings so far, by name.
 
         An update that is beyond the horizon, and therefore not read, leaves them unchanged.
-
-            underflow: an upper bound of the share of any reading that rounding may have removed.
+        `underflow` is an upper bound of the share of any reading that rounding may have removed.
         """
         del state
         return {}
@@ -97,7 +96,7 @@ class AffineMemory(Memory):
 
         It must equal `update` and `read` and their derivatives.
         """
-        return PlainLoop(self)
+        return AutodiffLoop(self)
 
     def step(self, state: Any, hidden: Float[Array, "batch hidden"]) -> Any:
         weight, bias = self.controls()

@@ -1,3 +1,4 @@
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from jaxtyping import Array, Float
 from memrnn.errors import MemrnnError
 from memrnn.nn._init import xavier, zeros
 from memrnn.nn.memories._horizon import Left, left_of, one_less, or_nan, updates_of
-from memrnn.nn.memories._loop import Loop, PlainLoop
+from memrnn.nn.memories._loop import AutodiffLoop, Loop
 from memrnn.nn.memories._memory import AffineMemory
 
 
@@ -85,7 +86,7 @@ class Stratification(AffineMemory):
         )
 
     def init(self, batch: int, horizon: int | None) -> Strata:
-        places = updates_of(horizon, "stratification memory", "")
+        places = updates_of(horizon, "stratification memory")
         dtype = jnp.float64 if self.weight_push.dtype == jnp.float64 else jnp.float32
         depth = jnp.broadcast_to(-1 - jnp.arange(places, dtype=dtype)[None], (batch, places))
         vectors = jnp.zeros((batch, self.reading_size, places), dtype)
@@ -96,19 +97,15 @@ class Stratification(AffineMemory):
         return or_nan(state.left, state.reading.astype(self.weight_push.dtype))
 
     def update(self, state: Strata, controls: Float[Array, "batch controls"]) -> Strata:
-        return _update(state, controls, _stratify)
+        return self._update(state, controls, _stratify)
 
     def loop(self) -> Loop:
-        def update(memory: Stratification, state: Strata, controls: Array) -> Strata:
-            del memory
-            return _update(state, controls, _stratify_by_hand)
+        update = functools.partial(Stratification._update, stratify=_stratify_for_fast)
+        return AutodiffLoop(self, update)
 
-        return PlainLoop(self, update)
-
-
-def _update(state: Strata, controls: Array, stratify: Callable) -> Strata:
-    actions, vector = jnp.split(controls.astype(state.depth.dtype), [2], axis=-1)
-    return Strata(*stratify(state.depth, state.steps, actions, vector), left=one_less(state.left))
+    def _update(self, state: Strata, controls: Array, stratify: Callable) -> Strata:
+        actions, vector = jnp.split(controls.astype(state.depth.dtype), [2], axis=-1)
+        return Strata(*stratify(state.depth, state.steps, actions, vector), one_less(state.left))
 
 
 def _outer(left: Float[Array, "batch m"], right: Float[Array, "batch n"]) -> Array:
@@ -141,7 +138,7 @@ def _stratify(
     return depth, steps, (steps @ jnp.clip(depth, 0, 1)[:, :, None])[:, :, 0]
 
 
-_stratify_by_hand = jax.custom_vjp(_stratify)
+_stratify_for_fast = jax.custom_vjp(_stratify)
 
 
 def _stratify_forward(depth: Array, steps: Array, actions: Array, vector: Array) -> tuple:
@@ -177,4 +174,4 @@ def _stratify_backward(residuals: tuple, cotangents: tuple) -> tuple[Array, Arra
     return d_kept, d_steps, slope * d_strengths, vector_slope * d_pushed
 
 
-_stratify_by_hand.defvjp(_stratify_forward, _stratify_backward)
+_stratify_for_fast.defvjp(_stratify_forward, _stratify_backward)

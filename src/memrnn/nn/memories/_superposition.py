@@ -1,3 +1,4 @@
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from jaxtyping import Array, Float
 from memrnn.errors import MemrnnError
 from memrnn.nn._init import xavier, zeros
 from memrnn.nn.memories._horizon import Left, left_of, one_less, or_nan, updates_of
-from memrnn.nn.memories._loop import Loop, PlainLoop
+from memrnn.nn.memories._loop import AutodiffLoop, Loop
 from memrnn.nn.memories._memory import AffineMemory
 
 
@@ -42,7 +43,7 @@ class Superposition(AffineMemory):
     remaining updates cannot bring back to the top is not stored, which halves the work.
 
     Attributes:
-        weight_actions, bias_actions: (3K, hidden) and (3K,), three rows a stack.
+        weight_actions, bias_actions: (3K, hidden) and (3K,), three rows per stack.
         weight_push, bias_push: (sum of m_k, hidden) and (sum of m_k,); None where the hidden
             state itself is pushed.
         sizes: m_1 ... m_K.
@@ -128,10 +129,8 @@ class Superposition(AffineMemory):
         return self._update(state, controls, _superpose)
 
     def loop(self) -> Loop:
-        def update(memory: Superposition, state: Superposed, controls: Array) -> Superposed:
-            return memory._update(state, controls, _superpose_by_hand)
-
-        return PlainLoop(self, update)
+        update = functools.partial(Superposition._update, superpose=_superpose_for_fast)
+        return AutodiffLoop(self, update)
 
     def _update(self, state: Superposed, controls: Array, superpose: Callable) -> Superposed:
         # Every stack of every string is one row; shorter vectors are padded with zeros.
@@ -178,7 +177,7 @@ def _superpose(
 
 
 @jax.custom_vjp
-def _superpose_by_hand(
+def _superpose_for_fast(
     stack: Float[Array, "stacks cells"],
     vector: Float[Array, "stacks width"],
     logits: Float[Array, "stacks 3"],
@@ -191,7 +190,7 @@ def _superpose_by_hand(
 def _superpose_forward(stack: Array, vector: Array, logits: Array) -> tuple[Array, tuple]:
     pushed, popped = _neighbours(stack, vector)
     differences = (pushed - stack, popped - stack)
-    return _superpose_by_hand(stack, vector, logits), (differences, vector, *_probabilities(logits))
+    return _superpose_for_fast(stack, vector, logits), (differences, vector, *_probabilities(logits))
 
 
 def _superpose_backward(residuals: tuple, cotangent: Array) -> tuple[Array, Array, Array]:
@@ -211,4 +210,4 @@ def _superpose_backward(residuals: tuple, cotangent: Array) -> tuple[Array, Arra
     return d_stack, push * cotangent[:, :width], d_logits
 
 
-_superpose_by_hand.defvjp(_superpose_forward, _superpose_backward)
+_superpose_for_fast.defvjp(_superpose_forward, _superpose_backward)
