@@ -190,7 +190,11 @@ def _superpose_for_fast(
 def _superpose_forward(stack: Array, vector: Array, logits: Array) -> tuple[Array, tuple]:
     pushed, popped = _neighbours(stack, vector)
     differences = (pushed - stack, popped - stack)
-    return _superpose_for_fast(stack, vector, logits), (differences, vector, *_probabilities(logits))
+    return _superpose_for_fast(stack, vector, logits), (
+        differences,
+        vector,
+        *_probabilities(logits),
+    )
 
 
 def _superpose_backward(residuals: tuple, cotangent: Array) -> tuple[Array, Array, Array]:
