@@ -79,7 +79,7 @@ def language_identity(name: str) -> dict[str, Any]:
 
 
 def model_identity(name: str) -> dict[str, Any]:
-    """The meaning of the model that `get_model` gives for a name: of its components, not of the name.
+    """The meaning of the model that `get_model` gives for a name: of its components.
 
     Raises:
         MemrnnError: as `get_model` and `identity_of`.

@@ -33,19 +33,12 @@ def fast_hidden_states(
     *,
     fresh: bool,
 ) -> tuple[Float[Array, "time batch hidden"], Any, Any]:
-    """Runs a controller with its memory over at least one input.
+    """The hidden states after at least one input, and the last states of controller and memory.
 
     A step of the loop is an update of the memory and then one of the controller. The controller's
     first step and the memory's last update are outside it. So one matrix product per step gives
     all that is affine in the hidden state, and where nobody uses the memory's last state, the
-    compiler removes its update.
-
-    Args:
-        state, memory_state: those of controller and memory before the first step.
-        fresh: whether both states are as `init` made them.
-
-    Returns:
-        The hidden states, and the states of controller and memory after the last step.
+    compiler removes its update. `fresh` says that both states are as `init` made them.
     """
     time, _, features = xs.shape
     projected = xs @ controller.weight_input[:, :features].T + controller.bias_input[None, None]
@@ -68,17 +61,11 @@ def fast_hidden_states(
 
 
 class _Residuals(NamedTuple):
-    """What the backward pass needs of one of the memory's loops, for each group of strings.
+    """What the backward pass needs of one of the memory's loops, for each group of strings."""
 
-    Attributes:
-        states: the controller's states before each step, time first.
-        memory: the memory's residuals of each step, time first.
-        carry: what the memory's loop carried at its end.
-    """
-
-    states: Any
-    memory: Any
-    carry: Any
+    states: Any  # the controller's states before each step, time first
+    memory: Any  # the memory's residuals of each step, time first
+    carry: Any  # what the memory's loop carried at its end
 
 
 def _fast_scan(

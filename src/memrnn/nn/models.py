@@ -111,19 +111,12 @@ def _equal_in_json(value: Any, default: Any) -> bool:
 
 
 class _Family(NamedTuple):
-    """Names of one kind of memory, as in `jm-3.3.3` or `rns-4-5:window=35`.
+    """Names of one kind of memory, as in `jm-3.3.3` or `rns-4-5:window=35`."""
 
-    Attributes:
-        memory: a name in `memrnn.MEMORIES`.
-        pattern: what follows the family's name and a hyphen.
-        required: the options that the groups of the pattern give, in order.
-        optional: options that can follow a colon.
-    """
-
-    memory: str
-    pattern: str
-    required: tuple[str, ...]
-    optional: tuple[str, ...] = ()
+    memory: str  # a name in `memrnn.MEMORIES`
+    pattern: str  # what follows the family's name and a hyphen
+    required: tuple[str, ...]  # the options that the groups of the pattern give, in order
+    optional: tuple[str, ...] = ()  # options that can follow a colon
 
 
 _NUMBER = r"([1-9]\d*)"

@@ -71,16 +71,7 @@ class Network(eqx.Module):
         return self.output.weight.dtype
 
     def init(self, batch: int, horizon: int | None) -> State:
-        """The state before the first step.
-
-        Args:
-            batch: number of sequences.
-            horizon: number of steps that it must serve; beyond them the memory may read NaN.
-                None for any number of steps.
-
-        Raises:
-            MemrnnError: for no horizon, where the memory's size depends on it.
-        """
+        """The state before the first step of a batch of sequences; see `Memory.init`."""
         return init(self.controller, self.memory, batch, horizon)
 
     def step(self, state: State, x: Shaped[Array, "batch ..."]) -> State:

@@ -19,13 +19,12 @@ class Loop(abc.ABC):
     `memrnn.FAST` puts the controller into these loops; the hidden state of each step gives the
     controls of the next update, so nothing about a step is known before the one before it is done.
 
-    The loops have a layout of the memory's state of their own:
+    The loops have a layout of the memory's state of their own. `layout_of` makes it for a number of
+    updates, with `fresh` of a state that is as `Memory.init` made it. `state_of` makes it a state
+    again, with the structure and shapes of another state. JAX differentiates both. Arrays of a
+    layout have the strings on their first axis, or are scalars that hold for all strings.
 
-        layout = layout_of(state, updates, fresh=...)
-        ... the loops ...
-        state = state_of(layout, state)
-
-    Forward pass, for each of `lengths(layout, updates)` in turn:
+    Forward pass, for each of `lengths(layout, updates)`, which add up to the number of updates:
 
         constants, carry = start(layout)
         carry, reading, residuals = step(constants, carry, controls)               per update
@@ -38,10 +37,9 @@ class Loop(abc.ABC):
         adjoint, d_memory = stop_backward(carry, residuals, adjoint)
 
     where `layout` is that after the loop; it is made again by `stop`, so that only what the loops
-    carry has to be kept. `layout_cotangent(layout, adjoint)` is the cotangent of the first layout.
-
-    Arrays of a layout have the strings on their first axis, or are scalars that hold for all
-    strings. `layout_of` and `state_of` are differentiated by JAX.
+    carry has to be kept. `readings` gives all readings of a loop from its last carry. `d_memory` is
+    the cotangent of parameters that act neither through `controls` nor `init`, None where there
+    are none. `layout_cotangent` is that of the first layout, with None in place of integers.
 
     Attributes:
         small: whether a step is so little work that on a GPU starting it takes longer.
@@ -50,62 +48,47 @@ class Loop(abc.ABC):
     small: ClassVar[bool] = True
 
     @abc.abstractmethod
-    def layout_of(self, state: Any, updates: int, *, fresh: bool) -> Any:
-        """The layout of a state for a number of updates; `fresh` if it is as `Memory.init` made it."""
+    def layout_of(self, state: Any, updates: int, *, fresh: bool) -> Any: ...
 
     @abc.abstractmethod
-    def state_of(self, layout: Any, like: Any) -> Any:
-        """The state that a layout holds, with structure and shapes of another state."""
+    def state_of(self, layout: Any, like: Any) -> Any: ...
 
     @abc.abstractmethod
-    def lengths(self, layout: Any, updates: int) -> Sequence[int]:
-        """How many updates each loop makes; they add up to `updates`."""
+    def lengths(self, layout: Any, updates: int) -> Sequence[int]: ...
 
     @abc.abstractmethod
-    def start(self, layout: Any) -> tuple[Any, Any]:
-        """What the loop does not change, and what it carries before its first update."""
+    def start(self, layout: Any) -> tuple[Any, Any]: ...
 
     @abc.abstractmethod
     def step(
         self, constants: Any, carry: Any, controls: Float[Array, "batch controls"]
-    ) -> tuple[Any, Any, Any]:
-        """One update: the next carry, the reading, and the residuals for the backward pass."""
+    ) -> tuple[Any, Float[Array, "batch reading"], Any]: ...
 
     @abc.abstractmethod
-    def stop(self, layout: Any, carry: Any, updates: int) -> Any:
-        """The layout after the loop; `layout` is that before it."""
+    def stop(self, layout: Any, carry: Any, updates: int) -> Any: ...
 
     @abc.abstractmethod
-    def readings(self, carry: Any, residuals: Any) -> Float[Array, "time batch reading"]:
-        """All readings of a loop; `carry` is the last one."""
+    def readings(self, carry: Any, residuals: Any) -> Float[Array, "time batch reading"]: ...
 
     @abc.abstractmethod
     def start_backward(
         self,
-        after: Any,
+        layout: Any,
         controls: Float[Array, "time batch controls"],
         residuals: Any,
         adjoint: Any,
-    ) -> tuple[Any, Any, Any]:
-        """What the backward loop does not change, carries, and takes in per step, time first."""
+    ) -> tuple[Any, Any, Any]: ...
 
     @abc.abstractmethod
     def step_backward(
         self, constants: Any, carry: Any, inputs: Any, d_reading: Float[Array, "batch reading"]
-    ) -> tuple[Any, Float[Array, "batch controls"]]:
-        """The backward step of an update: the next carry and the controls' cotangent."""
+    ) -> tuple[Any, Float[Array, "batch controls"]]: ...
 
     @abc.abstractmethod
-    def stop_backward(self, carry: Any, residuals: Any, adjoint: Any) -> tuple[Any, Any]:
-        """The adjoint for the loop before, and the cotangent of the memory's parameters.
-
-        Parameters that act through `controls` or `init` get theirs from the controls and the
-        first state; None where there are no others.
-        """
+    def stop_backward(self, carry: Any, residuals: Any, adjoint: Any) -> tuple[Any, Any]: ...
 
     @abc.abstractmethod
-    def layout_cotangent(self, layout: Any, adjoint: Any) -> Any:
-        """The cotangent of the first loop's first layout; None in place of integers."""
+    def layout_cotangent(self, layout: Any, adjoint: Any) -> Any: ...
 
 
 class AutodiffLoop(Loop):
@@ -156,7 +139,7 @@ class AutodiffLoop(Loop):
         return jnp.concatenate([readings[1:], self._memory.read(carry)[None]])
 
     def start_backward(
-        self, after: Any, controls: Array, residuals: Any, adjoint: Any
+        self, layout: Any, controls: Array, residuals: Any, adjoint: Any
     ) -> tuple[None, Any, Any]:
         def pullback(state: Any, controls: Array) -> Any:
             # A state may count in integers, which have no derivative.
@@ -170,7 +153,7 @@ class AutodiffLoop(Loop):
             return jax.vjp(update_and_read, self._parameters, state, controls)[1]
 
         if adjoint is None:
-            adjoint = jax.tree.map(jnp.zeros_like, eqx.filter(after, eqx.is_inexact_array))
+            adjoint = jax.tree.map(jnp.zeros_like, eqx.filter(layout, eqx.is_inexact_array))
         d_parameters = jax.tree.map(jnp.zeros_like, self._parameters)
         return None, (d_parameters, adjoint), jax.vmap(pullback)(residuals, controls)
 

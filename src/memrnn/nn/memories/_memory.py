@@ -9,6 +9,11 @@ from jaxtyping import Array, Float
 
 from memrnn.nn.memories._loop import AutodiffLoop, Loop
 
+Controls = Float[Array, "batch controls"]
+Reading = Float[Array, "batch reading"]
+ControlLayer = tuple[Float[Array, "controls hidden"], Float[Array, " controls"]]
+"""Weight and bias of what is affine in the hidden state."""
+
 
 class Memory(eqx.Module):
     """An external memory beside a controller.
@@ -38,16 +43,15 @@ class Memory(eqx.Module):
 
         Args:
             batch: number of strings.
-            horizon: number of steps that the state must serve. n steps read n times, so only
-                the first n - 1 updates matter. Where the state has room for no more, later
-                readings are NaN. None for a state that serves any number of steps.
+            horizon: number of steps that the state must serve, later readings may be NaN; None for
+                any number. n steps read n times, so only the first n - 1 updates matter.
 
         Raises:
             MemrnnError: for None, by a memory whose size depends on the number of steps.
         """
 
     @abc.abstractmethod
-    def read(self, state: Any) -> Float[Array, "batch reading"]:
+    def read(self, state: Any) -> Reading:
         """What the controller sees."""
 
     @abc.abstractmethod
@@ -64,10 +68,9 @@ class Memory(eqx.Module):
         return {}
 
     def memory_estimate(self, updates: int, *, gradient: bool = True) -> tuple[int, int]:
-        """Bytes per string: while its group runs; and until its gradient is computed.
+        """Bytes per string while its group runs, and until its gradient is computed.
 
-        Where the sum is large, strings run in groups (`memrnn.nn.groups`). 0 where it need not be
-        counted.
+        Where the sum is large, strings run in groups (`memrnn.nn.groups`). 0 need not be counted.
         """
         del updates, gradient
         return 0, 0
@@ -84,11 +87,11 @@ class AffineMemory(Memory):
     """
 
     @abc.abstractmethod
-    def controls(self) -> tuple[Float[Array, "controls hidden"], Float[Array, " controls"]]:
+    def controls(self) -> ControlLayer:
         """The weight and the bias of the controls: action logits first, then raw vectors."""
 
     @abc.abstractmethod
-    def update(self, state: Any, controls: Float[Array, "batch controls"]) -> Any:
+    def update(self, state: Any, controls: Controls) -> Any:
         """The next state; same structure, shapes and types as `state`."""
 
     def loop(self) -> Loop:

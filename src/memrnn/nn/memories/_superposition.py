@@ -12,19 +12,23 @@ from memrnn.errors import MemrnnError
 from memrnn.nn._init import xavier, zeros
 from memrnn.nn.memories._horizon import Left, left_of, one_less, or_nan, updates_of
 from memrnn.nn.memories._loop import AutodiffLoop, Loop
-from memrnn.nn.memories._memory import AffineMemory
+from memrnn.nn.memories._memory import AffineMemory, ControlLayer, Controls, Reading
+
+Cells = Float[Array, "stacks cells"]
+Vector = Float[Array, "stacks width"]
+Logits = Float[Array, "stacks 3"]
 
 
 class Superposed(NamedTuple):
     """The state of a superposition memory.
 
     Attributes:
-        cells: the rows of each stack one after another, the top first; stacks of the same string
-            follow each other, and all have rows as long as the longest.
+        cells: the rows of each stack one after another, the top first, all as long as the longest;
+            stacks of the same string follow each other.
         left: how many more updates can be read; None where `cells` serves any number.
     """
 
-    cells: Float[Array, "stacks cells"]
+    cells: Cells
     left: Left
 
 
@@ -95,7 +99,7 @@ class Superposition(AffineMemory):
     def reading_size(self) -> int:
         return sum(self.sizes)
 
-    def controls(self) -> tuple[Float[Array, "controls hidden"], Float[Array, " controls"]]:
+    def controls(self) -> ControlLayer:
         weight, bias = self.weight_push, self.bias_push
         if weight is None or bias is None:
             weight = jnp.eye(self.reading_size, dtype=self.weight_actions.dtype)
@@ -117,7 +121,7 @@ class Superposition(AffineMemory):
         cells = jnp.zeros(shape, self.weight_actions.dtype)
         return Superposed(cells, left_of(None if height == self.depth_limit else horizon))
 
-    def read(self, state: Superposed) -> Float[Array, "batch reading"]:
+    def read(self, state: Superposed) -> Reading:
         widest, stacks = max(self.sizes), len(self.sizes)
         tops = state.cells[:, :widest].reshape(-1, stacks * widest)
         if any(size != widest for size in self.sizes):
@@ -125,7 +129,7 @@ class Superposition(AffineMemory):
             tops = jnp.concatenate(pieces, axis=-1)
         return or_nan(state.left, tops)
 
-    def update(self, state: Superposed, controls: Float[Array, "batch controls"]) -> Superposed:
+    def update(self, state: Superposed, controls: Controls) -> Superposed:
         return self._update(state, controls, _superpose)
 
     def loop(self) -> Loop:
@@ -146,7 +150,7 @@ class Superposition(AffineMemory):
         return Superposed(cells, one_less(state.left))
 
 
-def _probabilities(logits: Float[Array, "stacks 3"]) -> list[Float[Array, "stacks 1"]]:
+def _probabilities(logits: Logits) -> list[Float[Array, "stacks 1"]]:
     """Softmax as 1 / sum_j exp(a_j - a_i): one small kernel where the usual form needs six.
 
     Its own derivative is not a number where a difference of logits overflows, so only the update
@@ -157,31 +161,21 @@ def _probabilities(logits: Float[Array, "stacks 3"]) -> list[Float[Array, "stack
     return [probabilities[:, k : k + 1] for k in range(3)]
 
 
-def _neighbours(
-    stack: Float[Array, "stacks cells"], vector: Float[Array, "stacks width"]
-) -> tuple[Float[Array, "stacks cells"], Float[Array, "stacks cells"]]:
+def _neighbours(stack: Cells, vector: Vector) -> tuple[Cells, Cells]:
     """The stack after a push of `vector` and after a pop, cut to the height of `stack`."""
     cells, width = stack.shape[1], vector.shape[1]
     padded = jnp.concatenate([vector, stack, jnp.zeros_like(vector)], axis=1)
     return padded[:, :cells], padded[:, 2 * width :]
 
 
-def _superpose(
-    stack: Float[Array, "stacks cells"],
-    vector: Float[Array, "stacks width"],
-    logits: Float[Array, "stacks 3"],
-) -> Float[Array, "stacks cells"]:
+def _superpose(stack: Cells, vector: Vector, logits: Logits) -> Cells:
     push, pop, keep = jnp.split(jax.nn.softmax(logits), 3, axis=1)
     pushed, popped = _neighbours(stack, vector)
     return push * pushed + pop * popped + keep * stack
 
 
 @jax.custom_vjp
-def _superpose_for_fast(
-    stack: Float[Array, "stacks cells"],
-    vector: Float[Array, "stacks width"],
-    logits: Float[Array, "stacks 3"],
-) -> Float[Array, "stacks cells"]:
+def _superpose_for_fast(stack: Cells, vector: Vector, logits: Logits) -> Cells:
     push, pop, keep = _probabilities(logits)
     pushed, popped = _neighbours(stack, vector)
     return push * pushed + pop * popped + keep * stack

@@ -41,61 +41,37 @@ class Residuals(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """What a backward step needs about its update, computed for all of them at once.
+    """What a backward step needs about its update, computed for all of them at once."""
 
-    Attributes:
-        weights: all weights of the update, in the order of `action_weights`.
-        mixing: those of replace and pop, transposed.
-        vector, slope: the pushed vector, and its derivative by the raw vector.
-        scale: the column's factor.
-        before, after: the tops around the update.
-        pops: the pops of later updates of the block from the column that this one appended.
-        slot, step: the update's index in the block and in the loop.
-    """
-
-    weights: Array
-    mixing: Array
-    vector: Array
-    slope: Array
-    scale: Array
-    before: Array
-    after: Array
-    pops: Array
-    slot: Array
-    step: Array
+    weights: Array  # all weights of the update, in the order of `action_weights`
+    mixing: Array  # those of replace and pop, transposed
+    vector: Array  # the pushed vector
+    slope: Array  # its derivative by the raw vector
+    scale: Array  # the column's factor
+    before: Array  # the tops before the update
+    after: Array  # the tops after it
+    pops: Array  # the block's later pops from the column that this update appended
+    slot: Array  # the update's index in the block
+    step: Array  # and in the loop
 
 
 class Constants(NamedTuple):
-    """What the backward loop does not change.
+    """What the backward loop does not change; all as after the loop."""
 
-    Attributes:
-        blocks: all blocks after the loop, rows before slots: summing over rows is then fast.
-        block, sources: those after the loop.
-        lazy: cotangents of the block's columns from the updates of later blocks.
-    """
-
-    blocks: tuple[Array, ...]
-    block: Array
+    blocks: tuple[Array, ...]  # all blocks, rows before slots: summing over rows is then fast
+    block: Array  # the last block
     sources: Array
-    lazy: Array
+    lazy: Array  # cotangents of the last block's columns from the updates of later blocks
 
 
 class BackwardCarry(NamedTuple):
-    """What the backward loop carries.
+    """What the backward loop carries."""
 
-    Attributes:
-        column: the column after the update.
-        d_column: its cotangent, but for that through its own tops.
-        d_alpha: cotangent of its alpha, but for that through its own reading.
-        d_sources: cotangent of the sources.
-        cotangents: cotangents of the columns so far before their factor, as a block.
-    """
-
-    column: Array
-    d_column: Array
-    d_alpha: Array
+    column: Array  # the column after the update
+    d_column: Array  # its cotangent, but for that through its own tops
+    d_alpha: Array  # cotangent of its alpha, but for that through its own reading
     d_sources: Array
-    cotangents: Array
+    cotangents: Array  # of the columns so far before their factor, as a block
 
 
 class LaterBlock(NamedTuple):

@@ -5,7 +5,7 @@ from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Int
 
 from memrnn.nn.memories._horizon import one_less, or_nan
 from memrnn.nn.memories._loop import Loop
@@ -87,10 +87,7 @@ class BlockLoop(Loop):
         return constants, ForwardCarry(stack, layout.scale, jnp.array(slot, jnp.int32))
 
     def step(
-        self,
-        constants: ForwardConstants,
-        carry: ForwardCarry,
-        controls: Float[Array, "batch controls"],
+        self, constants: ForwardConstants, carry: ForwardCarry, controls: Array
     ) -> tuple[ForwardCarry, Array, Residuals]:
         shape, pairs, stack = self._shape, self._shape.pairs, carry.stack
         weights, vector = action_weights(shape, controls)
@@ -114,16 +111,10 @@ class BlockLoop(Loop):
         tops = jnp.einsum("bhi,bmi->bhm", sources, column)
         scale = 1 / tops[:, 0].sum(axis=-1)
         oldest = row - (shape.window or len(rows) + 1) + 1
+        bottom_row = constants.bottom_row if shape.window is None else oldest
+        made = column, sources[:, 0], tops[:, 0], scale
         lost = update_lost(
-            stack.lost,
-            weights,
-            column,
-            sources[:, 0],
-            tops[:, 0],
-            scale,
-            row=row,
-            visible=rows >= oldest,
-            bottom_row=constants.bottom_row if shape.window is None else oldest,
+            stack.lost, weights, *made, row=row, visible=rows >= oldest, bottom_row=bottom_row
         )
         after = Stack(
             (block,),
@@ -153,20 +144,12 @@ class BlockLoop(Loop):
         return jax.vmap(or_nan)(left, readings)
 
     def start_backward(
-        self,
-        after: Layout,
-        controls: Float[Array, "time batch controls"],
-        residuals: Residuals,
-        adjoint: Adjoint | None,
+        self, layout: Layout, controls: Array, residuals: Residuals, adjoint: Adjoint | None
     ) -> tuple[Constants, BackwardCarry, Inputs]:
-        return start_backward(self._shape, after, controls, residuals, adjoint)
+        return start_backward(self._shape, layout, controls, residuals, adjoint)
 
     def step_backward(
-        self,
-        constants: Constants,
-        carry: BackwardCarry,
-        inputs: Inputs,
-        d_reading: Float[Array, "batch reading"],
+        self, constants: Constants, carry: BackwardCarry, inputs: Inputs, d_reading: Array
     ) -> tuple[BackwardCarry, Array]:
         return step_backward(self._shape, constants, carry, inputs, d_reading)
 
@@ -179,9 +162,7 @@ class BlockLoop(Loop):
         return layout_cotangent(self._shape, layout, adjoint)
 
 
-def _popped(
-    shape: Shape, pops: Float[Array, "batch y r slots"], blocks: Sequence[Array]
-) -> Float[Array, "batch top rows"]:
+def _popped(shape: Shape, pops: Array, blocks: Sequence[Array]) -> Array:
     """sum_k column[k-1] pops[k], a product with each block."""
     rows, slots = blocks[-1].shape[-1], blocks[-1].shape[2]
     products = [

@@ -48,8 +48,7 @@ class Layout(eqx.Module):
 def block_width(window: int | None, updates: int) -> int:
     """How many updates share a block: measured, see `docs/nondeterministic.md`.
 
-    Narrow blocks compute less in vain; but every block is a loop of its own to compile, so
-    there are at most `MOST_BLOCKS` of them.
+    Narrow blocks compute less in vain, but every block is a loop of its own to compile.
     """
     narrowest = 16 if window is None else max(4, math.ceil(window / 5))
     width = narrowest * math.ceil((updates + 1) / (narrowest * MOST_BLOCKS))

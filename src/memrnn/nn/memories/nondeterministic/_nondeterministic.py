@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from memrnn.errors import MemrnnError
 from memrnn.nn._init import SCALE, uniform
-from memrnn.nn.memories._memory import AffineMemory
+from memrnn.nn.memories._memory import AffineMemory, ControlLayer, Controls, Reading
 from memrnn.nn.memories.nondeterministic._best_run import BestRun, best_run
 from memrnn.nn.memories.nondeterministic._block_loop import BlockLoop
 from memrnn.nn.memories.nondeterministic._layout import memory_estimate
@@ -125,7 +125,7 @@ class Nondeterministic(AffineMemory):
     def reading_size(self) -> int:
         return self.shape.pairs * (self.size or 1)
 
-    def controls(self) -> tuple[Float[Array, "controls hidden"], Float[Array, " controls"]]:
+    def controls(self) -> ControlLayer:
         """The logits in an order of their own, which `log_weights` undoes; then the raw vector."""
         weight = _in_control_order(self.shape, self.weight_actions)
         bias = _in_control_order(self.shape, self.bias_actions)
@@ -145,10 +145,10 @@ class Nondeterministic(AffineMemory):
         everywhere = self.bottom_scope == "all"
         return initial_stack(self.shape, batch, horizon, bottom, everywhere=everywhere)
 
-    def read(self, state: Stack) -> Float[Array, "batch reading"]:
+    def read(self, state: Stack) -> Reading:
         return read_stack(self.shape, state)
 
-    def update(self, state: Stack, controls: Float[Array, "batch controls"]) -> Stack:
+    def update(self, state: Stack, controls: Controls) -> Stack:
         return update_stack(self.shape, state, controls)
 
     def loop(self) -> BlockLoop:
@@ -181,9 +181,7 @@ class Nondeterministic(AffineMemory):
         return best_run(*self.log_weights(controls), window=self.window)
 
 
-def _in_control_order(
-    shape: Shape, actions: Float[Array, "actions ..."]
-) -> Float[Array, "actions ..."]:
+def _in_control_order(shape: Shape, actions: Array) -> Array:
     """From the rows of the parameters to those of the controls.
 
     Parameters: (q, x), in each of them push (r, y), replace (r, y), pop r. Controls: replace

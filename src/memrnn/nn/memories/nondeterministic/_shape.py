@@ -66,18 +66,14 @@ def with_vector(
     return jnp.concatenate([alpha[:, None], vector[:, :, None] * alpha[:, None]], axis=1)
 
 
-def pops_by_slot(
-    shape: Shape, pops: Float[Array, "batch r rows"]
-) -> Float[Array, "batch y r slots"]:
+def pops_by_slot(shape: Shape, pops: Array) -> Array:
     """Pops by rows of a column, (p, y, t), as pops by slots of the columns, [y, r, (p, t)]."""
     batch, states = pops.shape[:2]
     pops = pops.reshape(batch, states, -1, shape.symbols, states).transpose(0, 3, 1, 2, 4)
     return pops.reshape(batch, shape.symbols, states, -1)
 
 
-def pops_by_row(
-    shape: Shape, pops: Float[Array, "batch y r slots"]
-) -> Float[Array, "batch r rows"]:
+def pops_by_row(shape: Shape, pops: Array) -> Array:
     """Undoes `pops_by_slot`."""
     batch, _, states = pops.shape[:3]
     pops = pops.reshape(batch, shape.symbols, states, -1, states).transpose(0, 2, 3, 1, 4)

@@ -52,25 +52,15 @@ WIDTH = 16
 
 
 class Stack(NamedTuple):
-    """The state of a nondeterministic stack.
+    """The state of a nondeterministic stack."""
 
-    Attributes:
-        blocks: the columns before the last one.
-        column: the last column.
-        sources: alpha[p-1] for each row p, and the same times each entry of v_p.
-        tops: alpha of the last column, and eta.
-        lost: bound of the share of runs that rounding has removed, see `_lost_runs`.
-        underflow: the largest sum of `lost` at any reading so far.
-        left: how many more updates can be read; None with a window.
-    """
-
-    blocks: tuple[Float[Array, "batch y slots _"], ...]
-    column: Float[Array, "batch top rows"]
-    sources: Float[Array, "batch channels rows"]
-    tops: Float[Array, "batch channels top"]
-    lost: Lost
-    underflow: Float[Array, " batch"]
-    left: Left
+    blocks: tuple[Float[Array, "batch y slots _"], ...]  # the columns before the last one
+    column: Float[Array, "batch top rows"]  # the last column
+    sources: Float[Array, "batch channels rows"]  # per row p alpha[p-1], and that times v_p
+    tops: Float[Array, "batch channels top"]  # alpha of the last column, and eta
+    lost: Lost  # bound of the share of runs that rounding has removed
+    underflow: Float[Array, " batch"]  # the largest sum of `lost` at any reading so far
+    left: Left  # None with a window
 
 
 def initial_stack(
@@ -86,9 +76,6 @@ def initial_stack(
     Args:
         bottom: the vector under the bottom, of length 0 without vectors.
         everywhere: whether all that could be at the start has that vector, and not only what is.
-
-    Raises:
-        MemrnnError: without a window, for no horizon.
     """
     pairs, dtype = shape.pairs, bottom.dtype
     if shape.window is None:
@@ -152,17 +139,9 @@ def update_stack(shape: Shape, state: Stack, controls: Float[Array, "batch contr
     sources = with_newest_row(state.sources, with_vector(state.tops[:, 0], vector))
     tops = jnp.einsum("bhi,bmi->bhm", sources, column)
     scale = 1 / tops[:, 0].sum(axis=-1)
+    made = column, sources[:, 0], tops[:, 0], scale
     bound = (
-        update_lost(
-            state.lost,
-            weights,
-            column,
-            sources[:, 0],
-            tops[:, 0],
-            scale,
-            row=row,
-            visible=index >= 0,
-        ),
+        update_lost(state.lost, weights, *made, row=row, visible=index >= 0),
         underflow(state.lost, state.underflow, state.left),
     )
     factor = scale[:, None, None]
@@ -192,12 +171,8 @@ def _without_oldest(shape: Shape, state: Stack) -> Stack:
 
 
 def _append_and_pop(
-    shape: Shape,
-    blocks: tuple[Array, ...],
-    column: Float[Array, "batch top rows"],
-    pops: Float[Array, "batch y r slots"],
-    row: Array,
-) -> tuple[tuple[Array, ...], Float[Array, "batch top rows"]]:
+    shape: Shape, blocks: tuple[Array, ...], column: Array, pops: Array, row: Array
+) -> tuple[tuple[Array, ...], Array]:
     """The blocks with the column in slot `row`, and sum_k column[k-1] pops[k]."""
     batch, rows = column.shape[0], column.shape[-1]
     slots = column.reshape(batch, shape.symbols, shape.states, rows)
