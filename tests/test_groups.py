@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import memrnn
-from memrnn.nn.groups import map_and_sum, group_size, join, split
+from memrnn.nn.groups import group_size, join, map_and_sum, split
 from memrnn.nn.network import Network, OneHot
 from memrnn.nn.unroll import unroll
 from memrnn.runtime.devices import POLICIES

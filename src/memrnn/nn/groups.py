@@ -1,4 +1,4 @@
-"""Strings run in groups: as many at a time as keep what their memory looks at in the cache."""
+"""Strings run in groups: as many at a time as fit into the cache with their memory."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,9 +15,9 @@ from memrnn.runtime.devices import memory_limit, policy
 def group_size(memory: Memory, strings: int, updates: int, *, gradient: bool) -> int:
     """How many of `strings` strings to run at a time: a divisor of their number.
 
-    On a CPU, memories that look back over all of a string are fastest while what they look at
-    fits into the cache; all others, and GPUs, take every string at once. The choice changes
-    results by rounding only.
+    On a CPU, memories that read all of a string's past in every step are fastest while that fits
+    into the cache; all others, and GPUs, take every string at once. The choice changes results by
+    rounding only.
     """
     size, largest = sum(memory.memory_estimate(updates, gradient=gradient)), strings
     limit = policy().group_bytes

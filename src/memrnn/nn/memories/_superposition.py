@@ -72,7 +72,7 @@ class Superposition(AffineMemory):
         depth_limit: int | None = None,
         rng: np.random.Generator,
     ):
-        """Draws the weights from Xavier's law (fan-out 3 for each stack's actions), biases 0.
+        """Draws the weights from Xavier's distribution (fan-out 3 for each stack's actions), biases 0.
 
         Args:
             sizes: vector length of each stack, or "hidden" for one stack of hidden states.
@@ -169,16 +169,16 @@ def _neighbours(stack: Cells, vector: Vector) -> tuple[Cells, Cells]:
 
 
 def _superpose(stack: Cells, vector: Vector, logits: Logits) -> Cells:
-    push, pop, keep = jnp.split(jax.nn.softmax(logits), 3, axis=1)
+    push, pop, no_op = jnp.split(jax.nn.softmax(logits), 3, axis=1)
     pushed, popped = _neighbours(stack, vector)
-    return push * pushed + pop * popped + keep * stack
+    return push * pushed + pop * popped + no_op * stack
 
 
 @jax.custom_vjp
 def _superpose_for_fast(stack: Cells, vector: Vector, logits: Logits) -> Cells:
-    push, pop, keep = _probabilities(logits)
+    push, pop, no_op = _probabilities(logits)
     pushed, popped = _neighbours(stack, vector)
-    return push * pushed + pop * popped + keep * stack
+    return push * pushed + pop * popped + no_op * stack
 
 
 def _superpose_forward(stack: Array, vector: Array, logits: Array) -> tuple[Array, tuple]:
@@ -195,16 +195,16 @@ def _superpose_backward(residuals: tuple, cotangent: Array) -> tuple[Array, Arra
     # Autodiff would need three sums over all cells, which XLA's CPU backend computes one number
     # at a time. The softmax has two degrees of freedom, so two sums do, and as a product with a
     # vector of ones they run at full width.
-    differences, vector, push, pop, keep = residuals
+    differences, vector, push, pop, no_op = residuals
     width, cells = vector.shape[1], cotangent.shape[1]
     ones = jnp.ones((cells, 1), cotangent.dtype)
     push_gain, pop_gain = ((difference * cotangent) @ ones for difference in differences)
     mean_gain = push * push_gain + pop * pop_gain
     d_logits = jnp.concatenate(
-        [push * (push_gain - mean_gain), pop * (pop_gain - mean_gain), -keep * mean_gain], axis=1
+        [push * (push_gain - mean_gain), pop * (pop_gain - mean_gain), -no_op * mean_gain], axis=1
     )
     padded = jnp.pad(cotangent, ((0, 0), (width, width)))
-    d_stack = push * padded[:, 2 * width :] + pop * padded[:, :cells] + keep * cotangent
+    d_stack = push * padded[:, 2 * width :] + pop * padded[:, :cells] + no_op * cotangent
     return d_stack, push * cotangent[:, :width], d_logits
 
 

@@ -13,20 +13,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from memrnn.nn.memories.nondeterministic._layout import (
-    Layout,
-    earlier_rows,
-    row_of,
-    rows_in_window,
-    width_of,
-    with_free_slot,
-)
+from memrnn.nn.memories.nondeterministic._layout import Layout
 from memrnn.nn.memories.nondeterministic._shape import (
     Shape,
-    action_weights,
     after_each,
     pad_rows,
-    pops_by_row,
     read_slots,
     write_slots,
 )
@@ -91,12 +82,12 @@ class Adjoint(NamedTuple):
 
 
 def start_backward(
-    shape: Shape, after: Layout, controls: Array, residuals: Residuals, adjoint: Adjoint | None
+    after: Layout, controls: Array, residuals: Residuals, adjoint: Adjoint | None
 ) -> tuple[Constants, BackwardCarry, Inputs]:
     """`Loop.start_backward`."""
     updates, batch = controls.shape[:2]
-    stack, block, filled = after.stack, after.block, after.filled - controls.shape[0]
-    weights, vectors = jax.vmap(lambda controls: action_weights(shape, controls))(controls)
+    shape, stack, block, filled = after.shape, after.stack, after.block, after.filled - updates
+    weights, vectors = jax.vmap(shape.action_weights)(controls)
     own_pops = _pops_from(shape, residuals.pops, len(stack.blocks) - 1, block.shape[2])
     own_pops = own_pops[..., filled : after.filled, :].transpose(4, 1, 2, 5, 0, 3)
     inputs = Inputs(
@@ -115,9 +106,9 @@ def start_backward(
         zeros = map(jnp.zeros_like, (stack.column, stack.tops[:, 0], stack.sources))
         adjoint = Adjoint(*zeros, later=())
     else:
-        adjoint = _in_rows_of(shape, after, adjoint)
+        adjoint = _in_rows_of(after, adjoint)
     constants = Constants(
-        (*earlier_rows(shape, after, transposed=True), block.swapaxes(2, 3)),
+        (*after.earlier_rows(transposed=True), block.swapaxes(2, 3)),
         block,
         stack.sources,
         _lazy_cotangent(shape, adjoint.later, block, 1),
@@ -138,7 +129,7 @@ def step_backward(
 ) -> tuple[BackwardCarry, Array]:
     """`Loop.step_backward`."""
     batch, pairs, states = len(d_reading), shape.pairs, shape.states
-    row = row_of(shape, constants.block, inputs.slot)
+    row = shape.row_of(constants.block, inputs.slot)
 
     d_tops = _tops_cotangent(shape, d_reading, inputs.after)
     d_tops = d_tops.at[:, 0].add(carry.d_alpha)
@@ -148,7 +139,7 @@ def step_backward(
     d_alpha = d_source[:, 0] + jnp.einsum("bhx,bh->bx", d_source[:, 1:], inputs.vector)
 
     d_column = carry.d_column + jnp.einsum("bhm,bhi->bmi", d_tops, constants.sources)
-    d_column = rows_in_window(shape, d_column * inputs.scale[:, None, None], row, row + 1)
+    d_column = shape.rows_in_window(d_column * inputs.scale[:, None, None], row, row + 1)
     # The cotangent of a weight that has been rounded to zero can be beyond all bounds.
     largest = float(jnp.finfo(d_column.dtype).max) ** 0.9
     d_column = jnp.clip(d_column, -largest, largest)
@@ -160,7 +151,7 @@ def step_backward(
         jnp.einsum("byri,byiK->byrK", slots[..., : block.shape[-2]], block)
         for block in constants.blocks
     ]
-    d_pops = pops_by_row(shape, jnp.concatenate(d_pops, axis=-1))
+    d_pops = shape.pops_by_row(jnp.concatenate(d_pops, axis=-1))
     d_mixed = jnp.concatenate([d_column, d_pops], axis=1)
     d_mixing = jnp.einsum("bmi,bki->bmk", d_mixed, previous)
     d_previous = jnp.einsum("bkm,bmi->bki", inputs.mixing, d_mixed)
@@ -180,11 +171,11 @@ def stop_backward(carry: BackwardCarry, residuals: Residuals, adjoint: Adjoint |
     return Adjoint(carry.d_column, carry.d_alpha, carry.d_sources, later)
 
 
-def layout_cotangent(shape: Shape, layout: Layout, adjoint: Adjoint) -> Layout:
+def layout_cotangent(layout: Layout, adjoint: Adjoint) -> Layout:
     """The cotangent of the first loop's first layout, but for that through its own reading."""
-    stack, distance = layout.stack, len(layout.stack.blocks) - 1
-    if with_free_slot(shape, layout) is not layout:  # the first loop has begun a new block
-        adjoint = _in_rows_of(shape, layout, adjoint)
+    shape, stack, distance = layout.shape, layout.stack, len(layout.stack.blocks) - 1
+    if layout.filled == layout.width:  # the first loop has begun a new block
+        adjoint = _in_rows_of(layout, adjoint)
         distance += 1
     *d_earlier, d_block = (
         _lazy_cotangent(shape, adjoint.later, block, distance - number)
@@ -201,7 +192,7 @@ def layout_cotangent(shape: Shape, layout: Layout, adjoint: Adjoint) -> Layout:
         underflow=jnp.zeros_like(stack.underflow),
         left=None,
     )
-    return Layout(d_stack, jnp.zeros_like(layout.scale), None, layout.filled)
+    return Layout(d_stack, jnp.zeros_like(layout.scale), None, shape, layout.filled)
 
 
 def _tops_cotangent(shape: Shape, d_reading: Array, tops: Array) -> Array:
@@ -221,9 +212,9 @@ def _pops_from(shape: Shape, pops: Array, number: int, size: int) -> Array:
     return pops.reshape(*pops.shape[:4], -1, shape.states)
 
 
-def _in_rows_of(shape: Shape, layout: Layout, adjoint: Adjoint) -> Adjoint:
+def _in_rows_of(layout: Layout, adjoint: Adjoint) -> Adjoint:
     """The adjoint from the rows of the next block in the rows of the layout's own block."""
-    rows, own = layout.stack.column.shape[-1], width_of(shape, layout) * shape.pairs
+    rows, own = layout.stack.column.shape[-1], layout.width * layout.shape.pairs
 
     def move(array: Array) -> Array:
         return pad_rows(array[..., :-own], rows, front=rows - array.shape[-1] + own)

@@ -66,7 +66,7 @@ def best_run(
         α[-1][0,0] = 0;  α[t][r,y] = max_{i,q,x} α[i][q,x] + γ[i→t][q,x→r,y]
 
     Everything else is -inf. The bottom symbol can be replaced and uncovered, never popped. Which
-    term won is found again on the way back: n small searches instead of a pointer for each γ.
+    term is the largest is searched again backwards: n small searches instead of a pointer for each γ.
     Time O(n³), memory O(n²). Of runs of equal weight always the same one is returned.
 
     Args:
@@ -96,7 +96,7 @@ def forward_weights(
 ) -> Float64[np.ndarray, "updates_plus_1 states symbols"]:
     """log α[t][r,y], the weight of all runs that are in state r with y on top after update t.
 
-    The recurrences of `best_run` with the logarithm of a sum in the place of each maximum.
+    The recurrences of `best_run` with the logarithm of a sum instead of each maximum.
     exp(log α[t]) divided by its sum is the reading of the memory after t updates.
 
     Raises:

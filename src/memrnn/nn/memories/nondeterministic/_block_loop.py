@@ -20,24 +20,12 @@ from memrnn.nn.memories.nondeterministic._backward import (
     step_backward,
     stop_backward,
 )
-from memrnn.nn.memories.nondeterministic._layout import (
-    Layout,
-    earlier_rows,
-    layout_of,
-    row_of,
-    rows_in_window,
-    state_of,
-    width_of,
-    with_free_slot,
-)
+from memrnn.nn.memories.nondeterministic._layout import Layout, layout_of
 from memrnn.nn.memories.nondeterministic._lost_runs import underflow, update_lost
 from memrnn.nn.memories.nondeterministic._shape import (
     Shape,
-    action_weights,
     after_each,
     pad_rows,
-    pops_by_slot,
-    reading_of,
     with_vector,
     write_slots,
 )
@@ -72,17 +60,17 @@ class BlockLoop(Loop):
         return layout_of(self._shape, state, updates - 1, fresh=fresh)
 
     def state_of(self, layout: Layout, like: Stack) -> Stack:
-        return state_of(self._shape, layout, like)
+        return layout.state(like)
 
     def lengths(self, layout: Layout, updates: int) -> Sequence[int]:
-        width = width_of(self._shape, layout)
+        width = layout.width
         first = min(width - layout.filled or width, updates)
         whole, rest = divmod(updates - first, width)
         return [first] + [width] * whole + [rest] * (rest > 0)
 
     def start(self, layout: Layout) -> tuple[ForwardConstants, ForwardCarry]:
-        layout = with_free_slot(self._shape, layout)
-        constants = ForwardConstants(earlier_rows(self._shape, layout), layout.bottom_row)
+        layout = layout.with_free_slot()
+        constants = ForwardConstants(layout.earlier_rows(), layout.bottom_row)
         stack, slot = layout.stack._replace(blocks=(layout.block,)), layout.filled
         return constants, ForwardCarry(stack, layout.scale, jnp.array(slot, jnp.int32))
 
@@ -90,21 +78,21 @@ class BlockLoop(Loop):
         self, constants: ForwardConstants, carry: ForwardCarry, controls: Array
     ) -> tuple[ForwardCarry, Array, Residuals]:
         shape, pairs, stack = self._shape, self._shape.pairs, carry.stack
-        weights, vector = action_weights(shape, controls)
+        weights, vector = shape.action_weights(controls)
         (block,) = stack.blocks
-        row = row_of(shape, block, carry.slot)
+        row = shape.row_of(block, carry.slot)
         factor = carry.scale[:, None, None]
 
         slots = (stack.column * factor).reshape(len(controls), shape.symbols, shape.states, -1)
         block = write_slots(block, slots, carry.slot * shape.states)
         mixed = jnp.einsum("bmk,bki->bmi", weights[:, :-pairs] * factor, stack.column)
-        pops = pops_by_slot(shape, mixed[:, pairs:])
+        pops = shape.pops_by_slot(mixed[:, pairs:])
         column = mixed[:, :pairs] + _popped(shape, pops, (*constants.earlier, block))
         column = column.reshape(*column.shape[:2], -1, pairs)
         rows = jnp.arange(column.shape[2], dtype=jnp.int32)
         pushed = (rows == row).astype(column.dtype)
         column = column + weights[:, -pairs:, None] * pushed[None, None, :, None]
-        column = rows_in_window(shape, column.reshape(stack.column.shape), row)
+        column = shape.rows_in_window(column.reshape(stack.column.shape), row)
 
         source = with_vector(stack.tops[:, 0], vector)
         sources = write_slots(stack.sources, source, row * pairs)
@@ -125,19 +113,20 @@ class BlockLoop(Loop):
             underflow(stack.lost, stack.underflow, stack.left),
             one_less(stack.left),
         )
-        reading = or_nan(after.left, reading_of(shape, after.tops))
+        reading = or_nan(after.left, shape.reading_of(after.tops))
         carry = ForwardCarry(after, scale, carry.slot + 1)
         return carry, reading, Residuals(pops, scale, stack.tops)
 
     def stop(self, layout: Layout, carry: ForwardCarry, updates: int) -> Layout:
-        layout = with_free_slot(self._shape, layout)
+        layout = layout.with_free_slot()
         blocks = (*layout.stack.blocks[:-1], *carry.stack.blocks)
         stack = carry.stack._replace(blocks=blocks)
-        return Layout(stack, carry.scale, layout.bottom_row, layout.filled + updates)
+        filled = layout.filled + updates
+        return Layout(stack, carry.scale, layout.bottom_row, layout.shape, filled)
 
     def readings(self, carry: ForwardCarry, residuals: Residuals) -> Array:
         tops, left = carry.stack.tops, carry.stack.left
-        readings = reading_of(self._shape, after_each(residuals.tops, tops))
+        readings = self._shape.reading_of(after_each(residuals.tops, tops))
         if left is None:
             return readings
         left = left + jnp.arange(len(readings), dtype=jnp.int32)[::-1]
@@ -146,7 +135,7 @@ class BlockLoop(Loop):
     def start_backward(
         self, layout: Layout, controls: Array, residuals: Residuals, adjoint: Adjoint | None
     ) -> tuple[Constants, BackwardCarry, Inputs]:
-        return start_backward(self._shape, layout, controls, residuals, adjoint)
+        return start_backward(layout, controls, residuals, adjoint)
 
     def step_backward(
         self, constants: Constants, carry: BackwardCarry, inputs: Inputs, d_reading: Array
@@ -159,7 +148,7 @@ class BlockLoop(Loop):
         return stop_backward(carry, residuals, adjoint), None
 
     def layout_cotangent(self, layout: Layout, adjoint: Adjoint) -> Layout:
-        return layout_cotangent(self._shape, layout, adjoint)
+        return layout_cotangent(layout, adjoint)
 
 
 def _popped(shape: Shape, pops: Array, blocks: Sequence[Array]) -> Array:

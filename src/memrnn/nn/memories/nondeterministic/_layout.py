@@ -2,9 +2,9 @@
 
 They are cut into blocks of `width` slots. A block has only the rows that its updates can fill: a
 loop is compiled for each block, and it takes earlier blocks as constants. So shapes grow with the
-updates, as those of a state must not: `layout_of` makes a `Layout` of a state, and `state_of` a
-state of a `Layout`. The layout depends on shapes only, never on the numbers in a state: the rows
-of a state that may be at several updates are moved so that the last one has always the same index.
+updates, as those of a state must not: `layout_of` makes a `Layout` of a state, and `Layout.state` a
+state of it. The layout depends on shapes only, never on the numbers in a state: the rows of a state
+that may be at several updates are moved so that the last one has always the same index.
 """
 
 import math
@@ -26,23 +26,81 @@ class Layout(eqx.Module):
 
     Attributes:
         stack: its blocks are those whose rows are still in the window, oldest first. The last one
-            is being filled; the others are as they were when they were full, and the last one
-            begins at the row at which the oldest one's own rows do. Its column is the last one
-            before its factor; it is in no block yet.
+            is being filled, and begins at the row at which the oldest one's own rows do; the others
+            are as they were when they were full. Its column is the last one before its factor, and
+            in no block yet.
         scale: the factor.
         bottom_row: the index of the bottom's row; None for the first row, and with a window.
+        shape: the sizes.
         filled: number of slots of the last block that are filled.
     """
 
     stack: Stack
     scale: Float[Array, " batch"]
     bottom_row: Int[Array, ""] | None
+    shape: Shape = eqx.field(static=True)
     filled: int = eqx.field(static=True)
 
     @property
     def block(self) -> Float[Array, "batch y slot rows"]:
         """The block that is being filled."""
         return self.stack.blocks[-1]
+
+    @property
+    def width(self) -> int:
+        """Number of slots of a block."""
+        return self.block.shape[2] // self.shape.states
+
+    def earlier_rows(self, *, transposed: bool = False) -> tuple[Array, ...]:
+        """The rows of earlier blocks from the first row of the last block."""
+        own, axis = self.width * self.shape.pairs, 2 if transposed else 3
+        # Whole blocks are transposed, and then cut, because all loops see the same whole ones.
+        blocks = [b.swapaxes(2, 3) if transposed else b for b in self.stack.blocks[:-1]]
+        return tuple(
+            jax.lax.slice_in_dim(block, block.shape[axis] - (n + 1) * own, None, axis=axis)
+            for n, block in enumerate(blocks)
+        )
+
+    def with_free_slot(self) -> "Layout":
+        """The layout, with a new block where the last one is full."""
+        stack, width = self.stack, self.width
+        if self.filled < width:
+            return self
+        hidden = len(stack.blocks) - self.shape.blocks_in_window(len(stack.blocks), width)
+        own, gone = width * self.shape.pairs, hidden * width * self.shape.pairs
+
+        def move(array: Array) -> Array:
+            return pad_rows(array[..., gone:], array.shape[-1] - gone + own)
+
+        lost, column = stack.lost, move(stack.column)
+        if self.bottom_row is None and self.shape.window is None:
+            lost = jnp.pad(lost, ((0, 0), (0, width), (0, 0)))
+        block = jnp.zeros((*self.block.shape[:3], column.shape[-1]), column.dtype)
+        stack = stack._replace(
+            blocks=(*stack.blocks[hidden:], block),
+            column=column,
+            sources=move(stack.sources),
+            lost=lost,
+        )
+        return Layout(stack, self.scale, self.bottom_row, self.shape, 0)
+
+    def state(self, like: Stack) -> Stack:
+        """The state that the layout holds, in the shapes of another one."""
+        stack, pairs = self.stack, self.shape.pairs
+        rows = like.column.shape[-1] // pairs
+        if stack.left is None:
+            start = (len(stack.blocks) - 1) * self.width + self.filled - rows
+        else:
+            start = 0 if self.bottom_row is None else self.bottom_row
+        blocks = (*self.earlier_rows(), self.block)
+        ends = [block.shape[3] // pairs for block in like.blocks]
+        column = stack.column * self.scale[:, None, None]
+        return stack._replace(
+            blocks=_resized_blocks(self.shape, blocks, start, ends),
+            column=_padded_slice(column, 2, start * pairs, rows * pairs),
+            sources=_padded_slice(stack.sources, 2, start * pairs, rows * pairs),
+            lost=_padded_slice(stack.lost, 1, 0, rows),
+        )
 
 
 def block_width(window: int | None, updates: int) -> int:
@@ -72,7 +130,7 @@ def layout_of(shape: Shape, state: Stack, updates: int, *, fresh: bool) -> Layou
     left, lost, bottom_row = state.left, state.lost, None
     if left is None:
         width = block_width(shape.window, updates)
-        last = 0 if fresh else blocks_in_window(shape, MOST_BLOCKS, width) * width
+        last = 0 if fresh else shape.blocks_in_window(MOST_BLOCKS, width) * width
         start = rows - 1 - last
     else:
         last = 0 if fresh else max(0, rows - 1 - updates)
@@ -100,89 +158,8 @@ def layout_of(shape: Shape, state: Stack, updates: int, *, fresh: bool) -> Layou
         lost=lost,
         left=left,
     )
-    return Layout(stack, jnp.ones_like(state.underflow), bottom_row, last - size + width + 1)
-
-
-def state_of(shape: Shape, layout: Layout, like: Stack) -> Stack:
-    """The state that a layout holds, in the shapes of another one."""
-    stack, pairs = layout.stack, shape.pairs
-    rows = like.column.shape[-1] // pairs
-    if stack.left is None:
-        start = (len(stack.blocks) - 1) * width_of(shape, layout) + layout.filled - rows
-    else:
-        start = 0 if layout.bottom_row is None else layout.bottom_row
-    blocks = (*earlier_rows(shape, layout), layout.block)
-    ends = [block.shape[3] // pairs for block in like.blocks]
-    column = stack.column * layout.scale[:, None, None]
-    return stack._replace(
-        blocks=_resized_blocks(shape, blocks, start, ends),
-        column=_padded_slice(column, 2, start * pairs, rows * pairs),
-        sources=_padded_slice(stack.sources, 2, start * pairs, rows * pairs),
-        lost=_padded_slice(stack.lost, 1, 0, rows),
-    )
-
-
-def with_free_slot(shape: Shape, layout: Layout) -> Layout:
-    """The layout, with a new block where the last one is full."""
-    width = width_of(shape, layout)
-    if layout.filled < width:
-        return layout
-    stack = layout.stack
-    hidden = len(stack.blocks) - blocks_in_window(shape, len(stack.blocks), width)
-    own, gone = width * shape.pairs, hidden * width * shape.pairs
-
-    def move(array: Array) -> Array:
-        return pad_rows(array[..., gone:], array.shape[-1] - gone + own)
-
-    lost, column = stack.lost, move(stack.column)
-    if layout.bottom_row is None and shape.window is None:
-        lost = jnp.pad(lost, ((0, 0), (0, width), (0, 0)))
-    block = jnp.zeros((*layout.block.shape[:3], column.shape[-1]), column.dtype)
-    stack = stack._replace(
-        blocks=(*stack.blocks[hidden:], block),
-        column=column,
-        sources=move(stack.sources),
-        lost=lost,
-    )
-    return Layout(stack, layout.scale, layout.bottom_row, 0)
-
-
-def width_of(shape: Shape, layout: Layout) -> int:
-    """Number of slots of a block."""
-    return layout.block.shape[2] // shape.states
-
-
-def blocks_in_window(shape: Shape, earlier: int, width: int) -> int:
-    """How many of the earlier blocks a block still sees."""
-    return earlier if shape.window is None else min(earlier, -(-(shape.window - 1) // width))
-
-
-def earlier_rows(shape: Shape, layout: Layout, *, transposed: bool = False) -> tuple[Array, ...]:
-    """The rows of earlier blocks from the first row of the last block."""
-    own, axis = width_of(shape, layout) * shape.pairs, 2 if transposed else 3
-    # Whole blocks are transposed, and then cut, because all loops see the same whole ones.
-    blocks = [b.swapaxes(2, 3) if transposed else b for b in layout.stack.blocks[:-1]]
-    return tuple(
-        jax.lax.slice_in_dim(block, block.shape[axis] - (n + 1) * own, None, axis=axis)
-        for n, block in enumerate(blocks)
-    )
-
-
-def row_of(shape: Shape, block: Array, slot: Array) -> Array:
-    """The row that an update fills, counted from the first row of its block."""
-    _, _, slots, rows = block.shape
-    return slot + (rows // shape.pairs - slots // shape.states)
-
-
-def rows_in_window(shape: Shape, column: Array, row: Array, end: Array | None = None) -> Array:
-    """The column with zeros in the rows outside the window, and in those from `end`."""
-    if shape.window is None and end is None:
-        return column
-    rows = jnp.repeat(jnp.arange(column.shape[-1] // shape.pairs, dtype=jnp.int32), shape.pairs)
-    inside = jnp.array(True) if shape.window is None else rows > row - shape.window
-    if end is not None:
-        inside = inside & (rows < end)
-    return jnp.where(inside[None, None], column, 0)
+    scale = jnp.ones_like(state.underflow)
+    return Layout(stack, scale, bottom_row, shape, last - size + width + 1)
 
 
 def memory_estimate(shape: Shape, updates: int, size: int, *, gradient: bool) -> tuple[int, int]:
@@ -196,7 +173,7 @@ def memory_estimate(shape: Shape, updates: int, size: int, *, gradient: bool) ->
     """
     width = block_width(shape.window, updates)
     blocks = -(-(updates + 1) // width)
-    earlier = sum(blocks_in_window(shape, number, width) for number in range(blocks))
+    earlier = sum(shape.blocks_in_window(number, width) for number in range(blocks))
     columns = (earlier + blocks) * (width * shape.pairs) ** 2 * size
     return (4 * columns, columns + columns // shape.symbols) if gradient else (columns, 0)
 

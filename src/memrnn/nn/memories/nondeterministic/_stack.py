@@ -37,15 +37,7 @@ from jaxtyping import Array, Float
 
 from memrnn.nn.memories._horizon import Left, left_of, one_less, or_nan, updates_of
 from memrnn.nn.memories.nondeterministic._lost_runs import Lost, underflow, update_lost
-from memrnn.nn.memories.nondeterministic._shape import (
-    Shape,
-    action_weights,
-    pad_rows,
-    pops_by_slot,
-    reading_of,
-    with_vector,
-    write_slots,
-)
+from memrnn.nn.memories.nondeterministic._shape import Shape, pad_rows, with_vector, write_slots
 
 WIDTH = 16
 """Number of slots of a block: fewer compute less in vain, but are more operations."""
@@ -115,7 +107,7 @@ def read_stack(shape: Shape, state: Stack) -> Float[Array, "batch reading"]:
     """The reading; NaN beyond the horizon."""
     # The sum is 1 but for rounding. Its derivative is not.
     total = state.tops[:, :1].sum(axis=-1, keepdims=True)
-    return or_nan(state.left, reading_of(shape, state.tops / total))
+    return or_nan(state.left, shape.reading_of(state.tops / total))
 
 
 def update_stack(shape: Shape, state: Stack, controls: Float[Array, "batch controls"]) -> Stack:
@@ -131,9 +123,9 @@ def update_stack(shape: Shape, state: Stack, controls: Float[Array, "batch contr
         newest = (index == row)[None, None, :, None]
         return jnp.where(newest, values[:, :, None], by_row).reshape(array.shape)
 
-    weights, vector = action_weights(shape, controls)
+    weights, vector = shape.action_weights(controls)
     mixed = jnp.einsum("bmk,bki->bmi", weights[:, :-pairs], state.column)
-    pops = pops_by_slot(shape, mixed[:, pairs:])
+    pops = shape.pops_by_slot(mixed[:, pairs:])
     blocks, popped = _append_and_pop(shape, state.blocks, state.column, pops, row)
     column = with_newest_row(mixed[:, :pairs] + popped, weights[:, -pairs:])
     sources = with_newest_row(state.sources, with_vector(state.tops[:, 0], vector))
