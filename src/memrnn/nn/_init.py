@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 SCALE = 0.1
-"""Parameters without a distribution of their own start in U(-0.1, 0.1) (DuSell & Chiang 2023, app. A)."""
+"""Parameters start in U(-0.1, 0.1) where nothing else is said (DuSell & Chiang 2023, app. A)."""
 
 
 def uniform(rng: np.random.Generator, shape: tuple[int, ...], bound: float) -> Float[Array, "..."]:

@@ -65,7 +65,7 @@ class Stratification(AffineMemory):
     bias_push: Float[Array, " size"]
 
     def __init__(self, hidden_size: int, *, size: int, rng: np.random.Generator):
-        """Draws the weights from Xavier's distribution, with gain 5/3 for the pushed vector; biases 0.
+        """Draws weights from Xavier's distribution, with gain 5/3 for the pushed vector; biases 0.
 
         Args:
             size: length of the vectors.

@@ -72,7 +72,7 @@ class Superposition(AffineMemory):
         depth_limit: int | None = None,
         rng: np.random.Generator,
     ):
-        """Draws the weights from Xavier's distribution (fan-out 3 for each stack's actions), biases 0.
+        """Draws weights from Xavier's distribution (fan-out 3 for each stack's actions), biases 0.
 
         Args:
             sizes: vector length of each stack, or "hidden" for one stack of hidden states.

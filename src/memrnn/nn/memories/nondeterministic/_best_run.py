@@ -65,8 +65,8 @@ def best_run(
         γ'_t[k][u,y→r]   = max_{s,z} γ[k→t-1][u,y→s,z] + pop_t[s,z→r]
         α[-1][0,0] = 0;  α[t][r,y] = max_{i,q,x} α[i][q,x] + γ[i→t][q,x→r,y]
 
-    Everything else is -inf. The bottom symbol can be replaced and uncovered, never popped. Which
-    term is the largest is searched again backwards: n small searches instead of a pointer for each γ.
+    Everything else is -inf. The bottom symbol can be replaced and uncovered, never popped. The
+    largest terms are searched again backwards: n small searches instead of a pointer per γ.
     Time O(n³), memory O(n²). Of runs of equal weight always the same one is returned.
 
     Args:
