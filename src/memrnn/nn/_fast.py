@@ -118,14 +118,14 @@ def _fast_scan(
             residuals, begin = [], 0
             for length in loop.lengths(layout, updates):
                 constants, carry = loop.start(layout)
-                (state, carry), saved = scan(
+                (state, carry), (states, saved) = scan(
                     functools.partial(step, constants),
                     (state, carry),
                     projected[begin : begin + length],
                     unroll=unrolled,
                 )
                 layout = loop.stop(layout, carry, length)
-                residuals.append(_Residuals(*saved, carry))
+                residuals.append(_Residuals(states, saved, carry))
                 begin += length
             hidden = [each.states[0] for each in residuals]
             hidden = jnp.concatenate([*hidden, state[0][None]])[1:]

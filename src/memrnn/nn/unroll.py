@@ -119,8 +119,8 @@ def unroll(
         state = step(controller, memory, state, x)
         return state, state.hidden
 
-    state, hidden = scan(scan_step, state, xs)
-    return hidden, state
+    last, hidden = scan(scan_step, state, xs)
+    return hidden, last
 
 
 @jax.custom_vjp

@@ -107,7 +107,8 @@ class Stratification(AffineMemory):
 
     def _update(self, state: Strata, controls: Array, stratify: Callable) -> Strata:
         actions, vector = jnp.split(controls.astype(state.depth.dtype), [2], axis=-1)
-        return Strata(*stratify(state.depth, state.steps, actions, vector), one_less(state.left))
+        depth, steps, reading = stratify(state.depth, state.steps, actions, vector)
+        return Strata(depth, steps, reading, one_less(state.left))
 
 
 def _outer(left: Float[Array, "batch m"], right: Float[Array, "batch n"]) -> Array:
