@@ -47,10 +47,7 @@ def freeze_label(freeze: Iterable[str]) -> str:
 
 
 def partition(network: Network, freeze: Iterable[str]) -> tuple[Network, Network]:
-    """Splits a network into (trained, frozen); `equinox.combine` puts it together again.
-
-    Only the first is differentiated, so that a frozen component costs no gradient.
-    """
+    """Splits a network into (trained, frozen); `equinox.combine` puts it together again."""
     frozen = check_freeze(freeze)
     trained = jax.tree_util.tree_map_with_path(
         lambda path, leaf: eqx.is_inexact_array(leaf) and path[0].name not in frozen, network

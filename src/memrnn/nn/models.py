@@ -306,9 +306,8 @@ def get_model(name: str) -> Model:
 def canonical_name(name: str) -> str:
     """The one name of a model among all that `get_model` takes.
 
-    It is the shortest: without the controller `lstm` before a memory, without `-20`, without
-    options that have their default value; options stand in a fixed order. A registered model that
-    can be written so is called so; another one by the name that was registered first.
+    It is the shortest in the grammar, with options in a fixed order and without those that have
+    their default value. A registered model that has none is called by its first registered name.
 
     >>> canonical_name("lstm-20+rns-4-5:window=35")
     'rns-4-5:window=35'

@@ -27,8 +27,6 @@ class Strata(NamedTuple):
         depth: depth of the lower side of layer i, the sum of its strength and all above it.
             Before push i, minus the number of updates until then.
         steps: v[i] - v[i-1]; the newest vector is subtracted from the next one already.
-        reading: the reading of these layers.
-        left: how many more updates can be read.
     """
 
     depth: Depth

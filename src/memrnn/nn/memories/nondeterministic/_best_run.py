@@ -32,22 +32,14 @@ class Action(NamedTuple):
 
 @dataclass(frozen=True)
 class BestRun:
-    """A run of the stack: its updates, and what is there before the first and after every one.
-
-    Attributes:
-        actions: the updates in their order.
-        log_weight: sum of the logarithms of the weights of all updates.
-        states, tops: state and top symbol; one more than updates, as in all that follow.
-        heights: number of symbols on the stack, the bottom counted.
-        stacks: the symbols on the stack, bottom first.
-    """
+    """A run of the stack: its updates, and the stack before the first and after every one."""
 
     actions: tuple[Action, ...]
-    log_weight: float
-    states: tuple[int, ...]
+    log_weight: float  # sum of the logarithms of the weights of all updates
+    states: tuple[int, ...]  # one more than updates, as in all that follow
     tops: tuple[int, ...]
-    heights: tuple[int, ...]
-    stacks: tuple[tuple[int, ...], ...]
+    heights: tuple[int, ...]  # number of symbols on the stack, the bottom counted
+    stacks: tuple[tuple[int, ...], ...]  # the symbols on the stack, bottom first
 
 
 def best_run(
@@ -96,13 +88,8 @@ def forward_weights(
 ) -> Float64[np.ndarray, "updates_plus_1 states symbols"]:
     """log α[t][r,y], the weight of all runs that are in state r with y on top after update t.
 
-    The recurrences of `best_run` with the logarithm of a sum instead of each maximum.
-    exp(log α[t]) divided by its sum is the reading of the memory after t updates.
-
-    Raises:
-        MemrnnError: if a weight is NaN or infinite, or the window is not positive.
-
-    Source: as for `best_run`.
+    The recurrences, errors and source of `best_run`, with the logarithm of a sum instead of each
+    maximum. exp(log α[t]) divided by its sum is the reading of the memory after t updates.
     """
     return _forward(_SUM, _inside(_SUM, log_push, log_repl, log_pop, window))[1:]
 

@@ -163,13 +163,11 @@ def layout_of(shape: Shape, state: Stack, updates: int, *, fresh: bool) -> Layou
 
 
 def memory_estimate(shape: Shape, updates: int, size: int, *, gradient: bool) -> tuple[int, int]:
-    """Bytes per string while it runs, and until its gradient is there.
+    """`Memory.memory_estimate` for numbers of `size` bytes.
 
-    Without the gradient those are its columns. With it columns and pops are kept, and the backward
-    pass needs the columns' transposes, their cotangents, and twice what comes from later blocks.
-
-    Args:
-        size: bytes per number.
+    Without the gradient those are a string's columns. With it columns and pops are kept, and the
+    backward pass needs the columns' transposes, their cotangents, and twice what comes from later
+    blocks.
     """
     width = block_width(shape.window, updates)
     blocks = -(-(updates + 1) // width)
