@@ -190,7 +190,7 @@ def test_components_draw_from_streams_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("name", ["elman", "gru", "lstm"])
-def test_controllers_start_uniform_and_the_classifier_with_xavier(name: str) -> None:
+def test_controllers_start_uniform_and_the_output_layer_with_xavier(name: str) -> None:
     network = get_model(f"{name}-50").build(OneHot(3), 4, seed=0)
     for leaf in jax.tree.leaves(network.controller):
         assert 0.09 < np.abs(leaf).max() <= 0.1

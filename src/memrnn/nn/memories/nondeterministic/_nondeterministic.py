@@ -107,7 +107,8 @@ class Nondeterministic(AffineMemory):
         ):
             if word not in known:
                 raise MemrnnError(f"{name} is {word!r}, but must be one of {', '.join(known)}.")
-        self.states, self.symbols, self.size, self.window = int(states), int(symbols), size, window
+        self.states, self.symbols, self.size = int(states), int(symbols), int(size)
+        self.window = window
         self.bottom_vector, self.bottom_scope = bottom_vector, bottom_scope
         self.weight_actions = uniform(rng, (self.shape.actions, hidden_size), SCALE)
         self.bias_actions = uniform(rng, (self.shape.actions,), SCALE)
