@@ -183,19 +183,15 @@ def _superpose_for_fast(stack: Cells, vector: Vector, logits: Logits) -> Cells:
 
 def _superpose_forward(stack: Array, vector: Array, logits: Array) -> tuple[Array, tuple]:
     pushed, popped = _neighbours(stack, vector)
-    differences = (pushed - stack, popped - stack)
-    return _superpose_for_fast(stack, vector, logits), (
-        differences,
-        vector,
-        *_probabilities(logits),
-    )
+    residuals = (pushed - stack, popped - stack, vector, *_probabilities(logits))
+    return _superpose_for_fast(stack, vector, logits), residuals
 
 
 def _superpose_backward(residuals: tuple, cotangent: Array) -> tuple[Array, Array, Array]:
     # Autodiff would need three sums over all cells, which XLA's CPU backend computes one number
     # at a time. The softmax has two degrees of freedom, so two sums do, and as a product with a
     # vector of ones they run at full width.
-    differences, vector, push, pop, no_op = residuals
+    *differences, vector, push, pop, no_op = residuals
     width, cells = vector.shape[1], cotangent.shape[1]
     ones = jnp.ones((cells, 1), cotangent.dtype)
     push_gain, pop_gain = ((difference * cotangent) @ ones for difference in differences)

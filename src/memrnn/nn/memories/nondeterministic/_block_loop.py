@@ -100,9 +100,9 @@ class BlockLoop(Loop):
         scale = 1 / tops[:, 0].sum(axis=-1)
         oldest = row - (shape.window or len(rows) + 1) + 1
         bottom_row = constants.bottom_row if shape.window is None else oldest
-        made = column, sources[:, 0], tops[:, 0], scale
+        arguments = column, sources[:, 0], tops[:, 0], scale
         lost = update_lost(
-            stack.lost, weights, *made, row=row, visible=rows >= oldest, bottom_row=bottom_row
+            stack.lost, weights, *arguments, row=row, visible=rows >= oldest, bottom_row=bottom_row
         )
         after = Stack(
             (block,),

@@ -131,9 +131,9 @@ def update_stack(shape: Shape, state: Stack, controls: Float[Array, "batch contr
     sources = with_newest_row(state.sources, with_vector(state.tops[:, 0], vector))
     tops = jnp.einsum("bhi,bmi->bhm", sources, column)
     scale = 1 / tops[:, 0].sum(axis=-1)
-    made = column, sources[:, 0], tops[:, 0], scale
+    arguments = column, sources[:, 0], tops[:, 0], scale
     bound = (
-        update_lost(state.lost, weights, *made, row=row, visible=index >= 0),
+        update_lost(state.lost, weights, *arguments, row=row, visible=index >= 0),
         underflow(state.lost, state.underflow, state.left),
     )
     factor = scale[:, None, None]
