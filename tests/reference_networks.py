@@ -13,7 +13,6 @@ from memrnn.nn.memories import (
     Nondeterministic,
     Stratification,
     Superposition,
-    VectorNondeterministic,
 )
 from memrnn.nn.network import Network
 from reference_nondeterministic import recurrence_readings
@@ -167,7 +166,7 @@ class NondeterministicReference:
         self.weights.append(
             (push.reshape(pairs), replace.reshape(pairs), actions[..., 2 * cells :])
         )
-        if isinstance(memory, VectorNondeterministic):
+        if memory.size:
             self.vectors.append(sigmoid(raw(memory.weight_push, memory.bias_push, h)))
 
     def reading(self) -> np.ndarray:
@@ -175,12 +174,12 @@ class NondeterministicReference:
         empty = np.zeros((0, *pairs)), np.zeros((0, *pairs)), np.zeros((0, *pairs[:3]))
         weights = [np.array(w) for w in zip(*self.weights, strict=True)] or empty
         options = {"window": memory.window}
-        if isinstance(memory, VectorNondeterministic):
+        if memory.size:
             bottom = {"zero": 0.0, "one": 1.0}.get(memory.bottom_vector)
             if bottom is None:
                 bottom = sigmoid(np.asarray(memory.bottom, np.float64))
-            vectors = np.array(self.vectors).reshape(-1, memory.weight_push.shape[0])
-            weights = [*weights, vectors, np.broadcast_to(bottom, memory.weight_push.shape[0])]
+            vectors = np.array(self.vectors).reshape(-1, memory.size)
+            weights = [*weights, vectors, np.broadcast_to(bottom, memory.size)]
             options["bottom_scope"] = memory.bottom_scope
         return recurrence_readings(*weights, **options)[-1]
 
@@ -190,7 +189,6 @@ REFERENCES = {
     Superposition: SuperpositionReference,
     Stratification: StratificationReference,
     Nondeterministic: NondeterministicReference,
-    VectorNondeterministic: NondeterministicReference,
 }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import memrnn
-from memrnn.nn.groups import each_group, group_size, join, split
+from memrnn.nn.groups import group_size, join, map_and_sum, split
 from memrnn.nn.network import Network, OneHot
 from memrnn.nn.unroll import unroll
 from memrnn.runtime.devices import POLICIES
@@ -31,9 +31,9 @@ def test_join_undoes_split(axis: int) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 4])
-def test_each_group_maps_and_sums(count: int) -> None:
+def test_map_and_sum_maps_and_sums(count: int) -> None:
     array = jnp.arange(count * 3.0).reshape(count, 3)
-    each, total = each_group(lambda group: (group**2, {"sum": jnp.sum(group)}), array)
+    each, total = map_and_sum(lambda group: (group**2, {"sum": jnp.sum(group)}), array)
     assert jnp.array_equal(each, array**2)
     assert total["sum"] == jnp.sum(array)
 

@@ -24,7 +24,6 @@ from memrnn.nn.memories import (
     Nondeterministic,
     Stratification,
     Superposition,
-    VectorNondeterministic,
 )
 from memrnn.nn.models import Model, get_model
 from memrnn.nn.network import OneHot
@@ -134,7 +133,7 @@ def test_pushed_vectors_change_nothing_about_runs() -> None:
     size = {"states": 2, "symbols": 2}
     with scope("float64"):
         plain = Nondeterministic(4, **size, rng=rng)
-        memory = VectorNondeterministic(4, **size, size=3, bottom_scope="all", rng=rng)
+        memory = Nondeterministic(4, **size, size=3, bottom_scope="all", rng=rng)
         weights = plain.weight_actions, plain.bias_actions
         memory = eqx.tree_at(lambda m: (m.weight_actions, m.bias_actions), memory, weights)
         hidden = jnp.asarray(8 * rng.normal(size=(5, 4)))

@@ -13,27 +13,21 @@ from hypothesis import strategies as st
 
 import reference_nondeterministic as reference
 from echo_controller import controlled
-from memrnn.nn.memories import Nondeterministic, VectorNondeterministic
+from memrnn.nn.memories import Nondeterministic
 from memrnn.nn.memories.nondeterministic import _layout
 from memrnn.runtime.precision import cast, scope
-
-Memory = Nondeterministic | VectorNondeterministic
 
 
 def build(states: int, symbols: int, size: int = 0, seed: int = 0, **options: Any):
     rng = np.random.default_rng(seed)
-    if size:
-        return VectorNondeterministic(
-            4, states=states, symbols=symbols, size=size, rng=rng, **options
-        )
-    return Nondeterministic(4, states=states, symbols=symbols, rng=rng, **options)
+    return Nondeterministic(4, states=states, symbols=symbols, size=size, rng=rng, **options)
 
 
-def place(memory: Memory) -> tuple[np.ndarray, ...]:
+def place(memory: Nondeterministic) -> tuple[np.ndarray, ...]:
     """Where in the action_logits each named weight and each raw vector entry lies."""
     size = len(memory.controls()[1])
     push, replace, pop = memory.log_weights(np.arange(size, dtype=np.float64)[None])
-    vector = np.arange(size - memory.shape.vector, size)
+    vector = np.arange(size - memory.size, size)
     return (*(each.astype(int)[0] for each in (push, replace, pop)), vector)
 
 
@@ -41,15 +35,15 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-x))
 
 
-def arguments(memory: Memory, action_logits: np.ndarray, dtype: Any) -> tuple[list, dict]:
+def arguments(memory: Nondeterministic, action_logits: np.ndarray, dtype: Any) -> tuple[list, dict]:
     """What the references take, for the action_logits [updates, action_logits] of one string."""
     weights = [np.asarray(each, dtype) for each in memory.log_weights(action_logits)]
     options = {"window": memory.window, "dtype": dtype}
-    if memory.shape.vector:
-        raw = np.asarray(action_logits[:, -memory.shape.vector :], dtype)
+    if memory.size:
+        raw = np.asarray(action_logits[:, -memory.size :], dtype)
         bottom = {
-            "zero": np.zeros(memory.shape.vector),
-            "one": np.ones(memory.shape.vector),
+            "zero": np.zeros(memory.size),
+            "one": np.ones(memory.size),
         }.get(memory.bottom_vector)
         bottom = sigmoid(np.asarray(memory.bottom, dtype)) if bottom is None else bottom
         weights += [sigmoid(raw), np.asarray(bottom, dtype)]
@@ -57,7 +51,7 @@ def arguments(memory: Memory, action_logits: np.ndarray, dtype: Any) -> tuple[li
     return weights, options
 
 
-def in_blocks_of(width: int, memory: Memory, monkeypatch: pytest.MonkeyPatch):
+def in_blocks_of(width: int, memory: Nondeterministic, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(_layout, "block_width", lambda *_: width)
     return memory
 
@@ -65,14 +59,14 @@ def in_blocks_of(width: int, memory: Memory, monkeypatch: pytest.MonkeyPatch):
 # Golden numbers of the appendix: Q = 2, S = 3, m = 2.
 
 
-def golden_drive(memory: Memory, t: int) -> np.ndarray:
+def golden_drive(memory: Nondeterministic, t: int) -> np.ndarray:
     q, x, r, y = np.meshgrid(*map(np.arange, (2, 3, 2, 3)), indexing="ij")
     action_logits = np.zeros(len(memory.controls()[1]))
     push, replace, pop, vector = place(memory)
     action_logits[push] = np.sin(t + 2 * q + 3 * x + 5 * r + 7 * y)
     action_logits[replace] = np.cos(t + q + 2 * x + 3 * r + 4 * y)
     action_logits[pop] = np.sin(2 * t + q + x + r)[..., 0]
-    action_logits[vector] = np.cos(t + np.arange(memory.shape.vector))
+    action_logits[vector] = np.cos(t + np.arange(memory.size))
     return action_logits
 
 
@@ -122,7 +116,7 @@ def test_golden_readings(case: str) -> None:
     options, golden = GOLDEN[case]
     with scope("float64"):
         memory = build(2, 3, **options)
-        if memory.shape.vector:
+        if memory.size:
             memory = eqx.tree_at(lambda m: m.bottom, memory, jnp.array([0.5, -0.5]))
         state = memory.init(1, 7)
         found = {0: memory.read(state)[0]}
@@ -195,7 +189,7 @@ def test_gradients_equal_those_of_the_recurrences(
         action_logits = rng.normal(size=(updates, 2, len(memory.controls()[1]))) * 2
         cotangent = rng.normal(size=(updates, 2, memory.reading_size))
 
-        def total(memory: Memory, action_logits: jax.Array) -> jax.Array:
+        def total(memory: Nondeterministic, action_logits: jax.Array) -> jax.Array:
             return jnp.sum(controlled(memory, action_logits) * cotangent)
 
         gradient = eqx.filter_jit(lambda m, d: jax.grad(total, argnums=(0, 1))(m, d))
@@ -219,7 +213,9 @@ def test_gradients_equal_those_of_the_recurrences(
         np.testing.assert_allclose(by_memory.bottom, bottom.astype(float), rtol=1e-9, atol=1e-12)
 
 
-def action_logits_of(memory: Memory, updates: int, scale: float, seed: int = 0) -> jax.Array:
+def action_logits_of(
+    memory: Nondeterministic, updates: int, scale: float, seed: int = 0
+) -> jax.Array:
     shape = (updates, 2, len(memory.controls()[1]))
     return jnp.asarray(np.random.default_rng(seed).uniform(-scale, scale, shape))
 
@@ -286,7 +282,7 @@ def test_logits_of_30_at_length_400_stay_finite(kind: str, monkeypatch: pytest.M
 
 
 @eqx.filter_jit
-def LONG(memory: Memory, action_logits: jax.Array) -> tuple[jax.Array, jax.Array]:
+def LONG(memory: Nondeterministic, action_logits: jax.Array) -> tuple[jax.Array, jax.Array]:
     readings, pull = jax.vjp(lambda action_logits: controlled(memory, action_logits), action_logits)
     weights = jnp.sin(jnp.arange(readings.size, dtype=readings.dtype)).reshape(readings.shape)
     return readings, pull(weights)[0]
@@ -315,7 +311,7 @@ def test_nonsense_is_refused() -> None:
 # Runs that rounding has removed.
 
 
-def adversarial(memory: Memory, strength: float, depth: int) -> np.ndarray:
+def adversarial(memory: Nondeterministic, strength: float, depth: int) -> np.ndarray:
     """2 m pushes of symbol 1, m steps where only pushing symbol 2 pays, then pops of symbol 1."""
     push, _, pop, _ = place(memory)
     action_logits = np.full((5 * depth + 6, 1, len(memory.controls()[1])), -float(strength))
@@ -326,7 +322,9 @@ def adversarial(memory: Memory, strength: float, depth: int) -> np.ndarray:
 
 
 @eqx.filter_jit
-def readings_and_bound(memory: Memory, action_logits: jax.Array) -> tuple[jax.Array, jax.Array]:
+def readings_and_bound(
+    memory: Nondeterministic, action_logits: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     def step(state: Any, action_logits: jax.Array) -> tuple[Any, jax.Array]:
         state = memory.update(state, action_logits)
         return state, memory.read(state)

@@ -11,15 +11,13 @@ import pytest
 
 from memrnn.errors import MemrnnError
 from memrnn.nn.controllers import LSTM
-from memrnn.nn.memories import Nondeterministic, VectorNondeterministic
+from memrnn.nn.memories import Nondeterministic
 from memrnn.nn.memories.nondeterministic import _layout, _stack
 from memrnn.nn.unroll import FAST, REFERENCE, State, init, unroll
 from memrnn.runtime.precision import cast, scope
 
 # One program instead of one for each operation.
 start, compiled = eqx.filter_jit(init), eqx.filter_jit(unroll)
-
-Memory = Nondeterministic | VectorNondeterministic
 
 FEATURES, HIDDEN, BATCH = 2, 4, 2
 
@@ -31,14 +29,13 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-def build(states: int = 2, symbols: int = 2, size: int = 0, **options: Any) -> tuple[LSTM, Memory]:
+def build(
+    states: int = 2, symbols: int = 2, size: int = 0, **options: Any
+) -> tuple[LSTM, Nondeterministic]:
     """A controller and a memory in float64 whose weights are far from uniform."""
     rng = np.random.default_rng(0)
-    sizes = {"states": states, "symbols": symbols, "rng": rng, **options}
-    if size:
-        memory = VectorNondeterministic(HIDDEN, size=size, **sizes)
-    else:
-        memory = Nondeterministic(HIDDEN, **sizes)
+    sizes = {"states": states, "symbols": symbols, "size": size}
+    memory = Nondeterministic(HIDDEN, **sizes, **options, rng=rng)
     controller = LSTM(FEATURES + memory.reading_size, HIDDEN, scale=1.0, rng=rng)
     memory = jax.tree.map(lambda leaf: jnp.asarray(20 * np.asarray(leaf)), memory)
     return cast((controller, memory), "float64")
@@ -138,7 +135,7 @@ def test_gradient_into_a_carried_state(
         assert_close(gradient(FAST), gradient(REFERENCE))
 
 
-def readings_of(memory: Memory, controls: jax.Array) -> jax.Array:
+def readings_of(memory: Nondeterministic, controls: jax.Array) -> jax.Array:
     def step(state: Any, now: jax.Array) -> tuple[Any, jax.Array]:
         state = memory.update(state, now)
         return state, memory.read(state)

@@ -20,7 +20,6 @@ from memrnn.nn.memories import (
     Stratification,
     Superposed,
     Superposition,
-    VectorNondeterministic,
     forward_weights,
 )
 
@@ -140,9 +139,8 @@ def _(memory: Stratification, hidden: Any) -> Trace:
     return (SoftStack(actions, weights, strengths, "push", "strength", heights, "strength"),)
 
 
-@trace.register(Nondeterministic)
-@trace.register(VectorNondeterministic)
-def _(memory: Nondeterministic | VectorNondeterministic, hidden: Any) -> Trace:
+@trace.register
+def _(memory: Nondeterministic, hidden: Any) -> Trace:
     controls = np.asarray(controls_of(memory, hidden), np.float64)
     run = memory.best_run(controls)
     forward = forward_weights(*memory.log_weights(controls), memory.window)

@@ -22,7 +22,7 @@ from memrnn.languages import (
 )
 from memrnn.nn.controllers import CONTROLLERS, Controller
 from memrnn.nn.memories import MEMORIES, Memory
-from memrnn.nn.models import get_model, parts_of
+from memrnn.nn.models import get_model
 from memrnn.runtime.digests import canonical_json
 from memrnn.runtime.sources import definition_of, is_built_in
 
@@ -74,12 +74,12 @@ def model_identity(name: str) -> dict[str, Any]:
     Raises:
         MemrnnError: as `get_model` and `identity_of`.
     """
-    parts = parts_of(get_model(name))
-    controller, memory = CONTROLLERS[parts.controller], MEMORIES[parts.memory]
+    model = get_model(name).canonical()
+    controller, memory = CONTROLLERS[model.controller], MEMORIES[model.memory]
     return {
-        "controller": identity_of(controller, parts.controller, {}),
-        "memory": identity_of(memory, parts.memory, parts.options),
-        "hidden_size": parts.hidden_size,
+        "controller": identity_of(controller, model.controller, {}),
+        "memory": identity_of(memory, model.memory, model.options),
+        "hidden_size": model.hidden_size,
     }
 
 

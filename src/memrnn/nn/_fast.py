@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 
 from memrnn.nn._scan import scan
 from memrnn.nn.controllers import AffineController
-from memrnn.nn.groups import each_group, group_size, join, split
+from memrnn.nn.groups import group_size, join, map_and_sum, split
 from memrnn.nn.memories import AffineMemory
 from memrnn.runtime.devices import policy
 
@@ -33,19 +33,12 @@ def fast_hidden_states(
     *,
     fresh: bool,
 ) -> tuple[Float[Array, "time batch hidden"], Any, Any]:
-    """Runs a controller with its memory over at least one input.
+    """The hidden states after at least one input, and the last states of controller and memory.
 
     A step of the loop is an update of the memory and then one of the controller. The controller's
     first step and the memory's last update are outside it. So one matrix product per step gives
     all that is affine in the hidden state, and where nobody uses the memory's last state, the
-    compiler removes its update.
-
-    Args:
-        state, memory_state: those of controller and memory before the first step.
-        fresh: whether both states are as `init` made them.
-
-    Returns:
-        The hidden states, and the states of controller and memory after the last step.
+    compiler removes its update. `fresh` says that both states are as `init` made them.
     """
     time, _, features = xs.shape
     projected = xs @ controller.weight_input[:, :features].T + controller.bias_input[None, None]
@@ -56,32 +49,26 @@ def fast_hidden_states(
     from_input = projected[0] + memory.read(memory_state) @ from_reading
     state = controller.activate(from_input, from_hidden, state)
     hidden = state[0][None]
-    tape = memory.loop()
-    layout = tape.enter(memory_state, time, fresh=fresh)
+    loop = memory.loop()
+    layout = loop.layout_of(memory_state, time, fresh=fresh)
     if time > 1:
-        rest, state, layout = _scan(controller, memory, projected[1:], state, layout)
+        rest, state, layout = _fast_scan(controller, memory, projected[1:], state, layout)
         hidden = jnp.concatenate([hidden, rest])
     weight, bias = memory.controls()
-    fixed, carry = tape.start(layout)
-    carry, _, _ = tape.step(fixed, carry, state[0] @ weight.T + bias[None])
-    return hidden, state, tape.leave(tape.stop(layout, carry, 1), memory_state, time)
+    constants, carry = loop.start(layout)
+    carry, _, _ = loop.step(constants, carry, state[0] @ weight.T + bias[None])
+    return hidden, state, loop.state_of(loop.stop(layout, carry, 1), memory_state)
 
 
-class _Stretch(NamedTuple):
-    """What the way back needs of one of the memory's loops, for each group of strings.
+class _Residuals(NamedTuple):
+    """What the backward pass needs of one of the memory's loops, for each group of strings."""
 
-    Attributes:
-        states: the controller's states before each step, time first.
-        saved: what the memory saved in each step, time first.
-        carried: what the memory's loop carried at its end.
-    """
-
-    states: Any
-    saved: Any
-    carried: Any
+    states: Any  # the controller's states before each step, time first
+    memory: Any  # the memory's residuals of each step, time first
+    carry: Any  # what the memory's loop carried at its end
 
 
-def _scan(
+def _fast_scan(
     controller: AffineController,
     memory: AffineMemory,
     projected: Float[Array, "time batch gates"],
@@ -108,126 +95,121 @@ def _scan(
         )
 
     def activate(controller: Any, from_input: Array, from_hidden: Array, state: Any) -> Any:
-        controller = eqx.combine(controller, static[0])
-        return controller.activate(from_input, from_hidden, state)
+        return eqx.combine(controller, static[0]).activate(from_input, from_hidden, state)
 
-    def loop(
+    def forward_pass(
         parameters: Any, projected: Array, state: Any, layout: Any, *, gradient: bool
-    ) -> tuple[Array, Any, list[_Stretch]]:
+    ) -> tuple[Array, Any, list[_Residuals]]:
         """Everything that it returns comes in groups of strings."""
         weight, bias, from_reading = affine(parameters)
-        tape = eqx.combine(parameters, static)[1].loop()
+        loop = eqx.combine(parameters, static)[1].loop()
 
-        def step(fixed: Any, carry: Any, projected: Array) -> Any:
-            state, remembered = carry
+        def step(constants: Any, carry: Any, projected: Array) -> Any:
+            state, memory_carry = carry
             affine_hidden = state[0] @ weight + bias[None]
-            remembered, reading, saved = tape.step(fixed, remembered, affine_hidden[:, gates:])
+            controls = affine_hidden[:, gates:]
+            memory_carry, reading, residuals = loop.step(constants, memory_carry, controls)
             from_input = projected + reading @ from_reading
-            following = activate(parameters[0], from_input, affine_hidden[:, :gates], state)
-            return (following, remembered), (state, saved)
+            after = activate(parameters[0], from_input, affine_hidden[:, :gates], state)
+            return (after, memory_carry), (state, residuals)
 
-        def along_time(group: Any) -> tuple[tuple[Array, Any, list[_Stretch]], None]:
+        def run_group(group: Any) -> tuple[tuple[Array, Any, list[_Residuals]], None]:
             projected, state, layout = group
-            stretches, done = [], 0
-            for length in tape.lengths(layout, updates):
-                fixed, remembered = tape.start(layout)
-                (state, remembered), (states, saved) = scan(
-                    functools.partial(step, fixed),
-                    (state, remembered),
-                    projected[done : done + length],
+            residuals, begin = [], 0
+            for length in loop.lengths(layout, updates):
+                constants, carry = loop.start(layout)
+                (state, carry), (states, saved) = scan(
+                    functools.partial(step, constants),
+                    (state, carry),
+                    projected[begin : begin + length],
                     unroll=unrolled,
                 )
-                layout = tape.stop(layout, remembered, length)
-                stretches.append(_Stretch(states, saved, remembered))
-                done += length
-            hidden = [stretch.states[0] for stretch in stretches]
+                layout = loop.stop(layout, carry, length)
+                residuals.append(_Residuals(states, saved, carry))
+                begin += length
+            hidden = [each.states[0] for each in residuals]
             hidden = jnp.concatenate([*hidden, state[0][None]])[1:]
-            return (hidden, (state, layout), stretches), None
+            return (hidden, (state, layout), residuals), None
 
         groups = batch // group_size(memory, batch, updates, gradient=gradient)
         strings = split(projected, groups, axis=1), *split((state, layout), groups)
-        return each_group(along_time, strings)[0]
+        return map_and_sum(run_group, strings)[0]
 
     @jax.custom_vjp
     def run(*arguments: Any) -> tuple[Array, Any]:
-        hidden, after, _ = loop(*arguments, gradient=False)
+        hidden, after, _ = forward_pass(*arguments, gradient=False)
         return join(hidden, axis=1), join(after)
 
     def forward(*arguments: Any) -> tuple[tuple[Array, Any], Any]:
-        hidden, after, stretches = loop(*arguments, gradient=True)
-        return (join(hidden, axis=1), join(after)), (*arguments, stretches)
+        hidden, after, residuals = forward_pass(*arguments, gradient=True)
+        return (join(hidden, axis=1), join(after)), (*arguments, residuals)
 
-    def backward(residuals: Any, cotangents: Any) -> Any:
-        parameters, projected, _, layout, stretches = residuals
+    def backward(saved: Any, cotangents: Any) -> Any:
+        parameters, projected, _, layout, residuals = saved
         d_hidden, _ = cotangents
-        groups = len(stretches[0].states[0])
+        groups = len(residuals[0].states[0])
         d_hidden, projected = split((d_hidden, projected), groups, axis=1)
-        tape = eqx.combine(parameters, static)[1].loop()
+        loop = eqx.combine(parameters, static)[1].loop()
         (weight, bias, from_reading), pull_affine = jax.vjp(affine, parameters)
 
         def over_time(*pieces: Array) -> Array:
             return jnp.concatenate(pieces, axis=1)
 
-        states = jax.tree.map(over_time, *(each.states for each in stretches))
+        states = jax.tree.map(over_time, *(each.states for each in residuals))
         affine_hidden = states[0] @ weight + jnp.broadcast_to(bias, (1, 1, 1, len(bias)))
-        readings = [jax.vmap(tape.readings)(each.carried, each.saved) for each in stretches]
+        readings = [jax.vmap(loop.readings)(each.carry, each.memory) for each in residuals]
         readings = over_time(*readings)
         # The derivatives of every step, computed outside the loop as batches over time.
-        pull_each = jax.vmap(lambda *step: jax.vjp(activate, parameters[0], *step)[1])
-        pull_activate = jax.vmap(pull_each)(
+        pull_steps = jax.vmap(lambda *step: jax.vjp(activate, parameters[0], *step)[1])
+        pull_activate = jax.vmap(pull_steps)(
             projected + readings @ from_reading, affine_hidden[..., :gates], states
         )
 
-        def step(fixed: Any, carry: Any, inputs: Any) -> Any:
-            d_controller, d_state, remembered = carry
-            d_hidden, pull_activate, now = inputs
+        def step(constants: Any, carry: Any, inputs: Any) -> Any:
+            d_controller, d_state, memory_carry = carry
+            d_hidden, pull_activate, memory_inputs = inputs
             d_state = (d_state[0] + d_hidden, *d_state[1:])
             d_activate, d_input, d_from_hidden, d_state = pull_activate(d_state)
-            d_reading = d_input @ from_reading.T
-            remembered, d_controls = tape.step_back(fixed, remembered, now, d_reading)
+            memory_carry, d_controls = loop.step_backward(
+                constants, memory_carry, memory_inputs, d_input @ from_reading.T
+            )
             d_affine = jnp.concatenate([d_from_hidden, d_controls], axis=-1)
             d_state = (d_state[0] + d_affine @ weight.T, *d_state[1:])
             d_controller = jax.tree.map(jnp.add, d_controller, d_activate)
-            return (d_controller, d_state, remembered), (d_input, d_affine)
+            return (d_controller, d_state, memory_carry), (d_input, d_affine)
 
-        def against_time(group: Any) -> Any:
-            first, stretches, steps = group
+        def run_group(group: Any) -> Any:
+            first, residuals, steps = group
+            spans, layout, begin = [], first, 0
+            for each in residuals:
+                end = begin + len(each.states[0])
+                layout = loop.stop(layout, each.carry, end - begin)
+                spans.append((slice(begin, end), layout, each.memory))
+                begin = end
             d_controller, d_memory = jax.tree.map(jnp.zeros_like, parameters)
-            d_state = jax.tree.map(lambda leaf: jnp.zeros_like(leaf[0]), stretches[0].states)
-            lengths = [len(each.states[0]) for each in stretches]
-            afters = [first]
-            for length, each in zip(lengths, stretches, strict=True):
-                afters.append(tape.stop(afters[-1], each.carried, length))
-            adjoint, pieces, end = None, [], updates
-            for length, each, after in zip(
-                lengths[::-1], stretches[::-1], afters[:0:-1], strict=True
-            ):
-                span = slice(end - length, end)
+            d_state = jax.tree.map(lambda leaf: jnp.zeros_like(leaf[0]), residuals[0].states)
+            adjoint, pieces = None, []
+            for span, after, saved in reversed(spans):
                 d_span, pulls, controls = jax.tree.map(lambda leaf, span=span: leaf[span], steps)
-                fixed, remembered, now = tape.start_back(after, controls, each.saved, adjoint)
-                (d_controller, d_state, remembered), piece = scan(
-                    functools.partial(step, fixed),
-                    (d_controller, d_state, remembered),
-                    (d_span, pulls, now),
+                constants, carry, inputs = loop.start_backward(after, controls, saved, adjoint)
+                (d_controller, d_state, carry), piece = scan(
+                    functools.partial(step, constants),
+                    (d_controller, d_state, carry),
+                    (d_span, pulls, inputs),
                     reverse=True,
                     unroll=unrolled,
                 )
-                adjoint, d_piece = tape.stop_back(remembered, each.saved, adjoint)
-                if d_piece is not None:
-                    d_memory = jax.tree.map(jnp.add, d_memory, d_piece)
-                pieces.insert(0, piece)
-                end = span.start
-            d_steps = [jnp.concatenate(piece) for piece in zip(*pieces, strict=True)]
-            d_first = d_state, tape.cotangent(first, adjoint)
+                adjoint, d_direct = loop.stop_backward(carry, saved, adjoint)
+                if d_direct is not None:
+                    d_memory = jax.tree.map(jnp.add, d_memory, d_direct)
+                pieces.append(piece)
+            d_steps = [jnp.concatenate(piece[::-1]) for piece in zip(*pieces, strict=True)]
+            d_first = d_state, loop.layout_cotangent(first, adjoint)
             return (d_steps, d_first), (d_controller, d_memory)
 
-        ((d_projected, d_affine), d_first), d_direct = each_group(
-            against_time,
-            (
-                split(layout, groups),
-                stretches,
-                (d_hidden, pull_activate, affine_hidden[..., gates:]),
-            ),
+        steps = d_hidden, pull_activate, affine_hidden[..., gates:]
+        ((d_projected, d_affine), d_first), d_direct = map_and_sum(
+            run_group, (split(layout, groups), residuals, steps)
         )
         (d_from_affine,) = pull_affine(
             (
@@ -238,11 +220,11 @@ def _scan(
         )
         d_parameters = jax.tree.map(jnp.add, d_direct, d_from_affine)
         d_state, d_layout = join(d_first)
-        no_bits = jax.tree.map(
+        integers = jax.tree.map(
             lambda leaf: np.zeros(leaf.shape, jax.dtypes.float0),
             eqx.filter(layout, eqx.is_inexact_array, inverse=True),
         )
-        return d_parameters, join(d_projected, axis=1), d_state, eqx.combine(d_layout, no_bits)
+        return d_parameters, join(d_projected, axis=1), d_state, eqx.combine(d_layout, integers)
 
     run.defvjp(forward, backward)
     hidden, (state, layout) = run(parameters, projected, state, layout)

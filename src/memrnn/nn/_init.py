@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 SCALE = 0.1
-"""Parameters without a law of their own start in U(-0.1, 0.1) (DuSell & Chiang 2023, app. A)."""
+"""Parameters start in U(-0.1, 0.1) where nothing else is said (DuSell & Chiang 2023, app. A)."""
 
 
 def uniform(rng: np.random.Generator, shape: tuple[int, ...], bound: float) -> Float[Array, "..."]:
@@ -23,11 +23,9 @@ def xavier(
     fan_out: int | None = None,
     gain: float = 1.0,
 ) -> Float[Array, "out in"]:
-    """Draws a (out, in) weight from Xavier's uniform law, bound `gain*sqrt(6/(in + out))`.
+    """Draws an (out, in) weight from U(-bound, bound), `bound = gain*sqrt(6/(in + fan_out))`.
 
-    Args:
-        fan_out: the `out` of the formula where it is not the number of rows, as for several
-            small layers stacked into one.
+    `fan_out` is not the number of rows where several small layers are stacked into one.
 
     Source: Glorot & Bengio (2010).
     """

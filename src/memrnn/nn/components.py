@@ -1,6 +1,6 @@
-"""Which parameter belongs to which part, and freezing.
+"""Which parameter belongs to which component, and freezing.
 
-The parts are the fields of `Network`, so a parameter's part is the first step of its path.
+Components are the fields of `Network`, so a parameter's component is the first key of its path.
 """
 
 from collections.abc import Iterable
@@ -18,17 +18,17 @@ COMPONENTS = ("embedding", "controller", "memory", "output")
 
 
 def check_freeze(freeze: Iterable[str]) -> tuple[str, ...]:
-    """The parts to freeze, in the order of `COMPONENTS`, each once.
+    """The components to freeze, in the order of `COMPONENTS`, each once.
 
     Raises:
-        MemrnnError: for a name that is not a part.
+        MemrnnError: for a name that is not a component.
     """
     names = set(freeze)
     if unknown := sorted(names - set(COMPONENTS)):
         raise MemrnnError(
-            f"Cannot freeze {', '.join(unknown)}: the parts are {', '.join(COMPONENTS)}."
+            f"Cannot freeze {', '.join(unknown)}: the components are {', '.join(COMPONENTS)}."
         )
-    return tuple(part for part in COMPONENTS if part in names)
+    return tuple(component for component in COMPONENTS if component in names)
 
 
 def parse_freeze(text: str) -> tuple[str, ...]:
@@ -47,10 +47,7 @@ def freeze_label(freeze: Iterable[str]) -> str:
 
 
 def partition(network: Network, freeze: Iterable[str]) -> tuple[Network, Network]:
-    """Splits a network into (trained, frozen); `equinox.combine` puts it together again.
-
-    Only the first is differentiated, so that a frozen part costs no gradient.
-    """
+    """Splits a network into (trained, frozen); `equinox.combine` puts it together again."""
     frozen = check_freeze(freeze)
     trained = jax.tree_util.tree_map_with_path(
         lambda path, leaf: eqx.is_inexact_array(leaf) and path[0].name not in frozen, network
@@ -67,7 +64,7 @@ def by_component(choice: Bool[Array, " components"], yes: Network, no: Network) 
     return jax.tree_util.tree_map_with_path(pick, yes, no)
 
 
-def parameter_count(network: Network, part: str | None = None) -> int:
-    """Number of scalar parameters of a network, or of one part."""
-    tree = network if part is None else getattr(network, part)
+def parameter_count(network: Network, component: str | None = None) -> int:
+    """Number of scalar parameters of a network, or of one component."""
+    tree = network if component is None else getattr(network, component)
     return sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(tree, eqx.is_inexact_array)))

@@ -1,4 +1,4 @@
-"""Strings run in groups: as many at a time as keep what their memory looks at in the cache."""
+"""Strings run in groups: as many at a time as fit into the cache with their memory."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,22 +7,55 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from memrnn.errors import MemrnnError
 from memrnn.nn.memories import Memory
-from memrnn.runtime.devices import policy
+from memrnn.runtime.devices import memory_limit, policy
 
 
 def group_size(memory: Memory, strings: int, updates: int, *, gradient: bool) -> int:
     """How many of `strings` strings to run at a time: a divisor of their number.
 
-    On a CPU, memories that look back over all of a string are fastest while what they look at
-    fits into the cache; all others, and GPUs, take every string at once. The choice changes
-    results by rounding only.
+    On a CPU, memories that read all of a string's past in every step are fastest while that fits
+    into the cache; all others, and GPUs, take every string at once. The choice changes results by
+    rounding only.
     """
-    each, most = sum(memory.memory_estimate(updates, gradient=gradient)), strings
+    size, largest = sum(memory.memory_estimate(updates, gradient=gradient)), strings
     limit = policy().group_bytes
-    if each and limit is not None:
-        most = max(1, min(strings, limit // each))
-    return max(size for size in range(1, most + 1) if strings % size == 0)
+    if size and limit is not None:
+        largest = max(1, min(strings, limit // size))
+    return max(number for number in range(1, largest + 1) if strings % number == 0)
+
+
+def check_memory_limit(
+    memory: Memory, sequences: int, steps: int, *, gradient: bool, workers: int = 1
+) -> int:
+    """The bytes that batches need, one per worker at a time.
+
+    Args:
+        sequences: per batch.
+        steps: of each sequence.
+        gradient: whether the batch is differentiated.
+
+    Raises:
+        MemrnnError: if this machine, or its GPU, has less memory; with the arithmetic.
+    """
+    updates = max(0, steps - 1)
+    working, stored = memory.memory_estimate(updates, gradient=gradient)
+    size = group_size(memory, sequences, updates, gradient=gradient)
+    need, limit = (working * size + stored * sequences) * workers, memory_limit()
+    if need > limit:
+        raise MemrnnError(
+            f"Sequences of length {steps} do not fit: ({_gb(working)} per sequence x {size} at a "
+            "time"
+            + (f" + {_gb(stored)} per sequence x {sequences} sequences" if stored else "")
+            + f") x {workers} workers = {_gb(need)}, but this machine has {_gb(limit)}. Take "
+            "shorter sequences, fewer states or symbols, fewer workers, or a window."
+        )
+    return need
+
+
+def _gb(size: int) -> str:
+    return f"{size / 1e9:.3g} GB"
 
 
 def split(tree: Any, groups: int, axis: int = 0) -> Any:
@@ -32,7 +65,7 @@ def split(tree: Any, groups: int, axis: int = 0) -> Any:
     scalar as it is.
     """
 
-    def cut(leaf: Array) -> Array:
+    def split_leaf(leaf: Array) -> Array:
         if groups == 1:
             return leaf[None]
         if leaf.ndim == 0:
@@ -41,27 +74,27 @@ def split(tree: Any, groups: int, axis: int = 0) -> Any:
         leaf = leaf.reshape(*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :])
         return jnp.moveaxis(leaf, axis, 0)
 
-    return jax.tree.map(cut, tree)
+    return jax.tree.map(split_leaf, tree)
 
 
 def join(tree: Any, axis: int = 0) -> Any:
     """Undoes `split`."""
 
-    def sew(leaf: Array) -> Array:
+    def join_leaf(leaf: Array) -> Array:
         if len(leaf) == 1 or leaf.ndim == 1:
             return leaf[0]
         leaf = jnp.moveaxis(leaf, 0, axis)
         shape = leaf.shape
         return leaf.reshape(*shape[:axis], shape[axis] * shape[axis + 1], *shape[axis + 2 :])
 
-    return jax.tree.map(sew, tree)
+    return jax.tree.map(join_leaf, tree)
 
 
-def each_group(function: Callable[[Any], tuple[Any, Any]], groups: Any) -> tuple[Any, Any]:
+def map_and_sum(function: Callable[[Any], tuple[Any, Any]], groups: Any) -> tuple[Any, Any]:
     """Calls the function with each group in turn.
 
     Args:
-        function: returns something of a group, and something to add up over all groups.
+        function: returns something to stack and something to add up over all groups.
         groups: arrays with groups on their first axis.
 
     Returns:
@@ -70,15 +103,15 @@ def each_group(function: Callable[[Any], tuple[Any, Any]], groups: Any) -> tuple
     count = len(jax.tree.leaves(groups)[0])
     first = jax.tree.map(lambda leaf: leaf[0], groups)
     if count == 1:
-        each, total = function(first)
-        return jax.tree.map(lambda leaf: leaf[None], each), total
+        values, total = function(first)
+        return jax.tree.map(lambda leaf: leaf[None], values), total
 
-    # The sum is carried, not stacked: where a part of it is always zero, XLA sees that.
+    # The sum is carried, not stacked: where a term of it is always zero, XLA sees that.
     def add(total: Any, group: Any) -> tuple[Any, Any]:
-        each, part = function(group)
-        return jax.tree.map(jnp.add, total, part), each
+        values, term = function(group)
+        return jax.tree.map(jnp.add, total, term), values
 
     shapes = jax.eval_shape(lambda group: function(group)[1], first)
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    total, each = jax.lax.scan(add, zeros, groups)
-    return each, total
+    total, values = jax.lax.scan(add, zeros, groups)
+    return values, total

@@ -1,10 +1,14 @@
-"""Networks by name: the names of the literature, and names that users register."""
+"""Models by name: the names of the literature such as `jm-10`, and names that users register.
 
+A name such as `gru-40+rns-4-5:window=35` says controller, hidden units, memory and options.
+"""
+
+import dataclasses
 import inspect
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,69 +16,12 @@ from memrnn.errors import MemrnnError
 from memrnn.nn._init import SCALE
 from memrnn.nn.controllers import CONTROLLERS, Controller
 from memrnn.nn.memories import MEMORIES, Memory
-from memrnn.nn.model_grammar import (
-    GRAMMAR,
-    HIDDEN_SIZE,
-    Parts,
-    can_name_controller,
-    controller_in,
-    parse,
-    spell,
-)
 from memrnn.nn.network import Embedding, Network, OutputLayer
 from memrnn.runtime.digests import canonical_json
 from memrnn.runtime.sources import definition_of, is_built_in
 
-
-@dataclass(frozen=True)
-class Model:
-    """What a network is made of, before it is sized for a language and given parameters.
-
-    Attributes:
-        controller: a name in `memrnn.CONTROLLERS`.
-        memory: a name in `memrnn.MEMORIES`.
-        hidden_size: number of hidden units of the controller.
-        options: keyword arguments of the memory's constructor, as JSON can hold them.
-    """
-
-    controller: str = "lstm"
-    memory: str = "none"
-    hidden_size: int = HIDDEN_SIZE
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for what, name, known in (
-            ("controller", self.controller, CONTROLLERS),
-            ("memory", self.memory, MEMORIES),
-        ):
-            if name not in known:
-                raise MemrnnError(f"There is no {what} {name!r}; there are {', '.join(known)}.")
-        if self.hidden_size < 1:
-            raise MemrnnError(f"hidden_size is {self.hidden_size}, but must be at least 1.")
-
-    def build(self, embedding: Embedding, classes: int, seed: int) -> Network:
-        """A network with fresh parameters.
-
-        Args:
-            embedding: of the task's inputs.
-            classes: number of outputs.
-
-        Each component draws from a stream of its own, so two models with the same controller and
-        seed start with the same controller if their readings have the same length.
-        """
-        streams = [
-            np.random.default_rng(child)
-            for child in np.random.SeedSequence(seed, spawn_key=(0,)).spawn(3)
-        ]
-        memory = MEMORIES[self.memory](self.hidden_size, rng=streams[1], **self.options)
-        controller = CONTROLLERS[self.controller](
-            embedding.size + memory.reading_size, self.hidden_size, scale=SCALE, rng=streams[0]
-        )
-        output = OutputLayer(self.hidden_size, classes, rng=streams[2])
-        return Network(embedding, controller, memory, output)
-
-
-_REGISTERED: dict[str, Model] = {}
+HIDDEN_SIZE = 20
+"""Number of hidden units of a controller where a name gives none."""
 
 PRESETS: dict[str, str] = {
     "elman": "simple recurrent network, no memory",
@@ -91,8 +38,172 @@ PRESETS: dict[str, str] = {
 """The presets that `memrnn models` lists; `get_model` says which further names there are."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """What a network is made of, before it is sized for a task and given parameters.
+
+    Attributes:
+        controller: a name in `memrnn.CONTROLLERS`.
+        memory: a name in `memrnn.MEMORIES`.
+        hidden_size: number of hidden units of the controller.
+        options: keyword arguments of the memory's constructor, as JSON can hold them.
+    """
+
+    controller: str = "lstm"
+    memory: str = "none"
+    hidden_size: int = HIDDEN_SIZE
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for kind, name, known in (
+            ("controller", self.controller, CONTROLLERS),
+            ("memory", self.memory, MEMORIES),
+        ):
+            if name not in known:
+                raise MemrnnError(f"There is no {kind} {name!r}; there are {', '.join(known)}.")
+        if self.hidden_size < 1:
+            raise MemrnnError(f"hidden_size is {self.hidden_size}, but must be at least 1.")
+
+    def build(self, embedding: Embedding, classes: int, seed: int) -> Network:
+        """A network with fresh parameters.
+
+        Each component draws from a stream of its own, so two models with the same controller and
+        seed start with the same controller if their readings have the same length.
+
+        Args:
+            embedding: of the task's inputs.
+            classes: number of outputs.
+        """
+        streams = [
+            np.random.default_rng(child)
+            for child in np.random.SeedSequence(seed, spawn_key=(0,)).spawn(3)
+        ]
+        memory = MEMORIES[self.memory](self.hidden_size, rng=streams[1], **self.options)
+        controller = CONTROLLERS[self.controller](
+            embedding.size + memory.reading_size, self.hidden_size, scale=SCALE, rng=streams[0]
+        )
+        output = OutputLayer(self.hidden_size, classes, rng=streams[2])
+        return Network(embedding, controller, memory, output)
+
+    def canonical(self) -> "Model":
+        """The model with options as JSON has them, without those that have their default value.
+
+        Equal for models that build equal networks.
+        """
+        parameters = inspect.signature(MEMORIES[self.memory]).parameters
+        options: dict[str, Any] = json.loads(canonical_json(dict(self.options)))
+        options = {
+            key: value
+            for key, value in options.items()
+            if key not in parameters or not _equal_in_json(value, parameters[key].default)
+        }
+        return dataclasses.replace(self, options=options)
+
+
+def _equal_in_json(value: Any, default: Any) -> bool:
+    try:
+        return canonical_json(value) == canonical_json(default)
+    except MemrnnError:  # there is no default, or none that JSON can hold
+        return False
+
+
+# Names of the grammar.
+
+
+class _Family(NamedTuple):
+    """Names of one kind of memory, as in `jm-3.3.3` or `rns-4-5:window=35`."""
+
+    memory: str  # a name in `memrnn.MEMORIES`
+    pattern: str  # what follows the family's name and a hyphen
+    required: tuple[str, ...]  # the options that the groups of the pattern give, in order
+    optional: tuple[str, ...] = ()  # options that can follow a colon
+
+
+_NUMBER = r"([1-9]\d*)"
+_FAMILIES = {
+    "jm": _Family(
+        "superposition", r"(hidden|[1-9]\d*(?:\.[1-9]\d*)*)", ("sizes",), ("depth_limit",)
+    ),
+    "strat": _Family("stratification", _NUMBER, ("size",)),
+    "rns": _Family("nondeterministic", f"{_NUMBER}-{_NUMBER}", ("states", "symbols"), ("window",)),
+    "vrns": _Family(
+        "vector_nondeterministic",
+        f"{_NUMBER}-{_NUMBER}-{_NUMBER}",
+        ("states", "symbols", "size"),
+        ("window", "bottom_vector", "bottom_scope"),
+    ),
+}
+_CONTROLLER_NAME = r"[a-z][a-z0-9_]*"
+_CONTROLLER = re.compile(rf"(?P<name>{_CONTROLLER_NAME})(?:-(?P<hidden>[1-9]\d*))?")
+
+GRAMMAR = (
+    "elman, gru or lstm, with a number of hidden units if not 20 (lstm-256); jm-M1.M2... or "
+    "jm-hidden, strat-M, rns-STATES-SYMBOLS, vrns-STATES-SYMBOLS-M for stacks, with a controller "
+    "in front if not lstm (gru+jm-10, lstm-256+rns-4-5) and options behind a colon: "
+    + "; ".join(f"{name}: {', '.join(f.optional)}" for name, f in _FAMILIES.items() if f.optional)
+    + " (rns-4-5:window=35)"
+)
+
+
+def _split(name: str) -> tuple[re.Match[str] | None, str]:
+    """The controller that a name begins with, and the rest, empty for no memory."""
+    front, _, memory = name.rpartition("+")
+    if memory.partition("-")[0] not in _FAMILIES:
+        front, memory = name, ""
+    return _CONTROLLER.fullmatch(front or ("lstm" if memory else "")), memory
+
+
+def _parse(name: str) -> Model | None:
+    """The model of a name of the grammar, None for any other name."""
+    controller, memory = _split(name)
+    if controller is None or controller["name"] not in CONTROLLERS:
+        return None
+    hidden_size = int(controller["hidden"] or HIDDEN_SIZE)
+    if not memory:
+        return Model(controller["name"], "none", hidden_size)
+    prefix, _, rest = memory.partition("-")
+    required, _, optional = rest.partition(":")
+    family = _FAMILIES[prefix]
+    match = re.fullmatch(family.pattern, required)
+    if match is None:
+        return None
+    options: dict[str, Any] = {}
+    for key, text in zip(family.required, match.groups(), strict=True):
+        if key == "sizes":
+            options[key] = text if text == "hidden" else [int(n) for n in text.split(".")]
+        else:
+            options[key] = int(text)
+    for option in filter(None, optional.split(",")):
+        key, _, text = option.partition("=")
+        if key not in family.optional or not text:
+            return None
+        options[key] = int(text) if text.isdecimal() else text
+    return Model(controller["name"], family.memory, hidden_size, options)
+
+
+def _format(model: Model) -> str | None:
+    """The shortest name of a canonical model in the grammar, None where it has none."""
+    size = "" if model.hidden_size == HIDDEN_SIZE else f"-{model.hidden_size}"
+    name, options = f"{model.controller}{size}", model.options
+    for prefix, family in _FAMILIES.items():
+        if family.memory == model.memory and set(family.required) <= set(options):
+            values = [options[key] for key in family.required]
+            sizes = [".".join(map(str, v)) if isinstance(v, list) else str(v) for v in values]
+            memory = "-".join([prefix, *sizes])
+            if optional := [f"{key}={options[key]}" for key in family.optional if key in options]:
+                memory += ":" + ",".join(optional)
+            name = memory if name == "lstm" else f"{name}+{memory}"
+    # There may be an option that names cannot give.
+    return name if _parse(name) == model else None
+
+
+# Registered names.
+
+_REGISTERED: dict[str, Model] = {}
+
+
 def register_memory(name: str, memory: type[Memory]) -> None:
-    """Makes a memory of one's own known, so that models, checkpoints and commands can name it.
+    """Makes a memory known, so that models, checkpoints and commands can name it.
 
     Registering the same again changes nothing, as when a file is imported twice.
 
@@ -103,7 +214,7 @@ def register_memory(name: str, memory: type[Memory]) -> None:
 
 
 def register_controller(name: str, controller: type[Controller]) -> None:
-    """Makes a controller of one's own known; `NAME`, `NAME-64` and `NAME+jm-10` are then models.
+    """Makes a controller known; `NAME`, `NAME-64` and `NAME+jm-10` are then models.
 
     Registering the same again changes nothing, as when a file is imported twice.
 
@@ -111,13 +222,14 @@ def register_controller(name: str, controller: type[Controller]) -> None:
         MemrnnError: if the name is not made of lower-case letters, digits and underscores, or if
             it means something else already.
     """
-    if not can_name_controller(name):
+    if not re.fullmatch(_CONTROLLER_NAME, name) or name in _FAMILIES:
         raise MemrnnError(
             f"{name!r} cannot name a controller; choose a name of lower-case letters, digits and "
             "underscores that begins with a letter and is no kind of stack (jm, strat, rns, vrns)."
         )
     for model in _REGISTERED if name not in CONTROLLERS else ():
-        if controller_in(model) == name:
+        match, _ = _split(model)
+        if match and match["name"] == name:
             raise MemrnnError(
                 f"{model!r} would mean another model with a controller {name!r}; choose another "
                 "name."
@@ -137,38 +249,35 @@ def register_model(name: str, model: Model) -> None:
         raise MemrnnError(
             f"{name!r} cannot name a model; choose a name without comma, slash and space."
         )
-    try:
-        known = get_model(name)
-    except MemrnnError:
+    known = _REGISTERED.get(name) or _parse(name)
+    if known is None:
         _REGISTERED[name] = model
-        return
-    if parts_of(known) != parts_of(model):
+    elif known.canonical() != model.canonical():
         raise MemrnnError(f"{name!r} names another model already; choose another name.")
 
 
-def _register(registry: dict[str, Any], what: str, name: str, thing: Any) -> None:
-    if not is_built_in(thing):
-        definition_of(thing)  # read now, before the file is edited
-    if name not in registry:
-        registry[name] = thing
-        return
-    known = registry[name]
-    same = definition_of(known) is not None and definition_of(known) == definition_of(thing)
-    if known is not thing and not same:
+def _register(
+    registry: dict[str, Callable[..., Any]], kind: str, name: str, component: type
+) -> None:
+    if not is_built_in(component):
+        definition_of(component)  # read now, before the file is edited
+    known = registry.setdefault(name, component)
+    definition = definition_of(known)
+    if known is not component and (definition is None or definition != definition_of(component)):
         raise MemrnnError(
-            f"There is a {what} {name!r} already, with another meaning; choose another name, or "
+            f"There is a {kind} {name!r} already, with another meaning; choose another name, or "
             "start a new process."
         )
 
 
 def model_names() -> dict[str, str]:
     """Every listed model with one line about it: the presets, then the registered ones."""
-    registered = {
+    controllers = dict.fromkeys(_own_controllers(), "controller, registered by the user")
+    models = {
         name: f"{model.controller} with memory {model.memory}, registered by the user"
         for name, model in _REGISTERED.items()
     }
-    own = dict.fromkeys(_own_controllers(), "controller, registered by the user")
-    return PRESETS | own | registered
+    return PRESETS | controllers | models
 
 
 def get_model(name: str) -> Model:
@@ -183,20 +292,22 @@ def get_model(name: str) -> Model:
     Raises:
         MemrnnError: for any other name.
     """
-    if name in _REGISTERED:
-        return _REGISTERED[name]
-    parts = parse(name)
-    if parts is None:
-        raise _unknown(name)
-    return Model(*parts)
+    model = _REGISTERED.get(name) or _parse(name)
+    if model is None:
+        own = ", ".join([*_REGISTERED, *_own_controllers()])
+        raise MemrnnError(
+            f"There is no model {name!r}; there are {GRAMMAR}"
+            + (f"; registered: {own}" if own else "")
+            + ". A model of your own must be registered first."
+        )
+    return model
 
 
 def canonical_name(name: str) -> str:
     """The one name of a model among all that `get_model` takes.
 
-    It is the shortest: without the controller `lstm` before a memory, without `-20`, without
-    options that have their default value; options stand in a fixed order. A registered model that
-    can be written so is called so; another one by the name that was registered first.
+    It is the shortest in the grammar, with options in a fixed order and without those that have
+    their default value. A registered model that has none is called by its first registered name.
 
     >>> canonical_name("lstm-20+rns-4-5:window=35")
     'rns-4-5:window=35'
@@ -204,42 +315,10 @@ def canonical_name(name: str) -> str:
     Raises:
         MemrnnError: as `get_model`.
     """
-    parts = parts_of(get_model(name))
-    same = (known for known, model in _REGISTERED.items() if parts_of(model) == parts)
-    # A model that the grammar cannot spell is a registered one.
-    return spell(parts) or next(same)
-
-
-def parts_of(model: Model) -> Parts:
-    """What a model is made of, equal for models that build equal networks.
-
-    Options are as JSON has them, without those that have the default of the memory's constructor.
-    """
-    parameters = inspect.signature(MEMORIES[model.memory]).parameters
-    given: dict[str, Any] = json.loads(canonical_json(dict(model.options)))
-    options = {
-        key: value
-        for key, value in given.items()
-        if key not in parameters or not _is(value, parameters[key].default)
-    }
-    return Parts(model.controller, model.memory, model.hidden_size, options)
-
-
-def _is(value: Any, default: Any) -> bool:
-    try:
-        return canonical_json(value) == canonical_json(default)
-    except MemrnnError:  # there is no default, or none that JSON can hold
-        return False
+    model = get_model(name).canonical()
+    same = (known for known, other in _REGISTERED.items() if other.canonical() == model)
+    return _format(model) or next(same)
 
 
 def _own_controllers() -> list[str]:
     return [name for name in CONTROLLERS if name not in PRESETS]
-
-
-def _unknown(name: str) -> MemrnnError:
-    own = ", ".join([*_REGISTERED, *_own_controllers()])
-    registered = f"; registered: {own}" if own else ""
-    return MemrnnError(
-        f"There is no model {name!r}; there are {GRAMMAR}{registered}. "
-        "A model of your own must be registered first."
-    )

@@ -35,7 +35,7 @@ class OneHot(Embedding):
 
 
 class OutputLayer(eqx.Module):
-    """The output layer, `logits = W h + b`; W from Xavier's law, b = 0 at the start."""
+    """The output layer, `logits = W h + b`; W from Xavier's distribution, b = 0 at the start."""
 
     weight: Float[Array, "classes hidden"]
     bias: Float[Array, " classes"]
@@ -53,10 +53,8 @@ class Network(eqx.Module):
     """Embedding, controller, memory and output layer.
 
     In each time step the memory is read, the controller runs on the embedded input and the
-    reading, and its new hidden state updates the memory; the output layer reads the hidden state.
-
-    The output before the first input is read from the hidden state 0, so its logits are the output
-    layer's bias.
+    reading, and its new hidden state updates the memory; the output layer reads the hidden state,
+    which is 0 before the first input.
 
     Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 2.
     """
@@ -71,16 +69,7 @@ class Network(eqx.Module):
         return self.output.weight.dtype
 
     def init(self, batch: int, horizon: int | None) -> State:
-        """The state before the first step.
-
-        Args:
-            batch: number of sequences.
-            horizon: number of steps that it must serve; beyond them the memory may read NaN.
-                None for any number of steps.
-
-        Raises:
-            MemrnnError: for no horizon, where the memory's size depends on it.
-        """
+        """The state before the first step of a batch of sequences; see `Memory.init`."""
         return init(self.controller, self.memory, batch, horizon)
 
     def step(self, state: State, x: Shaped[Array, "batch ..."]) -> State:

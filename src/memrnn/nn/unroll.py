@@ -17,31 +17,28 @@ from memrnn.nn.memories import AffineMemory, Memory
 
 
 class State(NamedTuple):
-    """The state of a controller with its memory, between two time steps.
-
-    Attributes:
-        controller: the controller's state; its first leaf is the hidden state.
-        memory: the memory's state, updated by that hidden state.
-    """
+    """The states of a controller and its memory between two time steps."""
 
     controller: Any
     memory: Any
 
     @property
     def hidden(self) -> Float[Array, "batch hidden"]:
-        """The hidden state."""
+        """The hidden state, the first leaf of the controller's state."""
         return jax.tree.leaves(self.controller)[0]
 
 
 class Rule(enum.Enum):
-    """How `unroll` is computed and differentiated."""
+    """How `unroll` is computed and differentiated.
+
+    REFERENCE is `jax.lax.scan` over `step`: the definition, for every controller and memory. JAX
+    differentiates it in every way. FAST gives the same numbers up to rounding, with a hand-written
+    gradient, for an `AffineController` and an `AffineMemory`: in reverse mode only, and not through
+    the returned state.
+    """
 
     REFERENCE = "reference"
-    """`jax.lax.scan` over `step`: the definition, for every controller and memory. JAX
-    differentiates it in every way."""
     FAST = "fast"
-    """The same numbers up to rounding, with a hand-written gradient, for an `AffineController` and
-    an `AffineMemory`. Reverse mode only; no gradient through the returned state."""
 
 
 REFERENCE = Rule.REFERENCE
@@ -49,12 +46,7 @@ FAST = Rule.FAST
 
 
 def init(controller: Controller, memory: Memory, batch: int, horizon: int | None) -> State:
-    """The state before the first step.
-
-    Args:
-        batch: number of sequences.
-        horizon: number of steps that it must serve, see `Memory.init`; None for any number.
-    """
+    """The state before the first step of a batch of sequences; see `Memory.init`."""
     return State(controller.init(batch), memory.init(batch, horizon))
 
 
@@ -112,29 +104,23 @@ def unroll(
         state = init(controller, memory, xs.shape[1], len(xs) if horizon is None else horizon)
     elif horizon is not None:
         raise MemrnnError("A horizon is for a new state; the given state has one already.")
-    if rule is REFERENCE or len(xs) == 0:
-        return _reference(controller, memory, xs, state)
-    if not isinstance(controller, AffineController) or not isinstance(memory, AffineMemory):
+    if rule is not REFERENCE and len(xs) > 0:
+        if isinstance(controller, AffineController) and isinstance(memory, AffineMemory):
+            hidden, *after = fast_hidden_states(controller, memory, xs, *state, fresh=fresh)
+            arrays, rest = eqx.partition(State(*after), eqx.is_inexact_array)
+            return hidden, eqx.combine(_without_gradient(arrays), rest)
         if rule is FAST:
             raise MemrnnError(
                 "The rule FAST needs an AffineController and an AffineMemory, not "
                 f"{type(controller).__name__} and {type(memory).__name__}; take REFERENCE."
             )
-        return _reference(controller, memory, xs, state)
-    hidden, *after = fast_hidden_states(controller, memory, xs, *state, fresh=fresh)
-    arrays, rest = eqx.partition(State(*after), eqx.is_inexact_array)
-    return hidden, eqx.combine(_without_gradient(arrays), rest)
 
-
-def _reference(
-    controller: Controller, memory: Memory, xs: Float[Array, "time batch features"], state: State
-) -> tuple[Float[Array, "time batch hidden"], State]:
-    def one_step(state: State, x: Array) -> tuple[State, Array]:
+    def scan_step(state: State, x: Array) -> tuple[State, Array]:
         state = step(controller, memory, state, x)
         return state, state.hidden
 
-    state, hidden = scan(one_step, state, xs)
-    return hidden, state
+    last, hidden = scan(scan_step, state, xs)
+    return hidden, last
 
 
 @jax.custom_vjp

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from memrnn.errors import MemrnnError
 from memrnn.languages import Distribution, canonical_language_name, get_language
 from memrnn.languages.predictors import BASELINES, table_predictor
-from memrnn.nn.memory_limit import check_memory_limit
+from memrnn.nn.groups import check_memory_limit
 from memrnn.nn.models import Model
 from memrnn.nn.network import Network, OneHot
 from memrnn.runtime.options import format_range, parse_range

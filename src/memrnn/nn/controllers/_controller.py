@@ -1,4 +1,4 @@
-"""What a recurrent cell is, and what one is that the fast gradient can take."""
+"""The interfaces of recurrent cells."""
 
 import abc
 from typing import Any, ClassVar
@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from memrnn.nn._init import uniform
 
 Vectors = tuple[Float[Array, "batch hidden"], ...]
+Gates = Float[Array, "batch gates"]
 
 
 class Controller(eqx.Module):
@@ -52,14 +53,12 @@ class AffineController(Controller):
 
     The split lets the rule `memrnn.FAST` compute both affine maps, and the gradients of their
     weights, for all time steps in one matrix product. A new cell is a subclass that names its
-    blocks and its state vectors and defines `activate`.
+    blocks and its state vectors and defines `activate`. There are two biases although only their
+    sum matters to most cells: together they double the bias' learning rate.
 
     Attributes:
-        weight_input: `W_ih`, shape (blocks*hidden, input).
-        weight_hidden: `W_hh`, shape (blocks*hidden, hidden).
-        bias_input: `b_ih`, shape (blocks*hidden,).
-        bias_hidden: `b_hh`, shape (blocks*hidden,); kept beside `b_ih` although only their sum
-            matters to most cells, because two trained biases double the bias' learning rate.
+        weight_input, weight_hidden: `W_ih` and `W_hh`.
+        bias_input, bias_hidden: `b_ih` and `b_hh`.
     """
 
     blocks: ClassVar[int]
@@ -103,10 +102,5 @@ class AffineController(Controller):
         )
 
     @abc.abstractmethod
-    def activate(
-        self,
-        from_input: Float[Array, "batch gates"],
-        from_hidden: Float[Array, "batch gates"],
-        state: Vectors,
-    ) -> Vectors:
+    def activate(self, from_input: Gates, from_hidden: Gates, state: Vectors) -> Vectors:
         """The next state; its first vector is the hidden state."""

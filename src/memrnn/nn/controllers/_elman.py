@@ -1,9 +1,8 @@
 from typing import ClassVar
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
-from memrnn.nn.controllers._controller import AffineController, Vectors
+from memrnn.nn.controllers._controller import AffineController, Gates, Vectors
 
 
 class Elman(AffineController):
@@ -14,10 +13,5 @@ class Elman(AffineController):
 
     blocks: ClassVar[int] = 1
 
-    def activate(
-        self,
-        from_input: Float[Array, "batch gates"],
-        from_hidden: Float[Array, "batch gates"],
-        state: Vectors,
-    ) -> Vectors:
+    def activate(self, from_input: Gates, from_hidden: Gates, state: Vectors) -> Vectors:
         return (jnp.tanh(from_input + from_hidden),)

@@ -2,9 +2,8 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
-from memrnn.nn.controllers._controller import AffineController, Vectors
+from memrnn.nn.controllers._controller import AffineController, Gates, Vectors
 
 
 class GRU(AffineController):
@@ -20,12 +19,7 @@ class GRU(AffineController):
 
     blocks: ClassVar[int] = 3
 
-    def activate(
-        self,
-        from_input: Float[Array, "batch gates"],
-        from_hidden: Float[Array, "batch gates"],
-        state: Vectors,
-    ) -> Vectors:
+    def activate(self, from_input: Gates, from_hidden: Gates, state: Vectors) -> Vectors:
         (hidden,) = state
         input_reset, input_update, input_new = jnp.split(from_input, 3, axis=-1)
         hidden_reset, hidden_update, hidden_new = jnp.split(from_hidden, 3, axis=-1)

@@ -2,9 +2,8 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
-from memrnn.nn.controllers._controller import AffineController, Vectors
+from memrnn.nn.controllers._controller import AffineController, Gates, Vectors
 
 
 class LSTM(AffineController):
@@ -20,12 +19,7 @@ class LSTM(AffineController):
     blocks: ClassVar[int] = 4
     state_vectors: ClassVar[int] = 2
 
-    def activate(
-        self,
-        from_input: Float[Array, "batch gates"],
-        from_hidden: Float[Array, "batch gates"],
-        state: Vectors,
-    ) -> Vectors:
+    def activate(self, from_input: Gates, from_hidden: Gates, state: Vectors) -> Vectors:
         _, cell = state
         i, f, g, o = jnp.split(from_input + from_hidden, 4, axis=-1)
         cell = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)

@@ -12,7 +12,6 @@ from memrnn.nn.memories._superposition import Superposition as Superposition
 from memrnn.nn.memories.nondeterministic import Action as Action
 from memrnn.nn.memories.nondeterministic import BestRun as BestRun
 from memrnn.nn.memories.nondeterministic import Nondeterministic as Nondeterministic
-from memrnn.nn.memories.nondeterministic import VectorNondeterministic as VectorNondeterministic
 from memrnn.nn.memories.nondeterministic import best_run as best_run
 from memrnn.nn.memories.nondeterministic import forward_weights as forward_weights
 
@@ -21,5 +20,5 @@ MEMORIES: dict[str, Callable[..., Memory]] = {
     "nondeterministic": Nondeterministic,
     "stratification": Stratification,
     "superposition": Superposition,
-    "vector_nondeterministic": VectorNondeterministic,
+    "vector_nondeterministic": Nondeterministic,  # with a `size`; runs are stored by this name
 }

@@ -1,7 +1,5 @@
 """States that serve a limited number of steps: how they count, and what they read after that."""
 
-from typing import overload
-
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
@@ -11,7 +9,7 @@ Left = Int[Array, ""] | None
 """How many more updates can be read. Negative: the next reading is NaN. None: no limit."""
 
 
-def updates_of(horizon: int | None, memory: str, remedy: str) -> int:
+def updates_of(horizon: int | None, memory: str, remedy: str = "") -> int:
     """Number of updates that `horizon` steps read.
 
     Raises:
@@ -29,10 +27,6 @@ def left_of(horizon: int | None) -> Left:
     return None if horizon is None else jnp.array(horizon - 1, jnp.int32)
 
 
-@overload
-def one_less(left: None) -> None: ...
-@overload
-def one_less(left: Int[Array, ""]) -> Int[Array, ""]: ...
 def one_less(left: Left) -> Left:
     """The count after an update."""
     return None if left is None else left - 1

@@ -1,4 +1,4 @@
-"""How the fast gradient runs a memory along a loop over time, and how the loop runs back."""
+"""How the fast rule runs the updates of a memory over time, and how it differentiates them."""
 
 import abc
 from collections.abc import Callable, Sequence
@@ -14,34 +14,32 @@ if TYPE_CHECKING:
 
 
 class Loop(abc.ABC):
-    """The updates of a memory as one or several loops, each with a loop that runs back.
+    """The updates of a memory as one or several loops, each with a loop for the backward pass.
 
     `memrnn.FAST` puts the controller into these loops; the hidden state of each step gives the
     controls of the next update, so nothing about a step is known before the one before it is done.
 
-    The loops have a layout of the memory's state of their own:
+    The loops have a layout of the memory's state of their own. `layout_of` makes it for a number of
+    updates, with `fresh` of a state that is as `Memory.init` made it. `state_of` makes it a state
+    again, with the structure and shapes of another state. JAX differentiates both. Arrays of a
+    layout have the strings on their first axis, or are scalars that hold for all strings.
 
-        layout = enter(state, updates, fresh=...)
-        ... the loops ...
-        state = leave(layout, state, updates)
+    Forward pass, for each of `lengths(layout, updates)`, which add up to the number of updates:
 
-    Forward, for each of `lengths(layout, updates)` in turn:
-
-        fixed, carry = start(layout)
-        carry, reading, saved = step(fixed, carry, controls)               once per update
+        constants, carry = start(layout)
+        carry, reading, residuals = step(constants, carry, controls)               per update
         layout = stop(layout, carry, updates)
 
-    Backward, for the same loops in reverse order, with `adjoint` None at the end of time:
+    Backward pass, for the same loops in reverse order, with `adjoint` None at the end of time:
 
-        fixed, carry, inputs = start_back(layout, controls, saved, adjoint)
-        carry, d_controls = step_back(fixed, carry, inputs[t], d_reading)  once per update
-        adjoint, d_memory = stop_back(carry, saved, adjoint)
+        constants, carry, inputs = start_backward(layout, controls, residuals, adjoint)
+        carry, d_controls = step_backward(constants, carry, inputs[t], d_reading)  per update
+        adjoint, d_memory = stop_backward(carry, residuals, adjoint)
 
     where `layout` is that after the loop; it is made again by `stop`, so that only what the loops
-    carry has to be kept. `cotangent(layout, adjoint)` at last is the cotangent of the first layout.
-
-    Arrays of a layout have the strings on their first axis, or are scalars that hold for all
-    strings. `enter` and `leave` are differentiated by JAX.
+    carry has to be kept. `readings` gives all readings of a loop from its last carry. `d_memory` is
+    the cotangent of parameters that act neither through `controls` nor `init`, None where there
+    are none. `layout_cotangent` is that of the first layout, with None in place of integers.
 
     Attributes:
         small: whether a step is so little work that on a GPU starting it takes longer.
@@ -50,72 +48,53 @@ class Loop(abc.ABC):
     small: ClassVar[bool] = True
 
     @abc.abstractmethod
-    def enter(self, state: Any, updates: int, *, fresh: bool) -> Any:
-        """The layout of a state for a number of updates.
-
-        Args:
-            fresh: whether the state is as `Memory.init` made it.
-        """
+    def layout_of(self, state: Any, updates: int, *, fresh: bool) -> Any: ...
 
     @abc.abstractmethod
-    def leave(self, layout: Any, state: Any, updates: int) -> Any:
-        """The state after the updates, of the same structure and shapes as `state` before them."""
+    def state_of(self, layout: Any, like: Any) -> Any: ...
 
     @abc.abstractmethod
-    def lengths(self, layout: Any, updates: int) -> Sequence[int]:
-        """How many updates each loop makes; they add up to `updates`."""
+    def lengths(self, layout: Any, updates: int) -> Sequence[int]: ...
 
     @abc.abstractmethod
-    def start(self, layout: Any) -> tuple[Any, Any]:
-        """What the loop does not change, and what it carries before its first update."""
+    def start(self, layout: Any) -> tuple[Any, Any]: ...
 
     @abc.abstractmethod
     def step(
-        self, fixed: Any, carry: Any, controls: Float[Array, "batch controls"]
-    ) -> tuple[Any, Any, Any]:
-        """One update: the next carry, the reading, and what the way back needs."""
+        self, constants: Any, carry: Any, controls: Float[Array, "batch controls"]
+    ) -> tuple[Any, Float[Array, "batch reading"], Any]: ...
 
     @abc.abstractmethod
-    def stop(self, layout: Any, carry: Any, updates: int) -> Any:
-        """The layout after the loop; `layout` is that before it."""
+    def stop(self, layout: Any, carry: Any, updates: int) -> Any: ...
 
     @abc.abstractmethod
-    def readings(self, carry: Any, saved: Any) -> Float[Array, "time batch reading"]:
-        """All readings of a loop; `carry` is what it carried at its end."""
+    def readings(self, carry: Any, residuals: Any) -> Float[Array, "time batch reading"]: ...
 
     @abc.abstractmethod
-    def start_back(
+    def start_backward(
         self,
-        after: Any,
+        layout: Any,
         controls: Float[Array, "time batch controls"],
-        saved: Any,
+        residuals: Any,
         adjoint: Any,
-    ) -> tuple[Any, Any, Any]:
-        """What the loop back does not change, carries, and takes in at each step, time first."""
+    ) -> tuple[Any, Any, Any]: ...
 
     @abc.abstractmethod
-    def step_back(
-        self, fixed: Any, carry: Any, now: Any, d_reading: Float[Array, "batch reading"]
-    ) -> tuple[Any, Float[Array, "batch controls"]]:
-        """One update back: the next carry and the controls' cotangent."""
+    def step_backward(
+        self, constants: Any, carry: Any, inputs: Any, d_reading: Float[Array, "batch reading"]
+    ) -> tuple[Any, Float[Array, "batch controls"]]: ...
 
     @abc.abstractmethod
-    def stop_back(self, carry: Any, saved: Any, adjoint: Any) -> tuple[Any, Any]:
-        """The adjoint for the loop before, and the cotangent of the memory's parameters.
-
-        Parameters that act through `controls` or `init` get theirs from the controls and the
-        first state; None where there are no others.
-        """
+    def stop_backward(self, carry: Any, residuals: Any, adjoint: Any) -> tuple[Any, Any]: ...
 
     @abc.abstractmethod
-    def cotangent(self, layout: Any, adjoint: Any) -> Any:
-        """The cotangent of the first loop's first layout; None in place of integers."""
+    def layout_cotangent(self, layout: Any, adjoint: Any) -> Any: ...
 
 
-class PlainLoop(Loop):
+class AutodiffLoop(Loop):
     """One loop over `update` and `read`, differentiated by JAX; the layout is the state itself.
 
-    The way back carries only what truly depends on the next step, the cotangent of the state:
+    The backward loop carries only what truly depends on the next step, the cotangent of the state:
     the derivatives of all steps depend on saved states only and are computed before it at once.
 
     Args:
@@ -128,15 +107,15 @@ class PlainLoop(Loop):
         update: Callable[[Any, Any, Array], Any] | None = None,
     ):
         self._memory = memory
-        self._update = update or (lambda memory, *arguments: memory.update(*arguments))
+        self._update = update or type(memory).update
         self._parameters, self._static = eqx.partition(memory, eqx.is_inexact_array)
 
-    def enter(self, state: Any, updates: int, *, fresh: bool) -> Any:
+    def layout_of(self, state: Any, updates: int, *, fresh: bool) -> Any:
         del updates, fresh
         return state
 
-    def leave(self, layout: Any, state: Any, updates: int) -> Any:
-        del state, updates
+    def state_of(self, layout: Any, like: Any) -> Any:
+        del like
         return layout
 
     def lengths(self, layout: Any, updates: int) -> Sequence[int]:
@@ -146,7 +125,7 @@ class PlainLoop(Loop):
     def start(self, layout: Any) -> tuple[None, Any]:
         return None, layout
 
-    def step(self, fixed: None, carry: Any, controls: Array) -> tuple[Any, Any, Any]:
+    def step(self, constants: None, carry: Any, controls: Array) -> tuple[Any, Any, Any]:
         state = self._update(self._memory, carry, controls)
         return state, self._memory.read(state), carry
 
@@ -154,40 +133,42 @@ class PlainLoop(Loop):
         del layout, updates
         return carry
 
-    def readings(self, carry: Any, saved: Any) -> Array:
+    def readings(self, carry: Any, residuals: Any) -> Array:
         # What was read in a step is in the next state: cheaper read again than saved.
-        readings = jax.vmap(self._memory.read)(saved)
+        readings = jax.vmap(self._memory.read)(residuals)
         return jnp.concatenate([readings[1:], self._memory.read(carry)[None]])
 
-    def start_back(
-        self, after: Any, controls: Array, saved: Any, adjoint: Any
+    def start_backward(
+        self, layout: Any, controls: Array, residuals: Any, adjoint: Any
     ) -> tuple[None, Any, Any]:
-        def pull(state: Any, controls: Array) -> Any:
+        def pullback(state: Any, controls: Array) -> Any:
             # A state may count in integers, which have no derivative.
             state, counts = eqx.partition(state, eqx.is_inexact_array)
 
-            def remember(parameters: Any, state: Any, controls: Array) -> tuple[Any, Array]:
+            def update_and_read(parameters: Any, state: Any, controls: Array) -> tuple[Any, Array]:
                 memory = eqx.combine(parameters, self._static)
                 after = self._update(memory, eqx.combine(state, counts), controls)
                 return eqx.filter(after, eqx.is_inexact_array), memory.read(after)
 
-            return jax.vjp(remember, self._parameters, state, controls)[1]
+            return jax.vjp(update_and_read, self._parameters, state, controls)[1]
 
         if adjoint is None:
-            adjoint = jax.tree.map(jnp.zeros_like, eqx.filter(after, eqx.is_inexact_array))
+            adjoint = jax.tree.map(jnp.zeros_like, eqx.filter(layout, eqx.is_inexact_array))
         d_parameters = jax.tree.map(jnp.zeros_like, self._parameters)
-        return None, (d_parameters, adjoint), jax.vmap(pull)(saved, controls)
+        return None, (d_parameters, adjoint), jax.vmap(pullback)(residuals, controls)
 
-    def step_back(self, fixed: None, carry: Any, now: Any, d_reading: Array) -> tuple[Any, Array]:
+    def step_backward(
+        self, constants: None, carry: Any, inputs: Any, d_reading: Array
+    ) -> tuple[Any, Array]:
         d_parameters, d_state = carry
-        d_remember, d_state, d_controls = now((d_state, d_reading))
-        return (jax.tree.map(jnp.add, d_parameters, d_remember), d_state), d_controls
+        d_update, d_state, d_controls = inputs((d_state, d_reading))
+        return (jax.tree.map(jnp.add, d_parameters, d_update), d_state), d_controls
 
-    def stop_back(self, carry: Any, saved: Any, adjoint: Any) -> tuple[Any, Any]:
-        del saved, adjoint
+    def stop_backward(self, carry: Any, residuals: Any, adjoint: Any) -> tuple[Any, Any]:
+        del residuals, adjoint
         d_parameters, d_state = carry
         return d_state, d_parameters
 
-    def cotangent(self, layout: Any, adjoint: Any) -> Any:
+    def layout_cotangent(self, layout: Any, adjoint: Any) -> Any:
         del layout
         return adjoint

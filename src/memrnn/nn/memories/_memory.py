@@ -1,4 +1,4 @@
-"""What an external memory is, and what one is that the fast gradient can take."""
+"""The interfaces of external memories."""
 
 import abc
 from typing import Any, ClassVar
@@ -7,7 +7,12 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from memrnn.nn.memories._loop import Loop, PlainLoop
+from memrnn.nn.memories._loop import AutodiffLoop, Loop
+
+Controls = Float[Array, "batch controls"]
+Reading = Float[Array, "batch reading"]
+ControlLayer = tuple[Float[Array, "controls hidden"], Float[Array, " controls"]]
+"""Weight and bias of what is affine in the hidden state."""
 
 
 class Memory(eqx.Module):
@@ -38,16 +43,15 @@ class Memory(eqx.Module):
 
         Args:
             batch: number of strings.
-            horizon: number of steps that the state must serve. n steps read n times, so only
-                the first n - 1 updates matter. Where the state has room for no more, later
-                readings are NaN. None for a state that serves any number of steps.
+            horizon: number of steps that the state must serve, later readings may be NaN; None for
+                any number. n steps read n times, so only the first n - 1 updates matter.
 
         Raises:
             MemrnnError: for None, by a memory whose size depends on the number of steps.
         """
 
     @abc.abstractmethod
-    def read(self, state: Any) -> Float[Array, "batch reading"]:
+    def read(self, state: Any) -> Reading:
         """What the controller sees."""
 
     @abc.abstractmethod
@@ -58,17 +62,15 @@ class Memory(eqx.Module):
         """Numbers per string about the readings so far, by name.
 
         An update that is beyond the horizon, and therefore not read, leaves them unchanged.
-
-            underflow: an upper bound of the share of any reading that rounding may have removed.
+        `underflow` is an upper bound of the share of any reading that rounding may have removed.
         """
         del state
         return {}
 
     def memory_estimate(self, updates: int, *, gradient: bool = True) -> tuple[int, int]:
-        """Bytes per string: while its group runs; and until its gradient is computed.
+        """Bytes per string while its group runs, and until its gradient is computed.
 
-        Where the sum is large, strings run in groups (`memrnn.nn.groups`). 0 where it need not be
-        counted.
+        Where the sum is large, strings run in groups (`memrnn.nn.groups`). 0 need not be counted.
         """
         del updates, gradient
         return 0, 0
@@ -85,11 +87,11 @@ class AffineMemory(Memory):
     """
 
     @abc.abstractmethod
-    def controls(self) -> tuple[Float[Array, "controls hidden"], Float[Array, " controls"]]:
+    def controls(self) -> ControlLayer:
         """The weight and the bias of the controls: action logits first, then raw vectors."""
 
     @abc.abstractmethod
-    def update(self, state: Any, controls: Float[Array, "batch controls"]) -> Any:
+    def update(self, state: Any, controls: Controls) -> Any:
         """The next state; same structure, shapes and types as `state`."""
 
     def loop(self) -> Loop:
@@ -97,7 +99,7 @@ class AffineMemory(Memory):
 
         It must equal `update` and `read` and their derivatives.
         """
-        return PlainLoop(self)
+        return AutodiffLoop(self)
 
     def step(self, state: Any, hidden: Float[Array, "batch hidden"]) -> Any:
         weight, bias = self.controls()

@@ -1,3 +1,4 @@
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -9,12 +10,14 @@ from jaxtyping import Array, Float
 from memrnn.errors import MemrnnError
 from memrnn.nn._init import xavier, zeros
 from memrnn.nn.memories._horizon import Left, left_of, one_less, or_nan, updates_of
-from memrnn.nn.memories._loop import Loop, PlainLoop
-from memrnn.nn.memories._memory import AffineMemory
+from memrnn.nn.memories._loop import AutodiffLoop, Loop
+from memrnn.nn.memories._memory import AffineMemory, ControlLayer, Controls, Reading
+
+Depth = Float[Array, "batch pushes"]
 
 
 class Strata(NamedTuple):
-    """A stratification stack of n places as layers of vectors, place i for the i-th push.
+    """A stratification stack as layers of vectors, one for each of n pushes.
 
     A vector fills a layer as thick as its strength. A pop takes off the top by its strength, a
     push covers all by the strength of the new vector, and the reading is the integral of the
@@ -23,13 +26,11 @@ class Strata(NamedTuple):
     Attributes:
         depth: depth of the lower side of layer i, the sum of its strength and all above it.
             Before push i, minus the number of updates until then.
-        steps: v[i] - v[i-1]; the newest vector is subtracted from the next place already.
-        reading: the reading of these layers.
-        left: how many more updates can be read.
+        steps: v[i] - v[i-1]; the newest vector is subtracted from the next one already.
     """
 
-    depth: Float[Array, "batch places"]
-    steps: Float[Array, "batch size places"]
+    depth: Depth
+    steps: Float[Array, "batch size pushes"]
     reading: Float[Array, "batch size"]
     left: Left
 
@@ -62,7 +63,7 @@ class Stratification(AffineMemory):
     bias_push: Float[Array, " size"]
 
     def __init__(self, hidden_size: int, *, size: int, rng: np.random.Generator):
-        """Draws the weights from Xavier's law, with gain 5/3 for the pushed vector; biases 0.
+        """Draws weights from Xavier's distribution, with gain 5/3 for the pushed vector; biases 0.
 
         Args:
             size: length of the vectors.
@@ -78,37 +79,34 @@ class Stratification(AffineMemory):
     def reading_size(self) -> int:
         return self.weight_push.shape[0]
 
-    def controls(self) -> tuple[Float[Array, "controls hidden"], Float[Array, " controls"]]:
+    def controls(self) -> ControlLayer:
         return (
             jnp.concatenate([self.weight_actions, self.weight_push]),
             jnp.concatenate([self.bias_actions, self.bias_push]),
         )
 
     def init(self, batch: int, horizon: int | None) -> Strata:
-        places = updates_of(horizon, "stratification memory", "")
+        pushes = updates_of(horizon, "stratification memory")
         dtype = jnp.float64 if self.weight_push.dtype == jnp.float64 else jnp.float32
-        depth = jnp.broadcast_to(-1 - jnp.arange(places, dtype=dtype)[None], (batch, places))
-        vectors = jnp.zeros((batch, self.reading_size, places), dtype)
+        depth = jnp.broadcast_to(-1 - jnp.arange(pushes, dtype=dtype)[None], (batch, pushes))
+        vectors = jnp.zeros((batch, self.reading_size, pushes), dtype)
         reading = jnp.zeros((batch, self.reading_size), dtype)
         return Strata(depth, vectors, reading, left_of(horizon))
 
-    def read(self, state: Strata) -> Float[Array, "batch reading"]:
+    def read(self, state: Strata) -> Reading:
         return or_nan(state.left, state.reading.astype(self.weight_push.dtype))
 
-    def update(self, state: Strata, controls: Float[Array, "batch controls"]) -> Strata:
-        return _update(state, controls, _stratify)
+    def update(self, state: Strata, controls: Controls) -> Strata:
+        return self._update(state, controls, _stratify)
 
     def loop(self) -> Loop:
-        def update(memory: Stratification, state: Strata, controls: Array) -> Strata:
-            del memory
-            return _update(state, controls, _stratify_by_hand)
+        update = functools.partial(Stratification._update, stratify=_stratify_for_fast)
+        return AutodiffLoop(self, update)
 
-        return PlainLoop(self, update)
-
-
-def _update(state: Strata, controls: Array, stratify: Callable) -> Strata:
-    actions, vector = jnp.split(controls.astype(state.depth.dtype), [2], axis=-1)
-    return Strata(*stratify(state.depth, state.steps, actions, vector), left=one_less(state.left))
+    def _update(self, state: Strata, controls: Array, stratify: Callable) -> Strata:
+        actions, vector = jnp.split(controls.astype(state.depth.dtype), [2], axis=-1)
+        depth, steps, reading = stratify(state.depth, state.steps, actions, vector)
+        return Strata(depth, steps, reading, one_less(state.left))
 
 
 def _outer(left: Float[Array, "batch m"], right: Float[Array, "batch n"]) -> Array:
@@ -116,41 +114,39 @@ def _outer(left: Float[Array, "batch m"], right: Float[Array, "batch n"]) -> Arr
     return left[:, :, None] @ right[:, None]
 
 
-def _place(depth: Float[Array, "batch places"]) -> Float[Array, "batch places"]:
+def _next_index(depth: Depth) -> Depth:
     """1 where the next vector belongs, -1 where the one after it does."""
     return (depth == -1).astype(depth.dtype) - (depth == -2).astype(depth.dtype)
 
 
-def _cover(
-    depth: Float[Array, "batch places"], strengths: Float[Array, "batch 2"]
-) -> Float[Array, "batch places"]:
+def _pop_and_push(depth: Depth, strengths: Float[Array, "batch 2"]) -> Depth:
     """The depths after a pop and a push; a depth of -1 is popped to 0 and so becomes the push's."""
     push, pop = strengths[:, :1], strengths[:, 1:]
     return jnp.where(depth < -1, depth + 1, jnp.maximum(0, depth - pop) + push)
 
 
 def _stratify(
-    depth: Float[Array, "batch places"],
-    steps: Float[Array, "batch size places"],
+    depth: Depth,
+    steps: Float[Array, "batch size pushes"],
     actions: Float[Array, "batch 2"],
     vector: Float[Array, "batch size"],
 ) -> tuple[Array, Array, Array]:
-    steps = steps + _outer(jnp.tanh(vector), _place(depth))
-    depth = _cover(depth, jax.nn.sigmoid(actions))
+    steps = steps + _outer(jnp.tanh(vector), _next_index(depth))
+    depth = _pop_and_push(depth, jax.nn.sigmoid(actions))
     # What is deeper than 1 is not read, and what is yet to come has a negative depth.
     return depth, steps, (steps @ jnp.clip(depth, 0, 1)[:, :, None])[:, :, 0]
 
 
-_stratify_by_hand = jax.custom_vjp(_stratify)
+_stratify_for_fast = jax.custom_vjp(_stratify)
 
 
 def _stratify_forward(depth: Array, steps: Array, actions: Array, vector: Array) -> tuple:
-    # All that does not depend on the cotangents is computed here, outside the loop back.
+    # All that does not depend on the cotangents is computed here, outside the backward loop.
     strengths, pushed = jax.nn.sigmoid(actions), jnp.tanh(vector)
-    covered = _cover(depth, strengths)
+    covered = _pop_and_push(depth, strengths)
     residuals = (
         steps,
-        _place(depth),
+        _next_index(depth),
         jnp.clip(covered, 0, 1),
         ((covered > 0) & (covered < 1)).astype(depth.dtype),
         (depth > strengths[:, 1:]).astype(depth.dtype),
@@ -164,17 +160,19 @@ def _stratify_forward(depth: Array, steps: Array, actions: Array, vector: Array)
 
 def _stratify_backward(residuals: tuple, cotangents: tuple) -> tuple[Array, Array, Array, Array]:
     # The new vector is not in `steps` yet: what it adds to the gradient of its own depth, and its
-    # part of the reading, come as terms of their own. Sums are products with a vector of ones.
-    steps, place, read, partly, kept, push, slope, pushed, vector_slope = residuals
+    # share of the reading, come as terms of their own. Sums are products with a vector of ones.
+    steps, index, read, partly, remains, push, slope, pushed, vector_slope = residuals
     d_depth, d_steps, d_reading = cotangents
     d_depth = d_depth + partly * (d_reading[:, None] @ steps)[:, 0]
-    d_kept = kept * d_depth
-    every, each = (jnp.ones((n, 1), d_depth.dtype) for n in (place.shape[1], pushed.shape[1]))
-    d_push = d_depth @ every + (pushed * d_reading) @ each
-    d_strengths = jnp.concatenate([d_push, d_kept @ every], axis=1)
-    d_pushed = (d_steps @ place[:, :, None])[:, :, 0] + push * d_reading
+    d_remaining = remains * d_depth
+    all_pushes, all_entries = (
+        jnp.ones((n, 1), d_depth.dtype) for n in (index.shape[1], pushed.shape[1])
+    )
+    d_push = d_depth @ all_pushes + (pushed * d_reading) @ all_entries
+    d_strengths = jnp.concatenate([d_push, d_remaining @ all_pushes], axis=1)
+    d_pushed = (d_steps @ index[:, :, None])[:, :, 0] + push * d_reading
     d_steps = d_steps + _outer(d_reading, read)
-    return d_kept, d_steps, slope * d_strengths, vector_slope * d_pushed
+    return d_remaining, d_steps, slope * d_strengths, vector_slope * d_pushed
 
 
-_stratify_by_hand.defvjp(_stratify_forward, _stratify_backward)
+_stratify_for_fast.defvjp(_stratify_forward, _stratify_backward)

@@ -1,3 +1,4 @@
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -10,20 +11,24 @@ from jaxtyping import Array, Float
 from memrnn.errors import MemrnnError
 from memrnn.nn._init import xavier, zeros
 from memrnn.nn.memories._horizon import Left, left_of, one_less, or_nan, updates_of
-from memrnn.nn.memories._loop import Loop, PlainLoop
-from memrnn.nn.memories._memory import AffineMemory
+from memrnn.nn.memories._loop import AutodiffLoop, Loop
+from memrnn.nn.memories._memory import AffineMemory, ControlLayer, Controls, Reading
+
+Cells = Float[Array, "stacks cells"]
+Vector = Float[Array, "stacks width"]
+Logits = Float[Array, "stacks 3"]
 
 
 class Superposed(NamedTuple):
     """The state of a superposition memory.
 
     Attributes:
-        cells: the rows of each stack one after another, the top first; stacks of the same string
-            follow each other, and all have rows as long as the longest.
+        cells: the rows of each stack one after another, the top first, all as long as the longest;
+            stacks of the same string follow each other.
         left: how many more updates can be read; None where `cells` serves any number.
     """
 
-    cells: Float[Array, "stacks cells"]
+    cells: Cells
     left: Left
 
 
@@ -42,7 +47,7 @@ class Superposition(AffineMemory):
     remaining updates cannot bring back to the top is not stored, which halves the work.
 
     Attributes:
-        weight_actions, bias_actions: (3K, hidden) and (3K,), three rows a stack.
+        weight_actions, bias_actions: (3K, hidden) and (3K,), three rows per stack.
         weight_push, bias_push: (sum of m_k, hidden) and (sum of m_k,); None where the hidden
             state itself is pushed.
         sizes: m_1 ... m_K.
@@ -67,7 +72,7 @@ class Superposition(AffineMemory):
         depth_limit: int | None = None,
         rng: np.random.Generator,
     ):
-        """Draws the weights from Xavier's law (fan-out 3 for each stack's actions), biases 0.
+        """Draws weights from Xavier's distribution (fan-out 3 for each stack's actions), biases 0.
 
         Args:
             sizes: vector length of each stack, or "hidden" for one stack of hidden states.
@@ -94,7 +99,7 @@ class Superposition(AffineMemory):
     def reading_size(self) -> int:
         return sum(self.sizes)
 
-    def controls(self) -> tuple[Float[Array, "controls hidden"], Float[Array, " controls"]]:
+    def controls(self) -> ControlLayer:
         weight, bias = self.weight_push, self.bias_push
         if weight is None or bias is None:
             weight = jnp.eye(self.reading_size, dtype=self.weight_actions.dtype)
@@ -116,7 +121,7 @@ class Superposition(AffineMemory):
         cells = jnp.zeros(shape, self.weight_actions.dtype)
         return Superposed(cells, left_of(None if height == self.depth_limit else horizon))
 
-    def read(self, state: Superposed) -> Float[Array, "batch reading"]:
+    def read(self, state: Superposed) -> Reading:
         widest, stacks = max(self.sizes), len(self.sizes)
         tops = state.cells[:, :widest].reshape(-1, stacks * widest)
         if any(size != widest for size in self.sizes):
@@ -124,14 +129,12 @@ class Superposition(AffineMemory):
             tops = jnp.concatenate(pieces, axis=-1)
         return or_nan(state.left, tops)
 
-    def update(self, state: Superposed, controls: Float[Array, "batch controls"]) -> Superposed:
+    def update(self, state: Superposed, controls: Controls) -> Superposed:
         return self._update(state, controls, _superpose)
 
     def loop(self) -> Loop:
-        def update(memory: Superposition, state: Superposed, controls: Array) -> Superposed:
-            return memory._update(state, controls, _superpose_by_hand)
-
-        return PlainLoop(self, update)
+        update = functools.partial(Superposition._update, superpose=_superpose_for_fast)
+        return AutodiffLoop(self, update)
 
     def _update(self, state: Superposed, controls: Array, superpose: Callable) -> Superposed:
         # Every stack of every string is one row; shorter vectors are padded with zeros.
@@ -147,7 +150,7 @@ class Superposition(AffineMemory):
         return Superposed(cells, one_less(state.left))
 
 
-def _probabilities(logits: Float[Array, "stacks 3"]) -> list[Float[Array, "stacks 1"]]:
+def _probabilities(logits: Logits) -> list[Float[Array, "stacks 1"]]:
     """Softmax as 1 / sum_j exp(a_j - a_i): one small kernel where the usual form needs six.
 
     Its own derivative is not a number where a difference of logits overflows, so only the update
@@ -158,57 +161,47 @@ def _probabilities(logits: Float[Array, "stacks 3"]) -> list[Float[Array, "stack
     return [probabilities[:, k : k + 1] for k in range(3)]
 
 
-def _neighbours(
-    stack: Float[Array, "stacks cells"], vector: Float[Array, "stacks width"]
-) -> tuple[Float[Array, "stacks cells"], Float[Array, "stacks cells"]]:
+def _neighbours(stack: Cells, vector: Vector) -> tuple[Cells, Cells]:
     """The stack after a push of `vector` and after a pop, cut to the height of `stack`."""
     cells, width = stack.shape[1], vector.shape[1]
     padded = jnp.concatenate([vector, stack, jnp.zeros_like(vector)], axis=1)
     return padded[:, :cells], padded[:, 2 * width :]
 
 
-def _superpose(
-    stack: Float[Array, "stacks cells"],
-    vector: Float[Array, "stacks width"],
-    logits: Float[Array, "stacks 3"],
-) -> Float[Array, "stacks cells"]:
-    push, pop, keep = jnp.split(jax.nn.softmax(logits), 3, axis=1)
+def _superpose(stack: Cells, vector: Vector, logits: Logits) -> Cells:
+    push, pop, no_op = jnp.split(jax.nn.softmax(logits), 3, axis=1)
     pushed, popped = _neighbours(stack, vector)
-    return push * pushed + pop * popped + keep * stack
+    return push * pushed + pop * popped + no_op * stack
 
 
 @jax.custom_vjp
-def _superpose_by_hand(
-    stack: Float[Array, "stacks cells"],
-    vector: Float[Array, "stacks width"],
-    logits: Float[Array, "stacks 3"],
-) -> Float[Array, "stacks cells"]:
-    push, pop, keep = _probabilities(logits)
+def _superpose_for_fast(stack: Cells, vector: Vector, logits: Logits) -> Cells:
+    push, pop, no_op = _probabilities(logits)
     pushed, popped = _neighbours(stack, vector)
-    return push * pushed + pop * popped + keep * stack
+    return push * pushed + pop * popped + no_op * stack
 
 
 def _superpose_forward(stack: Array, vector: Array, logits: Array) -> tuple[Array, tuple]:
     pushed, popped = _neighbours(stack, vector)
-    differences = (pushed - stack, popped - stack)
-    return _superpose_by_hand(stack, vector, logits), (differences, vector, *_probabilities(logits))
+    residuals = (pushed - stack, popped - stack, vector, *_probabilities(logits))
+    return _superpose_for_fast(stack, vector, logits), residuals
 
 
 def _superpose_backward(residuals: tuple, cotangent: Array) -> tuple[Array, Array, Array]:
     # Autodiff would need three sums over all cells, which XLA's CPU backend computes one number
     # at a time. The softmax has two degrees of freedom, so two sums do, and as a product with a
     # vector of ones they run at full width.
-    differences, vector, push, pop, keep = residuals
+    *differences, vector, push, pop, no_op = residuals
     width, cells = vector.shape[1], cotangent.shape[1]
     ones = jnp.ones((cells, 1), cotangent.dtype)
     push_gain, pop_gain = ((difference * cotangent) @ ones for difference in differences)
     mean_gain = push * push_gain + pop * pop_gain
     d_logits = jnp.concatenate(
-        [push * (push_gain - mean_gain), pop * (pop_gain - mean_gain), -keep * mean_gain], axis=1
+        [push * (push_gain - mean_gain), pop * (pop_gain - mean_gain), -no_op * mean_gain], axis=1
     )
     padded = jnp.pad(cotangent, ((0, 0), (width, width)))
-    d_stack = push * padded[:, 2 * width :] + pop * padded[:, :cells] + keep * cotangent
+    d_stack = push * padded[:, 2 * width :] + pop * padded[:, :cells] + no_op * cotangent
     return d_stack, push * cotangent[:, :width], d_logits
 
 
-_superpose_by_hand.defvjp(_superpose_forward, _superpose_backward)
+_superpose_for_fast.defvjp(_superpose_forward, _superpose_backward)

@@ -1,4 +1,4 @@
-"""Stacks in all states of all runs of a weighted pushdown automaton, with vectors or without."""
+"""A stack in all states of all runs of a weighted pushdown automaton, with vectors or without."""
 
 from memrnn.nn.memories.nondeterministic._best_run import Action as Action
 from memrnn.nn.memories.nondeterministic._best_run import BestRun as BestRun
@@ -6,8 +6,4 @@ from memrnn.nn.memories.nondeterministic._best_run import best_run as best_run
 from memrnn.nn.memories.nondeterministic._best_run import forward_weights as forward_weights
 from memrnn.nn.memories.nondeterministic._nondeterministic import (
     Nondeterministic as Nondeterministic,
-)
-from memrnn.nn.memories.nondeterministic._stack import Stack as Stack
-from memrnn.nn.memories.nondeterministic._vector_nondeterministic import (
-    VectorNondeterministic as VectorNondeterministic,
 )

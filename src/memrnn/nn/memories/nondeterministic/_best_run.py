@@ -16,49 +16,34 @@ from memrnn.errors import MemrnnError
 _CELLS = 1 << 17
 """Numbers in a temporary array: a megabyte, so that it stays in a core's cache."""
 
+PushWeights = Float64[np.ndarray, "updates states symbols states symbols"]
+PopWeights = Float64[np.ndarray, "updates states symbols states"]
+
 
 class Action(NamedTuple):
-    """One update of the stack.
-
-    Attributes:
-        kind: what happens to the symbol on top.
-        state, top: state and top symbol before the update.
-        next_state: state after it.
-        symbol: what is pushed or put in the place of the top; None for a pop.
-    """
+    """One update of the stack, in `state` with symbol `top` on top."""
 
     kind: Literal["push", "replace", "pop"]
     state: int
     top: int
     next_state: int
-    symbol: int | None
+    symbol: int | None  # what is pushed, or replaces the top; None for a pop
 
 
 @dataclass(frozen=True)
 class BestRun:
-    """A run of the stack: its updates, and what is there before the first and after every one.
-
-    Attributes:
-        actions: the updates in their order.
-        log_weight: sum of the logarithms of the weights of all updates.
-        states, tops: state and top symbol; one more than updates, as in all that follow.
-        heights: number of symbols on the stack, the bottom counted.
-        stacks: the symbols on the stack, bottom first.
-    """
+    """A run of the stack: its updates, and the stack before the first and after every one."""
 
     actions: tuple[Action, ...]
-    log_weight: float
-    states: tuple[int, ...]
+    log_weight: float  # sum of the logarithms of the weights of all updates
+    states: tuple[int, ...]  # one more than updates, as in all that follow
     tops: tuple[int, ...]
-    heights: tuple[int, ...]
-    stacks: tuple[tuple[int, ...], ...]
+    heights: tuple[int, ...]  # number of symbols on the stack, the bottom counted
+    stacks: tuple[tuple[int, ...], ...]  # the symbols on the stack, bottom first
 
 
 def best_run(
-    log_push: Float64[np.ndarray, "updates states symbols states symbols"],
-    log_repl: Float64[np.ndarray, "updates states symbols states symbols"],
-    log_pop: Float64[np.ndarray, "updates states symbols states"],
-    window: int | None = None,
+    log_push: PushWeights, log_repl: PushWeights, log_pop: PopWeights, window: int | None = None
 ) -> BestRun:
     """The run of largest weight from (state 0, bottom symbol 0) to the last update.
 
@@ -72,8 +57,8 @@ def best_run(
         γ'_t[k][u,y→r]   = max_{s,z} γ[k→t-1][u,y→s,z] + pop_t[s,z→r]
         α[-1][0,0] = 0;  α[t][r,y] = max_{i,q,x} α[i][q,x] + γ[i→t][q,x→r,y]
 
-    Everything else is -inf. The bottom symbol can be replaced and uncovered, never popped. Which
-    term won is found again on the way back: n small searches instead of a pointer for each γ.
+    Everything else is -inf. The bottom symbol can be replaced and uncovered, never popped. The
+    largest terms are searched again backwards: n small searches instead of a pointer per γ.
     Time O(n³), memory O(n²). Of runs of equal weight always the same one is returned.
 
     Args:
@@ -89,7 +74,6 @@ def best_run(
     Source: DuSell & Chiang 2020 (arXiv 2010.04674), section 4; 2022 (arXiv 2109.01982), section 3;
     for the bottom symbol and the window 2023 (arXiv 2210.01343).
     """
-    _check(log_push, log_repl, log_pop, window)
     inside = _inside(_MAX, log_push, log_repl, log_pop, window)
     forward = _forward(_MAX, inside)
     weight = float(forward[-1].max())
@@ -100,22 +84,13 @@ def best_run(
 
 
 def forward_weights(
-    log_push: Float64[np.ndarray, "updates states symbols states symbols"],
-    log_repl: Float64[np.ndarray, "updates states symbols states symbols"],
-    log_pop: Float64[np.ndarray, "updates states symbols states"],
-    window: int | None = None,
+    log_push: PushWeights, log_repl: PushWeights, log_pop: PopWeights, window: int | None = None
 ) -> Float64[np.ndarray, "updates_plus_1 states symbols"]:
     """log α[t][r,y], the weight of all runs that are in state r with y on top after update t.
 
-    The recurrences of `best_run` with the logarithm of a sum in the place of each maximum.
-    exp(log α[t]) divided by its sum is the reading of the memory after t updates.
-
-    Raises:
-        MemrnnError: if a weight is NaN or infinite, or the window is not positive.
-
-    Source: as for `best_run`.
+    The recurrences, errors and source of `best_run`, with the logarithm of a sum instead of each
+    maximum. exp(log α[t]) divided by its sum is the reading of the memory after t updates.
     """
-    _check(log_push, log_repl, log_pop, window)
     return _forward(_SUM, _inside(_SUM, log_push, log_repl, log_pop, window))[1:]
 
 
@@ -137,17 +112,8 @@ _MAX = _Semiring(np.maximum, np.max)
 _SUM = _Semiring(np.logaddexp, _logsumexp)
 
 
-def _check(
-    log_push: np.ndarray, log_repl: np.ndarray, log_pop: np.ndarray, window: int | None
-) -> None:
-    if window is not None and window < 1:
-        raise MemrnnError(f"window is {window}, but must be at least 1, or None.")
-    if any(np.isnan(w).any() or np.isposinf(w).any() for w in (log_push, log_repl, log_pop)):
-        raise MemrnnError("The weights of a run must be numbers; some are NaN or infinite.")
-
-
 class _Segment(NamedTuple):
-    """The way of one γ[start-1→end][q,x→r,y]; counted from 1 since there is a time -1."""
+    """The best way of one γ[start-1→end][q,x→r,y]; counted from 1 since there is a time -1."""
 
     start: int
     q: int
@@ -159,12 +125,16 @@ class _Segment(NamedTuple):
 
 def _inside(
     semiring: _Semiring,
-    log_push: np.ndarray,
-    log_repl: np.ndarray,
-    log_pop: np.ndarray,
+    log_push: PushWeights,
+    log_repl: PushWeights,
+    log_pop: PopWeights,
     window: int | None,
 ) -> Float64[np.ndarray, "start q x y end r"]:
     """All γ[start-1→end][q,x→r,y]. The axes over which pops are joined, k and u, come last."""
+    if window is not None and window < 1:
+        raise MemrnnError(f"window is {window}, but must be at least 1, or None.")
+    if any(np.isnan(w).any() or np.isposinf(w).any() for w in (log_push, log_repl, log_pop)):
+        raise MemrnnError("The weights of a run must be numbers; some are NaN or infinite.")
     updates, states, symbols, _ = log_pop.shape
     shape = (updates + 1, states, symbols, symbols, updates + 1, states)
     inside = np.full(shape, -np.inf)
@@ -227,12 +197,12 @@ def _actions(
     inside: np.ndarray, segments: list[_Segment], log_repl: np.ndarray, log_pop: np.ndarray
 ) -> list[Action]:
     """The updates of these segments: the last one of each, then those of what came before it."""
-    found: dict[int, Action] = {}
+    actions: dict[int, Action] = {}
     waiting = [segment for segment in segments if segment.end > 0]
     while waiting:
         start, q, x, t, r, y = segment = waiting.pop()
         if start == t:
-            found[t] = Action("push", q, x, r, y)
+            actions[t] = Action("push", q, x, r, y)
             continue
         replaced = inside[start, q, x, :, t - 1] + log_repl[t - 1, :, :, r, y].T
         # [k, u, z, s], k from `start`.
@@ -242,14 +212,14 @@ def _actions(
         if popped.size and popped.max() > replaced.max():
             k, u, z, s = _largest(popped)
             k += start
-            found[t] = Action("pop", s, z, r, None)
-            parts = [_Segment(start, q, x, k, u, y), _Segment(k + 1, u, y, t - 1, s, z)]
+            actions[t] = Action("pop", s, z, r, None)
+            segments = [_Segment(start, q, x, k, u, y), _Segment(k + 1, u, y, t - 1, s, z)]
         else:
             z, s = _largest(replaced)
-            found[t] = Action("replace", s, z, r, y)
-            parts = [segment._replace(end=t - 1, r=s, y=z)]
-        waiting += [part for part in parts if part.end > 0]
-    return [found[t] for t in sorted(found)]
+            actions[t] = Action("replace", s, z, r, y)
+            segments = [segment._replace(end=t - 1, r=s, y=z)]
+        waiting += [segment for segment in segments if segment.end > 0]
+    return [actions[t] for t in sorted(actions)]
 
 
 def _largest(values: np.ndarray) -> tuple[int, ...]:
@@ -262,8 +232,8 @@ def _replay(actions: list[Action], log_weight: float) -> BestRun:
     states = [0]
     for action in actions:
         stack = stacks[-1]
-        kept = stack if action.kind == "push" else stack[:-1]
-        stacks.append(kept if action.symbol is None else (*kept, action.symbol))
+        rest = stack if action.kind == "push" else stack[:-1]
+        stacks.append(rest if action.symbol is None else (*rest, action.symbol))
         states.append(action.next_state)
     return BestRun(
         tuple(actions),

@@ -2,22 +2,20 @@
 
 They are cut into blocks of `width` slots. A block has only the rows that its updates can fill: a
 loop is compiled for each block, and it takes earlier blocks as constants. So shapes grow with the
-updates, as those of a state must not: `enter` makes a `Layout` of a `Stack`, and `leave` a `Stack`
-of a `Layout`. The layout depends on shapes only, never on the numbers in a state: the rows of a
-state that may be at several updates are moved so that the last one has always the same index.
+updates, as those of a state must not: `layout_of` makes a `Layout` of a state, and `Layout.state` a
+state of it. The layout depends on shapes only, never on the numbers in a state: the rows of a state
+that may be at several updates are moved so that the last one has always the same index.
 """
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from memrnn.nn.memories._horizon import Left
-from memrnn.nn.memories.nondeterministic._shape import Shape, fill_up
+from memrnn.nn.memories.nondeterministic._shape import Shape, pad_rows
 from memrnn.nn.memories.nondeterministic._stack import Stack
 
 MOST_BLOCKS = 16
@@ -27,47 +25,88 @@ class Layout(eqx.Module):
     """A `Stack` in blocks that grow.
 
     Attributes:
-        blocks: earlier columns whose rows are still in the window, oldest first, each as it was
-            when it was full; `block` begins at the row at which the oldest one's own rows do.
-        block: the columns of the block that is being filled.
-        column, scale: the last column before its factor, and the factor. It is in no block yet.
-        sources, tops, lost, underflow, left: as in `Stack`.
-        moved: number of rows before the bottom's; None for none, and with a window.
-        filled: number of slots of `block` that are filled.
+        stack: its blocks are those whose rows are still in the window, oldest first. The last one
+            is being filled, and begins at the row at which the oldest one's own rows do; the others
+            are as they were when they were full. Its column is the last one before its factor, and
+            in no block yet.
+        scale: the factor.
+        bottom_row: the index of the bottom's row; None for the first row, and with a window.
+        shape: the sizes.
+        filled: number of slots of the last block that are filled.
     """
 
-    blocks: tuple[Float[Array, "batch y slot _"], ...]
-    block: Float[Array, "batch y slot rows"]
-    column: Float[Array, "batch top rows"]
+    stack: Stack
     scale: Float[Array, " batch"]
-    sources: Float[Array, "batch heads rows"]
-    tops: Float[Array, "batch heads top"]
-    lost: Float[Array, "batch height seen"]
-    underflow: Float[Array, " batch"]
-    left: Left
-    moved: Int[Array, ""] | None
+    bottom_row: Int[Array, ""] | None
+    shape: Shape = eqx.field(static=True)
     filled: int = eqx.field(static=True)
 
+    @property
+    def block(self) -> Float[Array, "batch y slot rows"]:
+        """The block that is being filled."""
+        return self.stack.blocks[-1]
 
-class Carry(NamedTuple):
-    """What a loop carries: a `Layout` but for its earlier blocks, and the next slot."""
+    @property
+    def width(self) -> int:
+        """Number of slots of a block."""
+        return self.block.shape[2] // self.shape.states
 
-    block: Array
-    column: Array
-    scale: Array
-    sources: Array
-    tops: Array
-    lost: Array
-    underflow: Array
-    left: Left
-    slot: Int[Array, ""]
+    def earlier_rows(self, *, transposed: bool = False) -> tuple[Array, ...]:
+        """The rows of earlier blocks from the first row of the last block."""
+        own, axis = self.width * self.shape.pairs, 2 if transposed else 3
+        # Whole blocks are transposed, and then cut, because all loops see the same whole ones.
+        blocks = [b.swapaxes(2, 3) if transposed else b for b in self.stack.blocks[:-1]]
+        return tuple(
+            jax.lax.slice_in_dim(block, block.shape[axis] - (n + 1) * own, None, axis=axis)
+            for n, block in enumerate(blocks)
+        )
+
+    def with_free_slot(self) -> "Layout":
+        """The layout, with a new block where the last one is full."""
+        stack, width = self.stack, self.width
+        if self.filled < width:
+            return self
+        hidden = len(stack.blocks) - self.shape.blocks_in_window(len(stack.blocks), width)
+        own, gone = width * self.shape.pairs, hidden * width * self.shape.pairs
+
+        def move(array: Array) -> Array:
+            return pad_rows(array[..., gone:], array.shape[-1] - gone + own)
+
+        lost, column = stack.lost, move(stack.column)
+        if self.bottom_row is None and self.shape.window is None:
+            lost = jnp.pad(lost, ((0, 0), (0, width), (0, 0)))
+        block = jnp.zeros((*self.block.shape[:3], column.shape[-1]), column.dtype)
+        stack = stack._replace(
+            blocks=(*stack.blocks[hidden:], block),
+            column=column,
+            sources=move(stack.sources),
+            lost=lost,
+        )
+        return Layout(stack, self.scale, self.bottom_row, self.shape, 0)
+
+    def state(self, like: Stack) -> Stack:
+        """The state that the layout holds, in the shapes of another one."""
+        stack, pairs = self.stack, self.shape.pairs
+        rows = like.column.shape[-1] // pairs
+        if stack.left is None:
+            start = (len(stack.blocks) - 1) * self.width + self.filled - rows
+        else:
+            start = 0 if self.bottom_row is None else self.bottom_row
+        blocks = (*self.earlier_rows(), self.block)
+        ends = [block.shape[3] // pairs for block in like.blocks]
+        column = stack.column * self.scale[:, None, None]
+        return stack._replace(
+            blocks=_resized_blocks(self.shape, blocks, start, ends),
+            column=_padded_slice(column, 2, start * pairs, rows * pairs),
+            sources=_padded_slice(stack.sources, 2, start * pairs, rows * pairs),
+            lost=_padded_slice(stack.lost, 1, 0, rows),
+        )
 
 
 def block_width(window: int | None, updates: int) -> int:
     """How many updates share a block: measured, see `docs/nondeterministic.md`.
 
-    Narrow blocks compute less in vain; but every block is a loop of its own to compile, so
-    there are at most `MOST_BLOCKS` of them.
+    Narrow blocks compute less in vain, but every block is a loop of its own to compile.
     """
     narrowest = 16 if window is None else max(4, math.ceil(window / 5))
     width = narrowest * math.ceil((updates + 1) / (narrowest * MOST_BLOCKS))
@@ -75,7 +114,7 @@ def block_width(window: int | None, updates: int) -> int:
     return width if window is None else min(width, max(narrowest, window))
 
 
-def enter(shape: Shape, state: Stack, updates: int, *, fresh: bool) -> Layout:
+def layout_of(shape: Shape, state: Stack, updates: int, *, fresh: bool) -> Layout:
     """The layout of a state.
 
     With a window the last row begins a block, after all blocks that the window can see. Without,
@@ -84,14 +123,14 @@ def enter(shape: Shape, state: Stack, updates: int, *, fresh: bool) -> Layout:
 
     Args:
         updates: number of updates that are read.
-        fresh: whether the state is as `first` made it. There is then no earlier block.
+        fresh: whether the state is as `initial_stack` made it. There is then no earlier block.
     """
-    cells, states = shape.cells, shape.states
-    rows = state.column.shape[-1] // cells
-    left, lost, moved = state.left, state.lost, None
+    pairs = shape.pairs
+    rows = state.column.shape[-1] // pairs
+    left, lost, bottom_row = state.left, state.lost, None
     if left is None:
         width = block_width(shape.window, updates)
-        last = 0 if fresh else blocks_in_window(shape, MOST_BLOCKS, width) * width
+        last = 0 if fresh else shape.blocks_in_window(MOST_BLOCKS, width) * width
         start = rows - 1 - last
     else:
         last = 0 if fresh else max(0, rows - 1 - updates)
@@ -101,142 +140,43 @@ def enter(shape: Shape, state: Stack, updates: int, *, fresh: bool) -> Layout:
             excess = rows - 1 - left - last
             left = jnp.where(excess > 0, -1, left)
             if last:
-                start, moved = excess, -excess
-        if moved is None:
-            lost = _cut(lost, 1, 0, width)
-    number = last // width
-    size = (number + 1) * width
-    blocks = []
+                start, bottom_row = excess, -excess
+        if bottom_row is None:
+            lost = _padded_slice(lost, 1, 0, width)
+    count = last // width + 1
+    size = count * width
     if last:
-        square = _cut(_square(state.blocks), 2, start * states, size * states)
-        square = _cut(square, 3, start * cells, size * cells)
-        blocks = _stairs(square, [(n + 1) * width for n in range(number + 1)], shape)
+        ends = range(width, size + 1, width)
+        blocks = _resized_blocks(shape, state.blocks, start, ends)
     else:
-        batch, symbols = state.column.shape[0], shape.symbols
-        blocks = [jnp.zeros((batch, symbols, width * states, width * cells), state.column.dtype)]
-    return Layout(
-        tuple(blocks[:-1]),
-        blocks[-1],
-        _cut(state.column, 2, start * cells, size * cells),
-        jnp.ones_like(state.underflow),
-        _cut(state.sources, 2, start * cells, size * cells),
-        state.tops,
-        lost,
-        state.underflow,
-        left,
-        moved,
-        last - number * width + 1,
+        block = (state.column.shape[0], shape.symbols, width * shape.states, width * pairs)
+        blocks = (jnp.zeros(block, state.column.dtype),)
+    stack = state._replace(
+        blocks=blocks,
+        column=_padded_slice(state.column, 2, start * pairs, size * pairs),
+        sources=_padded_slice(state.sources, 2, start * pairs, size * pairs),
+        lost=lost,
+        left=left,
     )
-
-
-def leave(shape: Shape, layout: Layout, state: Stack) -> Stack:
-    """The state that a layout holds; its shapes are those of `state`."""
-    cells, states = shape.cells, shape.states
-    rows = state.column.shape[-1] // cells
-    if layout.left is None:
-        start = len(layout.blocks) * width_of(shape, layout) + layout.filled - rows
-    else:
-        start = 0 if layout.moved is None else layout.moved
-    blocks = (*rows_in_window(shape, layout), layout.block)
-    square = _cut(_square(blocks), 2, start * states, rows * states)
-    square = _cut(square, 3, start * cells, rows * cells)
-    ends = [block.shape[3] // cells for block in state.blocks]
-    return Stack(
-        tuple(_stairs(square, ends, shape)),
-        _cut(layout.column * layout.scale[:, None, None], 2, start * cells, rows * cells),
-        _cut(layout.sources, 2, start * cells, rows * cells),
-        layout.tops,
-        _cut(layout.lost, 1, 0, rows),
-        layout.underflow,
-        layout.left,
-    )
-
-
-def width_of(shape: Shape, layout: Layout) -> int:
-    """Number of slots of a block."""
-    return layout.block.shape[2] // shape.states
-
-
-def blocks_in_window(shape: Shape, earlier: int, width: int) -> int:
-    """How many of the earlier blocks a block still sees."""
-    return earlier if shape.window is None else min(earlier, -(-(shape.window - 1) // width))
-
-
-def rows_in_window(
-    shape: Shape, layout: Layout, blocks: Sequence[Array] | None = None, axis: int = 3
-) -> tuple[Array, ...]:
-    """The rows of earlier blocks from the first row of `layout.block`."""
-    own = width_of(shape, layout) * shape.cells
-    return tuple(
-        jax.lax.slice_in_dim(block, block.shape[axis] - (n + 1) * own, None, axis=axis)
-        for n, block in enumerate(layout.blocks if blocks is None else blocks)
-    )
-
-
-def row_of(shape: Shape, block: Array, slot: Array) -> Array:
-    """The row that an update fills, counted from the first row of its block."""
-    _, _, slots, rows = block.shape
-    return slot + (rows // shape.cells - slots // shape.states)
-
-
-def in_window(shape: Shape, column: Array, row: Array, end: Array | None = None) -> Array:
-    """Zeros in the rows that are no longer in the window, and in those from `end`."""
-    if shape.window is None and end is None:
-        return column
-    rows = jnp.repeat(jnp.arange(column.shape[-1] // shape.cells, dtype=jnp.int32), shape.cells)
-    inside = jnp.array(True) if shape.window is None else rows > row - shape.window
-    if end is not None:
-        inside = inside & (rows < end)
-    return jnp.where(inside[None, None], column, 0)
-
-
-def opened(shape: Shape, layout: Layout) -> Layout:
-    """The layout with room for another update: a new block where the last one is full."""
-    width = width_of(shape, layout)
-    if layout.filled < width:
-        return layout
-    blocks = (*layout.blocks, layout.block)
-    forgotten = len(blocks) - blocks_in_window(shape, len(blocks), width)
-    grown, gone = width * shape.cells, forgotten * width * shape.cells
-
-    def move(array: Array) -> Array:
-        return fill_up(array[..., gone:], array.shape[-1] - gone + grown)
-
-    lost, column = layout.lost, move(layout.column)
-    if layout.moved is None and shape.window is None:
-        lost = jnp.pad(lost, ((0, 0), (0, width), (0, 0)))
-    return Layout(
-        blocks[forgotten:],
-        jnp.zeros((*layout.block.shape[:3], column.shape[-1]), column.dtype),
-        column,
-        layout.scale,
-        move(layout.sources),
-        layout.tops,
-        lost,
-        layout.underflow,
-        layout.left,
-        layout.moved,
-        0,
-    )
+    scale = jnp.ones_like(state.underflow)
+    return Layout(stack, scale, bottom_row, shape, last - size + width + 1)
 
 
 def memory_estimate(shape: Shape, updates: int, size: int, *, gradient: bool) -> tuple[int, int]:
-    """Bytes per string while it runs, and until its gradient is there.
+    """`Memory.memory_estimate` for numbers of `size` bytes.
 
-    Without the gradient those are its columns. With it columns and pops are kept, and the way back
-    needs the columns' transposes, their cotangents, and twice what comes from later blocks.
-
-    Args:
-        size: bytes per number.
+    Without the gradient those are a string's columns. With it columns and pops are kept, and the
+    backward pass needs the columns' transposes, their cotangents, and twice what comes from later
+    blocks.
     """
     width = block_width(shape.window, updates)
     blocks = -(-(updates + 1) // width)
-    earlier = sum(blocks_in_window(shape, number, width) for number in range(blocks))
-    columns = (earlier + blocks) * (width * shape.cells) ** 2 * size
+    earlier = sum(shape.blocks_in_window(number, width) for number in range(blocks))
+    columns = (earlier + blocks) * (width * shape.pairs) ** 2 * size
     return (4 * columns, columns + columns // shape.symbols) if gradient else (columns, 0)
 
 
-def _cut(array: Array, axis: int, start: Array | int, size: int) -> Array:
+def _padded_slice(array: Array, axis: int, start: Array | int, size: int) -> Array:
     """`size` entries of an axis from index `start`, and zeros where there are none."""
     front, end = size, size
     if isinstance(start, int):
@@ -245,15 +185,16 @@ def _cut(array: Array, axis: int, start: Array | int, size: int) -> Array:
     return jax.lax.dynamic_slice_in_dim(jnp.pad(array, widths), start + front, size, axis=axis)
 
 
-def _square(blocks: Sequence[Array]) -> Array:
-    """Blocks as one array of all slots and all rows."""
+def _resized_blocks(
+    shape: Shape, blocks: Sequence[Array], start: Array | int, ends: Sequence[int]
+) -> tuple[Array, ...]:
+    """The columns of blocks from slot and row `start`, in blocks that end after these slots."""
+    states, pairs = shape.states, shape.pairs
     rows = blocks[-1].shape[3]
-    return jnp.concatenate([fill_up(block, rows) for block in blocks], axis=2)
-
-
-def _stairs(square: Array, ends: Sequence[int], shape: Shape) -> list[Array]:
-    """Undoes `_square`, for blocks that end after these numbers of slots."""
-    return [
-        square[:, :, begin * shape.states : end * shape.states, : end * shape.cells]
+    square = jnp.concatenate([pad_rows(block, rows) for block in blocks], axis=2)
+    square = _padded_slice(square, 2, start * states, ends[-1] * states)
+    square = _padded_slice(square, 3, start * pairs, ends[-1] * pairs)
+    return tuple(
+        square[:, :, begin * states : end * states, : end * pairs]
         for begin, end in zip([0, *ends], ends, strict=False)
-    ]
+    )

@@ -22,44 +22,43 @@ from jaxtyping import Array, Bool, Float, Int
 
 from memrnn.nn.memories._horizon import Left
 
-Lost = Float[Array, "batch height seen"]
+Lost = Float[Array, "batch height top"]
 """Shares, times `_unit`, by height and, last, by top symbol and state; then by state alone where
 the top is unknown."""
 
 
-def follow(
+def update_lost(
     lost: Lost,
-    weights: Float[Array, "batch actions cells"],
-    column: Float[Array, "batch cells rows"],
+    weights: Float[Array, "batch actions pairs"],
+    column: Float[Array, "batch pairs rows"],
     alphas: Float[Array, "batch rows"],
-    top: Float[Array, "batch cells"],
-    in_window: Bool[Array, " pushes"],
+    top: Float[Array, "batch pairs"],
+    scale: Float[Array, " batch"],
+    *,
     row: Int[Array, ""],
-    lowest: Int[Array, ""] | None,
+    visible: Bool[Array, " pushes"],
+    bottom_row: Int[Array, ""] | None = None,
 ) -> Lost:
-    """The bound after an update, before the column's factor.
+    """The bound after an update.
 
     Args:
-        weights: as `weights_of` orders them.
-        column: the column that the update has made.
+        weights: as `action_weights` orders them.
+        column: the column that the update has made, before its factor `scale`.
         alphas: alpha of the start of each of its entries.
         top: the column's own alpha.
-        in_window: the rows that can be on top.
         row: the last row that is filled.
-        lowest: the row of height 0; None where that is the first row and the bound has a height
-            for each row.
+        visible: the rows that can be on top.
+        bottom_row: the row of height 0; None where that is the first row and the bound has a
+            height for each row.
     """
-    moved = _move(lost, weights)
-    new = _removed(column, alphas, top, in_window, row)
-    if lowest is not None:
+    lost = _move(lost, weights)
+    new = _removed(column, alphas, top, visible, row)
+    if bottom_row is not None:
         heights = lost.shape[1]
         new = jnp.pad(new, ((0, 0), (heights, heights), (0, 0)))
-        new = jax.lax.dynamic_slice_in_dim(new, lowest + heights, heights, axis=1)
-    return moved.at[..., : column.shape[1]].add(new)
-
-
-def scaled(lost: Lost, scale: Float[Array, " batch"]) -> Lost:
-    """The bound after the column's factor; it ends where the number format ends."""
+        new = jax.lax.dynamic_slice_in_dim(new, bottom_row + heights, heights, axis=1)
+    lost = lost.at[..., : column.shape[1]].add(new)
+    # The bound ends where the number format ends.
     return jnp.minimum(lost * scale[:, None, None], float(jnp.finfo(lost.dtype).max) ** 0.93)
 
 
@@ -77,29 +76,29 @@ def underflow(lost: Lost, before: Float[Array, " batch"], left: Left) -> Float[A
 
 def _move(lost: Lost, weights: Array) -> Lost:
     """Lost runs push, replace and pop as all others do."""
-    batch, actions, cells = weights.shape
-    states = lost.shape[2] - cells
-    likeliest = weights.reshape(batch, actions, -1, states).max(axis=2)
-    known_or_not = jnp.concatenate([weights, likeliest], axis=2)
-    moved = jnp.einsum("bhk,bmk->bhm", lost, known_or_not)
-    stay, pop, push = jnp.split(moved, [cells, cells + states], axis=2)
-    # What is higher than there is room for stays on the last height.
+    batch, actions, pairs = weights.shape
+    states = lost.shape[2] - pairs
+    largest = weights.reshape(batch, actions, -1, states).max(axis=2)
+    weights = jnp.concatenate([weights, largest], axis=2)
+    moved = jnp.einsum("bhk,bmk->bhm", lost, weights)
+    replace, pop, push = jnp.split(moved, [pairs, pairs + states], axis=2)
+    # What is higher than the heights that are kept stays on the last one.
     higher = jnp.pad(push[:, :-1], ((0, 0), (1, 0), (0, 0)))
     higher = higher.at[:, -1].add(push[:, -1])
     lower = jnp.pad(pop[:, 1:], ((0, 0), (0, 1), (0, 0)))
-    return jnp.concatenate([stay + higher, lower], axis=2)
+    return jnp.concatenate([replace + higher, lower], axis=2)
 
 
-def _removed(column: Array, alphas: Array, top: Array, in_window: Array, row: Array) -> Array:
+def _removed(column: Array, alphas: Array, top: Array, visible: Array, row: Array) -> Array:
     """What rounding has removed from a column, by row, for no run is higher than its row."""
-    batch, cells, _ = column.shape
+    batch, pairs, _ = column.shape
     dtype, smallest = column.dtype, float(jnp.finfo(column.dtype).tiny)
-    gone = (column < smallest).astype(dtype).reshape(batch, cells, -1, cells)
-    share = jnp.einsum("bmpx,bpx->bpm", gone, alphas.reshape(batch, -1, cells))
+    gone = (column < smallest).astype(dtype).reshape(batch, pairs, -1, pairs)
+    share = jnp.einsum("bmpx,bpx->bpm", gone, alphas.reshape(batch, -1, pairs))
     # A top that is nearly gone may have lost parts of its sum before.
     faint = (top < smallest**0.8).astype(dtype)
-    last = (jnp.arange(len(in_window), dtype=row.dtype) == row).astype(dtype)
-    share = share * in_window.astype(dtype)[None, :, None] + last[None, :, None] * faint[:, None]
+    last = (jnp.arange(len(visible), dtype=row.dtype) == row).astype(dtype)
+    share = share * visible.astype(dtype)[None, :, None] + last[None, :, None] * faint[:, None]
     return smallest * _unit(dtype) * share
 
 

@@ -1,4 +1,4 @@
-"""The sizes of a nondeterministic stack, and the formulas that both rules share."""
+"""The sizes of a nondeterministic stack, and array operations that both rules share."""
 
 from dataclasses import dataclass
 
@@ -24,52 +24,93 @@ class Shape:
     window: int | None
 
     @property
-    def cells(self) -> int:
+    def pairs(self) -> int:
         """Number of pairs of a top symbol and a state, Q S; the state is the faster index."""
         return self.states * self.symbols
 
     @property
-    def heads(self) -> int:
+    def channels(self) -> int:
         """What is summed over runs: their weight, and their weight times each vector entry."""
         return 1 + self.vector
 
+    @property
+    def actions(self) -> int:
+        """Number of action logits, Q S (2 Q S + Q)."""
+        return self.pairs * (2 * self.pairs + self.states)
 
-def weights_of(
-    shape: Shape, controls: Float[Array, "batch controls"]
-) -> tuple[Float[Array, "batch actions cells"], Float[Array, "batch vector"]]:
-    """The weights of an update up to a common factor, and its vector.
+    def action_weights(
+        self, controls: Float[Array, "batch controls"]
+    ) -> tuple[Float[Array, "batch actions pairs"], Float[Array, "batch vector"]]:
+        """The weights of an update up to a common factor, and its vector.
 
-    Weights have rows (y, r) of replace, r of pop, (y, r) of push, and columns (x, q). Their
-    largest is 1, whatever the logits are.
-    """
-    logits, raw = jnp.split(controls, [controls.shape[1] - shape.vector], axis=1)
-    weights = jnp.exp(logits - jax.lax.stop_gradient(logits.max(axis=1, keepdims=True)))
-    return weights.reshape(len(controls), -1, shape.cells), jax.nn.sigmoid(raw)
+        Weights have rows (y, r) of replace, r of pop, (y, r) of push, and columns (x, q). Their
+        largest is 1, whatever the logits are.
+        """
+        logits, raw = jnp.split(controls, [controls.shape[1] - self.vector], axis=1)
+        weights = jnp.exp(logits - jax.lax.stop_gradient(logits.max(axis=1, keepdims=True)))
+        return weights.reshape(len(controls), -1, self.pairs), jax.nn.sigmoid(raw)
 
+    def reading_of(self, tops: Float[Array, "... channels top"]) -> Float[Array, "... reading"]:
+        """The reading in the literature's order: state, symbol, entry of the vector."""
+        values = tops[..., 1:, :] if self.vector else tops
+        values = values.reshape(*values.shape[:-1], self.symbols, self.states)
+        return jnp.moveaxis(values, -3, -1).swapaxes(-3, -2).reshape(*tops.shape[:-2], -1)
 
-def reading_of(shape: Shape, tops: Float[Array, "... heads top"]) -> Float[Array, "... reading"]:
-    """The reading in the literature's order: state, symbol, entry of the vector."""
-    heads = tops[..., 1:, :] if shape.vector else tops
-    cells = heads.reshape(*heads.shape[:-1], shape.symbols, shape.states)
-    return jnp.moveaxis(cells, -3, -1).swapaxes(-3, -2).reshape(*tops.shape[:-2], -1)
+    def pops_by_slot(self, pops: Float[Array, "batch r rows"]) -> Float[Array, "batch y r slots"]:
+        """Pops by rows of a column, (p, y, t), as pops by slots of the columns, [y, r, (p, t)]."""
+        batch, states = pops.shape[:2]
+        pops = pops.reshape(batch, states, -1, self.symbols, states).transpose(0, 3, 1, 2, 4)
+        return pops.reshape(batch, self.symbols, states, -1)
+
+    def pops_by_row(self, pops: Float[Array, "batch y r slots"]) -> Float[Array, "batch r rows"]:
+        """Undoes `pops_by_slot`."""
+        batch, _, states = pops.shape[:3]
+        pops = pops.reshape(batch, self.symbols, states, -1, states).transpose(0, 2, 3, 1, 4)
+        return pops.reshape(batch, states, -1)
+
+    def row_of(self, block: Array, slot: Array) -> Array:
+        """The row that an update fills, counted from the first row of its block."""
+        _, _, slots, rows = block.shape
+        return slot + (rows // self.pairs - slots // self.states)
+
+    def rows_in_window(self, column: Array, row: Array, end: Array | None = None) -> Array:
+        """The column with zeros in the rows outside the window, and in those from `end`."""
+        if self.window is None and end is None:
+            return column
+        rows = jnp.repeat(jnp.arange(column.shape[-1] // self.pairs, dtype=jnp.int32), self.pairs)
+        inside = jnp.array(True) if self.window is None else rows > row - self.window
+        if end is not None:
+            inside = inside & (rows < end)
+        return jnp.where(inside[None, None], column, 0)
+
+    def blocks_in_window(self, earlier: int, width: int) -> int:
+        """How many of the earlier blocks a block of this many slots still sees."""
+        return earlier if self.window is None else min(earlier, -(-(self.window - 1) // width))
 
 
 def with_vector(
-    alpha: Float[Array, "batch cells"], vector: Float[Array, "batch vector"]
-) -> Float[Array, "batch heads cells"]:
+    alpha: Float[Array, "batch pairs"], vector: Float[Array, "batch vector"]
+) -> Float[Array, "batch channels pairs"]:
     """alpha, and alpha times each entry of the vector."""
     return jnp.concatenate([alpha[:, None], vector[:, :, None] * alpha[:, None]], axis=1)
 
 
-def by_slot(shape: Shape, rows: Float[Array, "batch r rows"]) -> Float[Array, "batch y r slots"]:
+def pops_by_slot(shape: Shape, pops: Array) -> Array:
     """Pops by rows of a column, (p, y, t), as pops by slots of the columns, [y, r, (p, t)]."""
-    batch, states = rows.shape[:2]
-    pops = rows.reshape(batch, states, -1, shape.symbols, states).transpose(0, 3, 1, 2, 4)
+    batch, states = pops.shape[:2]
+    pops = pops.reshape(batch, states, -1, shape.symbols, states).transpose(0, 3, 1, 2, 4)
     return pops.reshape(batch, shape.symbols, states, -1)
 
 
-def fill_up(array: Array, rows: int, front: int = 0) -> Array:
-    """Zeros before and after the rows of `array`, so that there are `rows`."""
+def pops_by_row(shape: Shape, pops: Array) -> Array:
+    """Undoes `pops_by_slot`."""
+    batch, _, states = pops.shape[:3]
+    pops = pops.reshape(batch, shape.symbols, states, -1, states).transpose(0, 2, 3, 1, 4)
+    return pops.reshape(batch, states, -1)
+
+
+def pad_rows(array: Array, rows: int, front: int = 0) -> Array:
+    """Zeros before and after the last axis of `array`, so that its length is `rows`."""
     after = rows - front - array.shape[-1]
     return jnp.pad(array, ((0, 0),) * (array.ndim - 1) + ((front, after),))
 

@@ -1,6 +1,6 @@
 """The inside weights of all runs of a pushdown automaton: the state, and an update of it.
 
-Times and indices. Update T = 1, 2, ... makes column T from column T-1; the fake update 0 pushes the
+Update T = 1, 2, ... makes column T from column T-1; the fake update 0 pushes the
 bottom symbol. Row p of column T holds the runs whose top symbol at T was pushed by update p:
 
     column[T][p, q, x -> r, y] = gamma[p-1 -> T][q, x -> r, y]
@@ -18,14 +18,13 @@ long as that exists, so row p carries the vector v_p as a factor, and the expect
 
     eta[T][r, y] = sum_p sum_{q, x} alpha[p-1][q, x] v_p column[T][p, q, x -> r, y]
 
-Rows. Without a window, row p has index p, and there are as many rows as the horizon has steps.
-With a window D there are the D rows that can be on top: row p = T has the last index.
+Without a window, row p has index p, and there are as many rows as the horizon has steps. With a
+window D there are the D rows that can be on top: row p = T has the last index.
 
-Columns. Slot p holds column p-1, which update p appends. Rows after p-1 of a slot are zero, so the
-slots are cut into blocks of `width` slots, and a block has only the rows that its slots can fill.
-With a window there is one block.
-
-Layout: column [batch, y r, p x q], blocks [batch, y, slot t, p x q], the last index fastest.
+Slot p holds column p-1, which update p appends. Rows after p-1 of a slot are zero, so the slots are
+cut into blocks, and a block has only the rows that its slots can fill. With a window there is one
+block. A column has the axes [batch, y r, p x q], a block [batch, y, slot t, p x q], the last index
+fastest.
 
 Source: DuSell & Chiang 2022 (arXiv 2109.01982) and 2023 (arXiv 2210.01343), section 3.
 """
@@ -37,71 +36,50 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from memrnn.nn.memories._horizon import Left, left_of, one_less, or_nan, updates_of
-from memrnn.nn.memories.nondeterministic._lost_runs import follow, scaled, underflow
-from memrnn.nn.memories.nondeterministic._shape import (
-    Shape,
-    by_slot,
-    fill_up,
-    reading_of,
-    weights_of,
-    with_vector,
-    write_slots,
-)
+from memrnn.nn.memories.nondeterministic._lost_runs import Lost, underflow, update_lost
+from memrnn.nn.memories.nondeterministic._shape import Shape, pad_rows, with_vector, write_slots
 
 WIDTH = 16
 """Number of slots of a block: fewer compute less in vain, but are more operations."""
 
 
 class Stack(NamedTuple):
-    """The state of a nondeterministic stack.
+    """The state of a nondeterministic stack."""
 
-    Attributes:
-        blocks: the columns before the last one.
-        column: the last column.
-        sources: alpha[p-1] for each row p, and the same times each entry of v_p.
-        tops: alpha of the last column, and eta.
-        lost: bound of the share of runs that rounding has removed, see `_lost_runs`.
-        underflow: the largest sum of `lost` at any reading so far.
-        left: how many more updates can be read; None with a window.
-    """
-
-    blocks: tuple[Float[Array, "batch y slots _"], ...]
-    column: Float[Array, "batch top rows"]
-    sources: Float[Array, "batch heads rows"]
-    tops: Float[Array, "batch heads top"]
-    lost: Float[Array, "batch height seen"]
-    underflow: Float[Array, " batch"]
-    left: Left
+    blocks: tuple[Float[Array, "batch y slots _"], ...]  # the columns before the last one
+    column: Float[Array, "batch top rows"]  # the last column
+    sources: Float[Array, "batch channels rows"]  # per row p alpha[p-1], and that times v_p
+    tops: Float[Array, "batch channels top"]  # alpha of the last column, and eta
+    lost: Lost  # bound of the share of runs that rounding has removed
+    underflow: Float[Array, " batch"]  # the largest sum of `lost` at any reading so far
+    left: Left  # None with a window
 
 
-def first(
+def initial_stack(
     shape: Shape,
     batch: int,
     horizon: int | None,
     bottom: Float[Array, " vector"],
     *,
-    everywhere: bool = False,
+    everywhere: bool,
 ) -> Stack:
     """The state before any update: state 0, the bottom pushed by the fake update 0.
 
     Args:
         bottom: the vector under the bottom, of length 0 without vectors.
         everywhere: whether all that could be at the start has that vector, and not only what is.
-
-    Raises:
-        MemrnnError: without a window, for no horizon.
     """
-    cells, dtype = shape.cells, bottom.dtype
+    pairs, dtype = shape.pairs, bottom.dtype
     if shape.window is None:
         remedy = ', or the memory a "window"'
         rows, row = 1 + updates_of(horizon, "nondeterministic memory", remedy), 0
     else:
         rows, row = shape.window, shape.window - 1
-    start = row * cells
-    column = jnp.zeros((batch, cells, rows * cells), dtype).at[:, 0, start].set(1)
-    sources = jnp.zeros((batch, shape.heads, rows * cells), dtype).at[:, 0, start].set(1)
-    tops = jnp.zeros((batch, shape.heads, cells), dtype).at[:, 0, 0].set(1)
-    if everywhere and cells > 1:
+    start = row * pairs
+    column = jnp.zeros((batch, pairs, rows * pairs), dtype).at[:, 0, start].set(1)
+    sources = jnp.zeros((batch, shape.channels, rows * pairs), dtype).at[:, 0, start].set(1)
+    tops = jnp.zeros((batch, shape.channels, pairs), dtype).at[:, 0, 0].set(1)
+    if everywhere and pairs > 1:
         # Entry 1 of row `row` is free, as all runs begin in entry 0. It takes the runs that begin
         # in any state and symbol: they have the vector, but no part in alpha.
         column = column.at[:, :, start + 1].set(1)
@@ -110,128 +88,110 @@ def first(
     else:
         sources = sources.at[:, 1:, start].set(bottom[None])
         tops = tops.at[:, 1:, 0].set(bottom[None])
+    ends = [rows] if shape.window is not None else [*range(WIDTH, rows, WIDTH), rows]
     return Stack(
-        _empty_blocks(shape, batch, rows, dtype),
+        tuple(
+            jnp.zeros((batch, shape.symbols, (end - begin) * shape.states, end * pairs), dtype)
+            for begin, end in zip([0, *ends], ends, strict=False)
+        ),
         column,
         sources,
         tops,
-        jnp.zeros((batch, rows, cells + shape.states), dtype),
+        jnp.zeros((batch, rows, pairs + shape.states), dtype),
         jnp.zeros(batch, dtype),
         left_of(horizon if shape.window is None else None),
     )
 
 
-def _empty_blocks(shape: Shape, batch: int, rows: int, dtype: jnp.dtype) -> tuple[Array, ...]:
-    """Blocks without columns."""
-    ends = [rows]
-    if shape.window is None:
-        ends = [*range(WIDTH, rows, WIDTH), rows]
-    sizes = zip([0, *ends], ends, strict=False)
-    return tuple(
-        jnp.zeros((batch, shape.symbols, (end - begin) * shape.states, end * shape.cells), dtype)
-        for begin, end in sizes
-    )
-
-
-def read(shape: Shape, state: Stack) -> Float[Array, "batch reading"]:
+def read_stack(shape: Shape, state: Stack) -> Float[Array, "batch reading"]:
     """The reading; NaN beyond the horizon."""
     # The sum is 1 but for rounding. Its derivative is not.
     total = state.tops[:, :1].sum(axis=-1, keepdims=True)
-    return or_nan(state.left, reading_of(shape, state.tops / total))
+    return or_nan(state.left, shape.reading_of(state.tops / total))
 
 
-def update(shape: Shape, state: Stack, controls: Float[Array, "batch controls"]) -> Stack:
+def update_stack(shape: Shape, state: Stack, controls: Float[Array, "batch controls"]) -> Stack:
     """The state after an update."""
-    cells, rows = shape.cells, state.sources.shape[2] // shape.cells
+    pairs, rows = shape.pairs, state.sources.shape[2] // shape.pairs
     if shape.window is not None:
-        state = _without_the_oldest(shape, state)
+        state = _without_oldest(shape, state)
     row = jnp.array(rows - 1, jnp.int32) if state.left is None else rows - state.left
-    newest = jnp.arange(rows, dtype=jnp.int32) == row
+    index = jnp.arange(rows, dtype=jnp.int32)
 
-    weights, vector = weights_of(shape, controls)
-    mixing, push = weights[:, :-cells], weights[:, -cells:]
-    mixed = jnp.einsum("bmk,bki->bmi", mixing, state.column)
-    blocks, popped = _pop(shape, state.blocks, state.column, by_slot(shape, mixed[:, cells:]), row)
-    column = (mixed[:, :cells] + popped).reshape(*mixed.shape[:1], cells, rows, cells)
-    column = jnp.where(newest[None, None, :, None], push[:, :, None], column)
-    column = column.reshape(state.column.shape)
+    def with_newest_row(array: Array, values: Array) -> Array:
+        by_row = array.reshape(*array.shape[:2], rows, pairs)
+        newest = (index == row)[None, None, :, None]
+        return jnp.where(newest, values[:, :, None], by_row).reshape(array.shape)
 
-    source = with_vector(state.tops[:, 0], vector)
-    sources = state.sources.reshape(*state.sources.shape[:2], rows, cells)
-    sources = jnp.where(newest[None, None, :, None], source[:, :, None], sources)
-    sources = sources.reshape(state.sources.shape)
+    weights, vector = shape.action_weights(controls)
+    mixed = jnp.einsum("bmk,bki->bmi", weights[:, :-pairs], state.column)
+    pops = shape.pops_by_slot(mixed[:, pairs:])
+    blocks, popped = _append_and_pop(shape, state.blocks, state.column, pops, row)
+    column = with_newest_row(mixed[:, :pairs] + popped, weights[:, -pairs:])
+    sources = with_newest_row(state.sources, with_vector(state.tops[:, 0], vector))
     tops = jnp.einsum("bhi,bmi->bhm", sources, column)
     scale = 1 / tops[:, 0].sum(axis=-1)
-    lost, most = jax.lax.stop_gradient(
-        _lost(state, weights, column, sources[:, 0], tops[:, 0], row, scale)
+    arguments = column, sources[:, 0], tops[:, 0], scale
+    bound = (
+        update_lost(state.lost, weights, *arguments, row=row, visible=index >= 0),
+        underflow(state.lost, state.underflow, state.left),
     )
     factor = scale[:, None, None]
-    return Stack(blocks, column * factor, sources, tops * factor, lost, most, one_less(state.left))
+    return Stack(
+        blocks,
+        column * factor,
+        sources,
+        tops * factor,
+        *jax.lax.stop_gradient(bound),
+        one_less(state.left),
+    )
 
 
-def _without_the_oldest(shape: Shape, state: Stack) -> Stack:
+def _without_oldest(shape: Shape, state: Stack) -> Stack:
     """The state without the row, and the slot, that leaves the window."""
 
-    def move(array: Array, axis: int, size: int) -> Array:
-        kept = jax.lax.slice_in_dim(array, size, None, axis=axis)
-        widths = [(0, size if n == axis else 0) for n in range(array.ndim)]
-        return jnp.pad(kept, widths)
+    def shift(array: Array, axis: int, size: int) -> Array:
+        rest = jax.lax.slice_in_dim(array, size, None, axis=axis)
+        return jnp.pad(rest, [(0, size if n == axis else 0) for n in range(array.ndim)])
 
     (block,) = state.blocks
-    block = move(move(block, 2, shape.states), 3, shape.cells)
-    column, sources = (move(each, 2, shape.cells) for each in (state.column, state.sources))
-    return state._replace(blocks=(block,), column=column, sources=sources)
+    return state._replace(
+        blocks=(shift(shift(block, 2, shape.states), 3, shape.pairs),),
+        column=shift(state.column, 2, shape.pairs),
+        sources=shift(state.sources, 2, shape.pairs),
+    )
 
 
-def _pop(
-    shape: Shape,
-    blocks: tuple[Array, ...],
-    column: Float[Array, "batch top rows"],
-    pops: Float[Array, "batch y r slots"],
-    row: Array,
-) -> tuple[tuple[Array, ...], Float[Array, "batch top rows"]]:
+def _append_and_pop(
+    shape: Shape, blocks: tuple[Array, ...], column: Array, pops: Array, row: Array
+) -> tuple[tuple[Array, ...], Array]:
     """The blocks with the column in slot `row`, and sum_k column[k-1] pops[k]."""
     batch, rows = column.shape[0], column.shape[-1]
     slots = column.reshape(batch, shape.symbols, shape.states, rows)
     appended, total, begin = [], jnp.zeros_like(slots), 0
     for block in blocks:
-        size, seen = block.shape[2], block.shape[3]
-        end = begin + size
-        part, own = slots[..., :seen], pops[..., begin:end]
-        at = row * shape.states - begin
-        operands = block, part, own, at
+        end = begin + block.shape[2]
+        start = row * shape.states - begin
+        operands = block, slots[..., : block.shape[3]], pops[..., begin:end], start
         if len(blocks) == 1:
-            block, popped = _append_and_pop(*operands)
+            block, popped = _append_and_pop_block(*operands)
         else:
-            block, popped = jax.lax.cond(at >= 0, _append_and_pop, _pass, *operands)
+            block, popped = jax.lax.cond(start >= 0, _append_and_pop_block, _pop_empty, *operands)
         appended.append(block)
-        total = total + fill_up(popped, rows)
+        total = total + pad_rows(popped, rows)
         begin = end
     return tuple(appended), total.reshape(column.shape)
 
 
-def _append_and_pop(block: Array, slots: Array, pops: Array, at: Array) -> tuple[Array, Array]:
-    inside = at < block.shape[2]
-    block = jax.lax.cond(inside, write_slots, lambda block, *_: block, block, slots, at)
+def _append_and_pop_block(
+    block: Array, slots: Array, pops: Array, start: Array
+) -> tuple[Array, Array]:
+    inside = start < block.shape[2]
+    block = jax.lax.cond(inside, write_slots, lambda block, *_: block, block, slots, start)
     return block, jnp.einsum("byrK,byKi->byri", pops, block)
 
 
-def _pass(block: Array, slots: Array, pops: Array, at: Array) -> tuple[Array, Array]:
-    """What `_append_and_pop` does where a block is still empty."""
-    del pops, at
+def _pop_empty(block: Array, slots: Array, pops: Array, start: Array) -> tuple[Array, Array]:
+    """What `_append_and_pop_block` does where a block is still empty."""
+    del pops, start
     return block, jnp.zeros_like(slots)
-
-
-def _lost(
-    state: Stack,
-    weights: Array,
-    column: Array,
-    alphas: Array,
-    top: Array,
-    row: Array,
-    scale: Array,
-) -> tuple[Array, Array]:
-    """`lost` after the update, and `underflow` with the reading before it."""
-    rows = jnp.arange(state.lost.shape[1], dtype=jnp.int32)
-    lost = follow(state.lost, weights, column, alphas, top, rows >= 0, row, None)
-    return scaled(lost, scale), underflow(state.lost, state.underflow, state.left)

@@ -1,4 +1,4 @@
-"""Names of models, what registering allows, parts, initial distributions."""
+"""Names of models, what registering allows, components, initial distributions."""
 
 from collections.abc import Callable, Generator
 
@@ -176,21 +176,21 @@ def test_canonical_names_of_registered_models() -> None:
         canonical_name("fourth")
 
 
-def test_parts_draw_from_streams_of_their_own() -> None:
+def test_components_draw_from_streams_of_their_own() -> None:
     """The same seed gives the same controller beside another memory of the same reading."""
     plain, other = (
         get_model("jm-3.3").build(OneHot(3), 4, seed=1),
         get_model("jm-6").build(OneHot(3), 4, seed=1),
     )
-    for part in ("controller", "output"):
-        pairs = zip(*(jax.tree.leaves(getattr(n, part)) for n in (plain, other)), strict=True)
+    for component in ("controller", "output"):
+        pairs = zip(*(jax.tree.leaves(getattr(n, component)) for n in (plain, other)), strict=True)
         assert all(np.array_equal(a, b) for a, b in pairs)
     first, second = (get_model("lstm").build(OneHot(3), 4, seed=seed) for seed in (1, 2))
     assert not np.array_equal(first.controller.weight_input, second.controller.weight_input)
 
 
 @pytest.mark.parametrize("name", ["elman", "gru", "lstm"])
-def test_controllers_start_uniform_and_the_classifier_with_xavier(name: str) -> None:
+def test_controllers_start_uniform_and_the_output_layer_with_xavier(name: str) -> None:
     network = get_model(f"{name}-50").build(OneHot(3), 4, seed=0)
     for leaf in jax.tree.leaves(network.controller):
         assert 0.09 < np.abs(leaf).max() <= 0.1
@@ -199,18 +199,18 @@ def test_controllers_start_uniform_and_the_classifier_with_xavier(name: str) -> 
     assert not np.any(network.output.bias)
 
 
-def test_partition_splits_by_part() -> None:
+def test_partition_splits_by_component() -> None:
     network = get_model("jm-10").build(OneHot(3), 4, seed=0)
     total = parameter_count(network)
-    assert total == sum(parameter_count(network, part) for part in COMPONENTS)
-    for part in COMPONENTS:
-        trained, frozen = partition(network, (part,))
-        assert parameter_count(frozen) == parameter_count(network, part)
-        assert parameter_count(trained) == total - parameter_count(network, part)
+    assert total == sum(parameter_count(network, component) for component in COMPONENTS)
+    for component in COMPONENTS:
+        trained, frozen = partition(network, (component,))
+        assert parameter_count(frozen) == parameter_count(network, component)
+        assert parameter_count(trained) == total - parameter_count(network, component)
 
 
 def test_freezing_is_spelled_out() -> None:
     assert freeze_label(()) == "freeze=none"
     assert freeze_label(("memory", "controller", "memory")) == "freeze=controller+memory"
-    with pytest.raises(ValueError, match="the parts are embedding, controller"):
+    with pytest.raises(ValueError, match="the components are embedding, controller"):
         check_freeze(("m",))
