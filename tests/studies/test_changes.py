@@ -50,8 +50,8 @@ def test_more_epochs_are_trained_where_they_were_wanted(tmp_path: Path) -> None:
     config = {"early_stopping_patience": 1, "learning_rate_range": "0.03:3", "max_epochs": 4}
     study = small_study(restarts=8, models=["lstm-4"], config=config)
     longer = small_study(restarts=8, models=["lstm-4"], config=config | {"max_epochs": 9})
-    assert [run.id for pack in plan(study) for run in pack] == [
-        run.id for pack in plan(longer) for run in pack
+    assert [run.id for job in plan(study) for run in job] == [
+        run.id for job in plan(longer) for run in job
     ]
     run_study(study, tmp_path / "grown", ScriptedEngine())
     before = {run.id: run for run in load_results(tmp_path / "grown").runs}

@@ -39,8 +39,8 @@ RUNS = 8
 def job_in(folder: Path, study: Study = STUDY) -> Job:
     runs = [
         JobRun(run.id, run.experiment.to_json(), run.restart, str(folder / run.folder))
-        for pack in plan(study)
-        for run in pack
+        for job in plan(study)
+        for run in job
     ]
     return Job(1, tuple(runs), study.precisions)
 

@@ -192,7 +192,7 @@ def test_nothing_is_lost_or_doubled_when_workers_and_a_node_die(
     assert len(engine.of(WorkerLost)) >= 3
     # Nothing is doubled, and what was interrupted was taken up again.
     finished = Counter(message.run for message in engine.of(RunFinished))
-    assert finished == {run.id: 1 for pack in plan(study) for run in pack}
+    assert finished == {run.id: 1 for job in plan(study) for run in job}
     began = Counter(message.run for message in engine.of(RunStarted))
     assert all(began[run] >= 2 for run in victims)
     last: set[int] = set()
@@ -212,7 +212,7 @@ def jobs_of(study: Study, out: Path) -> list[Job]:
             (JobRun(run.id, run.experiment.to_json(), run.restart, str(out / run.folder)),),
             study.precisions,
         )
-        for number, run in enumerate(run for pack in plan(study) for run in pack)
+        for number, run in enumerate(run for job in plan(study) for run in job)
     ]
 
 

@@ -75,7 +75,7 @@ class LocalEngine:
         """By default one worker a GPU, or a core where there is none; of GPUs never more."""
         if workers is not None and workers < 1:
             raise MemrnnError(f"workers is {workers}, but must be at least 1.")
-        self._gpus = gpus()
+        self._gpus = visible_gpus()
         self.runs_in_a_job = MANY if self._gpus else 1
         most = len(self._gpus)
         self.workers = min(workers or most, most) if most else workers or cores()
@@ -198,7 +198,7 @@ def _follow_parent() -> None:
     os._exit(1)
 
 
-def gpus() -> list[str]:
+def visible_gpus() -> list[str]:
     """The GPUs that workers may use, as CUDA names them; none if JAX is not made for them."""
     plugin = any(importlib.util.find_spec(f"jax_cuda{major}_plugin") for major in (12, 13))
     if not plugin or os.environ.get("JAX_PLATFORMS") == "cpu":

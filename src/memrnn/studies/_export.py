@@ -1,7 +1,5 @@
-"""The ledger's tables as Parquet and CSV files."""
+"""The ledger's tables as Parquet and CSV files, and back."""
 
-import io
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,10 +10,11 @@ import pyarrow.parquet
 from memrnn.errors import MemrnnError
 from memrnn.runtime.checkpoints import write_bytes
 from memrnn.studies._ledger import Ledger
-from memrnn.studies._schema import TABLES
-from memrnn.studies._tables import read_table
+from memrnn.studies._schema import OF_RUNS, OF_TASKS, TABLES
+from memrnn.studies._tables import column_types, read_table
 
-FORMATS = ("parquet", "csv")
+_WRITERS = {"parquet": pyarrow.parquet.write_table, "csv": pyarrow.csv.write_csv}
+FORMATS = tuple(_WRITERS)
 
 
 def export(folder: str | Path, out: str | Path, formats: Iterable[str] = FORMATS) -> list[Path]:
@@ -42,18 +41,44 @@ def export(folder: str | Path, out: str | Path, formats: Iterable[str] = FORMATS
     written: list[Path] = []
     for name, table in tables.items():
         for suffix in chosen:
-            path = out / f"{name}.{suffix}"
-            write_bytes(path, _bytes(table, suffix))
-            written.append(path)
+            stream = pa.BufferOutputStream()
+            _WRITERS[suffix](table, stream)
+            written.append(out / f"{name}.{suffix}")
+            write_bytes(written[-1], stream.getvalue().to_pybytes())
     return written
 
 
-def _bytes(table: pa.Table, suffix: str) -> bytes:
-    if suffix == "csv":
-        buffer = io.BytesIO()
-        pyarrow.csv.write_csv(table, buffer)
-        return buffer.getvalue()
-    with tempfile.TemporaryFile() as file:
-        pyarrow.parquet.write_table(table, file)
-        file.seek(0)
-        return file.read()
+def read_export(folder: str | Path) -> dict[str, pa.Table]:
+    """The tables that `export` wrote, in either format, with the columns of the ledger alone.
+
+    Raises:
+        MemrnnError: if a table is missing or is none that `export` wrote.
+        OSError: if a file could not be read.
+    """
+    return {name: _read(Path(folder), name) for name in ("runs", *OF_RUNS, *OF_TASKS)}
+
+
+def _read(folder: Path, name: str) -> pa.Table:
+    paths = [path for suffix in FORMATS if (path := folder / f"{name}.{suffix}").is_file()]
+    if not paths:
+        raise MemrnnError(
+            f"{folder} holds no {name}.parquet or {name}.csv; give a folder that "
+            "`memrnn study export` of this version wrote."
+        )
+    types = column_types(name)
+    try:
+        if paths[0].suffix == ".parquet":
+            return pyarrow.parquet.read_table(paths[0]).select(list(types))
+        parsing = pyarrow.csv.ParseOptions(newlines_in_values=True)
+        conversion = pyarrow.csv.ConvertOptions(
+            column_types=types,
+            include_columns=list(types),
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        )
+        return pyarrow.csv.read_csv(paths[0], parse_options=parsing, convert_options=conversion)
+    except (pa.ArrowException, KeyError) as error:
+        raise MemrnnError(
+            f"{paths[0]} is no table of this version's `memrnn study export`: {error}."
+        ) from error

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from memrnn.errors import MemrnnError
-from memrnn.evaluation import References, evaluate_restart, reference_scores
+from memrnn.evaluation import evaluate_restart, reference_scores
 from memrnn.runtime.cache import use_compile_cache
 from memrnn.runtime.imports import import_files
 from memrnn.studies._about import about_worker
@@ -58,7 +58,7 @@ class JobRun:
 
 @dataclass(frozen=True)
 class Job:
-    """Runs for a worker, in the order in which they are taken up."""
+    """Runs for a worker, in the order in which they are started."""
 
     number: int
     runs: tuple[JobRun, ...]
@@ -94,7 +94,11 @@ def run_job(job: Job, slots: int | None = None) -> Generator[Event]:
 def _opened(run: JobRun) -> Generator[Restart]:
     """A run, whose folder is locked meanwhile; what is wrong with its cell is its own error."""
     experiment = Experiment.from_json(dict(run.experiment))
-    _check_identity(experiment, run)
+    if run_id(experiment, run.restart) != run.id:
+        raise MemrnnError(
+            f"{experiment.label} means something else for this worker than for the process that "
+            "runs the study; all machines need the same memrnn and the same imported modules."
+        )
     check_memory(experiment)
     out = Path(run.folder)
     with lock(out, experiment, ORPHAN_SECONDS):
@@ -103,50 +107,28 @@ def _opened(run: JobRun) -> Generator[Restart]:
 
 def _event(job: Job, step: Step) -> Event:
     run: JobRun = step.run
-    error = step.error
-    if step.restart is not None:
-        match step.kind:
-            case "started":
-                return RunStarted(run.id, step.restart.progress, f"{platform.node()}:{os.getpid()}")
-            case "epoch":
-                progress = step.restart.progress
-                return EvaluationFinished(
-                    run.id,
-                    progress.epochs,
-                    progress.curve[-1],
-                    progress.best_epoch,
-                    progress.schedule.best,
-                    progress.excess,
-                )
-            case _:
-                try:
-                    return _evaluate(job, run, step.restart)
-                except Exception as reason:
-                    error = reason
-    assert error is not None
-    return RunFailed(run.id, _reason(error), _fault(error))
-
-
-def _check_identity(experiment: Experiment, run: JobRun) -> None:
-    """Refuses a run of which a part means something else here than for the driver."""
-    if run_id(experiment, run.restart) != run.id:
-        raise MemrnnError(
-            f"{experiment.label} means something else for this worker than for the process that "
-            "runs the study; all machines need the same memrnn and the same imported modules."
-        )
-
-
-def _evaluate(job: Job, run: JobRun, restart: Restart) -> RunFinished:
-    """Scores of a trained run, and the task's references if they are wanted."""
-    experiment = restart.experiment
-    scores = {
-        precision: evaluate_restart(experiment.task, restart.best, precision)
-        for precision in job.precisions
-    }
-    references: Mapping[str, References] = {}
-    if run.references:
-        references = reference_scores(experiment.task)
-    return RunFinished(run.id, restart.progress, scores, references, about_worker())
+    try:
+        if step.restart is None:
+            assert step.error is not None
+            raise step.error
+        progress, task = step.restart.progress, step.restart.experiment.task
+        if step.kind == "started":
+            return RunStarted(run.id, progress, f"{platform.node()}:{os.getpid()}")
+        if step.kind == "epoch":
+            return EvaluationFinished(
+                run.id,
+                progress.epochs,
+                progress.curve[-1],
+                progress.best_epoch,
+                progress.schedule.best,
+                progress.excess,
+            )
+        best = step.restart.best
+        scores = {name: evaluate_restart(task, best, name) for name in job.precisions}
+        references = reference_scores(task) if run.references else {}
+        return RunFinished(run.id, progress, scores, references, about_worker())
+    except Exception as error:
+        return RunFailed(run.id, _reason(error), _fault(error))
 
 
 def _fault(error: Exception) -> Fault:
@@ -158,12 +140,14 @@ def _fault(error: Exception) -> Fault:
 
 
 def _reason(error: Exception) -> str:
-    """One line: what users cause and file systems refuse as it is, else with kind and place."""
-    if isinstance(error, MemrnnError):
-        return " ".join(str(error).split())
+    """One line: what users cause and file systems refuse as it is, else with type and position."""
     if isinstance(error, OSError):
         text = str(error.args[-1] if error.args else error)
-        return " ".join((text if error.filename is None else f"{error.filename}: {text}.").split())
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:500]}{place}"
+        text = text if error.filename is None else f"{error.filename}: {text}."
+    elif isinstance(error, MemrnnError):
+        text = str(error)
+    else:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        text = f"{' '.join(str(error).split())[:500]} ({Path(last.filename).name}:{last.lineno})"
+        text = f"{type(error).__name__}: {text}"
+    return " ".join(text.split())

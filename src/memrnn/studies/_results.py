@@ -3,7 +3,7 @@
 import json
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -143,8 +143,8 @@ class StudyResults:
     def evaluations(self, precision: str | None = None) -> list[Evaluation]:
         """Every cell with a finished restart, in one precision; by default the study's first."""
         chosen = precision or self.study.precisions[0]
-        found = [cell.evaluation(chosen) for cell in self.cells]
-        return [evaluation for evaluation in found if evaluation is not None]
+        evaluations = [cell.evaluation(chosen) for cell in self.cells]
+        return [evaluation for evaluation in evaluations if evaluation is not None]
 
 
 def load_results(folder: str | Path) -> StudyResults:
@@ -160,13 +160,37 @@ def load_results(folder: str | Path) -> StudyResults:
             row["key"]: msgspec.json.decode(row["description"], type=TaskDescription)
             for row in ledger.rows("SELECT key, description FROM tasks")
         }
-        shown = {row["id"]: _record(ledger, row, tasks[row["task_key"]], study) for row in rows}
-        references = _references(ledger)
+        curves = _curves(ledger)
+        # As the study evaluates now.
+        scores = _totals(
+            ledger,
+            'SELECT run, precision, "set", "group", metric, numerator, denominator FROM scores '
+            "JOIN runs ON run = id AND scores.task_key = runs.task_key "
+            f'WHERE status IN {FINAL} ORDER BY run, precision, "set", place',
+        )
+        totals = _totals(
+            ledger,
+            'SELECT task_key, "set", predictor, "group", metric, numerator, denominator '
+            'FROM "references" WHERE task_key IN '
+            "(SELECT task_key FROM runs WHERE position IS NOT NULL) ORDER BY rowid",
+        )
         sessions = tuple(ledger.rows("SELECT * FROM sessions ORDER BY number"))
+    references = {
+        key: {name: _set_scores(predictors, predictors) for name, predictors in sets.items()}
+        for key, sets in totals.items()
+    }
+    records: dict[str, RunRecord] = {}
     # The first restarts of all cells come first, in the order of the grid.
     grid: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
-        grid[row["task_key"], row["model"], row["freeze"]].append(row)
+        key, known = row["task_key"], scores.get(row["id"], {})
+        sets = [one.name for one in tasks[key].sets]
+        records[row["id"]] = _record(
+            row,
+            tuple(curves[row["id"]]),
+            {name: _set_scores(known[name], sets) for name in study.precisions if name in known},
+        )
+        grid[key, row["model"], row["freeze"]].append(row)
     cells = tuple(
         Cell(
             task=tasks[key],
@@ -174,7 +198,7 @@ def load_results(folder: str | Path) -> StudyResults:
             memory=of_cell[0]["memory"],
             definition=json.loads(of_cell[0]["definition"]),
             freeze=parse_freeze(freeze),
-            runs=tuple(shown[row["id"]] for row in sorted(of_cell, key=lambda row: row["restart"])),
+            runs=tuple(records[row["id"]] for row in of_cell),
             references=references.get(key, {}),
         )
         for (key, model, freeze), of_cell in grid.items()
@@ -182,76 +206,43 @@ def load_results(folder: str | Path) -> StudyResults:
     return StudyResults(study, cells, references, sessions)
 
 
-def _record(ledger: Ledger, row: dict[str, Any], task: TaskDescription, study: Study) -> RunRecord:
-    names = set(RunRecord.__dataclass_fields__) & set(row)
-    scores = _scores(ledger, row["id"], task.key) if row["status"] in FINAL else {}
-    return RunRecord(
-        **{name: row[name] for name in names - {"excess", "versions"}},
-        excess=math.inf if row["excess"] is None else row["excess"],
-        versions=json.loads(row["versions"] or "{}"),
-        curve=_curve(ledger, row["id"]),
-        scores={
-            precision: {one.name: sets[one.name] for one in task.sets if one.name in sets}
-            for precision in study.precisions
-            if (sets := scores.get(precision))
-        },
-    )
+def _record(
+    row: dict[str, Any],
+    curve: tuple[CurvePoint, ...],
+    scores: Mapping[str, Mapping[str, SetScores]],
+) -> RunRecord:
+    columns = {name: row[name] for name in RunRecord.__dataclass_fields__ if name in row}
+    columns["excess"] = math.inf if row["excess"] is None else row["excess"]
+    columns["versions"] = json.loads(row["versions"] or "{}")
+    return RunRecord(**columns, curve=curve, scores=scores)
 
 
-def _curve(ledger: Ledger, run: str) -> tuple[CurvePoint, ...]:
-    totals: dict[tuple[int, str], dict[str, Total]] = defaultdict(dict)
-    for epoch, which, metric, numerator, denominator in ledger.tuples(
-        'SELECT epoch, "set", metric, numerator, denominator FROM curves WHERE run = ?', [run]
-    ):
-        totals[epoch, which][metric] = _total(numerator, denominator)
-    return tuple(
-        CurvePoint(epoch, rate, totals[epoch, "train"], totals[epoch, "validation"])
-        for epoch, rate in ledger.tuples(
-            "SELECT epoch, learning_rate FROM epochs WHERE run = ? ORDER BY epoch", [run]
+def _curves(ledger: Ledger) -> Mapping[str, list[CurvePoint]]:
+    """The curve of every run, by its id."""
+    totals = _totals(ledger, 'SELECT run, epoch, "set", metric, numerator, denominator FROM curves')
+    curves: dict[str, list[CurvePoint]] = defaultdict(list)
+    for run, epoch, rate in ledger.tuples("SELECT * FROM epochs ORDER BY run, epoch"):
+        sets = totals.get(run, {}).get(epoch, {})
+        curves[run].append(
+            CurvePoint(epoch, rate, sets.get("train", {}), sets.get("validation", {}))
         )
-    )
+    return curves
 
 
-def _scores(ledger: Ledger, run: str, key: str) -> Mapping[str, Mapping[str, SetScores]]:
-    """Scores of a run by precision and set, as the study evaluates now."""
-    found: dict[str, dict[str, dict[str, dict[str, Total]]]] = {}
-    for precision, name, group, metric, numerator, denominator in ledger.tuples(
-        'SELECT precision, "set", "group", metric, numerator, denominator FROM scores '
-        'WHERE run = ? AND task_key = ? ORDER BY precision, "set", place',
-        [run, key],
-    ):
-        groups = found.setdefault(precision, {}).setdefault(name, {})
-        groups.setdefault(group, {})[metric] = _total(numerator, denominator)
-    return {
-        precision: {name: SetScores(groups) for name, groups in sets.items()}
-        for precision, sets in found.items()
-    }
+def _set_scores(totals: Mapping[str, Any], names: Iterable[str]) -> dict[str, SetScores]:
+    return {name: SetScores(totals[name]) for name in names if name in totals}
 
 
-def _references(ledger: Ledger) -> Mapping[str, Mapping[str, References]]:
-    """References by task, set and predictor."""
-    found: dict[str, dict[str, dict[str, dict[str, dict[str, Total]]]]] = {}
-    for key, name, predictor, group, metric, numerator, denominator in ledger.tuples(
-        'SELECT task_key, "set", predictor, "group", metric, numerator, denominator '
-        'FROM "references" WHERE task_key IN '
-        "(SELECT task_key FROM runs WHERE position IS NOT NULL) "
-        "ORDER BY rowid"
-    ):
-        of_set = found.setdefault(key, {}).setdefault(name, {})
-        totals = of_set.setdefault(predictor, {}).setdefault(group, {})
-        totals[metric] = _total(numerator, denominator)
-    return {
-        key: {
-            name: {predictor: SetScores(groups) for predictor, groups in predictors.items()}
-            for name, predictors in sets.items()
-        }
-        for key, sets in found.items()
-    }
-
-
-def _total(numerator: float | None, denominator: float | None) -> Total:
-    """A total, not a number where the ledger has NULL."""
-    return Total(
-        math.nan if numerator is None else numerator,
-        math.nan if denominator is None else denominator,
-    )
+def _totals(ledger: Ledger, query: str) -> dict[str, Any]:
+    """Totals as dictionaries in dictionaries, one level for each column before the last two."""
+    tree: dict[str, Any] = {}
+    for *keys, metric, numerator, denominator in ledger.tuples(query):
+        branch = tree
+        for key in keys:
+            branch = branch.setdefault(key, {})
+        # The ledger has NULL where a total was not a number.
+        branch[metric] = Total(
+            math.nan if numerator is None else numerator,
+            math.nan if denominator is None else denominator,
+        )
+    return tree

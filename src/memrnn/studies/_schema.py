@@ -30,7 +30,7 @@ CREATE TABLE runs (
   freeze TEXT NOT NULL, restart INTEGER NOT NULL, seed INTEGER NOT NULL,
   configuration TEXT NOT NULL,   -- of training, JSON
   folder TEXT NOT NULL,          -- of its checkpoint, from the study's folder
-  planned_job INTEGER,
+  job INTEGER,                   -- of the plan
   status TEXT NOT NULL CHECK (status IN {STATUSES}),
   reason TEXT,                   -- why it failed
   attempts INTEGER NOT NULL DEFAULT 0,

@@ -80,9 +80,11 @@ class Study:
         Raises:
             MemrnnError: if one does not exist, an option is wrong, or two are the same.
         """
-        made = [parse_task(spec, self.options.get(_name(spec), {})) for spec in self.tasks]
-        _check_duplicates(self.tasks, [task.identity() for task in made])
-        return made
+        tasks = [
+            parse_task(spec, self.options.get(spec.partition(":")[0], {})) for spec in self.tasks
+        ]
+        _check_duplicates(self.tasks, [task.identity() for task in tasks])
+        return tasks
 
     def cells(self) -> Iterator[Experiment]:
         """The experiments of the grid: tasks, in them models, in them freezing modes.
@@ -140,6 +142,7 @@ def run_id(experiment: Experiment, restart: int) -> str:
 
 
 PlannedJob = tuple[PlannedRun, ...]
+"""Runs of one cell that the plan gives to one worker."""
 
 
 def plan(study: Study) -> list[PlannedJob]:
@@ -153,13 +156,13 @@ def plan(study: Study) -> list[PlannedJob]:
     """
     cells = list(study.cells())
     most = len(cells) * study.restarts // LEAST_JOBS
-    planned_jobs: list[PlannedJob] = []
+    jobs: list[PlannedJob] = []
     for cell in cells:
         runs = [PlannedRun(cell, n, run_id(cell, n)) for n in range(study.restarts)]
         updates = max(1, cell.task.updates * study.config.max_epochs)
         size = max(1, min(-(-JOB_UPDATES // updates), most, study.restarts))
-        planned_jobs += [tuple(runs[first : first + size]) for first in range(0, len(runs), size)]
-    return sorted(planned_jobs, key=lambda planned_job: planned_job[0].restart)
+        jobs += [tuple(runs[first : first + size]) for first in range(0, len(runs), size)]
+    return sorted(jobs, key=lambda job: job[0].restart)
 
 
 def _start_key(experiment: Experiment) -> tuple[str, str]:
@@ -182,7 +185,3 @@ def _check_duplicates(names: Sequence[str], meanings: Sequence[Any]) -> None:
             raise MemrnnError(
                 f"{names[first]} and {names[number]} are two names of one thing; name it once."
             )
-
-
-def _name(spec: str) -> str:
-    return spec.partition(":")[0]

@@ -9,13 +9,34 @@ from typing import Any
 from memrnn.errors import MemrnnError
 from memrnn.runtime.imports import import_files
 from memrnn.runtime.options import from_json, to_json
-from memrnn.studies._old_keys import RENAMED, RENAMED_CONFIG
 from memrnn.studies._study import Study
 from memrnn.tasks import task_names
 from memrnn.training import TrainingConfig
 
 SHORT = {"languages": "strings"}
 """Keys whose values are arguments of one task: `languages = ["L"]` is `tasks = ["strings:L"]`."""
+
+RENAMED = {
+    "freezes": "freeze",
+    "bins": "length_bins in [strings]",
+    "strings_per_length": "samples_per_length in [strings]",
+    "recipe": "[config], and what belongs to the task is in [strings]",
+}
+"""Keys of version 0.1, and where their values belong now."""
+
+RENAMED_CONFIG = {
+    "lengths": "train_lengths in [strings]",
+    "batch_size": "batch_size in [strings]",
+    "batches": "batches in [strings]",
+    "validation_batches": "validation_batches in [strings]",
+    "epochs": "max_epochs",
+    "clip": "max_grad_norm",
+    "decay": "lr_decay",
+    "decay_patience": "lr_patience",
+    "stop_patience": "early_stopping_patience",
+    "learning_rate": "learning_rate_range",
+}
+"""The same of [recipe]."""
 
 
 def load_study(path: str | Path) -> Study:

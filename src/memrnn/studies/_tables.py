@@ -1,36 +1,44 @@
 """The ledger's tables as Arrow tables."""
 
 import contextlib
+import itertools
 import math
 import sqlite3
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
+from pyarrow import compute
 
 from memrnn.studies._ledger import Ledger
-from memrnn.studies._schema import OF_RUNS, SCHEMA
+from memrnn.studies._schema import SCHEMA
+
+CHUNK = 50_000
+"""Rows that are Python objects at a time."""
 
 _TYPES = {"INTEGER": pa.int64(), "REAL": pa.float64(), "TEXT": pa.string()}
-_CELL = {
-    "task": pa.string(),
-    "model": pa.string(),
-    "freeze": pa.string(),
-    "restart": pa.int64(),
-}
 _TOTALS = ("numerator", "denominator")
-_ORDER = {
-    "tasks": "WHERE key IN (SELECT task_key FROM runs WHERE position IS NOT NULL) ORDER BY rowid",
-    "runs": "WHERE position IS NOT NULL ORDER BY position",
-    "epochs": "WHERE run = :id ORDER BY epoch",
-    "curves": 'WHERE run = :id ORDER BY epoch, "set", metric',
+_CELL = ("task", "model", "freeze", "restart")
+_ADDED = {"epochs": _CELL, "curves": _CELL, "scores": _CELL, "references": ("task",)}
+"""Columns of other tables that come first, so that each table can be read alone."""
+
+_OF_RUNS = (
+    "SELECT runs.task, model, freeze, restart, {0}.* FROM {0} "
+    "JOIN runs ON run = id WHERE position IS NOT NULL "
+)
+_OF_TASKS = "WHERE key IN (SELECT task_key FROM runs WHERE position IS NOT NULL) "
+_QUERIES = {
+    "tasks": f"SELECT * FROM tasks {_OF_TASKS} ORDER BY rowid",
+    "runs": "SELECT * FROM runs WHERE position IS NOT NULL ORDER BY position",
+    "epochs": _OF_RUNS.format("epochs") + "ORDER BY position, epoch",
+    "curves": _OF_RUNS.format("curves") + 'ORDER BY position, epoch, "set", metric',
     # Of every run the scores as the study evaluates now.
-    "scores": 'WHERE run = :id AND task_key = :task_key ORDER BY precision, "set", place, metric',
-    "references": "WHERE task_key = :task_key ORDER BY rowid",
-    "sessions": "ORDER BY number",
+    "scores": _OF_RUNS.format("scores") + "AND scores.task_key = runs.task_key "
+    'ORDER BY position, precision, "set", place, metric',
+    "references": 'SELECT task, "references".* FROM "references" JOIN tasks ON key = task_key '
+    f'{_OF_TASKS} ORDER BY tasks.rowid, "references".rowid',
+    "sessions": "SELECT * FROM sessions ORDER BY number",
 }
-"""Which rows of a table are read, in which order; for each run or task where one is named."""
 
 
 class ArrowResults(NamedTuple):
@@ -76,39 +84,16 @@ def column_types(name: str) -> dict[str, pa.DataType]:
 
 def read_table(ledger: Ledger, name: str) -> pa.Table:
     """One of a ledger's tables, with what it takes to read it alone."""
-    types = column_types(name)
-    columns = ", ".join(f'"{column}"' for column in types)
-    query = f'SELECT {columns} FROM "{name}" {_ORDER[name]}'
-    if name in OF_RUNS:
-        owners, before = "SELECT id, task_key, task, model, freeze, restart FROM runs", _CELL
-        owners += " WHERE position IS NOT NULL ORDER BY position"
-    elif name == "references":
-        owners, before = "SELECT task_key, task FROM runs", {"task": pa.string()}
-        owners += " WHERE position IS NOT NULL GROUP BY task_key ORDER BY min(position)"
-    else:
-        owners, before = "SELECT NULL", {}
-    schema = pa.schema(list((before | types).items()))
-    parts = [
-        _part(ledger.tuples(query, owner), {column: owner[column] for column in before}, schema)
-        for owner in ledger.rows(owners)
-    ]
-    return pa.Table.from_batches(parts, schema).combine_chunks()
-
-
-def _part(
-    rows: Sequence[tuple[Any, ...]], before: Mapping[str, Any], schema: pa.Schema
-) -> pa.RecordBatch:
-    """Rows of one owner, which has the values `before` in front of each."""
-    read = schema.names[len(before) :]
-    values = dict(zip(read, zip(*rows, strict=True), strict=True)) if rows else {}
-    arrays: list[pa.Array] = []
-    for field in schema:
-        if field.name in before:
-            arrays.append(pa.repeat(pa.scalar(before[field.name], field.type), len(rows)))
-            continue
-        column = values.get(field.name, ())
-        if field.name in _TOTALS:
-            # The ledger has NULL where a total was not a number.
-            column = [math.nan if value is None else value for value in column]
-        arrays.append(pa.array(column, field.type))
-    return pa.record_batch(arrays, schema=schema)
+    of_runs = column_types("runs")
+    added = {column: of_runs[column] for column in _ADDED.get(name, ())}
+    schema = pa.schema(list((added | column_types(name)).items()))
+    rows, batches = ledger.tuples(_QUERIES[name]), list[pa.RecordBatch]()
+    while chunk := list(itertools.islice(rows, CHUNK)):
+        columns = zip(zip(*chunk, strict=True), schema.types, strict=True)
+        batches.append(pa.record_batch([pa.array(*column) for column in columns], schema=schema))
+    table = pa.Table.from_batches(batches, schema).combine_chunks()
+    for column in set(_TOTALS) & set(schema.names):
+        # The ledger has NULL where a total was not a number.
+        filled = compute.fill_null(table[column], math.nan)
+        table = table.set_column(schema.get_field_index(column), column, filled)
+    return table
