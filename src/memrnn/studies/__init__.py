@@ -21,9 +21,7 @@ from memrnn.studies._results import RunRecord as RunRecord
 from memrnn.studies._results import StudyResults as StudyResults
 from memrnn.studies._results import load_results as load_results
 from memrnn.studies._run import run_study as run_study
-from memrnn.studies._schema import FINAL as FINAL
-from memrnn.studies._schema import STATUSES as STATUSES
-from memrnn.studies._schema import TABLES as TABLES
+from memrnn.studies._status import StatusCounts as StatusCounts
 from memrnn.studies._status import StudyStatus as StudyStatus
 from memrnn.studies._status import study_status as study_status
 from memrnn.studies._study import PlannedRun as PlannedRun

@@ -3,18 +3,20 @@
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import pyarrow as pa
 
 from memrnn.evaluation import Evaluation, References, RunScores, SetScores
 from memrnn.nn.components import parse_freeze
 from memrnn.studies._ledger import Ledger
-from memrnn.studies._schema import FINAL, Status
+from memrnn.studies._schema import FINAL, TABLES, Status
 from memrnn.studies._study import Study
+from memrnn.studies._tables import read_table
 from memrnn.tasks import TaskDescription, Total, Totals
 
 
@@ -33,11 +35,7 @@ class RunRecord:
 
     Attributes:
         reason: why it failed.
-        best_epoch: at which it was evaluated, from 1; 0 for its start, None before training.
-        learning_rate: of the first epoch; None before the run was begun.
-        selection: the best validation value of the task's selection metric, None before the
-            first epoch.
-        reference: the same of the exact distribution on the same items; None if unknown.
+        best_epoch, learning_rate, selection: as `RunScores` has them; None before training.
         excess: what ranks restarts, the smaller the better; infinite before the first epoch.
         scores: by precision and evaluation set; empty unless the run is done or diverged.
     """
@@ -155,77 +153,71 @@ def load_results(folder: str | Path) -> StudyResults:
     """
     with Ledger(folder) as ledger:
         study = ledger.study()
-        rows = ledger.rows("SELECT * FROM runs WHERE position IS NOT NULL ORDER BY position")
-        tasks = {
-            row["key"]: msgspec.json.decode(row["description"], type=TaskDescription)
-            for row in ledger.rows("SELECT key, description FROM tasks")
-        }
-        curves = _curves(ledger)
-        # As the study evaluates now.
-        scores = _totals(
-            ledger,
-            'SELECT run, precision, "set", "group", metric, numerator, denominator FROM scores '
-            "JOIN runs ON run = id AND scores.task_key = runs.task_key "
-            f'WHERE status IN {FINAL} ORDER BY run, precision, "set", place',
-        )
-        totals = _totals(
-            ledger,
-            'SELECT task_key, "set", predictor, "group", metric, numerator, denominator '
-            'FROM "references" WHERE task_key IN '
-            "(SELECT task_key FROM runs WHERE position IS NOT NULL) ORDER BY rowid",
-        )
-        sessions = tuple(ledger.rows("SELECT * FROM sessions ORDER BY number"))
+        tables = {name: read_table(ledger, name) for name in TABLES}
+    tasks = {
+        row["key"]: msgspec.json.decode(row["description"], type=TaskDescription)
+        for row in tables["tasks"].to_pylist()
+    }
     references = {
         key: {name: _set_scores(predictors, predictors) for name, predictors in sets.items()}
-        for key, sets in totals.items()
+        for key, sets in _nested(
+            tables["references"], "task_key", "set", "predictor", "group"
+        ).items()
     }
-    records: dict[str, RunRecord] = {}
+    curves = _curves(tables)
+    scores = _nested(tables["scores"], "run", "precision", "set", "group")
     # The first restarts of all cells come first, in the order of the grid.
     grid: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
-        key, known = row["task_key"], scores.get(row["id"], {})
-        sets = [one.name for one in tasks[key].sets]
-        records[row["id"]] = _record(
-            row,
-            tuple(curves[row["id"]]),
-            {name: _set_scores(known[name], sets) for name in study.precisions if name in known},
-        )
-        grid[key, row["model"], row["freeze"]].append(row)
+    for row in tables["runs"].to_pylist():
+        grid[row["task_key"], row["model"], row["freeze"]].append(row)
     cells = tuple(
         Cell(
             task=tasks[key],
             model=model,
-            memory=of_cell[0]["memory"],
-            definition=json.loads(of_cell[0]["definition"]),
+            memory=rows[0]["memory"],
+            definition=json.loads(rows[0]["definition"]),
             freeze=parse_freeze(freeze),
-            runs=tuple(records[row["id"]] for row in of_cell),
+            runs=tuple(
+                _record(row, curves[row["id"]], scores.get(row["id"], {}), tasks[key], study)
+                for row in rows
+            ),
             references=references.get(key, {}),
         )
-        for (key, model, freeze), of_cell in grid.items()
+        for (key, model, freeze), rows in grid.items()
     )
-    return StudyResults(study, cells, references, sessions)
+    return StudyResults(study, cells, references, tuple(tables["sessions"].to_pylist()))
 
 
 def _record(
-    row: dict[str, Any],
-    curve: tuple[CurvePoint, ...],
-    scores: Mapping[str, Mapping[str, SetScores]],
+    row: Mapping[str, Any],
+    curve: Sequence[CurvePoint],
+    scores: Mapping[str, Mapping[str, Any]],
+    task: TaskDescription,
+    study: Study,
 ) -> RunRecord:
+    names = [one.name for one in task.sets]
     columns = {name: row[name] for name in RunRecord.__dataclass_fields__ if name in row}
-    columns["excess"] = math.inf if row["excess"] is None else row["excess"]
-    columns["versions"] = json.loads(row["versions"] or "{}")
-    return RunRecord(**columns, curve=curve, scores=scores)
+    changed = {
+        "excess": math.inf if row["excess"] is None else row["excess"],
+        "versions": json.loads(row["versions"] or "{}"),
+        "curve": tuple(curve),
+        "scores": {
+            precision: _set_scores(scores[precision], names)
+            for precision in study.precisions
+            if precision in scores and row["status"] in FINAL
+        },
+    }
+    return RunRecord(**columns | changed)
 
 
-def _curves(ledger: Ledger) -> Mapping[str, list[CurvePoint]]:
+def _curves(tables: Mapping[str, pa.Table]) -> Mapping[str, Sequence[CurvePoint]]:
     """The curve of every run, by its id."""
-    totals = _totals(ledger, 'SELECT run, epoch, "set", metric, numerator, denominator FROM curves')
+    totals = _nested(tables["curves"], "run", "epoch", "set")
     curves: dict[str, list[CurvePoint]] = defaultdict(list)
-    for run, epoch, rate in ledger.tuples("SELECT * FROM epochs ORDER BY run, epoch"):
+    for run, epoch, rate in _tuples(tables["epochs"], "run", "epoch", "learning_rate"):
         sets = totals.get(run, {}).get(epoch, {})
-        curves[run].append(
-            CurvePoint(epoch, rate, sets.get("train", {}), sets.get("validation", {}))
-        )
+        point = CurvePoint(epoch, rate, sets.get("train", {}), sets.get("validation", {}))
+        curves[run].append(point)
     return curves
 
 
@@ -233,16 +225,18 @@ def _set_scores(totals: Mapping[str, Any], names: Iterable[str]) -> dict[str, Se
     return {name: SetScores(totals[name]) for name in names if name in totals}
 
 
-def _totals(ledger: Ledger, query: str) -> dict[str, Any]:
-    """Totals as dictionaries in dictionaries, one level for each column before the last two."""
-    tree: dict[str, Any] = {}
-    for *keys, metric, numerator, denominator in ledger.tuples(query):
+def _nested(table: pa.Table, *columns: str) -> dict[Any, Any]:
+    """The totals of a long table by metric, in dictionaries by the values of other columns."""
+    tree: dict[Any, Any] = {}
+    for *keys, metric, numerator, denominator in _tuples(
+        table, *columns, "metric", "numerator", "denominator"
+    ):
         branch = tree
         for key in keys:
             branch = branch.setdefault(key, {})
-        # The ledger has NULL where a total was not a number.
-        branch[metric] = Total(
-            math.nan if numerator is None else numerator,
-            math.nan if denominator is None else denominator,
-        )
+        branch[metric] = Total(numerator, denominator)
     return tree
+
+
+def _tuples(table: pa.Table, *columns: str) -> Iterator[tuple[Any, ...]]:
+    return zip(*(table[column].to_pylist() for column in columns), strict=True)

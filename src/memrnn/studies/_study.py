@@ -1,5 +1,6 @@
 """A study: a declared grid of tasks, models, freezing modes and restarts."""
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -62,10 +63,9 @@ class Study:
                 raise MemrnnError(f"{name} is empty, but must name at least one.")
             if len(set(values)) < len(values):
                 raise MemrnnError(f"{name} names something twice: {', '.join(values)}.")
-        if self.restarts < 1:
-            raise MemrnnError(f"restarts is {self.restarts}, but must be at least 1.")
-        if self.seed < 0:
-            raise MemrnnError(f"seed is {self.seed}, but must be at least 0.")
+        for name, least in (("restarts", 1), ("seed", 0)):
+            if (value := getattr(self, name)) < least:
+                raise MemrnnError(f"{name} is {value}, but must be at least {least}.")
         if self.time_limit is not None and self.time_limit <= 0:
             raise MemrnnError(f"time_limit is {self.time_limit}, but must be positive.")
         for precision in self.precisions:
@@ -94,13 +94,21 @@ class Study:
                 has nothing to start from.
         """
         tasks = self.make_tasks()
-        starts = {_start_key(load_experiment(folder)): folder for folder in self.start}
         _check_duplicates(self.models, [canonical_name(name) for name in self.models])
-        for task in tasks:
-            for model in self.models:
-                for text in self.freeze:
-                    cell = Experiment(task, model, parse_freeze(text), self.config, self.seed)
-                    yield _started(cell, starts) if starts else cell
+        starts: dict[tuple[str, str], str] = {}
+        for folder in self.start:
+            run = load_experiment(folder)
+            starts[run.task.spec, canonical_name(run.model)] = folder
+        for task, model, text in itertools.product(tasks, self.models, self.freeze):
+            cell = Experiment(task, model, parse_freeze(text), self.config, self.seed)
+            if starts:
+                start = starts.get((task.spec, canonical_name(model)))
+                if start is None:
+                    raise MemrnnError(
+                        f"start names no run of {task.spec} with {model}; name one per cell."
+                    )
+                cell = replace(cell, start=start_from(start))
+            yield cell
 
     def to_json(self) -> dict[str, Any]:
         return to_json(self)
@@ -163,19 +171,6 @@ def plan(study: Study) -> list[PlannedJob]:
         size = max(1, min(-(-JOB_UPDATES // updates), most, study.restarts))
         jobs += [tuple(runs[first : first + size]) for first in range(0, len(runs), size)]
     return sorted(jobs, key=lambda job: job[0].restart)
-
-
-def _start_key(experiment: Experiment) -> tuple[str, str]:
-    return experiment.task.spec, canonical_name(experiment.model)
-
-
-def _started(cell: Experiment, starts: Mapping[tuple[str, str], str]) -> Experiment:
-    folder = starts.get(_start_key(cell))
-    if folder is None:
-        raise MemrnnError(
-            f"start names no run of {cell.task.spec} with {cell.model}; name one per cell."
-        )
-    return replace(cell, start=start_from(folder))
 
 
 def _check_duplicates(names: Sequence[str], meanings: Sequence[Any]) -> None:

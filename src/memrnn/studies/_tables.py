@@ -23,8 +23,8 @@ _ADDED = {"epochs": _CELL, "curves": _CELL, "scores": _CELL, "references": ("tas
 """Columns of other tables that come first, so that each table can be read alone."""
 
 _OF_RUNS = (
-    "SELECT runs.task, model, freeze, restart, {0}.* FROM {0} "
-    "JOIN runs ON run = id WHERE position IS NOT NULL "
+    "SELECT runs.task, model, freeze, restart, {0}.* FROM runs CROSS JOIN {0} "
+    "ON run = id WHERE position IS NOT NULL "
 )
 _OF_TASKS = "WHERE key IN (SELECT task_key FROM runs WHERE position IS NOT NULL) "
 _QUERIES = {
