@@ -16,7 +16,6 @@ from memrnn.studies._messages import RunFailed as RunFailed
 from memrnn.studies._messages import RunFinished as RunFinished
 from memrnn.studies._messages import RunStarted as RunStarted
 from memrnn.studies._results import Cell as Cell
-from memrnn.studies._results import CurvePoint as CurvePoint
 from memrnn.studies._results import RunRecord as RunRecord
 from memrnn.studies._results import StudyResults as StudyResults
 from memrnn.studies._results import load_results as load_results

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from memrnn.errors import MemrnnError
-from memrnn.nn.components import format_freeze
 from memrnn.runtime.options import to_json
 from memrnn.studies._about import versions
 from memrnn.studies._ledger import Ledger
@@ -97,16 +96,7 @@ def _is_of_evaluation(name: str) -> bool:
 
 def _grown(known: Sequence[Mapping[str, Any]], jobs: Sequence[PlannedJob]) -> Iterator[str]:
     """What the study adds, and what it leaves out."""
-    planned = {
-        run.id: (
-            run.experiment.task.spec,
-            run.experiment.model,
-            format_freeze(run.experiment.freeze),
-            run.restart,
-        )
-        for job in jobs
-        for run in job
-    }
+    planned = {run.id: (*run.cell.values(), run.restart) for job in jobs for run in job}
     before = {
         row["id"]: (row["task"], row["model"], row["freeze"], row["restart"]) for row in known
     }

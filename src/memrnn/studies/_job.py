@@ -23,7 +23,7 @@ from memrnn.studies._messages import (
     RunFinished,
     RunStarted,
 )
-from memrnn.studies._study import run_id
+from memrnn.studies._study import PlannedRun
 from memrnn.training import (
     Experiment,
     Restart,
@@ -94,7 +94,7 @@ def run_job(job: Job, slots: int | None = None) -> Generator[Event]:
 def _opened(run: JobRun) -> Generator[Restart]:
     """A run, whose folder is locked meanwhile; what is wrong with its cell is its own error."""
     experiment = Experiment.from_json(dict(run.experiment))
-    if run_id(experiment, run.restart) != run.id:
+    if PlannedRun(experiment, run.restart).id != run.id:
         raise MemrnnError(
             f"{experiment.label} means something else for this worker than for the process that "
             "runs the study; all machines need the same memrnn and the same imported modules."

@@ -9,7 +9,6 @@ import msgspec
 import pyarrow as pa
 from pyarrow import compute
 
-from memrnn.nn.components import format_freeze
 from memrnn.studies._ledger import Ledger, now
 from memrnn.studies._messages import EvaluationFinished, RunFinished, RunStarted
 from memrnn.studies._schema import FINAL, OF_RUNS
@@ -65,17 +64,14 @@ class Records:
         ledger.execute("UPDATE runs SET position = NULL, job = NULL")
         numbered = [(number, run) for number, job in enumerate(jobs) for run in job]
         for position, (number, run) in enumerate(numbered):
-            cell = run.experiment
-            row = {
+            experiment = run.experiment
+            row = run.cell | {
                 "position": position,
                 "job": number,
-                "task": cell.task.spec,
-                "task_key": descriptions[cell.task.spec].key,
-                "model": cell.model,
-                "memory": cell.definition.memory,
-                "definition": json.dumps(dataclasses.asdict(cell.definition)),
-                "freeze": format_freeze(cell.freeze),
-                "configuration": json.dumps(cell.to_json()),
+                "task_key": descriptions[experiment.task.spec].key,
+                "memory": experiment.definition.memory,
+                "definition": json.dumps(dataclasses.asdict(experiment.definition)),
+                "configuration": json.dumps(experiment.to_json()),
             }
             if run.id in known:
                 before = known[run.id]
@@ -83,7 +79,7 @@ class Records:
                     row["status"] = "planned"
                 self._update(run.id, row)
             else:
-                seed = cell.restart_seed(run.restart)
+                seed = experiment.restart_seed(run.restart)
                 row |= {"id": run.id, "restart": run.restart, "seed": seed, "folder": run.folder}
                 ledger.insert("runs", row | {"status": "planned"})
         self._plan_unevaluated(

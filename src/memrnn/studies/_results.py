@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -17,16 +17,8 @@ from memrnn.studies._ledger import Ledger
 from memrnn.studies._schema import FINAL, TABLES, Status
 from memrnn.studies._study import Study
 from memrnn.studies._tables import read_table
-from memrnn.tasks import TaskDescription, Total, Totals
-
-
-class CurvePoint(NamedTuple):
-    """One epoch of a run: totals of the task's metrics on its training and validation items."""
-
-    epoch: int
-    learning_rate: float
-    train: Totals
-    validation: Totals
+from memrnn.tasks import TaskDescription, Total
+from memrnn.training import Epoch
 
 
 @dataclass(frozen=True)
@@ -56,7 +48,7 @@ class RunRecord:
     device: str | None
     versions: Mapping[str, str]
     folder: str
-    curve: tuple[CurvePoint, ...]
+    curve: tuple[Epoch, ...]
     scores: Mapping[str, Mapping[str, SetScores]]
 
     @property
@@ -190,7 +182,7 @@ def load_results(folder: str | Path) -> StudyResults:
 
 def _record(
     row: Mapping[str, Any],
-    curve: Sequence[CurvePoint],
+    curve: Sequence[Epoch],
     scores: Mapping[str, Mapping[str, Any]],
     task: TaskDescription,
     study: Study,
@@ -210,14 +202,13 @@ def _record(
     return RunRecord(**columns | changed)
 
 
-def _curves(tables: Mapping[str, pa.Table]) -> Mapping[str, Sequence[CurvePoint]]:
+def _curves(tables: Mapping[str, pa.Table]) -> Mapping[str, Sequence[Epoch]]:
     """The curve of every run, by its id."""
     totals = _nested(tables["curves"], "run", "epoch", "set")
-    curves: dict[str, list[CurvePoint]] = defaultdict(list)
-    for run, epoch, rate in _tuples(tables["epochs"], "run", "epoch", "learning_rate"):
-        sets = totals.get(run, {}).get(epoch, {})
-        point = CurvePoint(epoch, rate, sets.get("train", {}), sets.get("validation", {}))
-        curves[run].append(point)
+    curves: dict[str, list[Epoch]] = defaultdict(list)
+    for run, number, rate in _tuples(tables["epochs"], "run", "epoch", "learning_rate"):
+        sets = totals.get(run, {}).get(number, {})
+        curves[run].append(Epoch(rate, sets.get("train", {}), sets.get("validation", {})))
     return curves
 
 

@@ -4,6 +4,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -121,32 +122,32 @@ class Study:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One restart of one cell.
-
-    Attributes:
-        id: under which the ledger knows it, by `run_id`.
-    """
+    """One restart of one cell."""
 
     experiment: Experiment
     restart: int
-    id: str
+
+    @cached_property
+    def id(self) -> str:
+        """A digest of all that the trained network depends on but for `max_epochs`.
+
+        That is what task and model mean, what is frozen, the configuration, the seed and the
+        restart's number. The ledger knows the run by it.
+        """
+        return digest([self.experiment.identity(), self.restart])
+
+    @property
+    def cell(self) -> dict[str, str]:
+        """Task, model and freezing mode, as the ledger names them."""
+        experiment = self.experiment
+        freeze = format_freeze(experiment.freeze)
+        return {"task": experiment.task.spec, "model": experiment.model, "freeze": freeze}
 
     @property
     def folder(self) -> str:
         """Where its checkpoint is in the study's folder, for `memrnn evaluate` and `explain`."""
-        cell = self.experiment
-        name = f"{cell.task.spec}_{cell.model}_{format_freeze(cell.freeze)}"
-        readable = re.sub(r"[^\w.,=+-]", "_", name)[:100]
+        readable = re.sub(r"[^\w.,=+-]", "_", "_".join(self.cell.values()))[:100]
         return f"runs/{readable}/{self.restart:03d}-{self.id}"
-
-
-def run_id(experiment: Experiment, restart: int) -> str:
-    """A digest of everything that the trained network depends on but for `max_epochs`.
-
-    That is what task and model mean, what is frozen, the configuration, the seed and the
-    restart's number.
-    """
-    return digest([experiment.identity(), restart])
 
 
 PlannedJob = tuple[PlannedRun, ...]
@@ -166,7 +167,7 @@ def plan(study: Study) -> list[PlannedJob]:
     most = len(cells) * study.restarts // LEAST_JOBS
     jobs: list[PlannedJob] = []
     for cell in cells:
-        runs = [PlannedRun(cell, n, run_id(cell, n)) for n in range(study.restarts)]
+        runs = [PlannedRun(cell, restart) for restart in range(study.restarts)]
         updates = max(1, cell.task.updates * study.config.max_epochs)
         size = max(1, min(-(-JOB_UPDATES // updates), most, study.restarts))
         jobs += [tuple(runs[first : first + size]) for first in range(0, len(runs), size)]
