@@ -47,9 +47,12 @@ def check_changes(
         if name.partition(".")[0] in tables and old.get(name) != value
     ]
     evaluation = [name for name in changed if _is_of_evaluation(name)]
-    if refused := [name for name in changed if name not in evaluation]:
-        differences = [f"{name} is {old.get(name)} in its ledger and {new[name]} now"
-                       for name in refused]  # fmt: skip
+    differences = [
+        f"{name} is {old.get(name)} in its ledger and {new[name]} now"
+        for name in changed
+        if name not in evaluation
+    ]
+    if differences:
         raise MemrnnError(
             f"{folder} holds a study with another configuration, seed or task: "
             f"{'; '.join(differences)}. Give another folder."
@@ -78,15 +81,14 @@ def _settings(study: Study, options: Mapping[str, Mapping[str, Any]]) -> dict[st
     The first option of a task is its argument: another one is another task. All tasks of one name
     share the other ones.
     """
-    config = {name: value for name, value in to_json(study.config).items() if name != "max_epochs"}
-    tables = {
-        spec.partition(":")[0]: dict([*values.items()][1:]) for spec, values in options.items()
-    }
-    return {"seed": study.seed} | {
-        f"{table}.{name}": value
-        for table, values in ({"config": config} | tables).items()
-        for name, value in values.items()
-    }
+    settings: dict[str, Any] = {"seed": study.seed}
+    for name, value in to_json(study.config).items():
+        if name != "max_epochs":
+            settings[f"config.{name}"] = value
+    for spec, values in options.items():
+        for name in list(values)[1:]:
+            settings[f"{spec.partition(':')[0]}.{name}"] = values[name]
+    return settings
 
 
 def _is_of_evaluation(name: str) -> bool:

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from memrnn.engines import Engine, JobFinished, JobStarted, WorkerLost, poll_until
-from memrnn.studies._job import Job, JobRun
-from memrnn.studies._ledger import Ledger
-from memrnn.studies._messages import (
+from memrnn.studies._job import (
     EvaluationFinished,
     Event,
+    Job,
+    JobRun,
     RunFailed,
     RunFinished,
     RunStarted,
 )
+from memrnn.studies._ledger import Ledger
 from memrnn.studies._records import Records
 from memrnn.studies._study import PlannedJob, PlannedRun, Study
 from memrnn.training import Progress
@@ -49,14 +50,14 @@ class _Group:
         alone: nothing else may run meanwhile, since memory was short.
         halved: no other runs may join, since memory was short or a worker crashed.
         since: when the last message of the worker came; None while there is no worker.
-        started: the runs that the worker has started, by id; on a GPU several train at a time.
+        started: ids of the runs that the worker has started; on a GPU several train at a time.
     """
 
     runs: list[PlannedRun]
     alone: bool = False
     halved: bool = False
     since: float | None = None
-    started: dict[str, PlannedRun] = field(default_factory=dict)
+    started: set[str] = field(default_factory=set)
 
     @property
     def model(self) -> str:
@@ -65,18 +66,7 @@ class _Group:
     @property
     def current(self) -> list[PlannedRun]:
         """The runs that the worker is at: those it has started, else the one that is next."""
-        return list(self.started.values()) or self.runs[:1]
-
-    def start(self, run: str) -> PlannedRun:
-        """The run of this id, which the worker has started."""
-        self.started[run] = next(planned for planned in self.runs if planned.id == run)
-        return self.started[run]
-
-    def end(self, run: str) -> PlannedRun:
-        """The run of this id, which is over."""
-        planned = self.start(run)
-        self.runs.remove(planned)
-        return self.started.pop(run)
+        return [run for run in self.runs if run.id in self.started] or self.runs[:1]
 
     def elapsed(self) -> float:
         """Seconds since the last message, for each of the current runs."""
@@ -114,6 +104,7 @@ class Driver:
             "SELECT id, status, task_key, folder, seconds FROM runs WHERE position IS NOT NULL"
         )
         self.rows = {row["id"]: row for row in rows}
+        self.runs: dict[str, PlannedRun] = {}
         self.referenced = self.records.referenced()
         self.waiting: deque[_Group] = deque()
         self.active: dict[int, _Group] = {}
@@ -133,6 +124,7 @@ class Driver:
         Returns:
             Whether everything was run.
         """
+        self.runs = {run.id: run for job in jobs for run in job}
         for job in jobs:
             if runs := [run for run in job if self.rows[run.id]["status"] == "planned"]:
                 self.waiting.append(_Group(runs))
@@ -208,7 +200,8 @@ class Driver:
                     yield from self._lost(group, current, reason, fault)
             case RunStarted(run):
                 self.records.begin(message, self.engine.name)
-                yield Change(group.start(run), "running")
+                group.started.add(run)
+                yield Change(self.runs[run], "running")
             case EvaluationFinished(run):
                 self.losses[run] = 0
                 self.records.advance(message)
@@ -216,7 +209,8 @@ class Driver:
                 self.records.finish(message)
                 if message.references:
                     self.referenced.add(self.rows[run]["task_key"])
-                yield Change(group.end(run), progress.status, outcome_text(progress))
+                group.runs.remove(self.runs[run])
+                yield Change(self.runs[run], progress.status, outcome_text(progress))
             case RunFailed(_, reason, "disk"):
                 raise OSError(errno.ENOSPC, reason)
             case RunFailed(_, _, "memory"):
@@ -226,7 +220,8 @@ class Driver:
                 yield from self._out_of_memory(group)
             case RunFailed(run, reason):
                 self.records.fail(run, reason)
-                yield Change(group.end(run), "failed", reason)
+                group.runs.remove(self.runs[run])
+                yield Change(self.runs[run], "failed", reason)
 
     def _end(self, number: int) -> None:
         """A job is over; what it has not done waits for another worker."""

@@ -1,4 +1,4 @@
-"""What an engine gives a worker to do, and how the worker does it."""
+"""What an engine gives a worker to do, how the worker does it, and what it reports."""
 
 import contextlib
 import errno
@@ -8,24 +8,18 @@ import traceback
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from memrnn.errors import MemrnnError
-from memrnn.evaluation import evaluate_restart, reference_scores
+from memrnn.evaluation import References, SetScores, evaluate_restart, reference_scores
 from memrnn.runtime.cache import use_compile_cache
 from memrnn.runtime.imports import import_files
 from memrnn.studies._about import about_worker
-from memrnn.studies._messages import (
-    EvaluationFinished,
-    Event,
-    Fault,
-    RunFailed,
-    RunFinished,
-    RunStarted,
-)
 from memrnn.studies._study import PlannedRun
 from memrnn.training import (
+    Epoch,
     Experiment,
+    Progress,
     Restart,
     Step,
     check_memory,
@@ -37,6 +31,68 @@ from memrnn.training import (
 
 ORPHAN_SECONDS = 120.0
 """How long to wait for a worker whose driver was killed and which still trains the same run."""
+
+
+Fault = Literal["error", "memory", "disk"]
+"""Whose fault a failure is: the run's (`error`), or the machine's (`memory`, `disk`)."""
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """A run was started, from its checkpoint if there is one."""
+
+    run: str
+    progress: Progress
+    worker: str
+
+
+@dataclass(frozen=True)
+class EvaluationFinished:
+    """A run has finished an epoch and its validation; its checkpoint may not be written yet.
+
+    It holds what is new, so that its size does not grow with the number of epochs.
+
+    Attributes:
+        number: of the epoch, from 1.
+        best_epoch, selection, excess: of the run, after this epoch; as `Progress` has them.
+    """
+
+    run: str
+    number: int
+    epoch: Epoch
+    best_epoch: int
+    selection: float
+    excess: float
+
+
+@dataclass(frozen=True)
+class RunFinished:
+    """A run is trained and evaluated.
+
+    Attributes:
+        scores: by precision and evaluation set.
+        references: of the task by evaluation set; empty unless the job asks for them.
+        about: `device` and `versions`.
+    """
+
+    run: str
+    progress: Progress
+    scores: Mapping[str, Mapping[str, SetScores]]
+    references: Mapping[str, References]
+    about: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RunFailed:
+    """A run cannot go on."""
+
+    run: str
+    reason: str
+    fault: Fault
+
+
+Event = RunStarted | EvaluationFinished | RunFinished | RunFailed
+"""What a worker reports about a run."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What the driver writes to the ledger: which runs there are, and what becomes of them."""
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -9,8 +10,8 @@ import msgspec
 import pyarrow as pa
 from pyarrow import compute
 
+from memrnn.studies._job import EvaluationFinished, RunFinished, RunStarted
 from memrnn.studies._ledger import Ledger, now
-from memrnn.studies._messages import EvaluationFinished, RunFinished, RunStarted
 from memrnn.studies._schema import FINAL, OF_RUNS
 from memrnn.studies._study import PlannedJob, Study
 from memrnn.tasks import Task, Totals
@@ -51,12 +52,9 @@ class Records:
         ledger.insert("facts", {"key": "study", "value": json.dumps(study.to_json())})
         descriptions = {spec: task.describe() for spec, task in tasks.items()}
         for spec, description in descriptions.items():
-            row = {
-                "key": description.key,
-                "task": spec,
-                "description": msgspec.json.encode(description).decode(),
-                "options": json.dumps(tasks[spec].options()),
-            }
+            text = msgspec.json.encode(description).decode()
+            options = json.dumps(tasks[spec].options())
+            row = {"key": description.key, "task": spec, "description": text, "options": options}
             ledger.insert("tasks", row)
         # Whatever ran when the last driver ended runs no longer.
         ledger.execute("UPDATE runs SET status = 'planned' WHERE status = 'running'")
@@ -77,27 +75,20 @@ class Records:
                 before = known[run.id]
                 if before["status"] in FINAL and not complete(before, study.config):
                     row["status"] = "planned"
-                self._update(run.id, row)
+                self._update(run.id, **row)
             else:
                 seed = experiment.restart_seed(run.restart)
                 row |= {"id": run.id, "restart": run.restart, "seed": seed, "folder": run.folder}
                 ledger.insert("runs", row | {"status": "planned"})
-        self._plan_unevaluated(
-            [description.key for description in descriptions.values() if description.sets],
-            study.precisions,
-        )
-
-    def _plan_unevaluated(self, keys: Iterable[str], precisions: Sequence[str]) -> None:
-        """Plans finished runs of which scores are missing."""
-        for key in keys:
-            for precision in precisions:
-                self._ledger.execute(
-                    "UPDATE runs SET status = 'planned' "
-                    f"WHERE position IS NOT NULL AND status IN {FINAL} AND task_key = ? AND "
-                    "NOT EXISTS (SELECT 1 FROM scores WHERE run = runs.id "
-                    "AND task_key = runs.task_key AND precision = ?)",
-                    [key, precision],
-                )
+        # What is finished, but not evaluated on all that is asked for.
+        scored = [description.key for description in descriptions.values() if description.sets]
+        for key, precision in itertools.product(scored, study.precisions):
+            ledger.execute(
+                "UPDATE runs SET status = 'planned' WHERE position IS NOT NULL "
+                f"AND status IN {FINAL} AND task_key = ? AND NOT EXISTS (SELECT 1 FROM scores "
+                "WHERE run = runs.id AND task_key = runs.task_key AND precision = ?)",
+                [key, precision],
+            )
 
     def referenced(self) -> set[str]:
         """Keys of the tasks whose references are known."""
@@ -155,26 +146,26 @@ class Records:
     def advance(self, message: EvaluationFinished) -> None:
         """A run has finished an epoch."""
         self._epoch(message.run, message.number, message.epoch)
-        row = {
-            "epochs": message.number,
-            "best_epoch": message.best_epoch,
-            "selection": message.selection,
-            "excess": message.excess,
-        }
-        self._update(message.run, row)
+        self._update(
+            message.run,
+            epochs=message.number,
+            best_epoch=message.best_epoch,
+            selection=message.selection,
+            excess=message.excess,
+        )
 
     def finish(self, message: RunFinished) -> None:
         """A run is trained and evaluated; known references of its task stay."""
         run = message.run
         self._progress(run, message.progress)
-        row = {
-            "status": message.progress.status,
-            "reason": None,
-            "device": message.about["device"],
-            "versions": json.dumps(message.about["versions"]),
-            "ended": now(),
-        }
-        self._update(run, row)
+        self._update(
+            run,
+            status=message.progress.status,
+            reason=None,
+            device=message.about["device"],
+            versions=json.dumps(message.about["versions"]),
+            ended=now(),
+        )
         key = self._ledger.rows("SELECT task_key FROM runs WHERE id = ?", [run])[0]["task_key"]
         for precision, sets in message.scores.items():
             self._ledger.execute(
@@ -191,7 +182,7 @@ class Records:
                     self._groups("references", row, scores.groups)
 
     def fail(self, run: str, reason: str) -> None:
-        self._update(run, {"status": "failed", "reason": reason, "ended": now()})
+        self._update(run, status="failed", reason=reason, ended=now())
 
     def release(self, runs: Iterable[str]) -> None:
         """Runs whose worker is gone; they wait for another one."""
@@ -228,15 +219,15 @@ class Records:
         for number, epoch in enumerate(progress.curve, 1):
             self._epoch(run, number, epoch)
         first = progress.curve[0].learning_rate if progress.curve else progress.schedule.rate
-        row = {
-            "learning_rate": first,
-            "selection": progress.schedule.best,
-            "reference": progress.reference,
-            "excess": progress.excess,
-            "epochs": progress.epochs,
-            "best_epoch": progress.best_epoch,
-        }
-        self._update(run, row)
+        self._update(
+            run,
+            learning_rate=first,
+            selection=progress.schedule.best,
+            reference=progress.reference,
+            excess=progress.excess,
+            epochs=progress.epochs,
+            best_epoch=progress.best_epoch,
+        )
 
     def _epoch(self, run: str, number: int, epoch: Epoch) -> None:
         row = {"run": run, "epoch": number}
@@ -248,7 +239,7 @@ class Records:
         for place, (group, totals) in enumerate(groups.items()):
             self._ledger.insert(table, *_long({**row, "place": place, "group": group}, totals))
 
-    def _update(self, run: str, values: Row) -> None:
+    def _update(self, run: str, **values: Any) -> None:
         changes = ", ".join(f"{name} = ?" for name in values)
         self._ledger.execute(f"UPDATE runs SET {changes} WHERE id = ?", [*values.values(), run])
 

@@ -16,10 +16,10 @@ from memrnn.runtime.sources import file_digest
 from memrnn.studies._about import versions
 from memrnn.studies._changes import check_changes
 from memrnn.studies._driver import Driver, Listener
-from memrnn.studies._export import read_export
 from memrnn.studies._ledger import LEDGER_FILE, Ledger
 from memrnn.studies._records import Records
 from memrnn.studies._study import Study, plan
+from memrnn.studies._tables import read_export
 
 LOCK_TIMEOUT = 1.0
 """Seconds to wait for the folder: `study status` holds it for a moment when it looks."""

@@ -71,4 +71,5 @@ OF_RUNS = ("epochs", "curves", "scores")
 OF_TASKS = ("tasks", "references")
 """Tables whose rows belong to tasks."""
 
-TABLES = ("tasks", "runs", *OF_RUNS, "references", "sessions")
+TABLES = ("runs", *OF_TASKS, *OF_RUNS, "sessions")
+"""In an order in which they can be read while a study runs: what runs name comes after them."""
