@@ -17,8 +17,7 @@ from memrnn.languages import Repeat, Template, TemplateLanguage, register_langua
 from memrnn.nn.models import get_model
 from memrnn.nn.network import OneHot
 from memrnn.reports import overview_table, result_table
-from memrnn.studies import StudyStatus
-from memrnn.studies._status import Progress
+from memrnn.studies import StatusCounts, StudyStatus
 from processes import command
 
 MARKUP = ("[bold]x", "[/]", ":bug:")
@@ -94,7 +93,7 @@ def test_a_status_prints_names_as_they_are(
         engine=None,
         workers=0,
         counts=counts,
-        progress=(Progress("[/]", "[bold]m", counts),),
+        progress=(StatusCounts("[/]", "[bold]m", counts),),
         epochs=1,
         core_seconds=1.0,
         runs_per_hour=None,

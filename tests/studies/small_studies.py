@@ -28,7 +28,7 @@ def small_study(**changes: Any) -> Study:
 
 SAME = {
     "runs": "id, position, task, task_key, model, memory, definition, freeze, restart, seed, "
-    "configuration, folder, planned_job, status, reason, learning_rate, selection, reference, excess, "
+    "configuration, folder, job, status, reason, learning_rate, selection, reference, excess, "
     "epochs, best_epoch",
     "epochs": "*",
     "curves": "*",

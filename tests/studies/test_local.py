@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from small_studies import content, small_study
 
-from memrnn.engines import LocalEngine
-from memrnn.engines._local import gpus
+from memrnn.engines import LocalEngine, visible_gpus
 from memrnn.studies import Change, LedgerError, load_results, run_study
 
 FILE = """
@@ -189,13 +188,13 @@ def test_gpus_are_used_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
     monkeypatch.delenv("JAX_PLATFORMS", raising=False)
-    assert gpus() == [], "JAX is not made for them here"
+    assert visible_gpus() == [], "JAX is not made for them here"
     monkeypatch.setattr("importlib.util.find_spec", with_plugin)
-    assert gpus() == ["2", "5"]
+    assert visible_gpus() == ["2", "5"]
     assert [LocalEngine(workers).workers for workers in (None, 1, 9)] == [2, 1, 2]
     assert LocalEngine().runs_in_a_job > 100
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")
-    assert gpus() == []
+    assert visible_gpus() == []
     assert LocalEngine(9).workers == 9
     assert LocalEngine().runs_in_a_job == 1
 

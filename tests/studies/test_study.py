@@ -161,7 +161,7 @@ def test_what_is_no_study_is_one_sentence(tmp_path: Path) -> None:
 
 def test_ids_follow_from_all_that_matters_and_nothing_else() -> None:
     def ids(study: Study) -> set[str]:
-        return {run.id for pack in plan(study) for run in pack}
+        return {run.id for job in plan(study) for run in job}
 
     study = small_study()
     first = ids(study)
@@ -186,19 +186,19 @@ def test_ids_follow_from_all_that_matters_and_nothing_else() -> None:
         assert not ids(small_study(**other)) & first
 
 
-def test_packs_hold_one_cell_and_every_run_once() -> None:
+def test_jobs_hold_one_cell_and_every_run_once() -> None:
     for restarts, epochs in ((1, 1), (100, 1), (100, 200), (7, 4000)):
         study = small_study(restarts=restarts, config={"max_epochs": epochs})
-        packs = plan(study)
-        assert all(len({run.experiment for run in pack}) == 1 for pack in packs)
-        runs = [(run.experiment.label, run.restart) for pack in packs for run in pack]
+        jobs = plan(study)
+        assert all(len({run.experiment for run in job}) == 1 for job in jobs)
+        runs = [(run.experiment.label, run.restart) for job in jobs for run in job]
         assert len(runs) == len(set(runs)) == 2 * restarts
-    sizes = [len(pack) for pack in plan(small_study(restarts=100, config={"max_epochs": 1}))]
+    sizes = [len(job) for job in plan(small_study(restarts=100, config={"max_epochs": 1}))]
     assert max(sizes) > 1, "short runs share a compilation"
-    assert len(sizes) >= 32, "yet there are enough packs to share among workers"
+    assert len(sizes) >= 32, "yet there are enough jobs to share among workers"
     long = plan(small_study(restarts=100, config={"max_epochs": 4000}))
     assert max(map(len, long)) == 1
-    assert [pack[0].restart for pack in long[:4]] == [0, 0, 1, 1], "first restarts come first"
+    assert [job[0].restart for job in long[:4]] == [0, 0, 1, 1], "first restarts come first"
 
 
 def test_the_studies_that_ship() -> None:
@@ -207,7 +207,7 @@ def test_the_studies_that_ship() -> None:
     paper, small = load_study("paper"), load_study("paper-small")
     assert paper.config == TrainingConfig(), "the paper's configuration is the default"
     assert paper.make_tasks() == [Strings(spec.partition(":")[2]) for spec in paper.tasks]
-    assert len({run.id for pack in plan(paper) for run in pack}) == 1400
+    assert len({run.id for job in plan(paper) for run in job}) == 1400
     assert dataclasses.replace(small, models=paper.models, restarts=paper.restarts) == paper, (
         "the small one is a part of it"
     )

@@ -9,18 +9,14 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections.abc import Generator, Sequence
+from contextlib import closing, contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
 
 from memrnn.engines._engine import Job, JobFinished, JobStarted, Message, WorkerLost
 from memrnn.errors import MemrnnError
 from memrnn.runtime import WORKER, check_main_guard, cores, explain_failed_start, memory
-
-ONE_THREAD = {"NPROC": "1"}
-"""What makes XLA compute on one thread; it must be set before JAX starts."""
 
 _SPAWN = multiprocessing.get_context("spawn")
 MANY = 1000
@@ -32,7 +28,7 @@ its job is over: compiled programs pile up in a process."""
 
 
 class _Ready:
-    """A worker's first message: it has imported the driver's script and can take a job."""
+    """A worker's first message: it has imported the driver's script and can run a job."""
 
 
 class _Stop:
@@ -41,24 +37,16 @@ class _Stop:
 
 class _Worker:
     def __init__(self, gpu: str | None) -> None:
-        ours, theirs = _SPAWN.Pipe()
         self.gpu = gpu
-        self.process = _SPAWN.Process(target=serve, args=(theirs,), name=WORKER, daemon=True)
-        environment = ONE_THREAD if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
-        before = {name: os.environ.get(name) for name in environment}
-        os.environ.update(environment)
-        try:
-            self.process.start()
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
-        theirs.close()
-        self.connection = ours
         self.job: int | None = None
         self.ready = False
+        self.connection, theirs = _SPAWN.Pipe()
+        self.process = _SPAWN.Process(target=serve, args=(theirs,), name=WORKER, daemon=True)
+        # XLA computes on one thread; it reads this when JAX starts.
+        variable, value = ("NPROC", "1") if gpu is None else ("CUDA_VISIBLE_DEVICES", gpu)
+        with _environment(variable, value):
+            self.process.start()
+        theirs.close()
 
     def kill(self) -> None:
         self.process.kill()
@@ -75,31 +63,31 @@ class LocalEngine:
         """By default one worker a GPU, or a core where there is none; of GPUs never more."""
         if workers is not None and workers < 1:
             raise MemrnnError(f"workers is {workers}, but must be at least 1.")
-        self._gpus = gpus()
+        self._gpus = visible_gpus()
         self.runs_in_a_job = MANY if self._gpus else 1
         most = len(self._gpus)
         self.workers = min(workers or most, most) if most else workers or cores()
         self._memory = memory() / self.workers * _SHARE
         self._workers: list[_Worker] = []
-        self._taken: list[int] = []
-        self._deaths = _kills_for_memory()
+        self._started: list[int] = []
+        self._memory_kills = _memory_kills()
 
     def start(self, job: Job) -> None:
         check_main_guard()
-        worker = next((one for one in self._workers if one.job is None), None)
+        worker = next((worker for worker in self._workers if worker.job is None), None)
         if worker is None:
-            taken = [one.gpu for one in self._workers]
-            worker = _Worker(next((gpu for gpu in self._gpus if gpu not in taken), None))
+            used = [worker.gpu for worker in self._workers]
+            worker = _Worker(next((gpu for gpu in self._gpus if gpu not in used), None))
             self._workers.append(worker)
         worker.job = job.number
-        self._taken.append(job.number)
+        self._started.append(job.number)
         # A worker that died while it was idle is found by the next poll.
         with suppress(OSError):
             worker.connection.send(job)
 
     def poll(self, seconds: float) -> Sequence[Message]:
-        messages: list[Message] = [(job, JobStarted()) for job in self._taken]
-        self._taken.clear()
+        messages: list[Message] = [(job, JobStarted()) for job in self._started]
+        self._started.clear()
         busy = [worker for worker in self._workers if worker.job is not None]
         ready = set(wait([worker.connection for worker in busy], 0 if messages else seconds))
         for worker in busy:
@@ -114,7 +102,7 @@ class LocalEngine:
                     worker.connection.send(_Stop())
 
     def cancel(self, job: int) -> None:
-        self._taken = [taken for taken in self._taken if taken != job]
+        self._started = [started for started in self._started if started != job]
         for worker in [worker for worker in self._workers if worker.job == job]:
             self._drop(worker)
 
@@ -149,7 +137,7 @@ class LocalEngine:
             status = worker.process.exitcode or 0
             if not worker.ready and status >= 0:
                 raise MemrnnError(explain_failed_start(status)) from None
-            messages.append((job, self._loss(worker.process.exitcode)))
+            messages.append((job, self._loss(status)))
             self._drop(worker)
         return messages
 
@@ -157,15 +145,30 @@ class LocalEngine:
         self._workers.remove(worker)
         worker.kill()
 
-    def _loss(self, code: int | None) -> WorkerLost:
-        deaths, self._deaths = self._deaths, _kills_for_memory()
-        if code is not None and code < 0:
-            name = signal.Signals(-code).name
-            if code == -signal.SIGKILL and self._deaths > deaths:
-                return WorkerLost("the system had no memory left and killed the worker", "memory")
-            killed = -code in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-            return WorkerLost(f"its worker was ended by {name}", "killed" if killed else "crashed")
-        return WorkerLost(f"its worker ended with status {code}", "crashed")
+    def _loss(self, status: int) -> WorkerLost:
+        before, self._memory_kills = self._memory_kills, _memory_kills()
+        if status >= 0:
+            return WorkerLost(f"its worker ended with status {status}", "crashed")
+        number = signal.Signals(-status)
+        if number == signal.SIGKILL and self._memory_kills > before:
+            return WorkerLost("the system had no memory left and killed the worker", "memory")
+        killed = number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        return WorkerLost(
+            f"its worker was ended by {number.name}", "killed" if killed else "crashed"
+        )
+
+
+@contextmanager
+def _environment(variable: str, value: str) -> Generator[None]:
+    """Sets a variable for the processes that are started meanwhile."""
+    before = os.environ.get(variable)
+    os.environ[variable] = value
+    try:
+        yield
+    finally:
+        del os.environ[variable]
+        if before is not None:
+            os.environ[variable] = before
 
 
 def serve(connection: Connection) -> None:
@@ -198,7 +201,7 @@ def _follow_parent() -> None:
     os._exit(1)
 
 
-def gpus() -> list[str]:
+def visible_gpus() -> list[str]:
     """The GPUs that workers may use, as CUDA names them; none if JAX is not made for them."""
     plugin = any(importlib.util.find_spec(f"jax_cuda{major}_plugin") for major in (12, 13))
     if not plugin or os.environ.get("JAX_PLATFORMS") == "cpu":
@@ -211,20 +214,17 @@ def gpus() -> list[str]:
 
 def _resident(process: int | None) -> int:
     """Bytes of memory that a process holds; 0 where the system does not say."""
-    try:
-        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    except OSError:
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    with suppress(OSError):
+        pages = Path(f"/proc/{process}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    return 0
 
 
-def _kills_for_memory() -> int:
+def _memory_kills() -> int:
     """How many processes the system has killed so far because memory was short."""
-    counts: list[Any] = []
+    kills = 0
     for path in ("/proc/vmstat", "/sys/fs/cgroup/memory.events"):
-        try:
+        with suppress(OSError):
             lines = Path(path).read_text().splitlines()
-        except OSError:
-            continue
-        counts += [int(line.split()[1]) for line in lines if line.startswith("oom_kill ")]
-    return sum(counts)
+            kills += sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+    return kills

@@ -20,14 +20,6 @@ from memrnn.engines._local import LocalEngine
 from memrnn.errors import MemrnnError
 from memrnn.runtime import cores
 
-MISSING = (
-    "The ray engine needs Ray, which is not installed here; install it with "
-    "pip install 'memrnn[ray]'."
-)
-CUT_OFF = (
-    "The Ray node on this machine has died, so that the driver is cut off from the cluster; start "
-    "the node and repeat the command, and the study goes on."
-)
 OBJECT_STORE = 100_000_000
 """Bytes of shared memory for a cluster that the engine starts: messages are a few kilobytes."""
 
@@ -68,14 +60,14 @@ class RayEngine:
         """
         if workers is not None and workers < 1:
             raise MemrnnError(f"workers is {workers}, but must be at least 1.")
-        self._most = workers
+        self._max_workers = workers
         self._ray = _import_ray()
         self._task = self._ray.remote(
             num_cpus=1, max_retries=0, num_returns="streaming", scheduling_strategy="SPREAD"
         )(serve_job)
         # Whoever has connected before us disconnects, too.
-        self._ours = not self._ray.is_initialized()
-        if self._ours:
+        self._connected_here = not self._ray.is_initialized()
+        if self._connected_here:
             _connect(self._ray, address or os.environ.get("RAY_ADDRESS") or "local", workers)
         self._running: dict[int, Any] = {}
         self._cpus = 0
@@ -91,7 +83,7 @@ class RayEngine:
         if time.monotonic() - self._counted >= FRESH and self._ray.is_initialized():
             self._cpus = int(self._ray.cluster_resources().get("CPU", 0))
             self._counted = time.monotonic()
-        return max(1, min(self._cpus, self._most or self._cpus))
+        return max(1, min(self._cpus, self._max_workers or self._cpus))
 
     def start(self, job: Job) -> None:
         environment = {
@@ -112,7 +104,9 @@ class RayEngine:
             messages += [(job, self._next(job)) for job in ready]
             # Further messages are read now, but not waited for, and not for ever.
             more = [job for job in ready if job in self._running]
-            ready = self._ready(more, len(more), 0.0) if time.monotonic() < deadline else []
+            if not more or time.monotonic() >= deadline:
+                break
+            ready = self._ready(more, len(more), 0.0)
         return messages
 
     def stop(self) -> None:
@@ -126,14 +120,12 @@ class RayEngine:
     def close(self) -> None:
         for job in list(self._running):
             self.cancel(job)
-        if self._ours:
-            self._ours = False
+        if self._connected_here:
+            self._connected_here = False
             self._ray.shutdown()
 
     def _ready(self, jobs: list[int], least: int, seconds: float) -> list[int]:
         """Which of these jobs have a message, once so many have or time is over."""
-        if not jobs:
-            return []
         streams = {self._running[job]: job for job in jobs}
         ready, _ = self._ray.wait(list(streams), num_returns=least, timeout=seconds)
         return [streams[stream] for stream in ready]
@@ -144,15 +136,18 @@ class RayEngine:
         Raises:
             ConnectionError: if the driver's own node is gone: no job could run any more.
         """
-        message: Any
+        stream = self._running[job]
         try:
-            message = self._ray.get(next(self._running[job]))
+            message = self._ray.get(next(stream))
         except StopIteration:
             message = WorkerLost("its Ray task ended early", "crashed")
         except self._ray.exceptions.LocalRayletDiedError as error:
-            raise ConnectionError(CUT_OFF) from error
+            raise ConnectionError(
+                "The Ray node on this machine has died, so that the driver is cut off from the "
+                "cluster; start the node and repeat the command, and the study goes on."
+            ) from error
         except self._ray.exceptions.RayError as error:
-            message = loss_of(self._ray.exceptions, error)
+            message = explain_loss(self._ray.exceptions, error)
         if isinstance(message, JobFinished | WorkerLost):
             del self._running[job]
         return message
@@ -180,7 +175,7 @@ def serve_job(job: Job, environment: Mapping[str, str]) -> Iterator[Any]:
             engine.close()
 
 
-def loss_of(kinds: Any, error: Exception) -> WorkerLost:
+def explain_loss(kinds: Any, error: Exception) -> WorkerLost:
     """What an error of Ray says about a job; `kinds` is `ray.exceptions`."""
     match error:
         case kinds.OutOfMemoryError():
@@ -200,7 +195,10 @@ def _import_ray() -> Any:
     try:
         return importlib.import_module("ray")
     except ImportError as error:
-        raise MemrnnError(MISSING) from error
+        raise MemrnnError(
+            "The ray engine needs Ray, which is not installed here; install it with "
+            "pip install 'memrnn[ray]'."
+        ) from error
 
 
 def _connect(ray: Any, address: str, workers: int | None) -> None:
@@ -235,8 +233,8 @@ def _check_reachable(ray: Any, address: str) -> None:
     if "://" in address:
         raise MemrnnError("give host:port of the cluster's head, or auto")
     # What Ray will try: `auto` is looked up, and this machine's own name is replaced.
-    found = ray._private.services.canonicalize_bootstrap_address_or_die(address)
-    host, _, port = found.rpartition(":")
+    resolved = ray._private.services.canonicalize_bootstrap_address_or_die(address)
+    host, _, port = resolved.rpartition(":")
     if not port.isdecimal() or int(port) > 65535:
         raise MemrnnError("give host:port of the cluster's head, or auto")
     with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS):

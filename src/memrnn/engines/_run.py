@@ -1,17 +1,41 @@
-"""Runs jobs one after another on all workers of an engine."""
+"""The loops that give jobs to an engine and pass on what its workers report."""
 
 import math
 import time
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence, Sized
 
-from memrnn.engines._engine import Engine, Job, JobFinished, JobStarted, WorkerLost
+from memrnn.engines._engine import Engine, Job, JobFinished, JobStarted, Message, WorkerLost
 from memrnn.errors import MemrnnError
 
 POLL_SECONDS = 0.5
 
 STOP_SECONDS = 8.0
 """How long workers have to finish the current epoch, once the time is over."""
+
+
+def poll_until(
+    engine: Engine, start: Callable[[], None], running: Sized, deadline: float
+) -> Generator[Sequence[Message]]:
+    """Yields what workers report, as long as jobs run.
+
+    Args:
+        start: starts waiting jobs where workers are free.
+        running: the jobs that run.
+        deadline: time of `time.monotonic` from which no job is started; those that run have
+            `STOP_SECONDS` more.
+    """
+    stopped = math.inf
+    while True:
+        now = time.monotonic()
+        if now < deadline:
+            start()
+        elif stopped == math.inf:
+            engine.stop()
+            stopped = now
+        if not running or now > stopped + STOP_SECONDS:
+            return
+        yield engine.poll(min(POLL_SECONDS, max(0.0, deadline - now)) or POLL_SECONDS)
 
 
 def run_jobs(engine: Engine, jobs: Iterable[Job], stop_after: float | None = None) -> Generator:
@@ -25,22 +49,15 @@ def run_jobs(engine: Engine, jobs: Iterable[Job], stop_after: float | None = Non
     """
     deadline = math.inf if stop_after is None else time.monotonic() + stop_after
     waiting, running = deque(jobs), set[int]()
-    stopped = math.inf
+
+    def start() -> None:
+        while waiting and len(running) < engine.workers:
+            running.add(waiting[0].number)
+            engine.start(waiting.popleft())
+
     try:
-        while waiting or running:
-            now = time.monotonic()
-            if now >= deadline and stopped == math.inf:
-                engine.stop()
-                waiting.clear()
-                stopped = now
-            while waiting and len(running) < engine.workers:
-                job = waiting.popleft()
-                running.add(job.number)
-                engine.start(job)
-            if now > stopped + STOP_SECONDS:
-                return
-            seconds = min(POLL_SECONDS, max(0.0, deadline - now)) or POLL_SECONDS
-            for number, event in engine.poll(seconds):
+        for messages in poll_until(engine, start, running, deadline):
+            for number, event in messages:
                 match event:
                     case JobStarted():
                         pass

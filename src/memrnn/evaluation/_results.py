@@ -89,12 +89,8 @@ class Evaluation:
     @property
     def best(self) -> int:
         """Index of the restart with the smallest excess; never chosen on an evaluation set."""
-
-        def rank(number: int) -> float:
-            excess = self.runs[number].excess
-            return math.inf if math.isnan(excess) else excess
-
-        return min(range(len(self.runs)), key=rank)
+        excess = [math.inf if math.isnan(run.excess) else run.excess for run in self.runs]
+        return excess.index(min(excess))
 
     def to_json(self) -> dict[str, Any]:
         """What `memrnn evaluate --json` prints; null stands for what is infinite or not there."""
@@ -105,23 +101,14 @@ class Evaluation:
             "precision": self.precision,
             "best": self.best,
             "runs": [
-                {
-                    "restart": run.restart,
-                    "seed": run.seed,
-                    "status": run.status,
-                    "epochs": run.epochs,
-                    "best_epoch": run.best_epoch,
-                    "learning_rate": run.learning_rate,
-                    "selection": _finite(run.selection),
-                    "reference": run.reference,
-                    "excess": _finite(run.excess),
-                    "sets": {name: self._values(scores) for name, scores in run.sets.items()},
-                }
+                vars(run)
+                | {"selection": _finite(run.selection), "excess": _finite(run.excess)}
+                | {"sets": {name: self._values(scores) for name, scores in run.sets.items()}}
                 for run in self.runs
             ],
             "references": {
-                name: {predictor: self._values(scores) for predictor, scores in found.items()}
-                for name, found in self.references.items()
+                name: {predictor: self._values(scores) for predictor, scores in references.items()}
+                for name, references in self.references.items()
             },
         }
 
@@ -142,14 +129,14 @@ def _finite(value: float | None) -> float | None:
 
 def best_baseline(references: References, metric: Metric) -> tuple[str, float] | None:
     """Name and value of the best baseline; the first listed of equals, None without one."""
-    found: tuple[str, float] | None = None
+    best: tuple[str, float] | None = None
     for name, scores in references.items():
         value = None if name == BAYES else scores.value(metric)
         if value is None or math.isnan(value):
             continue
-        if found is None or metric.improves(value, found[1]):
-            found = name, value
-    return found
+        if best is None or metric.improves(value, best[1]):
+            best = name, value
+    return best
 
 
 def normalised(value: float, baseline: float, bayes: float) -> float | None:

@@ -1,29 +1,24 @@
 """Studies: a declared grid, the ledger of its runs, and the engines that run it."""
 
 from memrnn.studies._driver import Change as Change
-from memrnn.studies._export import FORMATS as FORMATS
-from memrnn.studies._export import export as export
 from memrnn.studies._forecast import Forecast as Forecast
 from memrnn.studies._forecast import forecast as forecast
+from memrnn.studies._job import EvaluationFinished as EvaluationFinished
+from memrnn.studies._job import Event as Event
 from memrnn.studies._job import Job as Job
 from memrnn.studies._job import JobRun as JobRun
+from memrnn.studies._job import RunFailed as RunFailed
+from memrnn.studies._job import RunFinished as RunFinished
+from memrnn.studies._job import RunStarted as RunStarted
 from memrnn.studies._job import run_job as run_job
 from memrnn.studies._ledger import Ledger as Ledger
 from memrnn.studies._ledger import LedgerError as LedgerError
-from memrnn.studies._messages import EvaluationFinished as EvaluationFinished
-from memrnn.studies._messages import Event as Event
-from memrnn.studies._messages import RunFailed as RunFailed
-from memrnn.studies._messages import RunFinished as RunFinished
-from memrnn.studies._messages import RunStarted as RunStarted
 from memrnn.studies._results import Cell as Cell
-from memrnn.studies._results import CurvePoint as CurvePoint
 from memrnn.studies._results import RunRecord as RunRecord
 from memrnn.studies._results import StudyResults as StudyResults
 from memrnn.studies._results import load_results as load_results
 from memrnn.studies._run import run_study as run_study
-from memrnn.studies._schema import FINAL as FINAL
-from memrnn.studies._schema import STATUSES as STATUSES
-from memrnn.studies._schema import TABLES as TABLES
+from memrnn.studies._status import StatusCounts as StatusCounts
 from memrnn.studies._status import StudyStatus as StudyStatus
 from memrnn.studies._status import study_status as study_status
 from memrnn.studies._study import PlannedRun as PlannedRun
@@ -32,5 +27,7 @@ from memrnn.studies._study import plan as plan
 from memrnn.studies._study_file import load_study as load_study
 from memrnn.studies._study_file import parse_study as parse_study
 from memrnn.studies._study_file import shipped_studies as shipped_studies
+from memrnn.studies._tables import FORMATS as FORMATS
 from memrnn.studies._tables import ArrowResults as ArrowResults
+from memrnn.studies._tables import export as export
 from memrnn.studies._tables import load_tables as load_tables

@@ -12,26 +12,27 @@ import jax
 
 from memrnn.runtime import cores
 
+_LIBRARIES = ("memrnn", "jax", "jaxlib", "equinox", "optax", "numpy")
+
 
 @functools.cache
 def about_worker() -> dict[str, Any]:
     """On what, and with which versions, this process computes."""
     device = jax.devices()[0]
-    threads = os.environ.get("NPROC") or cores()
-    kind = f"{_processor()}, {threads} core" if device.platform == "cpu" else device.device_kind
+    kind = device.device_kind
+    if device.platform == "cpu":
+        kind = f"{_processor()}, {os.environ.get('NPROC') or cores()} core"
     return {"device": f"{device.platform}: {kind}", "versions": versions()}
 
 
 @functools.cache
 def versions() -> dict[str, str]:
     """Versions of all that the numbers depend on; `source` is a digest of memrnn's own files."""
-    names = ("memrnn", "jax", "jaxlib", "equinox", "optax", "numpy")
-    digest = hashlib.sha256()
-    folder = Path(__file__).parents[1]
+    digest, folder = hashlib.sha256(), Path(__file__).parents[1]
     for path in sorted(folder.rglob("*.py")):
         digest.update(f"{path.relative_to(folder)}".encode() + path.read_bytes())
     return {
-        **{name: importlib.metadata.version(name) for name in names},
+        **{name: importlib.metadata.version(name) for name in _LIBRARIES},
         "python": platform.python_version(),
         "source": digest.hexdigest()[:12],
     }

@@ -5,19 +5,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from memrnn.errors import MemrnnError
-from memrnn.nn.components import format_freeze
 from memrnn.runtime.options import to_json
 from memrnn.studies._about import versions
 from memrnn.studies._ledger import Ledger
-from memrnn.studies._records import Tasks
 from memrnn.studies._study import PlannedJob, Study
-from memrnn.tasks import task_class
+from memrnn.tasks import Task, task_class
 
 
 def check_changes(
-    ledger: Ledger, study: Study, planned_jobs: Sequence[PlannedJob], tasks: Tasks
+    ledger: Ledger, study: Study, jobs: Sequence[PlannedJob], tasks: Mapping[str, Task]
 ) -> list[str]:
     """Sentences about what the study adds and leaves out; nothing for a new one.
+
+    Args:
+        tasks: of the study, by their spec.
 
     Raises:
         MemrnnError: if configuration, seed or training options of a task are others: then it is
@@ -27,45 +28,46 @@ def check_changes(
         return []
     before = ledger.study()
     known = ledger.rows(
-        "SELECT id, runs.task, model, freeze, restart, task_key, options FROM runs "
+        "SELECT id, runs.task, model, freeze, restart, versions, options FROM runs "
         "JOIN tasks ON tasks.key = runs.task_key WHERE position IS NOT NULL"
     )
-    where = ledger.path.parent
-    most, asked = before.config.max_epochs, study.config.max_epochs
-    if asked < most:
+    folder = ledger.path.parent
+    old_epochs, new_epochs = before.config.max_epochs, study.config.max_epochs
+    if new_epochs < old_epochs:
         raise MemrnnError(
-            f"max_epochs is {most} in the ledger of {where} and {asked} now, but may only grow; "
-            "give another folder."
+            f"max_epochs is {old_epochs} in the ledger of {folder} and {new_epochs} now, but may "
+            "only grow; give another folder."
         )
+    old = _settings(before, {row["task"]: json.loads(row["options"]) for row in known})
+    new = _settings(study, {spec: task.options() for spec, task in tasks.items()})
+    tables = {name.partition(".")[0] for name in old}
     changed = [
-        f"{name} is {theirs} in its ledger and {ours} now"
-        for name, theirs, ours in (*_configuration(before, study), *_options(known, tasks))
-        if theirs != ours
+        name
+        for name, value in new.items()
+        if name.partition(".")[0] in tables and old.get(name) != value
     ]
-    if changed:
+    evaluation = [name for name in changed if _is_of_evaluation(name)]
+    differences = [
+        f"{name} is {old.get(name)} in its ledger and {new[name]} now"
+        for name in changed
+        if name not in evaluation
+    ]
+    if differences:
         raise MemrnnError(
-            f"{where} holds a study with another configuration, seed or task: "
-            f"{'; '.join(changed)}. Give another folder."
+            f"{folder} holds a study with another configuration, seed or task: "
+            f"{'; '.join(differences)}. Give another folder."
         )
-    sentences = [*_grown(known, planned_jobs)]
-    if asked > most:
+    sentences = [*_grown(known, jobs)]
+    if new_epochs > old_epochs:
         sentences.append(
-            f"max_epochs has grown from {most} to {asked}; runs that had reached {most} go on."
+            f"max_epochs has grown from {old_epochs} to {new_epochs}; runs that had reached "
+            f"{old_epochs} go on."
         )
-    evaluated_anew = any(
-        theirs != ours for _, theirs, ours in _options(known, tasks, evaluation=True)
-    )
-    if evaluated_anew or before.precisions != study.precisions:
+    if evaluation or before.precisions != study.precisions:
         sentences.append(
             "It asks for other evaluations than before; what is trained is only evaluated."
         )
-    sources = {
-        row["source"]
-        for row in ledger.rows(
-            "SELECT DISTINCT json_extract(versions, '$.source') AS source FROM runs "
-            "WHERE versions IS NOT NULL"
-        )
-    }
+    sources = {json.loads(row["versions"])["source"] for row in known if row["versions"]}
     if sources - {versions()["source"]}:
         sentences.append(
             "Some runs were made by another version of memrnn; the report names the versions."
@@ -73,50 +75,35 @@ def check_changes(
     return sentences
 
 
-def _configuration(before: Study, study: Study) -> Iterator[tuple[str, Any, Any]]:
-    """What must not change whatever the tasks are: name, value before and value now."""
-    yield "seed", before.seed, study.seed
-    theirs, ours = to_json(before.config), to_json(study.config)
-    for name in ours:
-        if name != "max_epochs":
-            yield f"config.{name}", theirs.get(name), ours[name]
+def _settings(study: Study, options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Seed, configuration and options of tasks, by their names in a study file.
 
-
-def _options(
-    known: Sequence[Mapping[str, Any]], tasks: Tasks, *, evaluation: bool = False
-) -> Iterator[tuple[str, Any, Any]]:
-    """Options, of training or of evaluation, of the tasks that the study had before.
-
-    The first option of a task is its argument: another one is another task.
+    The first option of a task is its argument: another one is another task. All tasks of one name
+    share the other ones.
     """
-    before = {row["task"].partition(":")[0]: json.loads(row["options"]) for row in known}
-    seen: set[str] = set()
-    for spec, options in tasks.options.items():
-        name = spec.partition(":")[0]
-        if name in before and name not in seen:
-            seen.add(name)
-            for option in list(options)[1:]:
-                if (option in task_class(name).evaluation_options) == evaluation:
-                    yield f"{name}.{option}", before[name].get(option), options[option]
+    settings: dict[str, Any] = {"seed": study.seed}
+    for name, value in to_json(study.config).items():
+        if name != "max_epochs":
+            settings[f"config.{name}"] = value
+    for spec, values in options.items():
+        for name in list(values)[1:]:
+            settings[f"{spec.partition(':')[0]}.{name}"] = values[name]
+    return settings
 
 
-def _grown(known: Sequence[Mapping[str, Any]], planned_jobs: Sequence[PlannedJob]) -> Iterator[str]:
+def _is_of_evaluation(name: str) -> bool:
+    table, _, option = name.partition(".")
+    return table not in ("seed", "config") and option in task_class(table).evaluation_options
+
+
+def _grown(known: Sequence[Mapping[str, Any]], jobs: Sequence[PlannedJob]) -> Iterator[str]:
     """What the study adds, and what it leaves out."""
-    planned = {
-        run.id: (
-            run.experiment.task.spec,
-            run.experiment.model,
-            format_freeze(run.experiment.freeze),
-            run.restart,
-        )
-        for planned_job in planned_jobs
-        for run in planned_job
-    }
-    places = {
+    planned = {run.id: (*run.cell.values(), run.restart) for job in jobs for run in job}
+    before = {
         row["id"]: (row["task"], row["model"], row["freeze"], row["restart"]) for row in known
     }
-    added = {place for run, place in planned.items() if run not in places}
-    left = {place for run, place in places.items() if run not in planned}
+    added = {run for id_, run in planned.items() if id_ not in before}
+    left = {run for id_, run in before.items() if id_ not in planned}
     if changed := added & left:
         names = sorted({f"{task} with {model}" for task, model, _, _ in changed})
         yield (

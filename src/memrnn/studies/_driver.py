@@ -1,25 +1,25 @@
 """The driver: gives runs to an engine and writes what comes back to the ledger."""
 
 import errno
-import math
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from memrnn.engines import STOP_SECONDS, Engine, JobFinished, JobStarted, WorkerLost
-from memrnn.studies._job import Job, JobRun
-from memrnn.studies._ledger import Ledger
-from memrnn.studies._messages import (
+from memrnn.engines import Engine, JobFinished, JobStarted, WorkerLost, poll_until
+from memrnn.studies._job import (
     EvaluationFinished,
     Event,
+    Job,
+    JobRun,
     RunFailed,
     RunFinished,
     RunStarted,
 )
-from memrnn.studies._records import Records, Tasks
+from memrnn.studies._ledger import Ledger
+from memrnn.studies._records import Records
 from memrnn.studies._study import PlannedJob, PlannedRun, Study
 from memrnn.training import Progress
 
@@ -27,9 +27,7 @@ MOST_KILLED = 50
 """A run whose worker was stopped so often without an epoch in between has failed."""
 
 MOST_CRASHED = 3
-"""The same where the worker fell over by itself."""
-
-POLL_SECONDS = 0.5
+"""The same where the worker crashed by itself."""
 
 
 class Change(NamedTuple):
@@ -40,44 +38,41 @@ class Change(NamedTuple):
     detail: str = ""
 
 
-Report = Event | JobStarted | JobFinished | WorkerLost
-
 Listener = Callable[[Change], None]
 """Called after a change is in the ledger, from the thread that runs the study."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Group:
     """Runs of one model that wait for a worker or have one.
 
     Attributes:
         alone: nothing else may run meanwhile, since memory was short.
-        halved: no other runs may join, since memory was short or a worker fell over.
+        halved: no other runs may join, since memory was short or a worker crashed.
         since: when the last message of the worker came; None while there is no worker.
-        begun: the runs that the worker has taken up, by id; on a GPU several train at a time.
+        started: ids of the runs that the worker has started; on a GPU several train at a time.
     """
 
-    runs: deque[PlannedRun]
+    runs: list[PlannedRun]
     alone: bool = False
     halved: bool = False
     since: float | None = None
-    begun: dict[str, PlannedRun] = field(default_factory=dict)
+    started: set[str] = field(default_factory=set)
 
     @property
-    def held(self) -> list[PlannedRun]:
-        """The runs that the worker is at: those it has taken up, else the one that is next."""
-        return list(self.begun.values()) or list(self.runs)[:1]
+    def model(self) -> str:
+        return self.runs[0].experiment.model
 
-    def begin(self, run: str) -> PlannedRun:
-        """The run of this id, which the worker has taken up."""
-        self.begun[run] = next(one for one in self.runs if one.id == run)
-        return self.begun[run]
+    @property
+    def current(self) -> list[PlannedRun]:
+        """The runs that the worker is at: those it has started, else the one that is next."""
+        return [run for run in self.runs if run.id in self.started] or self.runs[:1]
 
-    def leave(self, run: str) -> PlannedRun:
-        """The run of this id, which is over."""
-        found = self.begin(run)
-        self.runs.remove(found)
-        return self.begun.pop(run)
+    def elapsed(self) -> float:
+        """Seconds since the last message, for each of the current runs."""
+        if self.since is None:
+            return 0.0
+        return (time.monotonic() - self.since) / max(1, len(self.current))
 
 
 def outcome_text(progress: Progress) -> str:
@@ -99,104 +94,68 @@ class Driver:
         out: Path,
         engine: Engine,
         ledger: Ledger,
-        tasks: Tasks,
         listener: Listener,
     ):
         self.study, self.imports, self.out = study, imports, out
         self.engine, self.ledger = engine, ledger
         self.records, self.listener = Records(ledger), listener
-        self.keys = {spec: one.key for spec, one in tasks.descriptions.items()}
+        # A model can have got another name since the folder was made.
+        rows = ledger.rows(
+            "SELECT id, status, task_key, folder, seconds FROM runs WHERE position IS NOT NULL"
+        )
+        self.rows = {row["id"]: row for row in rows}
+        self.runs: dict[str, PlannedRun] = {}
+        self.referenced = self.records.referenced()
         self.waiting: deque[_Group] = deque()
         self.active: dict[int, _Group] = {}
-        self.deaths: Counter[str] = Counter()
-        self.spent: dict[str, float] = {}
-        self.folders: dict[str, str] = {}
-        self.referenced: set[str] = set()
-        self.started = 0
+        self.losses: Counter[str] = Counter()
+        self.jobs = 0
 
     @property
     def running(self) -> list[str]:
         return [run.id for group in self.active.values() for run in group.runs]
 
-    def run(self, planned_jobs: Sequence[PlannedJob], deadline: float = math.inf) -> bool:
+    def run(self, jobs: Sequence[PlannedJob], deadline: float) -> bool:
         """Runs everything that is planned.
 
         Args:
-            deadline: time of `time.monotonic` from which no run is started, and those that run
-                have `STOP_SECONDS` to finish the current epoch.
+            deadline: as for `poll_until`.
 
         Returns:
             Whether everything was run.
         """
-        rows = self.ledger.rows(
-            "SELECT id, status, seconds, folder FROM runs WHERE position IS NOT NULL"
-        )
-        open_runs = {row["id"] for row in rows if row["status"] == "planned"}
-        self.spent = {row["id"]: row["seconds"] for row in rows}
-        # A model can have got another name since the folder was made.
-        self.folders = {row["id"]: row["folder"] for row in rows}
-        self.referenced = self.records.referenced()
-        for planned_job in planned_jobs:
-            if runs := deque(run for run in planned_job if run.id in open_runs):
+        self.runs = {run.id: run for job in jobs for run in job}
+        for job in jobs:
+            if runs := [run for run in job if self.rows[run.id]["status"] == "planned"]:
                 self.waiting.append(_Group(runs))
-        stopped = math.inf
-        while self.waiting or self.active:
-            now = time.monotonic()
-            if now < deadline:
-                self._start()
-            elif stopped == math.inf:
-                self.engine.stop()
-                stopped = now
-            if not self.active or now > stopped + STOP_SECONDS:
-                return False
-            messages = self.engine.poll(min(POLL_SECONDS, max(0.0, deadline - now)) or POLL_SECONDS)
-            changed: list[Change] = []
+        for messages in poll_until(self.engine, self._start, self.active, deadline):
+            changes: list[Change] = []
             if messages:
                 # All that has come is written as one transaction: a long queue costs no more.
                 with self.ledger.writing():
                     for number, message in messages:
                         # An earlier message of the same lot may have ended the job.
                         if number in self.active:
-                            changed += self._take(number, message)
-            changed += self._check_time()
-            for change in changed:
+                            changes += self._handle(number, message)
+            changes += self._end_late_runs()
+            for change in changes:
                 self.listener(change)
-        return True
+        return not self.waiting and not self.active
 
     def _start(self) -> None:
         while self.waiting and len(self.active) < self.engine.workers:
             if any(group.alone for group in self.active.values()):
                 return
-            if self.waiting[0].alone:
-                if any(not group.alone for group in self.waiting):
-                    self.waiting.rotate(-1)
-                    continue
-                if self.active:
-                    return
-            group = self.waiting.popleft()
+            # What runs alone comes last.
+            group = next((group for group in self.waiting if not group.alone), self.waiting[0])
+            if group.alone and self.active:
+                return
+            self.waiting.remove(group)
             self._join(group)
-            self.started += 1
-            self.active[self.started] = group
-            self.engine.start(
-                Job(self.started, self._runs_of_job(group), self.study.precisions, self.imports)
-            )
-
-    def _runs_of_job(self, group: _Group) -> tuple[JobRun, ...]:
-        """The runs of a job; the first of each task gives the task's references."""
-        asked, runs = set(self.referenced), list[JobRun]()
-        for run in group.runs:
-            key = self.keys[run.experiment.task.spec]
-            runs.append(
-                JobRun(
-                    run.id,
-                    run.experiment.to_json(),
-                    run.restart,
-                    str(self.out / self.folders[run.id]),
-                    references=key not in asked,
-                )
-            )
-            asked.add(key)
-        return tuple(runs)
+            self.jobs += 1
+            self.active[self.jobs] = group
+            runs = self._runs_of_job(group)
+            self.engine.start(Job(self.jobs, runs, self.study.precisions, self.imports))
 
     def _join(self, group: _Group) -> None:
         """Adds waiting runs, as many as the engine wants in a job.
@@ -206,95 +165,104 @@ class Driver:
         for other in list(self.waiting):
             if len(group.runs) >= self.engine.runs_in_a_job or group.alone or group.halved:
                 return
-            if not (other.alone or other.halved) and (
-                other.runs[0].experiment.model == group.runs[0].experiment.model
-            ):
+            if not (other.alone or other.halved) and other.model == group.model:
                 self.waiting.remove(other)
                 group.runs += other.runs
 
-    def _take(
+    def _runs_of_job(self, group: _Group) -> tuple[JobRun, ...]:
+        """The runs of a job; the first of each task gives the task's references."""
+        asked, runs = set(self.referenced), list[JobRun]()
+        for run in group.runs:
+            row = self.rows[run.id]
+            key, folder = row["task_key"], str(self.out / row["folder"])
+            experiment = run.experiment.to_json()
+            runs.append(JobRun(run.id, experiment, run.restart, folder, key not in asked))
+            asked.add(key)
+        return tuple(runs)
+
+    def _handle(
         self, number: int, message: Event | JobStarted | JobFinished | WorkerLost
-    ) -> list[Change]:
+    ) -> Iterator[Change]:
         """Writes what a message says, and what follows from it."""
         group = self.active[number]
         self._spend(group)
         match message:
             case JobStarted():
                 group.since = time.monotonic()
-                return []
             case JobFinished():
                 self._end(number)
-                return []
             case WorkerLost(reason, fault):
-                held = group.held
+                current = group.current
                 self._end(number)
-                if not held:
-                    return []
-                if fault == "memory":
-                    return self._out_of_memory(group)
-                return self._lost(group, held, reason, fault)
-            case RunStarted(run, progress, worker):
-                self.records.begin(run, progress, self.engine.name, worker)
-                return [Change(group.begin(run), "running")]
-            case EvaluationFinished():
-                self.deaths[message.run] = 0
+                if current and fault == "memory":
+                    yield from self._out_of_memory(group)
+                elif current:
+                    yield from self._lost(group, current, reason, fault)
+            case RunStarted(run):
+                self.records.begin(message, self.engine.name)
+                group.started.add(run)
+                yield Change(self.runs[run], "running")
+            case EvaluationFinished(run):
+                self.losses[run] = 0
                 self.records.advance(message)
-                return []
-            case RunFinished(run, progress, scores, references, about):
-                self.records.finish(run, progress, scores, references, about)
-                done = group.leave(run)
-                if references:
-                    self.referenced.add(self.keys[done.experiment.task.spec])
-                return [Change(done, progress.status, outcome_text(progress))]
-            case RunFailed(run, reason, fault):
-                if fault == "disk":
-                    raise OSError(errno.ENOSPC, reason)
-                if fault == "memory":
-                    # The worker ends the job after this; its runs are taken up anew.
-                    self.engine.cancel(number)
-                    self._end(number)
-                    return self._out_of_memory(group)
+            case RunFinished(run, progress):
+                self.records.finish(message)
+                if message.references:
+                    self.referenced.add(self.rows[run]["task_key"])
+                group.runs.remove(self.runs[run])
+                yield Change(self.runs[run], progress.status, outcome_text(progress))
+            case RunFailed(_, reason, "disk"):
+                raise OSError(errno.ENOSPC, reason)
+            case RunFailed(_, _, "memory"):
+                # The worker ends the job after this; its runs are given to workers anew.
+                self.engine.cancel(number)
+                self._end(number)
+                yield from self._out_of_memory(group)
+            case RunFailed(run, reason):
                 self.records.fail(run, reason)
-                return [Change(group.leave(run), "failed", reason)]
+                group.runs.remove(self.runs[run])
+                yield Change(self.runs[run], "failed", reason)
 
     def _end(self, number: int) -> None:
         """A job is over; what it has not done waits for another worker."""
         group = self.active.pop(number)
         group.since = None
-        group.begun.clear()
+        group.started.clear()
         if group.runs:
             self.records.release(run.id for run in group.runs)
             self.waiting.appendleft(group)
 
-    def _lost(self, group: _Group, held: list[PlannedRun], reason: str, fault: str) -> list[Change]:
-        if fault == "crashed" and len(held) > 1:
+    def _lost(
+        self, group: _Group, current: Sequence[PlannedRun], reason: str, fault: str
+    ) -> Iterator[Change]:
+        if fault == "crashed" and len(current) > 1:
             # One of them may be at fault, but it is not known which.
             self._halve(group)
-            return []
+            return
         most = MOST_KILLED if fault == "killed" else MOST_CRASHED
-        self.deaths.update(run.id for run in held)
-        failed = [run for run in held if self.deaths[run.id] >= most]
-        return self._give_up(group, failed, f"{reason}, {most} times without an epoch in between")
+        self.losses.update(run.id for run in current)
+        failed = [run for run in current if self.losses[run.id] >= most]
+        reason = f"{reason}, {most} times without an epoch in between"
+        yield from self._give_up(group, failed, reason)
 
-    def _out_of_memory(self, group: _Group) -> list[Change]:
+    def _out_of_memory(self, group: _Group) -> Iterator[Change]:
         """Tries again with half of the runs, then with one run and nothing beside it."""
         if group.alone:
             reason = "out of memory, even with nothing else running"
-            return self._give_up(group, list(group.runs), reason)
-        if len(group.runs) == 1:
-            group.alone = True
-        else:
+            yield from self._give_up(group, list(group.runs), reason)
+        elif len(group.runs) > 1:
             self._halve(group)
-        return []
+        else:
+            group.alone = True
 
     def _halve(self, group: _Group) -> None:
         """Makes two of a waiting group."""
-        half, runs = len(group.runs) // 2, list(group.runs)
+        half = len(group.runs) // 2
         self.waiting.remove(group)
-        halves = runs[half:], runs[:half]
-        self.waiting.extendleft(_Group(deque(some), halved=True) for some in halves)
+        for runs in (group.runs[half:], group.runs[:half]):
+            self.waiting.appendleft(_Group(runs, halved=True))
 
-    def _give_up(self, group: _Group, failed: list[PlannedRun], reason: str) -> list[Change]:
+    def _give_up(self, group: _Group, failed: Sequence[PlannedRun], reason: str) -> list[Change]:
         """Runs of a waiting group have failed; the others go on waiting."""
         for run in failed:
             group.runs.remove(run)
@@ -305,32 +273,29 @@ class Driver:
 
     def _spend(self, group: _Group) -> None:
         """Shares the time since the last message among the runs that the worker is at."""
-        held = group.held
-        if group.since is None or not held:
+        if group.since is None:
             return
-        moment = time.monotonic()
-        for run in held:
-            self.records.spend(run.id, (moment - group.since) / len(held))
-            self.spent[run.id] += (moment - group.since) / len(held)
-        group.since = moment
+        seconds = group.elapsed()
+        for run in group.current:
+            self.records.spend(run.id, seconds)
+            self.rows[run.id]["seconds"] += seconds
+        group.since = time.monotonic()
 
-    def _check_time(self) -> list[Change]:
+    def _end_late_runs(self) -> list[Change]:
         """Ends every run that has taken longer than the study allows."""
-        limit, late = self.study.time_limit, []
+        limit, changes = self.study.time_limit, list[Change]()
         if limit is None:
-            return []
+            return changes
         for number, group in list(self.active.items()):
-            held = group.held
-            if group.since is None or not held:
+            if group.since is None:
                 continue
-            share = (time.monotonic() - group.since) / len(held)
-            over = [run for run in held if self.spent[run.id] + share > limit]
-            if over:
+            longest = limit - group.elapsed()
+            late = [run for run in group.current if self.rows[run.id]["seconds"] > longest]
+            if late:
                 self.engine.cancel(number)
                 with self.ledger.writing():
                     self._spend(group)
                     self._end(number)
-                    late += self._give_up(
-                        group, over, f"not done after the time limit of {limit:g} s"
-                    )
-        return late
+                    reason = f"not done after the time limit of {limit:g} s"
+                    changes += self._give_up(group, late, reason)
+        return changes

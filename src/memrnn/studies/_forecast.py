@@ -56,7 +56,7 @@ def forecast(study: Study, out: str | Path, workers: int) -> Forecast:
     Raises:
         MemrnnError: if one of its networks does not fit into the memory.
     """
-    runs = [run for planned_job in plan(study) for run in planned_job]
+    runs = [run for job in plan(study) for run in job]
     cells = list(dict.fromkeys(run.experiment for run in runs))
     programs, memory, disk = set[str](), 0, 0
     for cell in cells:

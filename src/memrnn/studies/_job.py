@@ -1,4 +1,4 @@
-"""What an engine gives a worker to do, and how the worker does it."""
+"""What an engine gives a worker to do, how the worker does it, and what it reports."""
 
 import contextlib
 import errno
@@ -8,24 +8,18 @@ import traceback
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from memrnn.errors import MemrnnError
-from memrnn.evaluation import References, evaluate_restart, reference_scores
+from memrnn.evaluation import References, SetScores, evaluate_restart, reference_scores
 from memrnn.runtime.cache import use_compile_cache
 from memrnn.runtime.imports import import_files
 from memrnn.studies._about import about_worker
-from memrnn.studies._messages import (
-    EvaluationFinished,
-    Event,
-    Fault,
-    RunFailed,
-    RunFinished,
-    RunStarted,
-)
-from memrnn.studies._study import run_id
+from memrnn.studies._study import PlannedRun
 from memrnn.training import (
+    Epoch,
     Experiment,
+    Progress,
     Restart,
     TrainingEvent,
     check_memory,
@@ -37,6 +31,68 @@ from memrnn.training import (
 
 ORPHAN_SECONDS = 120.0
 """How long to wait for a worker whose driver was killed and which still trains the same run."""
+
+
+Fault = Literal["error", "memory", "disk"]
+"""Whose fault a failure is: the run's (`error`), or the machine's (`memory`, `disk`)."""
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """A run was started, from its checkpoint if there is one."""
+
+    run: str
+    progress: Progress
+    worker: str
+
+
+@dataclass(frozen=True)
+class EvaluationFinished:
+    """A run has finished an epoch and its validation; its checkpoint may not be written yet.
+
+    It holds what is new, so that its size does not grow with the number of epochs.
+
+    Attributes:
+        number: of the epoch, from 1.
+        best_epoch, selection, excess: of the run, after this epoch; as `Progress` has them.
+    """
+
+    run: str
+    number: int
+    epoch: Epoch
+    best_epoch: int
+    selection: float
+    excess: float
+
+
+@dataclass(frozen=True)
+class RunFinished:
+    """A run is trained and evaluated.
+
+    Attributes:
+        scores: by precision and evaluation set.
+        references: of the task by evaluation set; empty unless the job asks for them.
+        about: `device` and `versions`.
+    """
+
+    run: str
+    progress: Progress
+    scores: Mapping[str, Mapping[str, SetScores]]
+    references: Mapping[str, References]
+    about: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RunFailed:
+    """A run cannot go on."""
+
+    run: str
+    reason: str
+    fault: Fault
+
+
+Event = RunStarted | EvaluationFinished | RunFinished | RunFailed
+"""What a worker reports about a run."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +114,7 @@ class JobRun:
 
 @dataclass(frozen=True)
 class Job:
-    """Runs for a worker, in the order in which they are taken up."""
+    """Runs for a worker, in the order in which they are started."""
 
     number: int
     runs: tuple[JobRun, ...]
@@ -94,7 +150,11 @@ def run_job(job: Job, slots: int | None = None) -> Generator[Event]:
 def _opened(run: JobRun) -> Generator[Restart]:
     """A run, whose folder is locked meanwhile; what is wrong with its cell is its own error."""
     experiment = Experiment.from_json(dict(run.experiment))
-    _check_identity(experiment, run)
+    if PlannedRun(experiment, run.restart).id != run.id:
+        raise MemrnnError(
+            f"{experiment.label} means something else for this worker than for the process that "
+            "runs the study; all machines need the same memrnn and the same imported modules."
+        )
     check_memory(experiment)
     out = Path(run.folder)
     with lock(out, experiment, ORPHAN_SECONDS):
@@ -103,50 +163,28 @@ def _opened(run: JobRun) -> Generator[Restart]:
 
 def _event(job: Job, step: TrainingEvent) -> Event:
     run: JobRun = step.run
-    error = step.error
-    if step.restart is not None:
-        match step.kind:
-            case "started":
-                return RunStarted(run.id, step.restart.progress, f"{platform.node()}:{os.getpid()}")
-            case "epoch":
-                progress = step.restart.progress
-                return EvaluationFinished(
-                    run.id,
-                    progress.epochs,
-                    progress.curve[-1],
-                    progress.best_epoch,
-                    progress.schedule.best,
-                    progress.excess,
-                )
-            case _:
-                try:
-                    return _evaluate(job, run, step.restart)
-                except Exception as reason:
-                    error = reason
-    assert error is not None
-    return RunFailed(run.id, _reason(error), _fault(error))
-
-
-def _check_identity(experiment: Experiment, run: JobRun) -> None:
-    """Refuses a run of which a part means something else here than for the driver."""
-    if run_id(experiment, run.restart) != run.id:
-        raise MemrnnError(
-            f"{experiment.label} means something else for this worker than for the process that "
-            "runs the study; all machines need the same memrnn and the same imported modules."
-        )
-
-
-def _evaluate(job: Job, run: JobRun, restart: Restart) -> RunFinished:
-    """Scores of a trained run, and the task's references if they are wanted."""
-    experiment = restart.experiment
-    scores = {
-        precision: evaluate_restart(experiment.task, restart.best, precision)
-        for precision in job.precisions
-    }
-    references: Mapping[str, References] = {}
-    if run.references:
-        references = reference_scores(experiment.task)
-    return RunFinished(run.id, restart.progress, scores, references, about_worker())
+    try:
+        if step.restart is None:
+            assert step.error is not None
+            raise step.error
+        progress, task = step.restart.progress, step.restart.experiment.task
+        if step.kind == "started":
+            return RunStarted(run.id, progress, f"{platform.node()}:{os.getpid()}")
+        if step.kind == "epoch":
+            return EvaluationFinished(
+                run.id,
+                progress.epochs,
+                progress.curve[-1],
+                progress.best_epoch,
+                progress.schedule.best,
+                progress.excess,
+            )
+        best = step.restart.best
+        scores = {name: evaluate_restart(task, best, name) for name in job.precisions}
+        references = reference_scores(task) if run.references else {}
+        return RunFinished(run.id, progress, scores, references, about_worker())
+    except Exception as error:
+        return RunFailed(run.id, _reason(error), _fault(error))
 
 
 def _fault(error: Exception) -> Fault:
@@ -158,12 +196,14 @@ def _fault(error: Exception) -> Fault:
 
 
 def _reason(error: Exception) -> str:
-    """One line: what users cause and file systems refuse as it is, else with kind and place."""
-    if isinstance(error, MemrnnError):
-        return " ".join(str(error).split())
+    """One line: what users cause and file systems refuse as it is, else with type and position."""
     if isinstance(error, OSError):
         text = str(error.args[-1] if error.args else error)
-        return " ".join((text if error.filename is None else f"{error.filename}: {text}.").split())
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:500]}{place}"
+        text = text if error.filename is None else f"{error.filename}: {text}."
+    elif isinstance(error, MemrnnError):
+        text = str(error)
+    else:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        text = f"{' '.join(str(error).split())[:500]} ({Path(last.filename).name}:{last.lineno})"
+        text = f"{type(error).__name__}: {text}"
+    return " ".join(text.split())

@@ -6,8 +6,8 @@ One process writes, the driver; anyone may read meanwhile (WAL).
 import errno
 import json
 import sqlite3
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -53,25 +53,25 @@ class Ledger:
                 raise
 
     def _prepare(self, create: bool) -> None:
-        found = self._database.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if found != "ok":
-            raise sqlite3.DatabaseError(found)
-        names = {row[0] for row in self._database.execute("SELECT name FROM sqlite_master")}
-        if create and not names:
+        check = self._database.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if check != "ok":
+            raise sqlite3.DatabaseError(check)
+        tables = {row["name"] for row in self.rows("SELECT name FROM sqlite_master")}
+        if create and not tables:
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.executescript(
                 f"BEGIN IMMEDIATE;{SCHEMA}INSERT INTO facts VALUES ('format', '{FORMAT}');COMMIT;"
             )
+            tables = {"facts"}
         # A crash of the machine may lose the last transactions, but never damages the file.
         self._database.execute("PRAGMA synchronous = NORMAL")
-        if create and not names:
-            return
-        if "facts" in names and self.fact("format") == "1":
+        version = self.fact("format") if "facts" in tables else None
+        if version == "1":
             raise LedgerError(
                 f"{self.path} was written by memrnn 0.1, whose results this version does not read; "
                 "give another folder, or read it with version 0.1."
             )
-        if "facts" not in names or self.fact("format") != FORMAT:
+        if version != FORMAT:
             raise LedgerError(f"{self.path} is not a ledger of this version of memrnn.")
 
     def close(self) -> None:
@@ -97,22 +97,19 @@ class Ledger:
                 raise
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        """What a query finds."""
+        """The rows of a query by the names of its columns."""
         with self._explained():
             return [dict(row) for row in self._database.execute(query, values)]
 
-    def tuples(
-        self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()
-    ) -> list[tuple[Any, ...]]:
-        """The same without names, for tables of millions of rows."""
-        with self._explained():
-            cursor = self._database.cursor()
+    def tuples(self, query: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query without names, one by one, for tables of millions of rows."""
+        with self._explained(), closing(self._database.cursor()) as cursor:
             cursor.row_factory = None
-            return cursor.execute(query, values).fetchall()
+            yield from cursor.execute(query)
 
     def fact(self, key: str) -> str | None:
-        found = self.rows("SELECT value FROM facts WHERE key = ?", [key])
-        return found[0]["value"] if found else None
+        rows = self.rows("SELECT value FROM facts WHERE key = ?", [key])
+        return rows[0]["value"] if rows else None
 
     def study(self) -> Study:
         """The study as it was last run.
@@ -125,7 +122,7 @@ class Ledger:
             raise LedgerError(f"{self.path} holds no study yet.")
         return Study.from_json(json.loads(text))
 
-    def put(self, table: str, *rows: Mapping[str, Any]) -> None:
+    def insert(self, table: str, *rows: Mapping[str, Any]) -> None:
         """Writes rows of the same columns, in place of those with the same keys."""
         if rows:
             columns = ", ".join(f'"{name}"' for name in rows[0])

@@ -1,40 +1,26 @@
 """What the driver writes to the ledger: which runs there are, and what becomes of them."""
 
 import dataclasses
+import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
+import pyarrow as pa
+from pyarrow import compute
 
-from memrnn.evaluation import References, SetScores
-from memrnn.nn.components import format_freeze
+from memrnn.studies._job import EvaluationFinished, RunFinished, RunStarted
 from memrnn.studies._ledger import Ledger, now
-from memrnn.studies._messages import EvaluationFinished
 from memrnn.studies._schema import FINAL, OF_RUNS
 from memrnn.studies._study import PlannedJob, Study
-from memrnn.tasks import Task, TaskDescription, Totals
+from memrnn.tasks import Task, Totals
 from memrnn.training import Epoch, Progress, TrainingConfig
 
-
-class Tasks(NamedTuple):
-    """The tasks of a study by their spec, with what the ledger keeps of them."""
-
-    descriptions: Mapping[str, TaskDescription]
-    options: Mapping[str, Mapping[str, Any]]
-
-    @staticmethod
-    def of(planned_jobs: Iterable[PlannedJob]) -> "Tasks":
-        tasks: dict[str, Task] = {}
-        for planned_job in planned_jobs:
-            tasks.setdefault(planned_job[0].experiment.task.spec, planned_job[0].experiment.task)
-        return Tasks(
-            {spec: task.describe() for spec, task in tasks.items()},
-            {spec: task.options() for spec, task in tasks.items()},
-        )
+Row = Mapping[str, Any]
 
 
-def complete(row: Mapping[str, Any], config: TrainingConfig) -> bool:
+def complete(row: Row, config: TrainingConfig) -> bool:
     """Whether a done or diverged run is what training with this configuration ends in.
 
     Configurations of one run differ in `max_epochs` alone. A run that stopped because it had
@@ -54,168 +40,149 @@ class Records:
     def __init__(self, ledger: Ledger):
         self._ledger = ledger
 
-    def plan(self, study: Study, planned_jobs: Sequence[PlannedJob], tasks: Tasks) -> None:
+    def plan(self, study: Study, jobs: Sequence[PlannedJob], tasks: Mapping[str, Task]) -> None:
         """Writes the study and its runs; what is known about a run stays.
 
         A run that is not in the study any more keeps its rows, without a position.
+
+        Args:
+            tasks: of the study, by their spec.
         """
         ledger = self._ledger
-        ledger.put("facts", {"key": "study", "value": json.dumps(study.to_json())})
-        for spec, description in tasks.descriptions.items():
-            ledger.put(
-                "tasks",
-                {
-                    "key": description.key,
-                    "task": spec,
-                    "description": msgspec.json.encode(description).decode(),
-                    "options": json.dumps(tasks.options[spec]),
-                },
-            )
+        ledger.insert("facts", {"key": "study", "value": json.dumps(study.to_json())})
+        descriptions = {spec: task.describe() for spec, task in tasks.items()}
+        for spec, description in descriptions.items():
+            text = msgspec.json.encode(description).decode()
+            options = json.dumps(tasks[spec].options())
+            row = {"key": description.key, "task": spec, "description": text, "options": options}
+            ledger.insert("tasks", row)
         # Whatever ran when the last driver ended runs no longer.
         ledger.execute("UPDATE runs SET status = 'planned' WHERE status = 'running'")
-        known = {
-            row["id"]: row
-            for row in ledger.rows("SELECT id, status, epochs, best_epoch, configuration FROM runs")
-        }
-        ledger.execute("UPDATE runs SET position = NULL, planned_job = NULL")
-        position = 0
-        for number, planned_job in enumerate(planned_jobs):
-            cell = planned_job[0].experiment
-            about = {
-                "task": cell.task.spec,
-                "task_key": tasks.descriptions[cell.task.spec].key,
-                "model": cell.model,
-                "memory": cell.definition.memory,
-                "definition": json.dumps(dataclasses.asdict(cell.definition)),
-                "freeze": format_freeze(cell.freeze),
-                "configuration": json.dumps(cell.to_json()),
+        known = {row["id"]: row for row in ledger.rows("SELECT * FROM runs")}
+        ledger.execute("UPDATE runs SET position = NULL, job = NULL")
+        numbered = [(number, run) for number, job in enumerate(jobs) for run in job]
+        for position, (number, run) in enumerate(numbered):
+            experiment = run.experiment
+            row = run.cell | {
+                "position": position,
+                "job": number,
+                "task_key": descriptions[experiment.task.spec].key,
+                "memory": experiment.definition.memory,
+                "definition": json.dumps(dataclasses.asdict(experiment.definition)),
+                "configuration": json.dumps(experiment.to_json()),
             }
-            for run in planned_job:
-                if run.id not in known:
-                    seed = cell.restart_seed(run.restart)
-                    fresh = {"id": run.id, "restart": run.restart, "seed": seed}
-                    ledger.put("runs", fresh | about | {"folder": run.folder, "status": "planned"})
-                elif known[run.id]["status"] in FINAL and not complete(known[run.id], study.config):
-                    about_status = {"status": "planned"}
-                    self._update(run.id, about_status)
-                self._update(run.id, about | {"position": position, "planned_job": number})
-                position += 1
-        for run in self.unevaluated(study, tasks):
-            self._update(run, {"status": "planned"})
-
-    def unevaluated(self, study: Study, tasks: Tasks) -> list[str]:
-        """Finished runs of which scores are missing that the study asks for."""
-        known = (
-            "SELECT 1 FROM scores WHERE run = runs.id AND task_key = runs.task_key AND precision"
-        )
-        missing = " OR ".join(f"NOT EXISTS ({known} = ?)" for _ in study.precisions)
-        scored = [one.key for one in tasks.descriptions.values() if one.sets]
-        keys = ", ".join("?" for _ in scored)
-        rows = self._ledger.rows(
-            f"SELECT id FROM runs WHERE position IS NOT NULL AND status IN {FINAL} "
-            f"AND task_key IN ({keys}) AND ({missing})",
-            [*scored, *study.precisions],
-        )
-        return [row["id"] for row in rows]
+            if run.id in known:
+                before = known[run.id]
+                if before["status"] in FINAL and not complete(before, study.config):
+                    row["status"] = "planned"
+                self._update(run.id, **row)
+            else:
+                seed = experiment.restart_seed(run.restart)
+                row |= {"id": run.id, "restart": run.restart, "seed": seed, "folder": run.folder}
+                ledger.insert("runs", row | {"status": "planned"})
+        # What is finished, but not evaluated on all that is asked for.
+        scored = [description.key for description in descriptions.values() if description.sets]
+        for key, precision in itertools.product(scored, study.precisions):
+            ledger.execute(
+                "UPDATE runs SET status = 'planned' WHERE position IS NOT NULL "
+                f"AND status IN {FINAL} AND task_key = ? AND NOT EXISTS (SELECT 1 FROM scores "
+                "WHERE run = runs.id AND task_key = runs.task_key AND precision = ?)",
+                [key, precision],
+            )
 
     def referenced(self) -> set[str]:
         """Keys of the tasks whose references are known."""
         rows = self._ledger.rows('SELECT DISTINCT task_key FROM "references"')
         return {row["task_key"] for row in rows}
 
-    def finished(self) -> list[dict[str, Any]]:
-        """All finished runs, also those that have left the study."""
-        return self._ledger.rows(f"SELECT * FROM runs WHERE status IN {FINAL}")
-
-    def adopt(
-        self, runs: Iterable[Mapping[str, Any]], tables: Mapping[str, Iterable[Mapping[str, Any]]]
-    ) -> None:
-        """Writes finished runs of another ledger, and their rows of the other tables.
+    def import_runs(
+        self, tables: Mapping[str, pa.Table], planned: Collection[str], config: TrainingConfig
+    ) -> tuple[int, int]:
+        """Writes those of the planned runs that an export holds finished, and this ledger does not.
 
         What is known of a task stays.
-        """
-        for row in runs:
-            for table in OF_RUNS:
-                self._ledger.execute(f"DELETE FROM {table} WHERE run = ?", [row["id"]])
-            self._ledger.put("runs", row)
-        for table in OF_RUNS:
-            self._ledger.put(table, *tables[table])
-        known = {row["key"] for row in self._ledger.rows("SELECT key FROM tasks")}
-        self._ledger.put("tasks", *(row for row in tables["tasks"] if row["key"] not in known))
-        referenced = self.referenced()
-        self._ledger.put(
-            "references",
-            *(row for row in tables["references"] if row["task_key"] not in referenced),
-        )
 
-    def begin(self, run: str, progress: Progress, engine: str, worker: str) -> None:
-        """A worker has taken a run up, from its checkpoint if there is one."""
+        Args:
+            tables: as `read_export` gives them.
+            planned: ids of the study's runs. An id is a digest of everything that a run's outcome
+                depends on but for `max_epochs`, so an equal id is an equal run as long as that is.
+
+        Returns:
+            How many were written, and how many finished ones are not of this study.
+        """
+        ledger = self._ledger
+        exported = [row for row in tables["runs"].to_pylist() if row["status"] in FINAL]
+        ours = [row for row in exported if row["id"] in planned and complete(row, config)]
+        finished = ledger.rows(f"SELECT * FROM runs WHERE status IN {FINAL}")
+        known = {row["id"] for row in finished if complete(row, config)}
+        new = [row | {"position": None, "job": None} for row in ours if row["id"] not in known]
+        ids, keys = {row["id"] for row in new}, {row["task_key"] for row in new}
+        ledger.insert("runs", *new)
+        for table in OF_RUNS:
+            for run in ids:
+                ledger.execute(f"DELETE FROM {table} WHERE run = ?", [run])
+            ledger.insert(table, *_rows_with(tables[table], "run", ids))
+        tasks = {row["key"] for row in ledger.rows("SELECT key FROM tasks")}
+        ledger.insert("tasks", *_rows_with(tables["tasks"], "key", keys - tasks))
+        references = _rows_with(tables["references"], "task_key", keys - self.referenced())
+        ledger.insert("references", *references)
+        return len(new), len(exported) - len(ours)
+
+    def begin(self, message: RunStarted, engine: str) -> None:
+        """A worker has begun a run, from its checkpoint if there is one."""
         self._ledger.execute(
             "UPDATE runs SET status = 'running', reason = NULL, attempts = attempts + 1, "
             "engine = ?, worker = ?, began = coalesce(began, ?), ended = NULL WHERE id = ?",
-            [engine, worker, now(), run],
+            [engine, message.worker, now(), message.run],
         )
         for table in ("epochs", "curves"):
             # A checkpoint can be older than what was reported.
             self._ledger.execute(
-                f"DELETE FROM {table} WHERE run = ? AND epoch > ?", [run, progress.epochs]
+                f"DELETE FROM {table} WHERE run = ? AND epoch > ?",
+                [message.run, message.progress.epochs],
             )
-        self._progress(run, progress)
+        self._progress(message.run, message.progress)
 
     def advance(self, message: EvaluationFinished) -> None:
         """A run has finished an epoch."""
-        self._epochs(message.run, [(message.number, message.epoch)])
-        standing = {
-            "epochs": message.number,
-            "best_epoch": message.best_epoch,
-            "selection": message.selection,
-            "excess": message.excess,
-        }
-        self._update(message.run, standing)
+        self._epoch(message.run, message.number, message.epoch)
+        self._update(
+            message.run,
+            epochs=message.number,
+            best_epoch=message.best_epoch,
+            selection=message.selection,
+            excess=message.excess,
+        )
 
-    def finish(
-        self,
-        run: str,
-        progress: Progress,
-        scores: Mapping[str, Mapping[str, SetScores]],
-        references: Mapping[str, References],
-        about: Mapping[str, Any],
-    ) -> None:
-        """A run is trained and evaluated.
-
-        Args:
-            scores: by precision and evaluation set.
-            references: by evaluation set; written only if none of the task are known.
-            about: `device` and `versions`, of the worker.
-        """
-        self._progress(run, progress)
+    def finish(self, message: RunFinished) -> None:
+        """A run is trained and evaluated; known references of its task stay."""
+        run = message.run
+        self._progress(run, message.progress)
         self._update(
             run,
-            {
-                "status": progress.status,
-                "reason": None,
-                "device": about["device"],
-                "versions": json.dumps(about["versions"]),
-                "ended": now(),
-            },
+            status=message.progress.status,
+            reason=None,
+            device=message.about["device"],
+            versions=json.dumps(message.about["versions"]),
+            ended=now(),
         )
         key = self._ledger.rows("SELECT task_key FROM runs WHERE id = ?", [run])[0]["task_key"]
-        for precision, sets in scores.items():
-            place = {"run": run, "task_key": key, "precision": precision}
+        for precision, sets in message.scores.items():
             self._ledger.execute(
                 "DELETE FROM scores WHERE run = ? AND task_key = ? AND precision = ?",
-                list(place.values()),
+                [run, key, precision],
             )
-            for name, of_set in sets.items():
-                self._ledger.put("scores", *_rows(place | {"set": name}, of_set))
+            for name, scores in sets.items():
+                row = {"run": run, "task_key": key, "precision": precision, "set": name}
+                self._groups("scores", row, scores.groups)
         if key not in self.referenced():
-            for name, predictors in references.items():
-                for predictor, of_set in predictors.items():
-                    place = {"task_key": key, "set": name, "predictor": predictor}
-                    self._ledger.put("references", *_rows(place, of_set))
+            for name, predictors in message.references.items():
+                for predictor, scores in predictors.items():
+                    row = {"task_key": key, "set": name, "predictor": predictor}
+                    self._groups("references", row, scores.groups)
 
     def fail(self, run: str, reason: str) -> None:
-        self._update(run, {"status": "failed", "reason": reason, "ended": now()})
+        self._update(run, status="failed", reason=reason, ended=now())
 
     def release(self, runs: Iterable[str]) -> None:
         """Runs whose worker is gone; they wait for another one."""
@@ -248,39 +215,41 @@ class Records:
             "UPDATE sessions SET ended = ?, outcome = ? WHERE number = ?", [now(), outcome, number]
         )
 
-    def _epochs(self, run: str, epochs: Iterable[tuple[int, Epoch]]) -> None:
-        for number, epoch in epochs:
-            place = {"run": run, "epoch": number}
-            self._ledger.put("epochs", place | {"learning_rate": epoch.learning_rate})
-            for name, totals in (("train", epoch.train), ("validation", epoch.validation)):
-                self._ledger.put("curves", *_totals(place | {"set": name}, totals))
-
     def _progress(self, run: str, progress: Progress) -> None:
-        self._epochs(run, enumerate(progress.curve, 1))
+        for number, epoch in enumerate(progress.curve, 1):
+            self._epoch(run, number, epoch)
         first = progress.curve[0].learning_rate if progress.curve else progress.schedule.rate
         self._update(
             run,
-            {
-                "learning_rate": first,
-                "selection": progress.schedule.best,
-                "reference": progress.reference,
-                "excess": progress.excess,
-                "epochs": progress.epochs,
-                "best_epoch": progress.best_epoch,
-            },
+            learning_rate=first,
+            selection=progress.schedule.best,
+            reference=progress.reference,
+            excess=progress.excess,
+            epochs=progress.epochs,
+            best_epoch=progress.best_epoch,
         )
 
-    def _update(self, run: str, values: Mapping[str, Any]) -> None:
+    def _epoch(self, run: str, number: int, epoch: Epoch) -> None:
+        row = {"run": run, "epoch": number}
+        self._ledger.insert("epochs", row | {"learning_rate": epoch.learning_rate})
+        for name, totals in (("train", epoch.train), ("validation", epoch.validation)):
+            self._ledger.insert("curves", *_long(row | {"set": name}, totals))
+
+    def _groups(self, table: str, row: Row, groups: Mapping[str, Totals]) -> None:
+        for place, (group, totals) in enumerate(groups.items()):
+            self._ledger.insert(table, *_long({**row, "place": place, "group": group}, totals))
+
+    def _update(self, run: str, **values: Any) -> None:
         changes = ", ".join(f"{name} = ?" for name in values)
         self._ledger.execute(f"UPDATE runs SET {changes} WHERE id = ?", [*values.values(), run])
 
 
-def _rows(place: Mapping[str, Any], scores: SetScores) -> Iterator[dict[str, Any]]:
-    """The rows of one evaluation set in a long table."""
-    for number, (group, totals) in enumerate(scores.groups.items()):
-        yield from _totals({**place, "place": number, "group": group}, totals)
-
-
-def _totals(place: Mapping[str, Any], totals: Totals) -> Iterator[dict[str, Any]]:
+def _long(row: Row, totals: Totals) -> Iterator[dict[str, Any]]:
+    """The rows of a long table, one per metric."""
     for metric, (numerator, denominator) in totals.items():
-        yield {**place, "metric": metric, "numerator": numerator, "denominator": denominator}
+        yield {**row, "metric": metric, "numerator": numerator, "denominator": denominator}
+
+
+def _rows_with(table: pa.Table, column: str, values: Collection[str]) -> list[dict[str, Any]]:
+    chosen = compute.field(column).isin(pa.array(list(values), pa.string()))
+    return table.filter(chosen).to_pylist()

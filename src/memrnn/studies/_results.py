@@ -3,28 +3,22 @@
 import json
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
+import pyarrow as pa
 
 from memrnn.evaluation import Evaluation, References, RunScores, SetScores
 from memrnn.nn.components import parse_freeze
 from memrnn.studies._ledger import Ledger
-from memrnn.studies._schema import FINAL, Status
+from memrnn.studies._schema import FINAL, TABLES, Status
 from memrnn.studies._study import Study
-from memrnn.tasks import TaskDescription, Total, Totals
-
-
-class CurvePoint(NamedTuple):
-    """One epoch of a run: totals of the task's metrics on its training and validation items."""
-
-    epoch: int
-    learning_rate: float
-    train: Totals
-    validation: Totals
+from memrnn.studies._tables import read_table
+from memrnn.tasks import TaskDescription, Total
+from memrnn.training import Epoch
 
 
 @dataclass(frozen=True)
@@ -33,11 +27,7 @@ class RunRecord:
 
     Attributes:
         reason: why it failed.
-        best_epoch: at which it was evaluated, from 1; 0 for its start, None before training.
-        learning_rate: of the first epoch; None before the run was begun.
-        selection: the best validation value of the task's selection metric, None before the
-            first epoch.
-        reference: the same of the exact distribution on the same items; None if unknown.
+        best_epoch, learning_rate, selection: as `RunScores` has them; None before training.
         excess: what ranks restarts, the smaller the better; infinite before the first epoch.
         scores: by precision and evaluation set; empty unless the run is done or diverged.
     """
@@ -58,7 +48,7 @@ class RunRecord:
     device: str | None
     versions: Mapping[str, str]
     folder: str
-    curve: tuple[CurvePoint, ...]
+    curve: tuple[Epoch, ...]
     scores: Mapping[str, Mapping[str, SetScores]]
 
     @property
@@ -143,8 +133,8 @@ class StudyResults:
     def evaluations(self, precision: str | None = None) -> list[Evaluation]:
         """Every cell with a finished restart, in one precision; by default the study's first."""
         chosen = precision or self.study.precisions[0]
-        found = [cell.evaluation(chosen) for cell in self.cells]
-        return [evaluation for evaluation in found if evaluation is not None]
+        evaluations = [cell.evaluation(chosen) for cell in self.cells]
+        return [evaluation for evaluation in evaluations if evaluation is not None]
 
 
 def load_results(folder: str | Path) -> StudyResults:
@@ -155,103 +145,89 @@ def load_results(folder: str | Path) -> StudyResults:
     """
     with Ledger(folder) as ledger:
         study = ledger.study()
-        rows = ledger.rows("SELECT * FROM runs WHERE position IS NOT NULL ORDER BY position")
-        tasks = {
-            row["key"]: msgspec.json.decode(row["description"], type=TaskDescription)
-            for row in ledger.rows("SELECT key, description FROM tasks")
-        }
-        shown = {row["id"]: _record(ledger, row, tasks[row["task_key"]], study) for row in rows}
-        references = _references(ledger)
-        sessions = tuple(ledger.rows("SELECT * FROM sessions ORDER BY number"))
+        tables = {name: read_table(ledger, name) for name in TABLES}
+    tasks = {
+        row["key"]: msgspec.json.decode(row["description"], type=TaskDescription)
+        for row in tables["tasks"].to_pylist()
+    }
+    references = {
+        key: {name: _set_scores(predictors, predictors) for name, predictors in sets.items()}
+        for key, sets in _nested(
+            tables["references"], "task_key", "set", "predictor", "group"
+        ).items()
+    }
+    curves = _curves(tables)
+    scores = _nested(tables["scores"], "run", "precision", "set", "group")
     # The first restarts of all cells come first, in the order of the grid.
     grid: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
+    for row in tables["runs"].to_pylist():
         grid[row["task_key"], row["model"], row["freeze"]].append(row)
     cells = tuple(
         Cell(
             task=tasks[key],
             model=model,
-            memory=of_cell[0]["memory"],
-            definition=json.loads(of_cell[0]["definition"]),
+            memory=rows[0]["memory"],
+            definition=json.loads(rows[0]["definition"]),
             freeze=parse_freeze(freeze),
-            runs=tuple(shown[row["id"]] for row in sorted(of_cell, key=lambda row: row["restart"])),
+            runs=tuple(
+                _record(row, curves[row["id"]], scores.get(row["id"], {}), tasks[key], study)
+                for row in rows
+            ),
             references=references.get(key, {}),
         )
-        for (key, model, freeze), of_cell in grid.items()
+        for (key, model, freeze), rows in grid.items()
     )
-    return StudyResults(study, cells, references, sessions)
+    return StudyResults(study, cells, references, tuple(tables["sessions"].to_pylist()))
 
 
-def _record(ledger: Ledger, row: dict[str, Any], task: TaskDescription, study: Study) -> RunRecord:
-    names = set(RunRecord.__dataclass_fields__) & set(row)
-    scores = _scores(ledger, row["id"], task.key) if row["status"] in FINAL else {}
-    return RunRecord(
-        **{name: row[name] for name in names - {"excess", "versions"}},
-        excess=math.inf if row["excess"] is None else row["excess"],
-        versions=json.loads(row["versions"] or "{}"),
-        curve=_curve(ledger, row["id"]),
-        scores={
-            precision: {one.name: sets[one.name] for one in task.sets if one.name in sets}
+def _record(
+    row: Mapping[str, Any],
+    curve: Sequence[Epoch],
+    scores: Mapping[str, Mapping[str, Any]],
+    task: TaskDescription,
+    study: Study,
+) -> RunRecord:
+    names = [one.name for one in task.sets]
+    columns = {name: row[name] for name in RunRecord.__dataclass_fields__ if name in row}
+    changed = {
+        "excess": math.inf if row["excess"] is None else row["excess"],
+        "versions": json.loads(row["versions"] or "{}"),
+        "curve": tuple(curve),
+        "scores": {
+            precision: _set_scores(scores[precision], names)
             for precision in study.precisions
-            if (sets := scores.get(precision))
+            if precision in scores and row["status"] in FINAL
         },
-    )
-
-
-def _curve(ledger: Ledger, run: str) -> tuple[CurvePoint, ...]:
-    totals: dict[tuple[int, str], dict[str, Total]] = defaultdict(dict)
-    for epoch, which, metric, numerator, denominator in ledger.tuples(
-        'SELECT epoch, "set", metric, numerator, denominator FROM curves WHERE run = ?', [run]
-    ):
-        totals[epoch, which][metric] = _total(numerator, denominator)
-    return tuple(
-        CurvePoint(epoch, rate, totals[epoch, "train"], totals[epoch, "validation"])
-        for epoch, rate in ledger.tuples(
-            "SELECT epoch, learning_rate FROM epochs WHERE run = ? ORDER BY epoch", [run]
-        )
-    )
-
-
-def _scores(ledger: Ledger, run: str, key: str) -> Mapping[str, Mapping[str, SetScores]]:
-    """Scores of a run by precision and set, as the study evaluates now."""
-    found: dict[str, dict[str, dict[str, dict[str, Total]]]] = {}
-    for precision, name, group, metric, numerator, denominator in ledger.tuples(
-        'SELECT precision, "set", "group", metric, numerator, denominator FROM scores '
-        'WHERE run = ? AND task_key = ? ORDER BY precision, "set", place',
-        [run, key],
-    ):
-        groups = found.setdefault(precision, {}).setdefault(name, {})
-        groups.setdefault(group, {})[metric] = _total(numerator, denominator)
-    return {
-        precision: {name: SetScores(groups) for name, groups in sets.items()}
-        for precision, sets in found.items()
     }
+    return RunRecord(**columns | changed)
 
 
-def _references(ledger: Ledger) -> Mapping[str, Mapping[str, References]]:
-    """References by task, set and predictor."""
-    found: dict[str, dict[str, dict[str, dict[str, dict[str, Total]]]]] = {}
-    for key, name, predictor, group, metric, numerator, denominator in ledger.tuples(
-        'SELECT task_key, "set", predictor, "group", metric, numerator, denominator '
-        'FROM "references" WHERE task_key IN '
-        "(SELECT task_key FROM runs WHERE position IS NOT NULL) "
-        "ORDER BY rowid"
+def _curves(tables: Mapping[str, pa.Table]) -> Mapping[str, Sequence[Epoch]]:
+    """The curve of every run, by its id."""
+    totals = _nested(tables["curves"], "run", "epoch", "set")
+    curves: dict[str, list[Epoch]] = defaultdict(list)
+    for run, number, rate in _tuples(tables["epochs"], "run", "epoch", "learning_rate"):
+        sets = totals.get(run, {}).get(number, {})
+        curves[run].append(Epoch(rate, sets.get("train", {}), sets.get("validation", {})))
+    return curves
+
+
+def _set_scores(totals: Mapping[str, Any], names: Iterable[str]) -> dict[str, SetScores]:
+    return {name: SetScores(totals[name]) for name in names if name in totals}
+
+
+def _nested(table: pa.Table, *columns: str) -> dict[Any, Any]:
+    """The totals of a long table by metric, in dictionaries by the values of other columns."""
+    tree: dict[Any, Any] = {}
+    for *keys, metric, numerator, denominator in _tuples(
+        table, *columns, "metric", "numerator", "denominator"
     ):
-        of_set = found.setdefault(key, {}).setdefault(name, {})
-        totals = of_set.setdefault(predictor, {}).setdefault(group, {})
-        totals[metric] = _total(numerator, denominator)
-    return {
-        key: {
-            name: {predictor: SetScores(groups) for predictor, groups in predictors.items()}
-            for name, predictors in sets.items()
-        }
-        for key, sets in found.items()
-    }
+        branch = tree
+        for key in keys:
+            branch = branch.setdefault(key, {})
+        branch[metric] = Total(numerator, denominator)
+    return tree
 
 
-def _total(numerator: float | None, denominator: float | None) -> Total:
-    """A total, not a number where the ledger has NULL."""
-    return Total(
-        math.nan if numerator is None else numerator,
-        math.nan if denominator is None else denominator,
-    )
+def _tuples(table: pa.Table, *columns: str) -> Iterator[tuple[Any, ...]]:
+    return zip(*(table[column].to_pylist() for column in columns), strict=True)

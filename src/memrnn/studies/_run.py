@@ -3,20 +3,26 @@
 import math
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from memrnn.engines import Engine
+from memrnn.errors import MemrnnError
 from memrnn.runtime import check_main_guard
-from memrnn.runtime.imports import import_files
+from memrnn.runtime.imports import IMPORTS_FOLDER, copy_imports, import_files
+from memrnn.runtime.locks import hold
+from memrnn.runtime.sources import file_digest
 from memrnn.studies._about import versions
 from memrnn.studies._changes import check_changes
 from memrnn.studies._driver import Driver, Listener
-from memrnn.studies._finished import read_finished
-from memrnn.studies._folder import keep_imports, lock_folder
-from memrnn.studies._ledger import Ledger
-from memrnn.studies._records import Records, Tasks
+from memrnn.studies._ledger import LEDGER_FILE, Ledger
+from memrnn.studies._records import Records
 from memrnn.studies._study import Study, plan
+from memrnn.studies._tables import read_export
+
+LOCK_TIMEOUT = 1.0
+"""Seconds to wait for the folder: `study status` holds it for a moment when it looks."""
 
 
 def run_study(
@@ -55,30 +61,33 @@ def run_study(
     check_main_guard()
     out = Path(out).resolve()  # workers may have another working directory
     import_files(study.imports)
-    planned_jobs = plan(study)
-    tasks = Tasks.of(planned_jobs)
-    planned = {run.id for planned_job in planned_jobs for run in planned_job}
-    exports = [read_finished(folder, planned, study.config) for folder in import_results]
+    jobs = plan(study)
+    runs = [run for job in jobs for run in job]
+    tasks = {run.experiment.task.spec: run.experiment.task for run in runs}
+    exports = {folder: read_export(folder) for folder in import_results}
     notice = notice or (lambda _: None)
-    with lock_folder(out), Ledger(out, create=True) as ledger:
+    with _locked(out), Ledger(out, create=True) as ledger:
         records = Records(ledger)
-        for sentence in check_changes(ledger, study, planned_jobs, tasks):
+        for sentence in check_changes(ledger, study, jobs, tasks):
             notice(sentence)
-        imports = keep_imports(study.imports, out)
+        imports = _keep_imports(study.imports, out)
         with ledger.writing():
-            for exported in exports:
-                new = exported.without(records.finished(), study.config)
-                records.adopt(new.runs, new.tables)
-                notice(new.sentence())
-            records.plan(study, planned_jobs, tasks)
+            for folder, tables in exports.items():
+                planned = {run.id for run in runs}
+                taken, others = records.import_runs(tables, planned, study.config)
+                text = f"{taken} finished runs are taken from {folder}"
+                notice(
+                    f"{text}; {others} more there are not of this study." if others else f"{text}."
+                )
+            records.plan(study, jobs, tasks)
             if retry:
                 records.retry()
             session = records.open_session(engine.name, engine.workers, platform.node(), versions())
-        driver = Driver(study, imports, out, engine, ledger, tasks, listener or (lambda _: None))
+        driver = Driver(study, imports, out, engine, ledger, listener or (lambda _: None))
         outcome = "stopped"
         deadline = math.inf if stop_after is None else time.monotonic() + stop_after
         try:
-            if driver.run(planned_jobs, deadline):
+            if driver.run(jobs, deadline):
                 outcome = "ended"
         except OSError as error:
             outcome = f"stopped: {error.args[-1]}"
@@ -88,12 +97,40 @@ def run_study(
             with ledger.writing():
                 records.release(driver.running)
                 records.close_session(session, outcome)
-        return counts(ledger)
+        counts = ledger.rows(
+            "SELECT status, count(*) AS runs FROM runs WHERE position IS NOT NULL GROUP BY status"
+        )
+        return {row["status"]: row["runs"] for row in counts}
 
 
-def counts(ledger: Ledger) -> dict[str, int]:
-    """How many runs of the study have each status."""
-    rows = ledger.rows(
-        "SELECT status, count(*) AS runs FROM runs WHERE position IS NOT NULL GROUP BY status"
+@contextmanager
+def _locked(out: Path) -> Generator[None]:
+    """Locks the folder while the study runs in it."""
+    if out.exists() and not out.is_dir():
+        raise MemrnnError(f"{out} is a file; give a folder that does not exist or is empty.")
+    ours = (out / LEDGER_FILE).exists() or (out / "runs").is_dir()
+    if out.exists() and any(out.iterdir()) and not ours:
+        raise MemrnnError(f"{out} is not empty and holds no study; give another folder.")
+    out.mkdir(parents=True, exist_ok=True)
+    with hold(out, "running the study", LOCK_TIMEOUT):
+        yield
+
+
+def _keep_imports(entries: Sequence[str], out: Path) -> tuple[str, ...]:
+    """Copies what a study imports into its folder, so that the folder can be moved.
+
+    A copy that means something else, of an earlier session, is kept as `imports-1` and so on.
+
+    Returns:
+        The entries, where files are the copies' paths.
+    """
+    for path in [Path(entry) for entry in entries if entry.endswith(".py")]:
+        copy = out / IMPORTS_FOLDER / path.stem / path.name
+        if copy.is_file() and file_digest(copy) != file_digest(path):
+            number = 1
+            while (older := out / f"{IMPORTS_FOLDER}-{number}").exists():
+                number += 1
+            (out / IMPORTS_FOLDER).rename(older)
+    return tuple(
+        str(out / entry) if entry.endswith(".py") else entry for entry in copy_imports(entries, out)
     )
-    return {row["status"]: row["runs"] for row in rows}

@@ -30,7 +30,7 @@ CREATE TABLE runs (
   freeze TEXT NOT NULL, restart INTEGER NOT NULL, seed INTEGER NOT NULL,
   configuration TEXT NOT NULL,   -- of training, JSON
   folder TEXT NOT NULL,          -- of its checkpoint, from the study's folder
-  planned_job INTEGER,
+  job INTEGER,                   -- of the plan
   status TEXT NOT NULL CHECK (status IN {STATUSES}),
   reason TEXT,                   -- why it failed
   attempts INTEGER NOT NULL DEFAULT 0,
@@ -71,4 +71,5 @@ OF_RUNS = ("epochs", "curves", "scores")
 OF_TASKS = ("tasks", "references")
 """Tables whose rows belong to tasks."""
 
-TABLES = ("tasks", "runs", *OF_RUNS, "references", "sessions")
+TABLES = ("runs", *OF_TASKS, *OF_RUNS, "sessions")
+"""In an order in which they can be read while a study runs: what runs name comes after them."""

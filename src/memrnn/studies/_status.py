@@ -1,6 +1,7 @@
 """How far a study is: what is done, how fast, and how long the rest will take."""
 
 from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from memrnn.studies._schema import FINAL, STATUSES
 
 
 @dataclass(frozen=True)
-class Fault:
+class FailedRun:
     """A run that failed, and why."""
 
     task: str
@@ -22,7 +23,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Progress:
+class StatusCounts:
     """Runs of one task and model by status."""
 
     task: str
@@ -47,12 +48,12 @@ class StudyStatus:
     engine: str | None
     workers: int
     counts: dict[str, int]
-    progress: tuple[Progress, ...]
+    progress: tuple[StatusCounts, ...]
     epochs: int
     core_seconds: float
     runs_per_hour: float | None
     seconds_left: float | None
-    faults: tuple[Fault, ...]
+    faults: tuple[FailedRun, ...]
     left_behind: int
 
     def to_json(self) -> dict[str, Any]:
@@ -85,44 +86,36 @@ def study_status(folder: str | Path) -> StudyStatus:
         counts[status] += 1
         cell[status] += 1
     workers = sessions[-1]["workers"] if sessions else 0
+    finished = [row["seconds"] for row in rows if row["status"] in FINAL]
+    total = sum(finished)
+    failed = [row for row in rows if row["status"] == "failed"]
     return StudyStatus(
         driver=running,
         engine=sessions[-1]["engine"] if sessions else None,
         workers=workers,
         counts=counts,
-        progress=tuple(Progress(*cell, found) for cell, found in cells.items()),
+        progress=tuple(StatusCounts(*cell, of_cell) for cell, of_cell in cells.items()),
         epochs=sum(row["epochs"] for row in rows),
         core_seconds=sum(row["seconds"] for row in rows),
-        runs_per_hour=_rate(rows, workers),
-        seconds_left=_left(rows, workers),
+        runs_per_hour=len(finished) * workers / total * 3600 if total else None,
+        seconds_left=sum(_expected(rows)) / workers if finished and workers else None,
         faults=tuple(
-            Fault(row["task"], row["model"], row["freeze"], row["restart"], row["reason"])
-            for row in rows
-            if row["status"] == "failed"
+            FailedRun(row["task"], row["model"], row["freeze"], row["restart"], row["reason"])
+            for row in failed
         ),
         left_behind=left,
     )
 
 
-def _rate(rows: list[dict[str, Any]], workers: int) -> float | None:
-    finished = [row["seconds"] for row in rows if row["status"] in FINAL]
-    total = sum(finished)
-    return len(finished) * workers / total * 3600 if total else None
-
-
-def _left(rows: list[dict[str, Any]], workers: int) -> float | None:
+def _expected(rows: Sequence[Mapping[str, Any]]) -> Iterator[float]:
+    """The seconds that each run still takes that is not finished."""
     known: dict[Any, list[float]] = defaultdict(list)
     for row in rows:
         if row["status"] in FINAL:
             for key in ((row["model"], row["freeze"]), row["model"], None):
                 known[key].append(row["seconds"])
-    if not known or not workers:
-        return None
-    total = 0.0
     for row in rows:
         if row["status"] in ("planned", "running"):
-            key = next(
-                key for key in ((row["model"], row["freeze"]), row["model"], None) if known.get(key)
-            )
-            total += max(0.0, sum(known[key]) / len(known[key]) - row["seconds"])
-    return total / workers
+            keys = ((row["model"], row["freeze"]), row["model"], None)
+            seconds = next(known[key] for key in keys if key in known)
+            yield max(0.0, sum(seconds) / len(seconds) - row["seconds"])

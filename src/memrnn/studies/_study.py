@@ -1,8 +1,10 @@
 """A study: a declared grid of tasks, models, freezing modes and restarts."""
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -62,10 +64,9 @@ class Study:
                 raise MemrnnError(f"{name} is empty, but must name at least one.")
             if len(set(values)) < len(values):
                 raise MemrnnError(f"{name} names something twice: {', '.join(values)}.")
-        if self.restarts < 1:
-            raise MemrnnError(f"restarts is {self.restarts}, but must be at least 1.")
-        if self.seed < 0:
-            raise MemrnnError(f"seed is {self.seed}, but must be at least 0.")
+        for name, least in (("restarts", 1), ("seed", 0)):
+            if (value := getattr(self, name)) < least:
+                raise MemrnnError(f"{name} is {value}, but must be at least {least}.")
         if self.time_limit is not None and self.time_limit <= 0:
             raise MemrnnError(f"time_limit is {self.time_limit}, but must be positive.")
         for precision in self.precisions:
@@ -80,9 +81,11 @@ class Study:
         Raises:
             MemrnnError: if one does not exist, an option is wrong, or two are the same.
         """
-        made = [parse_task(spec, self.options.get(_name(spec), {})) for spec in self.tasks]
-        _check_duplicates(self.tasks, [task.identity() for task in made])
-        return made
+        tasks = [
+            parse_task(spec, self.options.get(spec.partition(":")[0], {})) for spec in self.tasks
+        ]
+        _check_duplicates(self.tasks, [task.identity() for task in tasks])
+        return tasks
 
     def cells(self) -> Iterator[Experiment]:
         """The experiments of the grid: tasks, in them models, in them freezing modes.
@@ -92,13 +95,21 @@ class Study:
                 has nothing to start from.
         """
         tasks = self.make_tasks()
-        starts = {_start_key(load_experiment(folder)): folder for folder in self.start}
         _check_duplicates(self.models, [canonical_name(name) for name in self.models])
-        for task in tasks:
-            for model in self.models:
-                for text in self.freeze:
-                    cell = Experiment(task, model, parse_freeze(text), self.config, self.seed)
-                    yield _started(cell, starts) if starts else cell
+        starts: dict[tuple[str, str], str] = {}
+        for folder in self.start:
+            run = load_experiment(folder)
+            starts[run.task.spec, canonical_name(run.model)] = folder
+        for task, model, text in itertools.product(tasks, self.models, self.freeze):
+            cell = Experiment(task, model, parse_freeze(text), self.config, self.seed)
+            if starts:
+                start = starts.get((task.spec, canonical_name(model)))
+                if start is None:
+                    raise MemrnnError(
+                        f"start names no run of {task.spec} with {model}; name one per cell."
+                    )
+                cell = replace(cell, start=start_from(start))
+            yield cell
 
     def to_json(self) -> dict[str, Any]:
         return to_json(self)
@@ -111,35 +122,36 @@ class Study:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One restart of one cell.
-
-    Attributes:
-        id: under which the ledger knows it, by `run_id`.
-    """
+    """One restart of one cell."""
 
     experiment: Experiment
     restart: int
-    id: str
+
+    @cached_property
+    def id(self) -> str:
+        """A digest of all that the trained network depends on but for `max_epochs`.
+
+        That is what task and model mean, what is frozen, the configuration, the seed and the
+        restart's number. The ledger knows the run by it.
+        """
+        return digest([self.experiment.identity(), self.restart])
+
+    @property
+    def cell(self) -> dict[str, str]:
+        """Task, model and freezing mode, as the ledger names them."""
+        experiment = self.experiment
+        freeze = format_freeze(experiment.freeze)
+        return {"task": experiment.task.spec, "model": experiment.model, "freeze": freeze}
 
     @property
     def folder(self) -> str:
         """Where its checkpoint is in the study's folder, for `memrnn evaluate` and `explain`."""
-        cell = self.experiment
-        name = f"{cell.task.spec}_{cell.model}_{format_freeze(cell.freeze)}"
-        readable = re.sub(r"[^\w.,=+-]", "_", name)[:100]
+        readable = re.sub(r"[^\w.,=+-]", "_", "_".join(self.cell.values()))[:100]
         return f"runs/{readable}/{self.restart:03d}-{self.id}"
 
 
-def run_id(experiment: Experiment, restart: int) -> str:
-    """A digest of everything that the trained network depends on but for `max_epochs`.
-
-    That is what task and model mean, what is frozen, the configuration, the seed and the
-    restart's number.
-    """
-    return digest([experiment.identity(), restart])
-
-
 PlannedJob = tuple[PlannedRun, ...]
+"""Runs of one cell that the plan gives to one worker."""
 
 
 def plan(study: Study) -> list[PlannedJob]:
@@ -153,26 +165,13 @@ def plan(study: Study) -> list[PlannedJob]:
     """
     cells = list(study.cells())
     most = len(cells) * study.restarts // LEAST_JOBS
-    planned_jobs: list[PlannedJob] = []
+    jobs: list[PlannedJob] = []
     for cell in cells:
-        runs = [PlannedRun(cell, n, run_id(cell, n)) for n in range(study.restarts)]
+        runs = [PlannedRun(cell, restart) for restart in range(study.restarts)]
         updates = max(1, cell.task.updates * study.config.max_epochs)
         size = max(1, min(-(-JOB_UPDATES // updates), most, study.restarts))
-        planned_jobs += [tuple(runs[first : first + size]) for first in range(0, len(runs), size)]
-    return sorted(planned_jobs, key=lambda planned_job: planned_job[0].restart)
-
-
-def _start_key(experiment: Experiment) -> tuple[str, str]:
-    return experiment.task.spec, canonical_name(experiment.model)
-
-
-def _started(cell: Experiment, starts: Mapping[tuple[str, str], str]) -> Experiment:
-    folder = starts.get(_start_key(cell))
-    if folder is None:
-        raise MemrnnError(
-            f"start names no run of {cell.task.spec} with {cell.model}; name one per cell."
-        )
-    return replace(cell, start=start_from(folder))
+        jobs += [tuple(runs[first : first + size]) for first in range(0, len(runs), size)]
+    return sorted(jobs, key=lambda job: job[0].restart)
 
 
 def _check_duplicates(names: Sequence[str], meanings: Sequence[Any]) -> None:
@@ -182,7 +181,3 @@ def _check_duplicates(names: Sequence[str], meanings: Sequence[Any]) -> None:
             raise MemrnnError(
                 f"{names[first]} and {names[number]} are two names of one thing; name it once."
             )
-
-
-def _name(spec: str) -> str:
-    return spec.partition(":")[0]

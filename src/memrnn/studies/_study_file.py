@@ -9,13 +9,34 @@ from typing import Any
 from memrnn.errors import MemrnnError
 from memrnn.runtime.imports import import_files
 from memrnn.runtime.options import from_json, to_json
-from memrnn.studies._old_keys import RENAMED, RENAMED_CONFIG
 from memrnn.studies._study import Study
 from memrnn.tasks import task_names
 from memrnn.training import TrainingConfig
 
 SHORT = {"languages": "strings"}
 """Keys whose values are arguments of one task: `languages = ["L"]` is `tasks = ["strings:L"]`."""
+
+RENAMED = {
+    "freezes": "freeze",
+    "bins": "length_bins in [strings]",
+    "strings_per_length": "samples_per_length in [strings]",
+    "recipe": "[config], and what belongs to the task is in [strings]",
+}
+"""Keys of version 0.1, and where their values belong now."""
+
+RENAMED_CONFIG = {
+    "lengths": "train_lengths in [strings]",
+    "batch_size": "batch_size in [strings]",
+    "batches": "batches in [strings]",
+    "validation_batches": "validation_batches in [strings]",
+    "epochs": "max_epochs",
+    "clip": "max_grad_norm",
+    "decay": "lr_decay",
+    "decay_patience": "lr_patience",
+    "stop_patience": "early_stopping_patience",
+    "learning_rate": "learning_rate_range",
+}
+"""The same of [recipe]."""
 
 
 def load_study(path: str | Path) -> Study:
@@ -30,7 +51,12 @@ def load_study(path: str | Path) -> Study:
     """
     path = Path(path)
     if not path.suffix and not path.is_file():  # a folder can have a study's name
-        path = shipped_study(str(path))
+        shipped = shipped_studies()
+        if str(path) not in shipped:
+            raise MemrnnError(
+                f"There is no study file {str(path)!r}, and memrnn ships only {', '.join(shipped)}."
+            )
+        path = shipped[str(path)]
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -51,12 +77,14 @@ def parse_study(values: Mapping[str, Any], folder: str | Path = ".") -> Study:
         MemrnnError: for an unknown key, a value of the wrong kind, or one that is not allowed.
     """
     given = dict(values)
-    imports = given.get("imports", [])
-    if isinstance(imports, list):
-        given["imports"] = [_resolve(entry, Path(folder)) for entry in imports]
-        import_files([entry for entry in given["imports"] if isinstance(entry, str)])
-    if isinstance(given.get("start"), list):
-        given["start"] = [str(Path(folder) / one) for one in _strings(given["start"], "start")]
+    if "imports" in given:
+        given["imports"] = [
+            str((Path(folder) / entry).resolve()) if entry.endswith(".py") else entry
+            for entry in _strings(given["imports"], "imports")
+        ]
+        import_files(given["imports"])
+    if "start" in given:
+        given["start"] = [str(Path(folder) / run) for run in _strings(given["start"], "start")]
     tables = {name: given.pop(name) for name in task_names() if name in given}
     _refuse_renamed(given, RENAMED)
     for short, task in SHORT.items():
@@ -64,9 +92,18 @@ def parse_study(values: Mapping[str, Any], folder: str | Path = ".") -> Study:
             arguments = _strings(given.pop(short), short)
             tasks = _strings(given.get("tasks", []), "tasks")
             given["tasks"] = [*tasks, *(f"{task}:{argument}" for argument in arguments)]
-    _check_keys(given)
+    keys = [field.name for field in dataclasses.fields(Study) if field.name != "options"]
+    if unknown := [key for key in given if key not in keys]:
+        raise MemrnnError(
+            f"A study has no key {unknown[0]!r}; its keys are {', '.join([*keys, *SHORT])} and "
+            f"tables with options of tasks, {', '.join(f'[{name}]' for name in task_names())}."
+        )
+    if "tasks" not in given:
+        raise MemrnnError(f"A study needs a value for tasks, or for {', '.join(SHORT)}.")
     if "config" in given:
-        given["config"] = _config(given["config"])
+        if isinstance(given["config"], dict):
+            _refuse_renamed(given["config"], RENAMED_CONFIG)
+        given["config"] = to_json(from_json(TrainingConfig, given["config"], "[config]"))
     study = from_json(Study, {**given, "options": tables}, "The study file")
     named = {task.partition(":")[0] for task in study.tasks}
     if unused := [name for name in tables if name not in named]:
@@ -84,51 +121,13 @@ def shipped_studies() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
-def shipped_study(name: str) -> Path:
-    """The file of a shipped study.
-
-    Raises:
-        MemrnnError: if there is none of this name.
-    """
-    known = shipped_studies()
-    if name not in known:
-        raise MemrnnError(
-            f"There is no study file {name!r}, and memrnn ships only {', '.join(known)}."
-        )
-    return known[name]
-
-
-def _config(values: Any) -> dict[str, Any]:
-    """A [config] table, with ranges as pairs."""
-    if isinstance(values, dict):
-        _refuse_renamed(values, RENAMED_CONFIG)
-    return to_json(from_json(TrainingConfig, values, "[config]"))
-
-
 def _refuse_renamed(values: Mapping[str, Any], renamed: Mapping[str, str]) -> None:
     for old, new in renamed.items():
         if old in values:
             raise MemrnnError(f"The key {old!r} of version 0.1 is now {new}.")
 
 
-def _check_keys(values: Mapping[str, Any]) -> None:
-    known = [one.name for one in dataclasses.fields(Study) if one.name != "options"]
-    if unknown := [key for key in values if key not in known]:
-        tables = [f"[{name}]" for name in task_names()]
-        raise MemrnnError(
-            f"A study has no key {unknown[0]!r}; its keys are {', '.join([*known, *SHORT])} and "
-            f"tables with options of tasks, {', '.join(tables)}."
-        )
-    if "tasks" not in values:
-        raise MemrnnError(f"A study needs a value for tasks, or for {', '.join(SHORT)}.")
-
-
 def _strings(values: Any, key: str) -> list[str]:
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+    if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
         raise MemrnnError(f"{key} must be a list of strings.")
-    return values
-
-
-def _resolve(entry: Any, folder: Path) -> Any:
-    path_like = isinstance(entry, str) and entry.endswith(".py")
-    return str((folder / entry).resolve()) if path_like else entry
+    return list(values)
