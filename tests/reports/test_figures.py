@@ -114,7 +114,9 @@ def test_ranges_that_overlap_are_one_axis():
 def test_files_are_written_and_repeatable(tmp_path):
     contents = []
     for name in ("a", "b"):
-        paths = save_figure(draw(RESULTS), tmp_path / name, "Accuracy")
+        paths = [tmp_path / f"{name}{suffix}" for suffix in (".svg", ".png")]
+        for path in paths:
+            save_figure(draw(RESULTS), path, "Accuracy")
         contents.append([path.read_bytes() for path in paths])
     assert contents[0] == contents[1]
 

@@ -14,7 +14,7 @@ def test_normalised_values_and_perplexities_stay_short():
     assert [form.normalised(x) for x in (1.0, -0.001, -2.333, -18.22, -350.2, None)] == [
         "1.00", "0.00", "-2.33", "-18.2", "-350", "–",
     ]  # fmt: skip
-    assert [form.perplexity(x) for x in (1.0434, 512.34, 1.2e7, None, math.inf)] == [
+    assert [form.decimal(x) for x in (1.0434, 512.34, 1.2e7, None, math.inf)] == [
         "1.043", "512.3", "1.2e+07", "–", "inf",
     ]  # fmt: skip
 
@@ -27,7 +27,7 @@ def test_any_metric_is_written_and_what_is_not_a_number_is_missing():
     assert [form.value(x, perplexity) for x in (0.25, 1.5, math.nan, None)] == [
         "0.250", "1.500", "–", "–",
     ]  # fmt: skip
-    for write in (form.share, form.normalised, form.signed, form.perplexity):
+    for write in (form.share, form.normalised, form.signed, form.decimal):
         assert write(math.nan) == write(None) == form.MISSING
 
 

@@ -152,13 +152,9 @@ def explain_command(
         out: file for a figure, .svg, .pdf or .png.
         json: print JSON instead of a table.
     """
-    from memrnn.explain import (  # here, since it imports matplotlib
-        check_figure_path,
-        draw_explanation,
-        explain,
-        explanation_table,
-        save_explanation,
-    )
+    # Here, since both import matplotlib.
+    from memrnn.explain import draw_explanation, explain, explanation_table
+    from memrnn.runtime.figures import check_figure_path, save_figure
 
     if out is not None:
         check_figure_path(out)
@@ -168,7 +164,7 @@ def explain_command(
     explanation = explain(trained.network, tokens, task.targets(tokens))
     title = f"{run.experiment.label}, restart {trained.number}"
     if out is not None:
-        save_explanation(draw_explanation(explanation, labels, title), out, title)
+        save_figure(draw_explanation(explanation, labels, title), out, title)
     if json:
         print_json({"restart": trained.number, **explanation.to_json(labels)})
         return

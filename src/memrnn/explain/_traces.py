@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
+from scipy.special import softmax
 
 from memrnn.errors import MemrnnError
 from memrnn.nn.memories import (
@@ -82,9 +83,7 @@ def trace(memory: Memory, hidden: Float[Array, "updates hidden"]) -> Trace:
         MemrnnError: for a memory that nobody registered.
     """
     del hidden
-    known = ", ".join(
-        kind.__name__ for kind in trace.registry if kind not in (object, Memory, NoMemory)
-    )
+    known = ", ".join(kind.__name__ for kind in [*trace.registry][1:] if kind is not NoMemory)
     raise MemrnnError(
         f"A memory {type(memory).__name__} cannot be explained; known are {known}. "
         "Register a function for yours with memrnn.explain.trace.register."
@@ -114,8 +113,7 @@ def _(memory: Superposition, hidden: Any) -> Trace:
     rows = np.asarray(_superpositions(memory, controls), np.float64)
     rows = rows.reshape(len(controls) + 1, stacks, -1, max(memory.sizes))[:, :, :height]
     logits = np.asarray(controls, np.float64)[:, : 3 * stacks].reshape(-1, stacks, 3)
-    weights = np.exp(logits - logits.max(axis=2, keepdims=True))
-    weights /= weights.sum(axis=2, keepdims=True)
+    weights = softmax(logits, axis=2)
     return tuple(
         SoftStack(
             ("push", "pop", "no-op"),

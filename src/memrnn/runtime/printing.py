@@ -1,11 +1,15 @@
-"""What several commands print with: rows as a table, values as JSON, times in words."""
+"""How rows, JSON, numbers, times and sizes are printed, the same everywhere."""
 
 import json
+import math
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+MISSING = "–"
+"""Stands for a score that does not exist, or is not a number."""
 
 
 def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
@@ -25,6 +29,24 @@ def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
 def print_json(value: Any) -> None:
     """A value as JSON, without the infinities that JSON lacks."""
     print(json.dumps(value, indent=1, allow_nan=False))
+
+
+def decimal(number: float | None) -> str:
+    """A number in at most 8 characters: 1.043, 512.3, 1.2e+07, inf."""
+    if number is None or math.isnan(number):
+        return MISSING
+    size = abs(number)
+    return f"{number:.3f}" if size < 100 else f"{number:.1f}" if size < 1e5 else f"{number:.1e}"
+
+
+def share(number: float | None) -> str:
+    """A share: 0.974.
+
+    Rounded towards the middle at both ends, so that 1.000 and 0.000 are only ever exact.
+    """
+    if number is not None and 0 < number < 1:
+        number = min(max(number, 0.001), 0.999)
+    return decimal(number)
 
 
 def duration(seconds: float) -> str:

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from memrnn.evaluation import Evaluation
 from memrnn.reports import _format as form
 from memrnn.reports._curves import families, has_numbers
-from memrnn.reports._drawing import svg
 from memrnn.reports._figures import draw
 from memrnn.reports._summary import frozen_label, frozen_words, metric_label, set_label
 from memrnn.reports._templates import inline
@@ -24,6 +23,7 @@ from memrnn.reports.study._validation_figure import (
     floor_above_bound,
     has_reference,
 )
+from memrnn.runtime.figures import svg
 from memrnn.studies import StudyResults
 from memrnn.tasks import TaskDescription
 
@@ -156,10 +156,10 @@ def _of_groups(view: View) -> Iterator[Drawing]:
     finished = view.results.evaluations(view.precision)
     known = [shown for one in finished if (shown := _with_numbers(one))]
     drawable = {
-        id(one)
+        id(curves.evaluation)
         for family in families(known)
-        for one in family.evaluations
-        if family.metric == headline(one.task)
+        for curves in family.curves
+        if family.metric == headline(curves.evaluation.task)
     }
     tasks = view.results.tasks
     for task, stem in zip(tasks, stems(tasks), strict=True):

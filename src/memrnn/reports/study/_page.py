@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from memrnn.reports import _format as form
-from memrnn.reports._findings import Finding, find
+from memrnn.reports._findings import Finding, find, warnings_of
 from memrnn.reports._summary import frozen_label, metric_label, range_label, set_label
 from memrnn.reports._templates import template
 from memrnn.reports._thresholds import LEARNED, NEAR
-from memrnn.reports._warnings import warnings_of
 from memrnn.reports.study import _verdicts as rules
 from memrnn.reports.study._claims import judge
 from memrnn.reports.study._comparisons import (
