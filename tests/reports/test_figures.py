@@ -5,8 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from memrnn.reports import draw, save_figure, svg
+from memrnn.reports import draw
 from memrnn.reports._templates import inline
+from memrnn.runtime.figures import save_figure, svg
 from memrnn.tasks import SetDescription
 from reports.results_synthetic import (
     COPYING,

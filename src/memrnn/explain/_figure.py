@@ -86,8 +86,7 @@ def _draw_predictions(axis: Axes, explanation: Explanation) -> None:
         edgecolor="white",
         linewidth=0,
     )
-    axis.set_ylim(0, 1)
-    axis.set_yticks([0, 1])
+    axis.set(ylim=(0, 1), yticks=[0, 1])
 
 
 def _run_panels(trace: StackRun, column: float) -> Iterator[_Panel]:
@@ -99,12 +98,10 @@ def _run_panels(trace: StackRun, column: float) -> Iterator[_Panel]:
     def draw_actions(axis: Axes) -> None:
         colors = to_rgba_array([_ACTIONS[action.kind] for action in run.actions])
         _draw_cells(axis, colors[None], 1.0, line=0.6)
-        for t, action in enumerate(run.actions, 1):
+        for t, action in enumerate(run.actions if texts else (), 1):
             symbol = "" if action.symbol is None else action.symbol
-            if texts:
-                _write(axis, t + 0.5, 0.5, f"{_SIGNS[action.kind]}{symbol}", "white")
-        axis.set_ylim(0, 1)
-        axis.set_yticks([])
+            _write(axis, t + 0.5, 0.5, f"{_SIGNS[action.kind]}{symbol}", "white")
+        axis.set(ylim=(0, 1), yticks=[])
 
     def draw_states(axis: Axes) -> None:
         greys = [str(0.93 - 0.4 * state / max(1, states - 1)) for state in run.states]
@@ -112,9 +109,8 @@ def _run_panels(trace: StackRun, column: float) -> Iterator[_Panel]:
         for t, state in enumerate(run.states, 1):
             # Where columns are narrow, a state is named where it begins.
             if texts or t == 1 or run.states[t - 2] != state:
-                _write(axis, t, 0.5, str(state), "black")
-        axis.set_ylim(0, 1)
-        axis.set_yticks([])
+                _write(axis, float(t), 0.5, str(state), "black")
+        axis.set(ylim=(0, 1), yticks=[])
 
     def draw_stack(axis: Axes) -> None:
         in_cells = texts and tallest <= 16
@@ -123,7 +119,7 @@ def _run_panels(trace: StackRun, column: float) -> Iterator[_Panel]:
             colors[: len(stack), t] = to_rgba_array([_color(symbol) for symbol in stack])
             for level, symbol in enumerate(stack):
                 if in_cells:
-                    _write(axis, t + 1, level + 0.5, str(symbol), "black")
+                    _write(axis, t + 1.0, level + 0.5, str(symbol), "black")
         _draw_cells(axis, colors, 0.5, line=0.4 if in_cells else 0.0)
         _draw_stairs(axis, run.heights)
         axis.set_ylim(0, tallest + 0.5)

@@ -17,5 +17,3 @@ from memrnn.reports._summary import frozen_words as frozen_words
 from memrnn.reports._summary import summarize as summarize
 from memrnn.reports._tables import overview_table as overview_table
 from memrnn.reports._tables import result_table as result_table
-from memrnn.runtime.figures import save_figure as save_figure
-from memrnn.runtime.figures import svg as svg

@@ -127,17 +127,15 @@ def _task_table(
     numbers = _sets_that_fit(summaries, names)
     metric = f": {metric_label(task.headline)}" if with_metric else ""
     table = _table(Text(f"\n{task.title}{metric}"))
-    labels = {n: textwrap.wrap(sets[n].label, _LABEL) or [""] for n in numbers}
-    height = max((len(lines) for lines in labels.values()), default=1)
     # Only these two columns may break where 80 characters are too few.
     for heading, width in zip(("model", "frozen"), widths, strict=True):
-        table.add_column("\n" * height + heading.ljust(width + 1), overflow="fold")
-    for lines in labels.values():
+        table.add_column(heading.ljust(width + 1), overflow="fold")
+    for number in numbers:
         # One more than a number is wide, so that labels of sets stand apart.
-        above = [""] * (height - len(lines)) + [line.rjust(6) for line in lines]
-        for name in names:
-            _add_number_column(table, "\n".join([*above, name]))
-            above = [""] * height
+        label = [line.rjust(6) for line in textwrap.wrap(sets[number].label, _LABEL)]
+        _add_number_column(table, "\n".join([*label, names[0]]))
+        for name in names[1:]:
+            _add_number_column(table, name)
     for summary, model, frozen in rows:
         cells = [_cells(summary.sets[n].headline) for n in numbers]
         table.add_row(Text(model), Text(frozen), *(cell[name] for cell in cells for name in names))
