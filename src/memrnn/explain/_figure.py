@@ -121,7 +121,7 @@ def _run_panels(trace: StackRun, column: float) -> Iterator[_Panel]:
                 if in_cells:
                     _write(axis, t + 1.0, level + 0.5, str(symbol), "black")
         _draw_cells(axis, colors, 0.5, line=0.4 if in_cells else 0.0)
-        _draw_stairs(axis, run.heights)
+        _draw_stairs(axis, np.array(run.heights))
         axis.set_ylim(0, tallest + 0.5)
         axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
 
@@ -197,7 +197,7 @@ def _draw_shares(axis: Axes, shares: Float[np.ndarray, "times rows"], left: floa
     _draw_cells(axis, colors, left)
 
 
-def _draw_stairs(axis: Axes, heights: Sequence[float] | np.ndarray) -> None:
+def _draw_stairs(axis: Axes, heights: np.ndarray) -> None:
     edges = np.arange(len(heights) + 1) + 0.5
     axis.stairs(heights, edges, color="black", linewidth=1.2, baseline=None)
 

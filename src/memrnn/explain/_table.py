@@ -4,14 +4,13 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from memrnn.explain._explain import Explanation
 from memrnn.explain._traces import SoftStack, StackRun
-from memrnn.runtime.printing import decimal, share
+from memrnn.runtime.printing import decimal, ruled_table, share
 
 MOST_ROWS = 32
 """Symbols that get a row each; longer strings are written in blocks."""
@@ -85,15 +84,7 @@ def _tables(explanation: Explanation, names: Sequence[str]) -> Iterator[Table]:
 def _table(
     explanation: Explanation, names: Sequence[str], tracks: Sequence[_Track], title: str | None
 ) -> Table:
-    table = Table(
-        title=title,
-        title_justify="left",
-        title_style="",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        header_style="",
-    )
+    table = ruled_table(title, "")
     following = [
         Text(f"{share(probability)} {' ' if right else '✗'}", "" if right else _WRONG)
         for probability, right in zip(explanation.probability, explanation.right, strict=True)

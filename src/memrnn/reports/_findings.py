@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from memrnn.errors import MemrnnError
 from memrnn.evaluation import Evaluation, RunScores
-from memrnn.reports import _format as form
 from memrnn.reports._summary import (
     MetricSummary,
     SetSummary,
     Summary,
+    format_value,
     frozen_words,
     in_order,
     metric_label,
@@ -19,6 +19,7 @@ from memrnn.reports._summary import (
     summarize,
 )
 from memrnn.reports._thresholds import LEARNED, NEAR, advantage
+from memrnn.runtime.printing import listed, plural
 from memrnn.tasks import Relation, TaskDescription
 
 
@@ -159,7 +160,7 @@ def _on_the_floor(group: Sequence[Summary]) -> Finding | None:
         for end in (s.sets[last].headline.low, s.sets[last].headline.high)
         if end is not None
     ]
-    written = dict.fromkeys(form.value(end, metric) for end in (min(ends), max(ends)))
+    written = dict.fromkeys(format_value(end, metric) for end in (min(ends), max(ends)))
     headline = (
         f"{task.title}: {_names(near)} score{'s' if len(near) == 1 else ''} "
         f"{' to '.join(written)} on {group[0].sets[last].label}, and the baseline "
@@ -175,7 +176,7 @@ def _on_the_floor(group: Sequence[Summary]) -> Finding | None:
         best = max if metric.goal == "max" else min
         top = best(value for score in whole for value in score.values if value is not None)
         detail += (
-            f" No network with nothing frozen gets beyond {form.value(top, metric)} there, so that "
+            f" No network with nothing frozen gets beyond {floor.text(top)} there, so that "
             "freezing would pass for stability if nobody drew the floor."
         )
     return Finding(headline, detail)
@@ -203,9 +204,9 @@ def _equalities(evaluations: Sequence[Evaluation]) -> Iterator[Finding]:
         if equal:
             verb = "score" if len(equal) > 1 else "scores"
             yield Finding(
-                f"{form.listed(list(equal))} {verb} the same with {frozen_words(freeze)} as with "
+                f"{listed(list(equal))} {verb} the same with {frozen_words(freeze)} as with "
                 f"{frozen_words(())}.",
-                f"All scores of {form.plural(sum(equal.values()), 'pair')} of restarts agree to "
+                f"All scores of {plural(sum(equal.values()), 'pair')} of restarts agree to "
                 "the last bit: there is nothing to freeze, or it has no effect.",
             )
 
@@ -217,14 +218,14 @@ def _divergence(summaries: Sequence[Summary]) -> Finding:
     detail = "No restart is left out of any number on this page."
     if diverged:
         where = [f"{s.task.title}, {s.name} ({s.diverged})" for s in summaries if s.diverged]
-        detail = f"They count in every median and range all the same: {form.listed(where)}."
+        detail = f"They count in every median and range all the same: {listed(where)}."
     if missing:
         detail += (
-            f" {form.plural(missing, 'score')} of the headline metric that "
+            f" {plural(missing, 'score')} of the headline metric that "
             f"{'is' if missing == 1 else 'are'} missing or not a number "
             f"{'counts' if missing == 1 else 'count'} as the worst."
         )
-    return Finding(f"{diverged} of {form.plural(total, 'restart')} diverged.", detail)
+    return Finding(f"{diverged} of {plural(total, 'restart')} diverged.", detail)
 
 
 def _last_set(task: TaskDescription, relation: Relation) -> int | None:
@@ -278,7 +279,7 @@ def _names(summaries: Sequence[Summary]) -> str:
     for summary in summaries:
         modes.setdefault(summary.freeze, []).append(summary.model)
     return ", ".join(
-        f"{form.listed(models)} with {frozen_words(freeze)}" for freeze, models in modes.items()
+        f"{listed(models)} with {frozen_words(freeze)}" for freeze, models in modes.items()
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from memrnn.errors import MemrnnError
 from memrnn.evaluation import Evaluation, References, SetScores, best_baseline, normalised
-from memrnn.reports import _format as form
+from memrnn.runtime import printing
 from memrnn.tasks import BAYES, Metric, Relation, TaskDescription
 
 
@@ -41,12 +41,12 @@ class MetricSummary:
 
     def text(self, value: float | None) -> str:
         """A value of this metric as text."""
-        return form.value(value, self.metric)
+        return format_value(value, self.metric)
 
     def range_text(self, to: str) -> str:
         """The range over restarts as text; a dash if no restart has a value."""
         if self.low is None:
-            return form.MISSING
+            return printing.MISSING
         return f"{self.text(self.low)}{to}{self.text(self.high)}"
 
 
@@ -136,6 +136,11 @@ def in_order(names: Sequence[str]) -> list[str]:
 def metric_label(metric: Metric | str) -> str:
     """A metric's name in words."""
     return (metric if isinstance(metric, str) else metric.name).replace("_", " ")
+
+
+def format_value(value: float | None, metric: Metric) -> str:
+    """A metric's value in at most 8 characters: 0.974, 12.50, 1.2e+07, inf."""
+    return printing.share(value) if metric.scale == "ratio" else printing.decimal(value)
 
 
 def same_kind(metric: Metric, other: Metric) -> bool:

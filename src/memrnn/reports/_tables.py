@@ -3,14 +3,12 @@
 import textwrap
 from collections.abc import Sequence
 
-from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from memrnn.errors import MemrnnError
 from memrnn.evaluation import Evaluation
-from memrnn.reports import _format as form
 from memrnn.reports._summary import (
     MetricSummary,
     Summary,
@@ -19,6 +17,7 @@ from memrnn.reports._summary import (
     metric_label,
     summarize,
 )
+from memrnn.runtime.printing import MISSING, counted, listed, normalised, plural, ruled_table
 
 MOST_SETS = 3
 """Evaluation sets in an overview; more do not fit into 80 columns."""
@@ -42,7 +41,7 @@ def result_table(evaluation: Evaluation) -> Group:
     ceiling = any(score.bayes is not None for score in scores)
     headings = ["best", "median", "range"]
     headings += ["floor"] * floor + ["ceiling"] * ceiling + ["norm."] * (floor and ceiling)
-    table = _table()
+    table = ruled_table(None, "", padding=0)
     table.add_column("", overflow="fold")
     for heading in headings:
         _add_number_column(table, heading)
@@ -54,7 +53,7 @@ def result_table(evaluation: Evaluation) -> Group:
                 cells = _cells(score)
                 table.add_row(Text(f" {scores_of_set.label}"), *(cells[name] for name in headings))
     caption = [
-        f"{form.plural(summary.restarts, 'restart')}, {summary.diverged} diverged; all count in "
+        f"{plural(summary.restarts, 'restart')}, {summary.diverged} diverged; all count in "
         "median and range. best: the restart with the best validation score."
     ]
     if floor:
@@ -65,7 +64,7 @@ def result_table(evaluation: Evaluation) -> Group:
         caption.append("norm.: the best restart between floor (0) and ceiling (1).")
     smaller = [metric_label(metric) for metric in summary.metrics if metric.goal == "min"]
     if smaller:
-        caption.append(f"Smaller is better for {form.listed(smaller)}.")
+        caption.append(f"Smaller is better for {listed(smaller)}.")
     caption += _missing(scores)
     return Group(Text(title, "bold"), table, Text(" ".join(caption), "italic"))
 
@@ -89,10 +88,9 @@ def overview_table(evaluations: Sequence[Evaluation]) -> Group:
         for s in summaries
     ]
     # All tasks' tables have the columns of names equally wide.
-    widths = (
-        max(len("ceiling"), *(len(model) for _, model, _ in rows)),
-        max(len(name) for name in [*(s.baseline_name for s in scores), *(f for _, _, f in rows)]),
-    )
+    models = ["ceiling", *(model for _, model, _ in rows)]
+    modes = [*(score.baseline_name for score in scores), *(freeze for _, _, freeze in rows)]
+    widths = max(map(len, models)), max(map(len, modes))
     tasks = list(dict.fromkeys(summary.task for summary in summaries))
     metrics = list(dict.fromkeys(metric_label(task.headline) for task in tasks))
     tables = [
@@ -101,17 +99,16 @@ def overview_table(evaluations: Sequence[Evaluation]) -> Group:
     ]
     total = sum(summary.restarts for summary in summaries)
     measure = metrics[0] if len(metrics) == 1 else "the metric"
-    normalised = (
+    explained = (
         ", and the best between floor and ceiling (norm.: 0 is the floor, the best baseline; 1 is "
         "the ceiling, the Bayes-optimal predictor)"
     )
     caption = [
         f"\nFor each evaluation set: {measure} of the best of "
-        f"{form.counted([summary.restarts for summary in summaries])} restarts (chosen by "
+        f"{counted([summary.restarts for summary in summaries])} restarts (chosen by "
         "validation), the median over all restarts (med.)"
-        f"{normalised if _is_normalised(summaries) else ''}.",
-        f"{sum(summary.diverged for summary in summaries)} of {form.plural(total, 'restart')} "
-        "diverged.",
+        f"{explained if _is_normalised(summaries) else ''}.",
+        f"{sum(summary.diverged for summary in summaries)} of {plural(total, 'restart')} diverged.",
         *_missing(scores),
     ]
     return Group(*tables, Text(" ".join(caption) + "\n", style="italic"))
@@ -126,7 +123,7 @@ def _task_table(
     names = ["best", "med.", "norm."] if _is_normalised(summaries) else ["best", "med."]
     numbers = _sets_that_fit(summaries, names)
     metric = f": {metric_label(task.headline)}" if with_metric else ""
-    table = _table(Text(f"\n{task.title}{metric}"))
+    table = ruled_table(Text(f"\n{task.title}{metric}"), "bold", padding=0)
     # Only these two columns may break where 80 characters are too few.
     for heading, width in zip(("model", "frozen"), widths, strict=True):
         table.add_column(heading.ljust(width + 1), overflow="fold")
@@ -142,7 +139,7 @@ def _task_table(
     table.add_section()
     shown = [sets[n].headline for n in numbers]
     baselines = dict.fromkeys(score.baseline_name for score in shown if score.baseline_name)
-    for bound, who, normalised, values in (
+    for bound, predictor, position, values in (
         ("floor", "/".join(baselines), "0.00", [score.baseline for score in shown]),
         ("ceiling", "bayes", "1.00", [score.bayes for score in shown]),
     ):
@@ -151,9 +148,9 @@ def _task_table(
         row: list[Text] = []
         for score, value in zip(shown, values, strict=True):
             both = score.baseline is not None and score.bayes is not None
-            texts = [score.text(value), "", normalised if both else form.MISSING]
+            texts = [score.text(value), "", position if both else MISSING]
             row += map(Text, texts[: len(names)])
-        table.add_row(bound, Text(who), *row)
+        table.add_row(bound, Text(predictor), *row)
     return table
 
 
@@ -163,13 +160,12 @@ def _sets_that_fit(summaries: Sequence[Summary], names: Sequence[str]) -> list[i
 
     def width(number: int) -> int:
         cells = [_cells(summary.sets[number].headline) for summary in summaries]
-        best, *others = (max(len(cell[name]) for cell in cells) for name in names)
+        widths = [max(len(name), *(len(cell[name]) for cell in cells)) for name in names]
         label = min(_LABEL, len(summaries[0].sets[number].label))
-        least = [len(name) for name in names[1:]]
-        return max(best, label, 6) + sum(map(max, others, least)) + len(names)
+        return max(widths[0], label, 6) + sum(widths[1:]) + len(names)
 
     for most in range(min(MOST_SETS, count), 0, -1):
-        numbers = [*range(count)] if most == count else [0, *range(count - most + 1, count)]
+        numbers = [0, *range(count - most + 1, count)]
         if sum(map(width, numbers)) <= WIDTH - _NAMES or most == 1:
             return numbers
     return []
@@ -177,9 +173,9 @@ def _sets_that_fit(summaries: Sequence[Summary], names: Sequence[str]) -> list[i
 
 def _cells(score: MetricSummary) -> dict[str, Text]:
     """What a table can show of a score, by the heading of the column."""
-    normalised = score.normalised
-    bad = normalised is not None and normalised < 0.1
-    good = normalised is not None and normalised >= 0.9
+    style = "green" if (score.normalised or 0) >= 0.9 else ""
+    if score.normalised is not None and score.normalised < 0.1:
+        style = "red"
     return {
         "best": Text(score.text(score.best), "bold"),
         "median": Text(score.text(score.median)),
@@ -187,7 +183,7 @@ def _cells(score: MetricSummary) -> dict[str, Text]:
         "range": Text(score.range_text("–")),
         "floor": Text(score.text(score.baseline)),
         "ceiling": Text(score.text(score.bayes)),
-        "norm.": Text(form.normalised(normalised), "green" if good else "red" if bad else ""),
+        "norm.": Text(normalised(score.normalised), style),
     }
 
 
@@ -202,22 +198,9 @@ def _missing(scores: Sequence[MetricSummary]) -> list[str]:
         return []
     verbs = ("is", "counts") if count == 1 else ("are", "count")
     return [
-        f"{form.plural(count, 'score')} {verbs[0]} missing or not a number and {verbs[1]} as the "
+        f"{plural(count, 'score')} {verbs[0]} missing or not a number and {verbs[1]} as the "
         "worst in median and range."
     ]
-
-
-def _table(title: Text | None = None) -> Table:
-    return Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        padding=0,
-        pad_edge=False,
-        header_style="",
-    )
 
 
 def _add_number_column(table: Table, heading: str) -> None:

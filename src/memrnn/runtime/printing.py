@@ -1,9 +1,11 @@
-"""How rows, JSON, numbers, times and sizes are printed, the same everywhere."""
+"""How rows, JSON, numbers, lists, times and sizes are written, the same everywhere."""
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -24,6 +26,20 @@ def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
         cells = (" ".join(v) if isinstance(v, list) else v for v in row.values())
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in cells))
     Console().print(table)
+
+
+def ruled_table(title: str | Text | None, title_style: str, **options: Any) -> Table:
+    """An empty table with a rule below its headings, for which `rich.table.Table` has options."""
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style=title_style,
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        header_style="",
+        **options,
+    )
 
 
 def print_json(value: Any) -> None:
@@ -47,6 +63,48 @@ def share(number: float | None) -> str:
     if number is not None and 0 < number < 1:
         number = min(max(number, 0.001), 0.999)
     return decimal(number)
+
+
+def normalised(number: float | None) -> str:
+    """A normalised value in at most 5 characters: 0.97, -2.33, -18.2, -350; never -0.00."""
+    if number is None or math.isnan(number):
+        return MISSING
+    digits = 2 if abs(number) < 9.995 else 1 if abs(number) < 99.95 else 0
+    return f"{number:z.{digits}f}"
+
+
+def signed(number: float | None) -> str:
+    """A difference: +0.031, −0.002, and 0.000 for what rounds to nothing."""
+    if number is None or math.isnan(number):
+        return MISSING
+    text = f"{number:+z.3f}"
+    return "0.000" if text == "+0.000" else text.replace("-", "−")
+
+
+def per_cent(fraction: float) -> str:
+    """A share in whole per cent: 90 %."""
+    return f"{100 * fraction:.0f} %"
+
+
+def counted(counts: Sequence[int]) -> str:
+    """How many there are of each: 10, or 3–10 where they differ."""
+    return "–".join(str(count) for count in dict.fromkeys((min(counts), max(counts))))
+
+
+def listed(names: Sequence[str], last: str = "and") -> str:
+    """Names in a sentence: a, b and c."""
+    *names, end = names or [""]
+    return f"{', '.join(names)} {last} {end}" if names else end
+
+
+def plural(count: int, name: str) -> str:
+    """1 restart, 2 restarts."""
+    return f"{count} {name}{'' if count == 1 else 's'}"
+
+
+def slug(name: str) -> str:
+    """A name as part of a file's name."""
+    return "".join(letter if letter.isalnum() or letter in "-._" else "_" for letter in name)
 
 
 def duration(seconds: float) -> str:

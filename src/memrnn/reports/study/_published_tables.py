@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Iterator
 
 from memrnn.evaluation import best_baseline
-from memrnn.reports import _format as form
 from memrnn.reports._summary import (
     bayes_value,
     frozen_label,
@@ -17,6 +16,7 @@ from memrnn.reports.study._deviations import comparable, deviations
 from memrnn.reports.study._published import MODES, PublishedCell, language_of, published
 from memrnn.reports.study._scores import View, references
 from memrnn.reports.study._table import Column, Entry, Table, number, text
+from memrnn.runtime import printing as form
 from memrnn.studies import Cell
 
 ACCURACY_DIFFERS = 0.02
