@@ -106,7 +106,7 @@ def _(memory: Superposition, hidden: Any) -> Trace:
     nothing. The height is the mean height of these draws: what a stack holds that pushes a 1
     instead of a vector, summed over its rows.
     """
-    controls = controls_of(memory, hidden)
+    controls = _controls(memory, hidden)
     stacks, height = len(memory.sizes), max(len(controls), 1)
     if memory.depth_limit is not None:
         height = min(height, memory.depth_limit)
@@ -130,7 +130,7 @@ def _(memory: Superposition, hidden: Any) -> Trace:
 @trace.register
 def _(memory: Stratification, hidden: Any) -> Trace:
     """Contents are the strengths of the values, and the height is their sum."""
-    logits = np.asarray(controls_of(memory, hidden), np.float64)[:, :2]
+    logits = np.asarray(_controls(memory, hidden), np.float64)[:, :2]
     weights = 0.5 * (1 + np.tanh(0.5 * logits))
     strengths = _strengths(*weights.T)
     heights = strengths.sum(axis=1)
@@ -141,7 +141,7 @@ def _(memory: Stratification, hidden: Any) -> Trace:
 @trace.register(Nondeterministic)
 @trace.register(VectorNondeterministic)
 def _(memory: Nondeterministic | VectorNondeterministic, hidden: Any) -> Trace:
-    controls = np.asarray(controls_of(memory, hidden), np.float64)
+    controls = np.asarray(_controls(memory, hidden), np.float64)
     run = memory.best_run(controls)
     forward = forward_weights(*memory.log_weights(controls), memory.window)
     totals = np.logaddexp.reduce(forward, axis=(1, 2), keepdims=True)
@@ -149,10 +149,9 @@ def _(memory: Nondeterministic | VectorNondeterministic, hidden: Any) -> Trace:
     return StackRun(run, float(share), np.exp(forward - totals))
 
 
-def controls_of(
+def _controls(
     memory: AffineMemory, hidden: Float[Array, "updates hidden"]
 ) -> Float[Array, "updates controls"]:
-    """The memory's controls in each update."""
     weight, bias = memory.controls()
     return hidden @ weight.T + bias[None]
 

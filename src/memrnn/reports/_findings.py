@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from memrnn.errors import MemrnnError
-from memrnn.evaluation import Evaluation, RunScores
+from memrnn.evaluation import Evaluation
 from memrnn.reports._summary import (
     MetricSummary,
     SetSummary,
@@ -185,22 +185,20 @@ def _on_the_floor(group: Sequence[Summary]) -> Finding | None:
 def _equalities(evaluations: Sequence[Evaluation]) -> Iterator[Finding]:
     """Models on which a freezing mode has no effect at all, as that of a memory they lack."""
     whole = {(e.task.key, e.model): e.runs for e in evaluations if not e.freeze}
-    by_mode: dict[tuple[str, ...], dict[str, list[tuple[RunScores, RunScores]]]] = {}
+    same: dict[tuple[str, ...], dict[str, list[bool]]] = {}
     for evaluation in evaluations:
         name = evaluation.task.key, evaluation.model
         if evaluation.freeze and name in whole:
             others = {run.restart: run for run in whole[name]}
-            by_model = by_mode.setdefault(evaluation.freeze, defaultdict(list))
+            by_model = same.setdefault(evaluation.freeze, defaultdict(list))
+            # By their text, since what is not a number is not equal to itself.
             by_model[evaluation.model] += [
-                (run, others[run.restart]) for run in evaluation.runs if run.restart in others
+                repr(run) == repr(others[run.restart])
+                for run in evaluation.runs
+                if run.restart in others
             ]
-    for freeze, by_model in by_mode.items():
-        # By their text, since what is not a number is not equal to itself.
-        equal = {
-            model: len(pairs)
-            for model, pairs in by_model.items()
-            if pairs and all(repr(run) == repr(other) for run, other in pairs)
-        }
+    for freeze, by_model in same.items():
+        equal = {model: len(pairs) for model, pairs in by_model.items() if pairs and all(pairs)}
         if equal:
             verb = "score" if len(equal) > 1 else "scores"
             yield Finding(
