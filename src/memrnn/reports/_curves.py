@@ -12,7 +12,7 @@ from memrnn.tasks import BAYES, Metric
 
 
 @dataclass(frozen=True)
-class Curves:
+class Curve:
     """One metric of one cell against its groups.
 
     Attributes:
@@ -36,12 +36,12 @@ class Family(NamedTuple):
 
     metric: Metric
     axis: str
-    curves: list[Curves]
+    curves: list[Curve]
 
 
 def families(evaluations: Sequence[Evaluation]) -> list[Family]:
     """What can be drawn: the headline metric of each task, and the metrics of its kind."""
-    by_axes: dict[tuple[Metric, str], list[Curves]] = {}
+    by_axes: dict[tuple[Metric, str], list[Curve]] = {}
     for evaluation in evaluations:
         task = evaluation.task
         headline = task.metric(task.headline)
@@ -49,7 +49,7 @@ def families(evaluations: Sequence[Evaluation]) -> list[Family]:
             if task.group_axis is None or not same_kind(metric, headline):
                 continue
             curves = _curves(evaluation, metric)
-            if any(some.groups for some in curves):
+            if any(curve.groups for curve in curves):
                 by_axes.setdefault((metric, task.group_axis), []).extend(curves)
     return [Family(*axes, curves) for axes, curves in by_axes.items()]
 
@@ -62,7 +62,7 @@ def has_numbers(scores: SetScores) -> bool:
         return False
 
 
-def _curves(evaluation: Evaluation, metric: Metric) -> list[Curves]:
+def _curves(evaluation: Evaluation, metric: Metric) -> list[Curve]:
     """The curves of a cell: one if its sets divide one axis, else one per set.
 
     Sets divide one axis if no group is in two of them, or if all are named by their ranges. A group
@@ -76,7 +76,7 @@ def _curves(evaluation: Evaluation, metric: Metric) -> list[Curves]:
     return [_joined(evaluation, metric, [name], set_label(name)) for name in sets]
 
 
-def _joined(evaluation: Evaluation, metric: Metric, sets: Sequence[str], label: str) -> Curves:
+def _joined(evaluation: Evaluation, metric: Metric, sets: Sequence[str], label: str) -> Curve:
     """The curves over several sets."""
     restarts = [_by_group(run.sets, sets, metric) for run in evaluation.runs]
     groups = sorted(set().union(*restarts))
@@ -91,7 +91,7 @@ def _joined(evaluation: Evaluation, metric: Metric, sets: Sequence[str], label: 
     }
     ceiling = predictors.pop(BAYES, {})
     best = max if metric.goal == "max" else min
-    return Curves(
+    return Curve(
         evaluation,
         label,
         tuple(groups),

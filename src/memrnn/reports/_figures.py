@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
 
 from memrnn.errors import MemrnnError
 from memrnn.evaluation import Evaluation
-from memrnn.reports._curves import Curves, families
+from memrnn.reports._curves import Curve, families
 from memrnn.reports._limits import Limits
 from memrnn.reports._summary import frozen_label, frozen_words, metric_label
 from memrnn.tasks import Metric, TaskDescription
@@ -31,7 +31,7 @@ SPARE: tuple[str, Any, float] = ("#56B4E9", (0, (8, 3)), 1.5)
 _LOGARITHMIC = 24
 """Ratio of largest to smallest group from which the axis of groups is logarithmic."""
 
-_Panel = dict[tuple[str, ...], Curves]
+_Panel = dict[tuple[str, ...], Curve]
 """The curves of one task and model, by freezing mode."""
 _PanelName = tuple[TaskDescription, str, str]
 """Task, label of the set if each set is drawn for itself, model."""
@@ -102,38 +102,38 @@ def draw(
     return figure
 
 
-def _panels(curves: Sequence[Curves]) -> dict[_PanelName, _Panel]:
+def _panels(curves: Sequence[Curve]) -> dict[_PanelName, _Panel]:
     panels: dict[_PanelName, _Panel] = {}
-    for some in curves:
-        task, model, freeze = some.evaluation.task, some.evaluation.model, some.evaluation.freeze
-        panel = panels.setdefault((task, some.label, model), {})
+    for curve in curves:
+        task, model, freeze = curve.evaluation.task, curve.evaluation.model, curve.evaluation.freeze
+        panel = panels.setdefault((task, curve.label, model), {})
         if freeze in panel:
             raise MemrnnError(
                 f"Two results are {task.title}, {model}, {frozen_words(freeze)}; draw one of them "
                 "at a time."
             )
-        panel[freeze] = some
+        panel[freeze] = curve
     return panels
 
 
-def _limits(curves: Sequence[Curves], metric: Metric) -> Limits:
-    values = [value for some in curves for restarts in some.values for value in restarts]
-    for some in curves:
-        values += [*some.floor.values(), *some.ceiling.values()]
+def _limits(curves: Sequence[Curve], metric: Metric) -> Limits:
+    values = [value for curve in curves for restarts in curve.values for value in restarts]
+    for curve in curves:
+        values += [*curve.floor.values(), *curve.ceiling.values()]
     return Limits.of(values, metric, 0.1)
 
 
 def _draw_panel(axis: Axes, task: TaskDescription, panel: _Panel, limits: Limits) -> None:
     if task.trained_groups:
         axis.axvspan(*task.trained_groups, color="0.9", linewidth=0, zorder=0)
-    for freeze, curves in panel.items():
+    for freeze, curve in panel.items():
         color, dash, width = STYLES.get(frozen_label(freeze), SPARE)
         low, median, high = (
-            limits.clip([reduce(restarts) for restarts in curves.values])
+            limits.clip([reduce(restarts) for restarts in curve.values])
             for reduce in (min, statistics.median, max)
         )
-        axis.fill_between(curves.groups, low, high, color=color, alpha=0.2, linewidth=0, zorder=2)
-        axis.plot(curves.groups, median, color=color, linestyle=dash, linewidth=width, zorder=3)
+        axis.fill_between(curve.groups, low, high, color=color, alpha=0.2, linewidth=0, zorder=2)
+        axis.plot(curve.groups, median, color=color, linestyle=dash, linewidth=width, zorder=3)
     first = next(iter(panel.values()))
     _draw_bound(axis, "floor", first.floor, "0.35", "top")
     _draw_bound(axis, "ceiling", first.ceiling, "black", "bottom")
@@ -167,9 +167,9 @@ def _draw_bound(axis: Axes, name: str, bound: Mapping[float, float], color: str,
     )
 
 
-def _legend(curves: Sequence[Curves]) -> list[Any]:
+def _legend(curves: Sequence[Curve]) -> list[Any]:
     handles: list[Any] = []
-    evaluations = [some.evaluation for some in curves]
+    evaluations = [curve.evaluation for curve in curves]
     for freeze in dict.fromkeys(evaluation.freeze for evaluation in evaluations):
         color, dash, width = STYLES.get(frozen_label(freeze), SPARE)
         label = frozen_words(freeze)
@@ -180,10 +180,10 @@ def _legend(curves: Sequence[Curves]) -> list[Any]:
         handles.append(Patch(facecolor="0.55", alpha=0.5, label=label))
     if any(evaluation.task.trained_groups for evaluation in evaluations):
         handles.append(Patch(facecolor="0.9", edgecolor="0.7", label="trained on"))
-    if any(some.floor for some in curves):
+    if any(curve.floor for curve in curves):
         label = "floor: best baseline"
         handles.append(Line2D([], [], color="0.35", linewidth=1, label=label))
-    if any(some.ceiling for some in curves):
+    if any(curve.ceiling for curve in curves):
         label = "ceiling: Bayes-optimal predictor"
         handles.append(Line2D([], [], color="black", linewidth=1, label=label))
     return handles

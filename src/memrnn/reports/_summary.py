@@ -192,29 +192,29 @@ def summarize(evaluation: Evaluation) -> Summary:
         evaluation.precision,
         restarts=len(evaluation.runs),
         diverged=sum(run.status == "diverged" for run in evaluation.runs),
-        sets=tuple(_summarize_set(evaluation, *one) for one in evaluation.task.sets),
+        sets=tuple(_summarize_set(evaluation, *described) for described in evaluation.task.sets),
     )
 
 
 def _summarize_set(evaluation: Evaluation, name: str, relation: Relation | None) -> SetSummary:
-    scores = [run.sets.get(name, SetScores({})) for run in evaluation.runs]
+    restarts = [run.sets.get(name, SetScores({})) for run in evaluation.runs]
     references = evaluation.references.get(name, {})
     headline = evaluation.task.headline
     metrics = {
-        metric.name: _summarize_metric(evaluation.best, scores, references, metric)
+        metric.name: _summarize_metric(evaluation.best, restarts, references, metric)
         for metric in evaluation.task.metrics
         if metric.name == headline
-        or any(metric.name in some.whole for some in [*scores, *references.values()])
+        or any(metric.name in scores.whole for scores in [*restarts, *references.values()])
     }
     return SetSummary(name, relation, metrics[headline], metrics)
 
 
 def _summarize_metric(
-    best: int, scores: Sequence[SetScores], references: References, metric: Metric
+    best: int, restarts: Sequence[SetScores], references: References, metric: Metric
 ) -> MetricSummary:
-    values = tuple(known_value(some, metric) for some in scores)
+    values = tuple(known_value(scores, metric) for scores in restarts)
     # Of a metric with nothing to score, which has no value anywhere, nothing is missing.
-    exists = any(some.value(metric) is not None for some in scores)
+    exists = any(scores.value(metric) is not None for scores in restarts)
     counted = with_worst(values, metric) if values.count(None) < len(values) else []
     baseline_name, baseline = best_baseline(references, metric) or ("", None)
     bayes = bayes_value(references, metric)

@@ -156,10 +156,10 @@ def _of_groups(view: View) -> Iterator[Drawing]:
     finished = view.results.evaluations(view.precision)
     known = [shown for one in finished if (shown := _with_numbers(one))]
     drawable = {
-        id(curves.evaluation)
+        id(curve.evaluation)
         for family in families(known)
-        for curves in family.curves
-        if family.metric == headline(curves.evaluation.task)
+        for curve in family.curves
+        if family.metric == headline(curve.evaluation.task)
     }
     tasks = view.results.tasks
     for task, stem in zip(tasks, stems(tasks), strict=True):
