@@ -38,6 +38,11 @@ class Family(NamedTuple):
     axis: str
     curves: list[Curve]
 
+    @property
+    def evaluations(self) -> list[Evaluation]:
+        """The cells of the curves, each once."""
+        return list({id(curve.evaluation): curve.evaluation for curve in self.curves}.values())
+
 
 def families(evaluations: Sequence[Evaluation]) -> list[Family]:
     """What can be drawn: the headline metric of each task, and the metrics of its kind."""

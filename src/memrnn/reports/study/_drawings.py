@@ -156,10 +156,10 @@ def _of_groups(view: View) -> Iterator[Drawing]:
     finished = view.results.evaluations(view.precision)
     known = [shown for one in finished if (shown := _with_numbers(one))]
     drawable = {
-        id(curve.evaluation)
+        id(one)
         for family in families(known)
-        for curve in family.curves
-        if family.metric == headline(curve.evaluation.task)
+        for one in family.evaluations
+        if family.metric == headline(one.task)
     }
     tasks = view.results.tasks
     for task, stem in zip(tasks, stems(tasks), strict=True):
