@@ -162,7 +162,7 @@ def draw(model: str, facts: dict[int, dict[str, Any]]) -> str:
     from matplotlib.figure import Figure
     from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, ScalarFormatter
 
-    from memrnn.reports._figures import svg
+    from memrnn.runtime.figures import svg
 
     lengths = list(facts)
     figure = Figure(figsize=(7.4, 2.9), layout="constrained")

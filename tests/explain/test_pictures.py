@@ -8,19 +8,11 @@ import numpy as np
 import pytest
 from explanations import SYMBOLS, printed, sharpened
 
-from memrnn.explain import (
-    Explanation,
-    StackRun,
-    check_figure_path,
-    draw_explanation,
-    explain,
-    save_explanation,
-)
-from memrnn.nn.memories import (
-    best_run,
-)
+from memrnn.explain import Explanation, StackRun, draw_explanation, explain
+from memrnn.nn.memories import best_run
 from memrnn.nn.models import get_model
 from memrnn.nn.network import OneHot
+from memrnn.runtime.figures import check_figure_path, save_figure
 
 
 def string_of(length: int) -> list[int]:
@@ -148,7 +140,7 @@ def test_figures_are_written_in_three_formats_and_repeatable(tmp_path: Path) -> 
         contents = []
         for name in ("a", "b"):
             path = tmp_path / f"{name}{suffix}"
-            save_explanation(draw_explanation(hand_made(9), SYMBOLS, "$x_1"), path, "$x_1")
+            save_figure(draw_explanation(hand_made(9), SYMBOLS, "$x_1"), path, "$x_1")
             contents.append(path.read_bytes())
         assert contents[0] == contents[1]
         assert contents[0].startswith(begin)

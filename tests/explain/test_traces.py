@@ -10,14 +10,7 @@ import pytest
 from explanations import STRING, SYMBOLS, TARGETS, printed, sharpened
 
 import reference_networks
-from memrnn.explain import (
-    SoftStack,
-    StackRun,
-    draw_explanation,
-    explain,
-    trace,
-)
-from memrnn.explain._traces import _strengths
+from memrnn.explain import SoftStack, StackRun, draw_explanation, explain, trace
 from memrnn.nn.memories import (
     MEMORIES,
     AffineMemory,
@@ -166,7 +159,11 @@ def test_the_strengths_of_a_stratification_stack_give_its_readings() -> None:
 def test_strengths_give_the_golden_readings_of_a_stratification_stack() -> None:
     """Push sigma(sin t), pop sigma(cos t), value tanh(cos(t + k))."""
     t = np.arange(1, 7)
-    strengths = _strengths(sigmoid(np.sin(t)), sigmoid(np.cos(t)))
+    with scope("float64"):
+        memory = Stratification(2, size=2, rng=np.random.default_rng(0))
+        memory = eqx.tree_at(lambda m: m.weight_actions, memory, jnp.eye(2))
+        (stack,) = trace(memory, jnp.asarray(np.stack([np.sin(t), np.cos(t)], axis=1)))
+    strengths = stack.contents
     values = np.tanh(np.cos(t[:, None] + np.arange(2)))
     golden = {1: (0.344648, -0.275093), 2: (-0.139013, -0.652931), 3: (-0.568076, -0.650980)}
     for updates, expected in {**golden, 6: (0.438477, 0.180339)}.items():

@@ -5,8 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from memrnn.reports import draw, save_figure, svg
+from memrnn.reports import draw
 from memrnn.reports._templates import inline
+from memrnn.runtime.figures import save_figure, svg
 from memrnn.tasks import SetDescription
 from reports.results_synthetic import (
     COPYING,
@@ -114,7 +115,9 @@ def test_ranges_that_overlap_are_one_axis():
 def test_files_are_written_and_repeatable(tmp_path):
     contents = []
     for name in ("a", "b"):
-        paths = save_figure(draw(RESULTS), tmp_path / name, "Accuracy")
+        paths = [tmp_path / f"{name}{suffix}" for suffix in (".svg", ".png")]
+        for path in paths:
+            save_figure(draw(RESULTS), path, "Accuracy")
         contents.append([path.read_bytes() for path in paths])
     assert contents[0] == contents[1]
 

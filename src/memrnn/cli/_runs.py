@@ -14,9 +14,10 @@ from memrnn.errors import MemrnnError
 from memrnn.evaluation import evaluate
 from memrnn.nn.components import parse_freeze
 from memrnn.runtime import cores
+from memrnn.runtime.formats import duration
 from memrnn.runtime.options import from_json, parse_duration, to_json
 from memrnn.runtime.precision import check_precision
-from memrnn.runtime.printing import duration, print_json, say
+from memrnn.runtime.printing import print_json, say
 from memrnn.tasks import Task, make_task, parse_task, task_class
 from memrnn.training import (
     Experiment,
@@ -171,13 +172,9 @@ def explain_command(
         out: file for a figure, .svg, .pdf or .png.
         json: print JSON instead of a table.
     """
-    from memrnn.explain import (  # here, since it imports matplotlib
-        check_figure_path,
-        draw_explanation,
-        explain,
-        explanation_table,
-        save_explanation,
-    )
+    # Here, since both import matplotlib.
+    from memrnn.explain import draw_explanation, explain, explanation_table
+    from memrnn.runtime.figures import check_figure_path, save_figure
 
     if out is not None:
         check_figure_path(out)
@@ -187,7 +184,7 @@ def explain_command(
     explanation = explain(trained.network, tokens, task.targets(tokens))
     title = f"{run.experiment.label}, restart {trained.number}"
     if out is not None:
-        save_explanation(draw_explanation(explanation, labels, title), out, title)
+        save_figure(draw_explanation(explanation, labels, title), out, title)
     if json:
         print_json({"restart": trained.number, **explanation.to_json(labels)})
         return

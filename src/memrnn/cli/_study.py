@@ -13,8 +13,9 @@ from memrnn.cli._display import RunDisplay
 from memrnn.engines import Engine, LocalEngine, RayEngine
 from memrnn.errors import MemrnnError
 from memrnn.runtime import check_output, cores
+from memrnn.runtime.formats import duration
 from memrnn.runtime.options import parse_duration
-from memrnn.runtime.printing import duration, print_json, say
+from memrnn.runtime.printing import print_json, say
 from memrnn.studies import (
     FORMATS,
     Change,

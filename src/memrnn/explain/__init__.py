@@ -1,14 +1,12 @@
 """What a trained network predicts along one string, and what its memory does there.
 
-`explain` computes, `explanation_table` prints, `draw_explanation` draws. A memory of one's own is
-made known by `trace.register`.
+`explain` computes, `explanation_table` prints, `draw_explanation` draws. `trace.register` makes a
+memory of one's own known.
 """
 
 from memrnn.explain._explain import Explanation as Explanation
 from memrnn.explain._explain import explain as explain
-from memrnn.explain._figure import check_figure_path as check_figure_path
 from memrnn.explain._figure import draw_explanation as draw_explanation
-from memrnn.explain._figure import save_explanation as save_explanation
 from memrnn.explain._table import explanation_table as explanation_table
 from memrnn.explain._traces import SoftStack as SoftStack
 from memrnn.explain._traces import StackRun as StackRun

@@ -1,6 +1,5 @@
 """A network along one string: its predictions, and what its memory does."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float64, Int
+from scipy.special import softmax
 
 from memrnn.errors import MemrnnError
 from memrnn.explain._traces import StackRun, Trace, trace
@@ -50,9 +50,8 @@ class Explanation:
     @property
     def perplexity(self) -> float:
         """exp of the mean negative log-likelihood of a target, infinite where one is 0."""
-        if not self.probability.all():
-            return math.inf
-        return float(np.exp(-np.mean(np.log(self.probability))))
+        with np.errstate(divide="ignore"):
+            return float(np.exp(-np.mean(np.log(self.probability))))
 
     def to_json(self, labels: Sequence[str]) -> dict[str, Any]:
         """What `memrnn explain --json` prints.
@@ -60,12 +59,11 @@ class Explanation:
         Args:
             labels: names of the outputs; the first ones are those of the symbols, too.
         """
-        outputs = list(labels)
         return {
             "string": [labels[token] for token in self.tokens],
-            "outputs": outputs,
+            "outputs": list(labels),
             "probabilities": self.probabilities.tolist(),
-            "predicted": [outputs[token] for token in self.probabilities.argmax(axis=1)],
+            "predicted": [labels[output] for output in self.probabilities.argmax(axis=1)],
             "probability": self.probability.tolist(),
             "right": self.right.tolist(),
             "memory": _trace_to_json(self.trace),
@@ -87,7 +85,8 @@ def explain(
         MemrnnError: for a shorter string, an id that is no symbol's, or a memory without
             explanation (see `memrnn.explain.trace`), or targets that are no outputs.
     """
-    ids, symbols = tuple(int(token) for token in tokens), network.embedding.size
+    ids, targets = tuple(map(int, tokens)), tuple(map(int, targets))
+    symbols = network.embedding.size
     if len(ids) < 2:
         raise MemrnnError(
             f"The string has length {len(ids)}, but a memory is updated between two symbols; "
@@ -97,15 +96,14 @@ def explain(
         raise MemrnnError(f"Symbol ids must be from 0 to {symbols - 1}; the string is {list(ids)}.")
     with scope(network.dtype.name):
         hidden, logits = _follow(network, jnp.asarray(ids, jnp.int32))
-        done = trace(network.memory, hidden[:-1])
-    logits, right = np.asarray(logits, np.float64), tuple(int(target) for target in targets)
-    if len(right) != len(logits) or not all(0 <= target < logits.shape[1] for target in right):
+        memory_trace = trace(network.memory, hidden[:-1])
+    positions, outputs = logits.shape
+    if len(targets) != positions or not all(0 <= target < outputs for target in targets):
         raise MemrnnError(
-            f"There must be {len(logits)} targets from 0 to {logits.shape[1] - 1}, not "
-            f"{list(right)}."
+            f"There must be {positions} targets from 0 to {outputs - 1}, not {list(targets)}."
         )
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return Explanation(ids, right, odds / odds.sum(axis=1, keepdims=True), done)
+    probabilities = softmax(np.asarray(logits, np.float64), axis=1)
+    return Explanation(ids, targets, probabilities, memory_trace)
 
 
 @eqx.filter_jit
@@ -122,26 +120,14 @@ def _follow(network: Network, tokens: Int[Array, " length"]) -> tuple[Array, Arr
 
 def _trace_to_json(trace: Trace) -> dict[str, Any]:
     if isinstance(trace, StackRun):
-        return {
-            "actions": [action._asdict() for action in trace.run.actions],
-            "states": trace.run.states,
-            "tops": trace.run.tops,
-            "heights": trace.run.heights,
-            "stacks": trace.run.stacks,
-            "log_weight": trace.run.log_weight,
-            "share": trace.share,
-            "marginals": trace.marginals.tolist(),
-        }
+        actions = [action._asdict() for action in trace.run.actions]
+        marginals = trace.marginals.tolist()
+        return {**vars(trace.run), "actions": actions, "share": trace.share, "marginals": marginals}
     return {
         "stacks": [
             {
-                "actions": stack.actions,
-                "weights": stack.weights.tolist(),
-                "heights": stack.heights.tolist(),
-                "heights_name": stack.heights_name,
-                "rows": stack.rows,
-                "contents_name": stack.contents_name,
-                "contents": stack.contents.tolist(),
+                name: value.tolist() if isinstance(value, np.ndarray) else value
+                for name, value in vars(stack).items()
             }
             for stack in trace
         ]

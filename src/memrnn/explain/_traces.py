@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
+from scipy.special import softmax
 
 from memrnn.errors import MemrnnError
 from memrnn.nn.memories import (
@@ -81,9 +82,7 @@ def trace(memory: Memory, hidden: Float[Array, "updates hidden"]) -> Trace:
         MemrnnError: for a memory that nobody registered.
     """
     del hidden
-    known = ", ".join(
-        kind.__name__ for kind in trace.registry if kind not in (object, Memory, NoMemory)
-    )
+    known = ", ".join(kind.__name__ for kind in [*trace.registry][1:] if kind is not NoMemory)
     raise MemrnnError(
         f"A memory {type(memory).__name__} cannot be explained; known are {known}. "
         "Register a function for yours with memrnn.explain.trace.register."
@@ -106,15 +105,14 @@ def _(memory: Superposition, hidden: Any) -> Trace:
     nothing. The height is the mean height of these draws: what a stack holds that pushes a 1
     instead of a vector, summed over its rows.
     """
-    controls = controls_of(memory, hidden)
+    controls = _controls(memory, hidden)
     stacks, height = len(memory.sizes), max(len(controls), 1)
     if memory.depth_limit is not None:
         height = min(height, memory.depth_limit)
     rows = np.asarray(_superpositions(memory, controls), np.float64)
     rows = rows.reshape(len(controls) + 1, stacks, -1, max(memory.sizes))[:, :, :height]
     logits = np.asarray(controls, np.float64)[:, : 3 * stacks].reshape(-1, stacks, 3)
-    weights = np.exp(logits - logits.max(axis=2, keepdims=True))
-    weights /= weights.sum(axis=2, keepdims=True)
+    weights = softmax(logits, axis=2)
     return tuple(
         SoftStack(
             ("push", "pop", "no-op"),
@@ -131,7 +129,7 @@ def _(memory: Superposition, hidden: Any) -> Trace:
 @trace.register
 def _(memory: Stratification, hidden: Any) -> Trace:
     """Contents are the strengths of the values, and the height is their sum."""
-    logits = np.asarray(controls_of(memory, hidden), np.float64)[:, :2]
+    logits = np.asarray(_controls(memory, hidden), np.float64)[:, :2]
     weights = 0.5 * (1 + np.tanh(0.5 * logits))
     strengths = _strengths(*weights.T)
     heights = strengths.sum(axis=1)
@@ -141,7 +139,7 @@ def _(memory: Stratification, hidden: Any) -> Trace:
 
 @trace.register
 def _(memory: Nondeterministic, hidden: Any) -> Trace:
-    controls = np.asarray(controls_of(memory, hidden), np.float64)
+    controls = np.asarray(_controls(memory, hidden), np.float64)
     run = memory.best_run(controls)
     forward = forward_weights(*memory.log_weights(controls), memory.window)
     totals = np.logaddexp.reduce(forward, axis=(1, 2), keepdims=True)
@@ -149,10 +147,9 @@ def _(memory: Nondeterministic, hidden: Any) -> Trace:
     return StackRun(run, float(share), np.exp(forward - totals))
 
 
-def controls_of(
+def _controls(
     memory: AffineMemory, hidden: Float[Array, "updates hidden"]
 ) -> Float[Array, "updates controls"]:
-    """The memory's controls in each update."""
     weight, bias = memory.controls()
     return hidden @ weight.T + bias[None]
 

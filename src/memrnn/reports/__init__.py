@@ -5,17 +5,22 @@ with all its restarts. A task is known only by its `TaskDescription`; nothing is
 user wrote.
 """
 
-from memrnn.reports._drawing import save_figure as save_figure
-from memrnn.reports._drawing import svg as svg
 from memrnn.reports._figures import draw as draw
 from memrnn.reports._findings import Finding as Finding
 from memrnn.reports._findings import find as find
+from memrnn.reports._findings import warnings_of as warnings_of
 from memrnn.reports._summary import MetricSummary as MetricSummary
 from memrnn.reports._summary import SetSummary as SetSummary
 from memrnn.reports._summary import Summary as Summary
+from memrnn.reports._summary import bayes_value as bayes_value
+from memrnn.reports._summary import format_value as format_value
 from memrnn.reports._summary import frozen_label as frozen_label
 from memrnn.reports._summary import frozen_words as frozen_words
+from memrnn.reports._summary import in_order as in_order
+from memrnn.reports._summary import known_value as known_value
+from memrnn.reports._summary import range_label as range_label
+from memrnn.reports._summary import set_label as set_label
 from memrnn.reports._summary import summarize as summarize
 from memrnn.reports._tables import overview_table as overview_table
 from memrnn.reports._tables import result_table as result_table
-from memrnn.reports._warnings import warnings_of as warnings_of
+from memrnn.reports._thresholds import NEAR as NEAR

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
 
 from memrnn.errors import MemrnnError
 from memrnn.evaluation import Evaluation
-from memrnn.reports._curves import Curves, curves, families
+from memrnn.reports._curves import Curve, families
 from memrnn.reports._limits import Limits
 from memrnn.reports._summary import frozen_label, frozen_words, metric_label
 from memrnn.tasks import Metric, TaskDescription
@@ -28,13 +28,13 @@ STYLES: dict[str, tuple[str, Any, float]] = {
 A memory line is thin and dashed so that what it hides shows through."""
 
 SPARE: tuple[str, Any, float] = ("#56B4E9", (0, (8, 3)), 1.5)
-_LOG_FROM = 12
+_LOGARITHMIC = 24
 """Ratio of largest to smallest group from which the axis of groups is logarithmic."""
 
-Panel = dict[str, tuple[Evaluation, Curves]]
-"""By freezing mode."""
-PanelName = tuple[TaskDescription, str, str]
-"""Task, label of the set if sets are apart, model."""
+_Panel = dict[tuple[str, ...], Curve]
+"""The curves of one task and model, by freezing mode."""
+_PanelName = tuple[TaskDescription, str, str]
+"""Task, label of the set if each set is drawn for itself, model."""
 
 
 def draw(
@@ -58,73 +58,86 @@ def draw(
         raise MemrnnError("There is no result to draw.")
     known = families(evaluations)
     name = metric or evaluations[0].task.headline
-    family = next((one for one in known if one.metric.name == name), None)
+    family = next((family for family in known if family.metric.name == name), None)
     if family is None:
-        names = ", ".join(dict.fromkeys(one.metric.name for one in known))
+        names = ", ".join(dict.fromkeys(family.metric.name for family in known))
         raise MemrnnError(
             f"{name!r} cannot be drawn; "
             + (f"choose one of {names}." if names else "no task here has groups that are numbers.")
         )
-    panels = _panels(family.evaluations, family.metric)
-    rows = list(dict.fromkeys(panel[:2] for panel in panels))
-    models = list(dict.fromkeys(model for _, _, model in panels))
-    cells = [(*row, model) for row in rows for model in models]
+    panels = _panels(family.curves)
+    rows = dict.fromkeys(panel[:2] for panel in panels)
+    models = dict.fromkeys(model for _, _, model in panels)
+    names = [(*row, model) for row in rows for model in models]
     across = columns or len(models)
-    down = -(-len(cells) // across)
+    down = math.ceil(len(names) / across)
     size = (max(4.2, 3.0 * across), 2.35 * down + 1.3)
     figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).flat
-    drawn = [curve for panel in panels.values() for _, curve in panel.values()]
-    limits = _limits(drawn, family.metric)
+    axes = list(figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).flat)
+    limits = _limits(family.curves, family.metric)
     axes[0].set_yscale(limits.scale)
     axes[0].set_ylim(limits.low, limits.high)
     if limits == Limits(0.0, 1.1):
         axes[0].set_yticks([0, 0.25, 0.5, 0.75, 1])
-    for axis, cell in zip(axes, cells, strict=False):
-        if cell in panels:
-            _draw_panel(axis, cell[0], panels[cell], limits)
-            title = "\n".join(part for part in (cell[0].title, cell[2], cell[1]) if part)
+    for index, axis in enumerate(axes):
+        if index < len(names) and names[index] in panels:
+            task, label, model = names[index]
+            _draw_panel(axis, task, panels[task, label, model], limits)
+            title = "\n".join(filter(None, (task.title, model, label)))
             axis.set_title(title, fontsize=9, fontweight="bold", parse_math=False)
         else:
             axis.set_axis_off()
-    for axis in list(axes)[len(cells) :]:
-        axis.set_axis_off()
     figure.supxlabel(family.axis, fontsize=9, parse_math=False)
     better = "" if family.metric.goal == "max" else " (smaller is better)"
     label = metric_label(family.metric)
     figure.supylabel(label[:1].upper() + label[1:] + better, fontsize=9, parse_math=False)
-    _add_legend(figure, panels, across)
+    figure.legend(
+        handles=_legend(family.curves),
+        loc="outside upper center",
+        ncols=min(3, across),
+        frameon=False,
+        fontsize=8,
+        handlelength=3.2,
+    )
     return figure
 
 
-def _panels(evaluations: Sequence[Evaluation], metric: Metric) -> dict[PanelName, Panel]:
-    panels: dict[PanelName, Panel] = {}
-    for evaluation in evaluations:
-        for curve in curves(evaluation, metric):
-            panel = panels.setdefault((evaluation.task, curve.label, evaluation.model), {})
-            frozen = frozen_label(evaluation.freeze)
-            if frozen in panel:
-                raise MemrnnError(
-                    f"Two results are {evaluation.task.title}, {evaluation.model}, "
-                    f"{frozen_words(evaluation.freeze)}; draw one of them at a time."
-                )
-            panel[frozen] = evaluation, curve
+def _panels(curves: Sequence[Curve]) -> dict[_PanelName, _Panel]:
+    panels: dict[_PanelName, _Panel] = {}
+    for curve in curves:
+        task, model, freeze = curve.evaluation.task, curve.evaluation.model, curve.evaluation.freeze
+        panel = panels.setdefault((task, curve.label, model), {})
+        if freeze in panel:
+            raise MemrnnError(
+                f"Two results are {task.title}, {model}, {frozen_words(freeze)}; draw one of them "
+                "at a time."
+            )
+        panel[freeze] = curve
     return panels
 
 
-def _draw_panel(axis: Axes, task: TaskDescription, panel: Panel, limits: Limits) -> None:
+def _limits(curves: Sequence[Curve], metric: Metric) -> Limits:
+    values = [value for curve in curves for restarts in curve.values for value in restarts]
+    for curve in curves:
+        values += [*curve.floor.values(), *curve.ceiling.values()]
+    return Limits.of(values, metric, 0.1)
+
+
+def _draw_panel(axis: Axes, task: TaskDescription, panel: _Panel, limits: Limits) -> None:
     if task.trained_groups:
         axis.axvspan(*task.trained_groups, color="0.9", linewidth=0, zorder=0)
-    for frozen, (_, curve) in panel.items():
-        color, dash, width = STYLES.get(frozen, SPARE)
-        low, high = (_inside(map(end, curve.values), limits) for end in (min, max))
+    for freeze, curve in panel.items():
+        color, dash, width = STYLES.get(frozen_label(freeze), SPARE)
+        low, median, high = (
+            limits.clip([reduce(restarts) for restarts in curve.values])
+            for reduce in (min, statistics.median, max)
+        )
         axis.fill_between(curve.groups, low, high, color=color, alpha=0.2, linewidth=0, zorder=2)
-        median = _inside(map(statistics.median, curve.values), limits)
         axis.plot(curve.groups, median, color=color, linestyle=dash, linewidth=width, zorder=3)
-    first = next(iter(panel.values()))[1]
+    first = next(iter(panel.values()))
     _draw_bound(axis, "floor", first.floor, "0.35", "top")
     _draw_bound(axis, "ceiling", first.ceiling, "black", "bottom")
-    if first.groups and first.groups[-1] >= _LOG_FROM * max(first.groups[0], 1) * 2:
+    if first.groups and first.groups[-1] >= _LOGARITHMIC * max(first.groups[0], 1):
         axis.set_xscale("log")
         axis.xaxis.set_major_formatter(ScalarFormatter())
         axis.xaxis.set_minor_formatter(NullFormatter())
@@ -136,13 +149,13 @@ def _draw_panel(axis: Axes, task: TaskDescription, panel: Panel, limits: Limits)
 
 def _draw_bound(axis: Axes, name: str, bound: Mapping[float, float], color: str, side: str) -> None:
     """Floor or ceiling, with its name at the right end of its line."""
-    known = {group: value for group, value in bound.items() if math.isfinite(value)}
-    if not known:
+    points = [point for point in bound.items() if math.isfinite(point[1])]
+    if not points:
         return
-    axis.plot(list(known), list(known.values()), color=color, linewidth=1, zorder=4)
+    axis.plot(*zip(*points, strict=True), color=color, linewidth=1, zorder=4)
     axis.annotate(
         name,
-        list(known.items())[-1],
+        points[-1],
         xytext=(0, -2) if side == "top" else (0, 1),
         textcoords="offset points",
         ha="right",
@@ -154,41 +167,23 @@ def _draw_bound(axis: Axes, name: str, bound: Mapping[float, float], color: str,
     )
 
 
-def _limits(drawn: Sequence[Curves], metric: Metric) -> Limits:
-    values = [value for curve in drawn for row in curve.values for value in row]
-    bounds = [v for curve in drawn for one in (curve.floor, curve.ceiling) for v in one.values()]
-    return Limits.of([*values, *bounds], metric, 0.1)
-
-
-def _inside(values: Iterable[float], limits: Limits) -> list[float]:
-    """The values, at the axis' ends where they are beyond them: infinity is drawn there."""
-    return [min(max(value, limits.low), limits.high) for value in values]
-
-
-def _add_legend(figure: Figure, panels: Mapping[PanelName, Panel], across: int) -> None:
-    every = [one for panel in panels.values() for one in panel.values()]
+def _legend(curves: Sequence[Curve]) -> list[Any]:
     handles: list[Any] = []
-    for evaluation in {frozen_label(one.freeze): one for one, _ in every}.values():
-        color, dash, width = STYLES.get(frozen_label(evaluation.freeze), SPARE)
-        label = frozen_words(evaluation.freeze)
+    evaluations = [curve.evaluation for curve in curves]
+    for freeze in dict.fromkeys(evaluation.freeze for evaluation in evaluations):
+        color, dash, width = STYLES.get(frozen_label(freeze), SPARE)
+        label = frozen_words(freeze)
         handles.append(Line2D([], [], color=color, linestyle=dash, linewidth=width, label=label))
-    restarts = max(len(evaluation.runs) for evaluation, _ in every)
+    restarts = max(len(evaluation.runs) for evaluation in evaluations)
     if restarts > 1:
         label = f"worst to best of {restarts} restarts (line: median)"
         handles.append(Patch(facecolor="0.55", alpha=0.5, label=label))
-    if any(task.trained_groups for task, _, _ in panels):
+    if any(evaluation.task.trained_groups for evaluation in evaluations):
         handles.append(Patch(facecolor="0.9", edgecolor="0.7", label="trained on"))
-    if any(curve.floor for _, curve in every):
+    if any(curve.floor for curve in curves):
         label = "floor: best baseline"
         handles.append(Line2D([], [], color="0.35", linewidth=1, label=label))
-    if any(curve.ceiling for _, curve in every):
+    if any(curve.ceiling for curve in curves):
         label = "ceiling: Bayes-optimal predictor"
         handles.append(Line2D([], [], color="black", linewidth=1, label=label))
-    figure.legend(
-        handles=handles,
-        loc="outside upper center",
-        ncols=min(3, across),
-        frameon=False,
-        fontsize=8,
-        handlelength=3.2,
-    )
+    return handles

@@ -1,26 +1,31 @@
 """Findings: sentences that are computed from results, and only said if they hold."""
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from memrnn.errors import MemrnnError
-from memrnn.evaluation import Evaluation, RunScores
-from memrnn.reports import _format as form
+from memrnn.evaluation import Evaluation
 from memrnn.reports._summary import (
     MetricSummary,
     SetSummary,
     Summary,
+    format_value,
     frozen_words,
+    in_order,
     metric_label,
+    same_kind,
     summarize,
 )
-from memrnn.reports._thresholds import LEARNED, NEAR, advantage, sides
+from memrnn.reports._thresholds import LEARNED, NEAR, advantage
+from memrnn.runtime.formats import listed, plural
+from memrnn.tasks import Relation, TaskDescription
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that the results say: a headline, and the numbers behind it."""
+    """What the results say: a headline, and the numbers behind it."""
 
     headline: str
     detail: str
@@ -35,202 +40,171 @@ def find(evaluations: Sequence[Evaluation]) -> list[Finding]:
     if not evaluations:
         raise MemrnnError("There is no result to report.")
     summaries = [summarize(evaluation) for evaluation in evaluations]
-    tasks = list(dict.fromkeys(summary.task for summary in summaries))
-    groups = [[s for s in summaries if s.task == task] for task in tasks]
-    findings: list[Finding] = []
-    for group in groups:
-        findings += _learned(group)
-    for group in groups:
-        findings += _on_the_floor(group)
-    findings += _equalities(evaluations)
-    findings.append(_divergence(summaries))
-    return findings
+    by_task: dict[TaskDescription, list[Summary]] = {}
+    for summary in summaries:
+        by_task.setdefault(summary.task, []).append(summary)
+    findings = [
+        *map(_learned, by_task.values()),
+        *map(_on_the_floor, by_task.values()),
+        *_equalities(evaluations),
+        _divergence(summaries),
+    ]
+    return [finding for finding in findings if finding is not None]
 
 
-def _learned(group: Sequence[Summary]) -> Iterator[Finding]:
+def warnings_of(evaluations: Sequence[Evaluation]) -> list[str]:
+    """A sentence per metric that warns, with the sum of its numerators over all restarts."""
+    counts: defaultdict[tuple[str, str], float] = defaultdict(float)
+    for evaluation in evaluations:
+        for metric in evaluation.task.metrics:
+            if metric.warning:
+                counts[metric.name, metric.warning] += math.fsum(
+                    scores.whole[metric.name].numerator
+                    for run in evaluation.runs
+                    for scores in run.sets.values()
+                    if metric.name in scores.whole
+                )
+    return [
+        f"{metric_label(name)}: {count:.0f}. {warning}"
+        for (name, warning), count in counts.items()
+        if count
+    ]
+
+
+def _learned(group: Sequence[Summary]) -> Finding | None:
     """Who learned a set within what it was trained on, and what is left of it beyond that."""
-    within, beyond = sides(group[0].task)
-    title = group[0].title
-    learners = [] if within is None else [s for s in group if _holds(s.sets[within])]
+    task = group[0].task
+    within, beyond = _last_set(task, "within"), _last_set(task, "beyond")
     if within is None or all(s.sets[within].headline.normalised is None for s in group):
-        yield from _best(group)
-        return
+        return _best(group)
     trained = group[0].sets[within]
-    where = f"{trained.label}, within what it was trained on"
+    learners = [s for s in group if _holds(s.sets[within])]
     if not learners:
         top = _top(group, within)
-        yield Finding(
-            f"{title}: no network learned even {trained.label}, within what it was trained on.",
-            f"The best, {top.name}, scores {_best_value(top.sets[within])}; "
-            f"{_bounds(trained.headline)}.",
+        return Finding(
+            f"{task.title}: no network learned even {trained.label}, within what it was trained "
+            "on.",
+            f"The best, {top.name}, scores {_best_value(top.sets[within])}; {_bounds(trained)}.",
         )
-        return
     if beyond is None:
-        yield Finding(
-            f"{title}: {trained.label} was learned by {_names(learners)}.",
-            f"Best restarts reach a normalised {_metric(trained)} of at least {LEARNED} there, "
-            "within what they were trained on.",
+        return Finding(
+            f"{task.title}: {trained.label} was learned by {_names(learners)}.",
+            f"Best restarts reach a normalised {metric_label(task.headline)} of at least {LEARNED} "
+            "there, within what they were trained on.",
         )
-        return
-    longest = group[0].sets[beyond]
-    top = _top(learners, beyond)
-    scores = top.sets[beyond]
-    held = [s for s in learners if _holds(s.sets[beyond])]
-    below = [s for s in learners if _all_below(s.sets[beyond].headline, 0.0)]
-    count = f"{len(learners)} of {len(group)} experiments learned {trained.label}"
-    if held:
-        headline = f"{title}: {count}; {len(held)} of them still hold on {longest.label}."
-    elif len(below) == len(learners):
-        headline = (
-            f"{title}: {count}; on {longest.label} every restart of theirs falls below the floor."
-        )
+    longest = group[0].sets[beyond].label
+    holding = [s for s in learners if _holds(s.sets[beyond])]
+    if holding:
+        outcome = f"{len(holding)} of them still hold on {longest}"
+    elif all(_all_below(s.sets[beyond].headline, 0.0) for s in learners):
+        outcome = f"on {longest} every restart of theirs falls below the floor"
     else:
-        headline = f"{title}: {count}; none of them holds on {longest.label}."
+        outcome = f"none of them holds on {longest}"
+    top = _top(learners, beyond)
+    before, after = top.sets[within], top.sets[beyond]
     detail = (
-        f"The one that keeps most, {top.name}, scores {_best_value(top.sets[within])} on {where} "
-        f"({_bounds(top.sets[within].headline)}), and {_best_value(scores)} on {longest.label} "
-        f"({_bounds(scores.headline)}); all its restarts there: {_range(scores.headline)}."
+        f"The one that keeps most, {top.name}, scores {_best_value(before)} on {trained.label}, "
+        f"within what it was trained on ({_bounds(before)}), and {_best_value(after)} on "
+        f"{longest} ({_bounds(after)}); all its restarts there: "
+        f"{after.headline.range_text(' to ')}."
     )
     others = [
-        f"{metric_label(one.metric)} {form.value(one.best, one.metric)}"
-        for one in _alike(scores)
-        if one.best is not None
+        f"{metric_label(score.metric)} {score.text(score.best)}"
+        for score in after.metrics.values()
+        if same_kind(score.metric, after.headline.metric)
+        and score.metric != after.headline.metric
+        and score.best is not None
     ]
     if others:
         detail += f" Its best restart there: {', '.join(others)}."
-    yield Finding(headline, detail)
-
-
-def _best(group: Sequence[Summary]) -> Iterator[Finding]:
-    """Who is best on the last set, where nothing says what is to be learned."""
-    if not group[0].sets:
-        return
-    beyond = sides(group[0].task)[1]
-    number = len(group[0].sets) - 1 if beyond is None else beyond
-    top = _top(group, number)
-    scores = top.sets[number]
-    if scores.headline.best is None:
-        return
-    bounds = _bounds(scores.headline)
-    yield Finding(
-        f"{top.title}: on {scores.label}, the best restart of {top.name} has the best "
-        f"{_metric(scores)}, {_best_value(scores)}.",
-        f"All its restarts there: {_range(scores.headline)}"
-        + (f"; {bounds}." if bounds else "; the task has no reference to compare with."),
+    return Finding(
+        f"{task.title}: {len(learners)} of {len(group)} experiments learned {trained.label}; "
+        f"{outcome}.",
+        detail,
     )
 
 
-def _on_the_floor(group: Sequence[Summary]) -> Iterator[Finding]:
+def _best(group: Sequence[Summary]) -> Finding | None:
+    """Who is best on the last set, where nothing says what is to be learned."""
+    task = group[0].task
+    if not task.sets:
+        return None
+    last = _last_or_beyond(task)
+    top = _top(group, last)
+    scores = top.sets[last]
+    if scores.headline.best is None:
+        return None
+    bounds = _bounds(scores) or "the task has no reference to compare with"
+    return Finding(
+        f"{task.title}: on {scores.label}, the best restart of {top.name} has the best "
+        f"{metric_label(task.headline)}, {_best_value(scores)}.",
+        f"All its restarts there: {scores.headline.range_text(' to ')}; {bounds}.",
+    )
+
+
+def _on_the_floor(group: Sequence[Summary]) -> Finding | None:
     """Whose score on the last set, in every restart, is that of the best baseline."""
-    if not group[0].sets:
-        return
-    beyond = sides(group[0].task)[1]
-    beyond = len(group[0].sets) - 1 if beyond is None else beyond
-    scores = group[0].sets[beyond]
-    bounds, metric = scores.headline, scores.headline.metric
-    if bounds.baseline is None:
-        return
-    near = [s for s in group if _on_it(s.sets[beyond].headline)]
+    task = group[0].task
+    if not task.sets:
+        return None
+    last = _last_or_beyond(task)
+    floor, metric = group[0].sets[last].headline, task.metric(task.headline)
+    if floor.baseline is None:
+        return None
+    near = [s for s in group if _is_near_floor(s.sets[last].headline)]
     if not near:
-        return
+        return None
     ends = [
-        value
+        end
         for s in near
-        for value in (s.sets[beyond].headline.low, s.sets[beyond].headline.high)
-        if value is not None
+        for end in (s.sets[last].headline.low, s.sets[last].headline.high)
+        if end is not None
     ]
-    written = list(dict.fromkeys(form.value(end, metric) for end in (min(ends), max(ends))))
-    floor = form.value(bounds.baseline, metric)
+    written = dict.fromkeys(format_value(end, metric) for end in (min(ends), max(ends)))
     headline = (
-        f"{group[0].title}: {_names(near)} score{'s' if len(near) == 1 else ''} "
-        f"{' to '.join(written)} on {scores.label}, and the baseline {bounds.baseline_name} "
-        f"scores {floor}."
+        f"{task.title}: {_names(near)} score{'s' if len(near) == 1 else ''} "
+        f"{' to '.join(written)} on {group[0].sets[last].label}, and the baseline "
+        f"{floor.baseline_name} scores {floor.text(floor.baseline)}."
     )
     unit = " nats" if metric.scale == "exp" else ""
     detail = (
         f"That is the floor, within {NEAR}{unit} in every restart. However good a score is, "
         "nothing of the task is in it unless it leaves the floor."
     )
-    whole = [s for s in group if not s.freeze]
-    if whole and all(_all_below(s.sets[beyond].headline, NEAR) for s in whole):
-        top = max(
-            (v for s in whole for v in s.sets[beyond].headline.values if v is not None),
-            key=lambda value: value if metric.goal == "max" else -value,
-        )
+    whole = [s.sets[last].headline for s in group if not s.freeze]
+    if whole and all(_all_below(score, NEAR) for score in whole):
+        best = max if metric.goal == "max" else min
+        top = best(value for score in whole for value in score.values if value is not None)
         detail += (
-            f" No network with nothing frozen gets beyond {form.value(top, metric)} there, so that "
+            f" No network with nothing frozen gets beyond {floor.text(top)} there, so that "
             "freezing would pass for stability if nobody drew the floor."
         )
-    yield Finding(headline, detail)
-
-
-def _holds(scores: SetSummary) -> bool:
-    return (scores.headline.normalised or 0) >= LEARNED
-
-
-def _top(group: Sequence[Summary], number: int) -> Summary:
-    """The cell whose best restart is best on a set; one without a score is the worst."""
-
-    def goodness(summary: Summary) -> float:
-        one = summary.sets[number].headline
-        if one.best is None:
-            return -math.inf
-        return one.best if one.metric.goal == "max" else -one.best
-
-    return max(group, key=goodness)
-
-
-def _ends(one: MetricSummary) -> list[float]:
-    """How much better than the best baseline the worst and the best restart are."""
-    if one.low is None or one.high is None or one.baseline is None:
-        return []
-    return sorted(advantage(value, one.baseline, one.metric) for value in (one.low, one.high))
-
-
-def _all_below(one: MetricSummary, by: float) -> bool:
-    ends = _ends(one)
-    return bool(ends) and ends[-1] < -by
-
-
-def _on_it(one: MetricSummary) -> bool:
-    ends = _ends(one)
-    return bool(ends) and max(map(abs, ends)) <= NEAR
-
-
-def _alike(scores: SetSummary) -> list[MetricSummary]:
-    """The other metrics of the headline's kind."""
-    first = scores.headline.metric
-    kind = first.goal, first.scale
-    return [
-        one
-        for one in scores.metrics.values()
-        if (one.metric.goal, one.metric.scale) == kind and one.metric != first
-    ]
+    return Finding(headline, detail)
 
 
 def _equalities(evaluations: Sequence[Evaluation]) -> Iterator[Finding]:
     """Models on which a freezing mode has no effect at all, as that of a memory they lack."""
-    whole = {(one.task.key, one.model): one for one in evaluations if not one.freeze}
-    found: dict[tuple[str, ...], dict[str, list[tuple[RunScores, RunScores]]]] = {}
-    for one in evaluations:
-        if not one.freeze or (one.task.key, one.model) not in whole:
-            continue
-        others = {run.restart: run for run in whole[one.task.key, one.model].runs}
-        pairs = [(run, others[run.restart]) for run in one.runs if run.restart in others]
-        found.setdefault(one.freeze, {}).setdefault(one.model, []).extend(pairs)
-    for freeze, by_model in found.items():
-        # By their text, since what is not a number is not equal to itself.
-        equal = {
-            model: len(pairs)
-            for model, pairs in by_model.items()
-            if pairs and all(repr(run) == repr(other) for run, other in pairs)
-        }
+    whole = {(e.task.key, e.model): e.runs for e in evaluations if not e.freeze}
+    same: dict[tuple[str, ...], dict[str, list[bool]]] = {}
+    for evaluation in evaluations:
+        name = evaluation.task.key, evaluation.model
+        if evaluation.freeze and name in whole:
+            others = {run.restart: run for run in whole[name]}
+            by_model = same.setdefault(evaluation.freeze, defaultdict(list))
+            # By their text, since what is not a number is not equal to itself.
+            by_model[evaluation.model] += [
+                repr(run) == repr(others[run.restart])
+                for run in evaluation.runs
+                if run.restart in others
+            ]
+    for freeze, by_model in same.items():
+        equal = {model: len(pairs) for model, pairs in by_model.items() if pairs and all(pairs)}
         if equal:
             verb = "score" if len(equal) > 1 else "scores"
             yield Finding(
-                f"{form.listed(list(equal))} {verb} the same with {frozen_words(freeze)} as with "
+                f"{listed(list(equal))} {verb} the same with {frozen_words(freeze)} as with "
                 f"{frozen_words(())}.",
-                f"All scores of {form.plural(sum(equal.values()), 'pair')} of restarts agree to "
+                f"All scores of {plural(sum(equal.values()), 'pair')} of restarts agree to "
                 "the last bit: there is nothing to freeze, or it has no effect.",
             )
 
@@ -239,50 +213,84 @@ def _divergence(summaries: Sequence[Summary]) -> Finding:
     total = sum(s.restarts for s in summaries)
     diverged = sum(s.diverged for s in summaries)
     missing = sum(scores.headline.missing for s in summaries for scores in s.sets)
-    where = form.listed([f"{s.title}, {s.name} ({s.diverged})" for s in summaries if s.diverged])
-    detail = (
-        f"They count in every median and range all the same: {where}."
-        if diverged
-        else "No restart is left out of any number on this page."
-    )
+    detail = "No restart is left out of any number on this page."
+    if diverged:
+        where = [f"{s.task.title}, {s.name} ({s.diverged})" for s in summaries if s.diverged]
+        detail = f"They count in every median and range all the same: {listed(where)}."
     if missing:
         detail += (
-            f" {form.plural(missing, 'score')} of the headline metric that "
+            f" {plural(missing, 'score')} of the headline metric that "
             f"{'is' if missing == 1 else 'are'} missing or not a number "
             f"{'counts' if missing == 1 else 'count'} as the worst."
         )
-    return Finding(f"{diverged} of {form.plural(total, 'restart')} diverged.", detail)
+    return Finding(f"{diverged} of {plural(total, 'restart')} diverged.", detail)
+
+
+def _last_set(task: TaskDescription, relation: Relation) -> int | None:
+    """Number of the last set that is within or beyond what was trained on."""
+    names = [described.name for described in task.sets]
+    relations = dict(task.sets)
+    numbers = [names.index(name) for name in in_order(names) if relations[name] == relation]
+    return numbers[-1] if numbers else None
+
+
+def _last_or_beyond(task: TaskDescription) -> int:
+    """Number of the last set beyond what was trained on, or else of the last one."""
+    beyond = _last_set(task, "beyond")
+    return len(task.sets) - 1 if beyond is None else beyond
+
+
+def _top(group: Sequence[Summary], number: int) -> Summary:
+    """The cell whose best restart is best on a set; one without a score is the worst."""
+
+    def goodness(summary: Summary) -> float:
+        score = summary.sets[number].headline
+        if score.best is None:
+            return -math.inf
+        return score.best if score.metric.goal == "max" else -score.best
+
+    return max(group, key=goodness)
+
+
+def _holds(scores: SetSummary) -> bool:
+    return (scores.headline.normalised or 0) >= LEARNED
+
+
+def _advantages(score: MetricSummary) -> list[float]:
+    """How much better than the best baseline the ends of the range over restarts are."""
+    if score.low is None or score.high is None or score.baseline is None:
+        return []
+    return [advantage(end, score.baseline, score.metric) for end in (score.low, score.high)]
+
+
+def _all_below(score: MetricSummary, by: float) -> bool:
+    return max(_advantages(score), default=math.inf) < -by
+
+
+def _is_near_floor(score: MetricSummary) -> bool:
+    return max(map(abs, _advantages(score)), default=math.inf) <= NEAR
 
 
 def _names(summaries: Sequence[Summary]) -> str:
     """lstm and gru with controller frozen, jm-10 with nothing frozen."""
-    modes = dict.fromkeys(summary.freeze for summary in summaries)
-    parts = [
-        f"{form.listed([s.model for s in summaries if s.freeze == mode])} with {frozen_words(mode)}"
-        for mode in modes
-    ]
-    return ", ".join(parts)
-
-
-def _metric(scores: SetSummary) -> str:
-    return metric_label(scores.headline.metric)
+    modes: dict[tuple[str, ...], list[str]] = {}
+    for summary in summaries:
+        modes.setdefault(summary.freeze, []).append(summary.model)
+    return ", ".join(
+        f"{listed(models)} with {frozen_words(freeze)}" for freeze, models in modes.items()
+    )
 
 
 def _best_value(scores: SetSummary) -> str:
-    return form.value(scores.headline.best, scores.headline.metric)
+    return scores.headline.text(scores.headline.best)
 
 
-def _bounds(one: MetricSummary) -> str:
+def _bounds(scores: SetSummary) -> str:
     """Floor and ceiling, as far as there are any."""
-    found: list[str] = []
-    if one.baseline is not None:
-        found.append(f"floor {form.value(one.baseline, one.metric)} by {one.baseline_name}")
-    if one.bayes is not None:
-        found.append(f"ceiling {form.value(one.bayes, one.metric)}")
-    return ", ".join(found)
-
-
-def _range(one: MetricSummary) -> str:
-    if one.low is None:
-        return form.MISSING
-    return f"{form.value(one.low, one.metric)} to {form.value(one.high, one.metric)}"
+    score = scores.headline
+    bounds: list[str] = []
+    if score.baseline is not None:
+        bounds.append(f"floor {score.text(score.baseline)} by {score.baseline_name}")
+    if score.bayes is not None:
+        bounds.append(f"ceiling {score.text(score.bayes)}")
+    return ", ".join(bounds)

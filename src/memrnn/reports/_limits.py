@@ -1,8 +1,9 @@
 """Where an axis of values ends."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from memrnn.tasks import Metric
 
@@ -16,7 +17,7 @@ class Limits:
 
     low: float
     high: float
-    logarithmic: bool = False
+    scale: Literal["linear", "log"] = "linear"
 
     @staticmethod
     def of(values: Iterable[float], metric: Metric, margin: float) -> "Limits":
@@ -26,10 +27,10 @@ class Limits:
         if metric.scale == "ratio" and low >= 0 and high <= 1:
             return Limits(0.0, 1.0 + margin)
         if metric.scale == "exp" and high > LOGARITHMIC * low > 0:
-            return Limits(low / 1.15, high * 1.15, logarithmic=True)
+            return Limits(low / 1.15, high * 1.15, "log")
         space = 0.06 * (high - low) or 0.5
         return Limits(low - space, high + space)
 
-    @property
-    def scale(self) -> str:
-        return "log" if self.logarithmic else "linear"
+    def clip(self, values: Sequence[float]) -> list[float]:
+        """The values, at the axis' ends where they are beyond them: infinity is drawn there."""
+        return [min(max(value, self.low), self.high) for value in values]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from memrnn.errors import MemrnnError
 from memrnn.evaluation import Evaluation, References, SetScores, best_baseline, normalised
+from memrnn.runtime import formats
 from memrnn.tasks import BAYES, Metric, Relation, TaskDescription
 
 
@@ -16,7 +17,6 @@ class MetricSummary:
     """One metric of one cell on one evaluation set. None stands for what does not exist.
 
     Attributes:
-        metric: which it is.
         values: of each restart; None where it is missing or not a number.
         best: of the best restart, chosen on validation items and never on these.
         median: over all restarts; a missing value counts as the worst, see `with_worst`.
@@ -38,6 +38,16 @@ class MetricSummary:
     baseline_name: str
     bayes: float | None
     normalised: float | None
+
+    def text(self, value: float | None) -> str:
+        """A value of this metric as text."""
+        return format_value(value, self.metric)
+
+    def range_text(self, to: str) -> str:
+        """The range over restarts as text; a dash if no restart has a value."""
+        if self.low is None:
+            return formats.MISSING
+        return f"{self.text(self.low)}{to}{self.text(self.high)}"
 
 
 @dataclass(frozen=True)
@@ -71,15 +81,6 @@ class Summary:
     sets: tuple[SetSummary, ...]
 
     @property
-    def title(self) -> str:
-        return self.task.title
-
-    @property
-    def frozen(self) -> str:
-        """The freezing mode as tables have it."""
-        return frozen_label(self.freeze)
-
-    @property
     def name(self) -> str:
         """Model and freezing mode in a sentence."""
         return f"{self.model} with {frozen_words(self.freeze)}"
@@ -87,14 +88,14 @@ class Summary:
     @property
     def metrics(self) -> list[Metric]:
         """What was measured, the headline metric first; of warnings those with something to say."""
-        found = {
+        measured = {
             name
             for scores in self.sets
-            for name, one in scores.metrics.items()
-            if not one.metric.warning or any(one.values)
+            for name, score in scores.metrics.items()
+            if not score.metric.warning or any(score.values)
         }
-        names = dict.fromkeys([self.task.headline, *(one.name for one in self.task.metrics)])
-        return [self.task.metric(name) for name in names if name in found]
+        metrics = [metric for metric in self.task.metrics if metric.name in measured]
+        return sorted(metrics, key=lambda metric: metric.name != self.task.headline)
 
 
 def frozen_label(freeze: Sequence[str]) -> str:
@@ -109,8 +110,8 @@ def frozen_words(freeze: Sequence[str]) -> str:
 
 def set_range(name: str) -> tuple[int, int] | None:
     """The two integers of which a set's name is made, as in `40:100`; else None."""
-    found = re.fullmatch(r"(\d+):(\d+)", name)
-    return (int(found[1]), int(found[2])) if found else None
+    match = re.fullmatch(r"(\d+):(\d+)", name)
+    return (int(match[1]), int(match[2])) if match else None
 
 
 def set_label(name: str) -> str:
@@ -127,9 +128,9 @@ def range_label(ends: Sequence[int] | Sequence[float]) -> str:
 
 def in_order(names: Sequence[str]) -> list[str]:
     """Names of sets from the shortest to the longest range; as given if one is not a range."""
-    ranges = {name: set_range(name) for name in names}
-    known = {name: ends for name, ends in ranges.items() if ends}
-    return sorted(names, key=known.__getitem__) if len(known) == len(names) else list(names)
+    if not all(map(set_range, names)):
+        return list(names)
+    return sorted(names, key=lambda name: set_range(name) or (0, 0))
 
 
 def metric_label(metric: Metric | str) -> str:
@@ -137,25 +138,20 @@ def metric_label(metric: Metric | str) -> str:
     return (metric if isinstance(metric, str) else metric.name).replace("_", " ")
 
 
+def format_value(value: float | None, metric: Metric) -> str:
+    """A metric's value in at most 8 characters: 0.974, 12.50, 1.2e+07, inf."""
+    return formats.share(value) if metric.scale == "ratio" else formats.decimal(value)
+
+
+def same_kind(metric: Metric, other: Metric) -> bool:
+    """Whether two metrics have one goal and one scale, so that their values can be compared."""
+    return (metric.goal, metric.scale) == (other.goal, other.scale)
+
+
 def known_value(scores: SetScores, metric: Metric) -> float | None:
     """A metric over a whole set; None where it does not exist or is not a number."""
     value = scores.value(metric)
     return None if value is None or math.isnan(value) else value
-
-
-def known_by_group(scores: SetScores, metric: Metric) -> dict[str, float]:
-    """A metric per group, without groups where it does not exist or is not a number."""
-    return {group: v for group, v in scores.by_group(metric).items() if not math.isnan(v)}
-
-
-def baseline_value(references: References, metric: Metric) -> tuple[str, float] | None:
-    """Name and value of the best baseline whose value is a number; None without one."""
-    known = {
-        name: scores
-        for name, scores in references.items()
-        if known_value(scores, metric) is not None
-    }
-    return best_baseline(known, metric)
 
 
 def bayes_value(references: References, metric: Metric) -> float | None:
@@ -165,7 +161,7 @@ def bayes_value(references: References, metric: Metric) -> float | None:
 
 def normalise(value: float | None, baseline: float | None, bayes: float | None) -> float | None:
     """`normalised`, and None if one of the three is missing or infinite."""
-    numbers = [one for one in (value, baseline, bayes) if one is not None and math.isfinite(one)]
+    numbers = [x for x in (value, baseline, bayes) if x is not None and math.isfinite(x)]
     return normalised(*numbers) if len(numbers) == 3 else None
 
 
@@ -187,52 +183,51 @@ def summarize(evaluation: Evaluation) -> Summary:
     Raises:
         MemrnnError: if there is no restart in it.
     """
-    runs = evaluation.runs
-    if not runs:
+    if not evaluation.runs:
         raise MemrnnError("A result holds no restart, so there is nothing to report.")
     return Summary(
-        task=evaluation.task,
-        model=evaluation.model,
-        freeze=evaluation.freeze,
-        precision=evaluation.precision,
-        restarts=len(runs),
-        diverged=sum(run.status == "diverged" for run in runs),
-        sets=tuple(_summarize_set(evaluation, *one) for one in evaluation.task.sets),
+        evaluation.task,
+        evaluation.model,
+        evaluation.freeze,
+        evaluation.precision,
+        restarts=len(evaluation.runs),
+        diverged=sum(run.status == "diverged" for run in evaluation.runs),
+        sets=tuple(_summarize_set(evaluation, *described) for described in evaluation.task.sets),
     )
 
 
 def _summarize_set(evaluation: Evaluation, name: str, relation: Relation | None) -> SetSummary:
-    scores = [run.sets.get(name, SetScores({})) for run in evaluation.runs]
+    restarts = [run.sets.get(name, SetScores({})) for run in evaluation.runs]
     references = evaluation.references.get(name, {})
-    task = evaluation.task
-    found = {
-        metric.name: _summarize_metric(evaluation.best, scores, references, metric)
-        for metric in task.metrics
-        if metric.name == task.headline
-        or any(metric.name in one.whole for one in [*scores, *references.values()])
+    headline = evaluation.task.headline
+    metrics = {
+        metric.name: _summarize_metric(evaluation.best, restarts, references, metric)
+        for metric in evaluation.task.metrics
+        if metric.name == headline
+        or any(metric.name in scores.whole for scores in [*restarts, *references.values()])
     }
-    return SetSummary(name, relation, found[task.headline], found)
+    return SetSummary(name, relation, metrics[headline], metrics)
 
 
 def _summarize_metric(
-    best: int, scores: Sequence[SetScores], references: References, metric: Metric
+    best: int, restarts: Sequence[SetScores], references: References, metric: Metric
 ) -> MetricSummary:
-    values = tuple(known_value(one, metric) for one in scores)
+    values = tuple(known_value(scores, metric) for scores in restarts)
     # Of a metric with nothing to score, which has no value anywhere, nothing is missing.
-    exists = any(one.value(metric) is not None for one in scores)
-    counted = with_worst(values, metric) if any(one is not None for one in values) else []
-    name, baseline = baseline_value(references, metric) or ("", None)
+    exists = any(scores.value(metric) is not None for scores in restarts)
+    counted = with_worst(values, metric) if values.count(None) < len(values) else []
+    baseline_name, baseline = best_baseline(references, metric) or ("", None)
     bayes = bayes_value(references, metric)
     return MetricSummary(
-        metric=metric,
-        values=values,
+        metric,
+        values,
         best=values[best],
         median=statistics.median(counted) if counted else None,
         low=min(counted, default=None),
         high=max(counted, default=None),
         missing=values.count(None) if exists else 0,
         baseline=baseline,
-        baseline_name=name,
+        baseline_name=baseline_name,
         bayes=bayes,
         normalised=normalise(values[best], baseline, bayes),
     )

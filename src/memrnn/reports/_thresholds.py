@@ -1,9 +1,8 @@
-"""When a score counts as learned, when as the floor's, and which sets are compared."""
+"""When a score counts as learned, and when as the floor's."""
 
 import math
 
-from memrnn.reports._summary import in_order
-from memrnn.tasks import Metric, TaskDescription
+from memrnn.tasks import Metric
 
 LEARNED = 0.9
 """Normalised value from which a set counts as learned."""
@@ -20,16 +19,5 @@ def advantage(value: float, other: float, metric: Metric) -> float:
     if value == other:
         return 0.0
     if metric.scale == "exp":
-        value, other = (math.log(one) if one > 0 else -math.inf for one in (value, other))
+        value, other = (math.log(x) if x > 0 else -math.inf for x in (value, other))
     return value - other if metric.goal == "max" else other - value
-
-
-def sides(task: TaskDescription) -> tuple[int | None, int | None]:
-    """Numbers of the last set within what was trained on, and of the last one beyond it."""
-    numbers = {one.name: number for number, one in enumerate(task.sets)}
-    order = [task.sets[numbers[name]] for name in in_order(list(numbers))]
-    within, beyond = (
-        [numbers[one.name] for one in order if one.relation == relation]
-        for relation in ("within", "beyond")
-    )
-    return (within[-1] if within else None), (beyond[-1] if beyond else None)

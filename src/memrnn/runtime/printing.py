@@ -1,4 +1,4 @@
-"""What commands print: any text as it is, on any terminal; rows, JSON, times and sizes."""
+"""What commands print: any text as it is, on any terminal; rows, tables, JSON."""
 
 import io
 import json
@@ -8,6 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -62,22 +63,20 @@ def print_rows(rows: list[dict[str, Any]], as_json: bool = False) -> None:
     Console().print(table)
 
 
+def ruled_table(title: str | Text | None, title_style: str, **options: Any) -> Table:
+    """An empty table with a rule below its headings, for which `rich.table.Table` has options."""
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style=title_style,
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        header_style="",
+        **options,
+    )
+
+
 def print_json(value: Any) -> None:
     """A value as JSON, without the infinities that JSON lacks."""
     print(json.dumps(value, indent=1, allow_nan=False))
-
-
-def duration(seconds: float) -> str:
-    """A time: 12 s, 45 min, 3 h 05 min."""
-    hours, rest = divmod(round(seconds / 60), 60)
-    return f"{hours} h {rest:02d} min" if hours else f"{rest} min" if rest else f"{seconds:.0f} s"
-
-
-def size(count: int) -> str:
-    """A number of bytes: 16 kB, 3.2 MB, 25 GB."""
-    number = float(count)
-    for unit in ("B", "kB", "MB"):
-        if number < 1000:
-            return f"{number:.2g} {unit}" if number < 10 else f"{number:.0f} {unit}"
-        number /= 1000
-    return f"{number:.3g} GB"

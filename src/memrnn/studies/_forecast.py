@@ -7,8 +7,8 @@ from pathlib import Path
 import jax
 
 from memrnn.nn.components import parameter_count
+from memrnn.runtime.formats import duration, size
 from memrnn.runtime.precision import cast, scope
-from memrnn.runtime.printing import duration, size
 from memrnn.studies._ledger import LEDGER_FILE
 from memrnn.studies._status import study_status
 from memrnn.studies._study import Study, plan

@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from memrnn.reports import _format as form
 from memrnn.reports._summary import range_label, set_label
 from memrnn.reports.study._published import PAPER_CONFIG, PAPER_OPTIONS, published
+from memrnn.runtime import formats as form
 from memrnn.studies import StudyResults
 
 

@@ -9,9 +9,7 @@ from typing import Any, TypeVar
 from matplotlib.figure import Figure
 
 from memrnn.evaluation import Evaluation
-from memrnn.reports import _format as form
 from memrnn.reports._curves import families, has_numbers
-from memrnn.reports._drawing import svg
 from memrnn.reports._figures import draw
 from memrnn.reports._summary import frozen_label, frozen_words, metric_label, set_label
 from memrnn.reports._templates import inline
@@ -24,6 +22,8 @@ from memrnn.reports.study._validation_figure import (
     floor_above_bound,
     has_reference,
 )
+from memrnn.runtime import formats as form
+from memrnn.runtime.figures import svg
 from memrnn.studies import StudyResults
 from memrnn.tasks import TaskDescription
 

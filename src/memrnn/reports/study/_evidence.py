@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from memrnn.reports import _format as form
 from memrnn.reports._summary import set_label
 from memrnn.reports.study import _paper_claims as paper
 from memrnn.reports.study import _resampling as resampling
@@ -14,6 +13,7 @@ from memrnn.reports.study._published import published
 from memrnn.reports.study._resampling import Estimate
 from memrnn.reports.study._scores import Measure, SetOf, View, matrix
 from memrnn.reports.study._verdicts import UNDECIDED, Verdict
+from memrnn.runtime import formats as form
 from memrnn.studies import Cell
 
 MEMORY, CONTROLLER, BOTH = ("memory",), ("controller",), ("controller", "memory")

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from memrnn.reports._drawing import save_figure
 from memrnn.reports.study._page import gather, render
 from memrnn.reports.study._table import to_csv, to_latex
 from memrnn.runtime.checkpoints import write_bytes
+from memrnn.runtime.figures import save_figure
 from memrnn.studies import load_results
 
 
@@ -34,7 +34,7 @@ def write_study_report(folder: str | Path, out: str | Path | None = None) -> Pat
     for drawing in content.drawings:
         path = out / "figures" / drawing.stem
         write_bytes(path.with_name(f"{path.name}.svg"), drawing.svg.encode())
-        save_figure(drawing.figure, path, drawing.title, ("pdf",))
+        save_figure(drawing.figure, path.with_name(f"{path.name}.pdf"), drawing.title)
     for table in content.tables:
         write_bytes(out / "tables" / f"{table.stem}.csv", to_csv(table).encode())
         write_bytes(out / "tables" / f"{table.stem}.tex", to_latex(table).encode())

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from memrnn.reports import _format as form
-from memrnn.reports._findings import Finding, find
+from memrnn.reports._findings import Finding, find, warnings_of
 from memrnn.reports._summary import frozen_label, metric_label, range_label, set_label
 from memrnn.reports._templates import template
 from memrnn.reports._thresholds import LEARNED, NEAR
-from memrnn.reports._warnings import warnings_of
 from memrnn.reports.study import _verdicts as rules
 from memrnn.reports.study._claims import judge
 from memrnn.reports.study._comparisons import (
@@ -46,6 +44,7 @@ from memrnn.reports.study._study_tables import (
 )
 from memrnn.reports.study._table import Table
 from memrnn.reports.study._verdicts import Claim, Measured
+from memrnn.runtime import formats as form
 from memrnn.studies import StudyResults
 
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from memrnn.reports import _format as form
 from memrnn.reports.study import _paper_claims as paper
 from memrnn.reports.study import _resampling as resampling
 from memrnn.reports.study import _verdicts as rules
@@ -26,6 +25,7 @@ from memrnn.reports.study._evidence import (
 )
 from memrnn.reports.study._scores import View, excess, first_set, last_set, matrix
 from memrnn.reports.study._verdicts import UNDECIDED, Claim, Measured
+from memrnn.runtime import formats as form
 from memrnn.studies import Cell, RunRecord
 
 

@@ -3,9 +3,8 @@
 import math
 from collections.abc import Callable, Iterator
 
-from memrnn.reports import _format as form
+from memrnn.evaluation import best_baseline
 from memrnn.reports._summary import (
-    baseline_value,
     bayes_value,
     frozen_label,
     frozen_words,
@@ -17,6 +16,7 @@ from memrnn.reports.study._deviations import comparable, deviations
 from memrnn.reports.study._published import MODES, PublishedCell, language_of, published
 from memrnn.reports.study._scores import View, references
 from memrnn.reports.study._table import Column, Entry, Table, number, text
+from memrnn.runtime import formats as form
 from memrnn.studies import Cell
 
 ACCURACY_DIFFERS = 0.02
@@ -52,9 +52,9 @@ def _validation_table(view: View, freeze: tuple[str, ...]) -> Table:
                 text(language),
                 text(model),
                 _their_number(known, model, language),
-                _entry(best.selection, form.perplexity) if best else _missing(ours),
+                _entry(best.selection, form.decimal) if best else _missing(ours),
                 _ratio(known, best.selection, view) if best else Entry(form.MISSING),
-                _entry(best.reference if best else None, form.perplexity),
+                _entry(best.reference if best else None, form.decimal),
                 _restarts(ours),
             )
         )
@@ -72,7 +72,7 @@ def _set_table(
     names = (*_NAMES, "floor", "ceil.")
     sets = _sets(view)
     columns = [Column(one, set_label(of_set)) for of_set in sets for one in names]
-    write = form.perplexity if name == "perplexity" else form.share
+    write = form.decimal if name == "perplexity" else form.share
     rows: list[tuple[Entry, ...]] = []
     for language, model, theirs, ours in _rows(view, freeze):
         entries: list[Entry] = [text(language), text(model)]
@@ -170,7 +170,7 @@ def _bounds(cell: Cell | None, metric: str, name: str) -> tuple[float | None, fl
     if cell is None or not cell.finished:
         return None, None
     known = references(cell, name)
-    floor = baseline_value(known, cell.task.metric(metric))
+    floor = best_baseline(known, cell.task.metric(metric))
     return floor[1] if floor else None, bayes_value(known, cell.task.metric(metric))
 
 

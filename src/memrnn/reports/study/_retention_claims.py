@@ -4,7 +4,6 @@ from functools import partial
 
 import numpy as np
 
-from memrnn.reports import _format as form
 from memrnn.reports.study import _paper_claims as paper
 from memrnn.reports.study import _resampling as resampling
 from memrnn.reports.study import _verdicts as rules
@@ -19,6 +18,7 @@ from memrnn.reports.study._evidence import (
 )
 from memrnn.reports.study._scores import View, last_set
 from memrnn.reports.study._verdicts import Claim, Measured
+from memrnn.runtime import formats as form
 
 
 def keeps(view: View, key: str, freeze: tuple[str, ...], subject: str) -> Claim:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from memrnn.reports import _format as form
 from memrnn.reports.study._scores import View
+from memrnn.runtime import formats as form
 from memrnn.studies import RunRecord
 
 

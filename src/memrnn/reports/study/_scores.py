@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from memrnn.evaluation import References
+from memrnn.evaluation import References, best_baseline
 from memrnn.reports._summary import (
-    baseline_value,
     bayes_value,
     in_order,
     known_value,
@@ -140,7 +139,7 @@ def references(cell: Cell, name: str) -> References:
 
 def floor(cell: Cell, name: str) -> float | None:
     """The headline metric of the best baseline on a set."""
-    found = baseline_value(references(cell, name), headline(cell.task))
+    found = best_baseline(references(cell, name), headline(cell.task))
     return found[1] if found else None
 
 

@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from memrnn.reports._summary import baseline_value, normalise, with_worst
+from memrnn.evaluation import best_baseline
+from memrnn.reports._summary import normalise, with_worst
 from memrnn.reports._thresholds import LEARNED
 from memrnn.reports.study._resampling import Estimate, bootstrap, interquartile_mean, median
 from memrnn.reports.study._scores import View, ceiling, headline, references, standing
@@ -83,7 +84,7 @@ def _row(view: View, cell: Cell, name: str) -> CellStatistics:
     def count(status: str) -> int:
         return sum(run.status == status for run in cell.runs)
 
-    bound = baseline_value(references(cell, name), headline(cell.task))
+    bound = best_baseline(references(cell, name), headline(cell.task))
     floor_name, floor = bound or ("", None)
     top = ceiling(cell, name)
     values = [view.value(cell, run, name) for run in cell.finished]

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from memrnn.reports import _format as form
-from memrnn.reports._summary import frozen_label, in_order, metric_label, set_label
+from memrnn.reports._summary import format_value, frozen_label, in_order, metric_label, set_label
 from memrnn.reports.study._comparisons import Comparison
 from memrnn.reports.study._resampling import Estimate
 from memrnn.reports.study._scores import STANDINGS
 from memrnn.reports.study._statistics import CellStatistics
 from memrnn.reports.study._table import Column, Entry, Table, number, text
 from memrnn.reports.study._verdicts import Claim
+from memrnn.runtime import formats as form
 from memrnn.studies import StudyResults
 from memrnn.tasks import Metric, TaskDescription
 
@@ -211,7 +211,7 @@ def _probability(value: float | None) -> Entry:
 
 
 def _value(value: float | None, metric: Metric) -> Entry:
-    return number(form.value(value, metric), value)
+    return number(format_value(value, metric), value)
 
 
 def _of(part: int, whole: int) -> Entry:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from memrnn.reports._format import MISSING
+from memrnn.runtime.formats import MISSING
 
 Value = float | int | str | None
 

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
+from memrnn.evaluation import best_baseline
 from memrnn.reports._figures import SPARE, STYLES
 from memrnn.reports._summary import (
-    baseline_value,
     bayes_value,
     frozen_label,
     frozen_words,
@@ -151,7 +151,7 @@ def floor_above_bound(results: StudyResults, task: TaskDescription) -> float | N
     if name is None or cell is None or not has_reference(results, task):
         return None
     metric = task.metric(task.selection)
-    found = baseline_value(references(cell, name), metric)
+    found = best_baseline(references(cell, name), metric)
     bayes = bayes_value(references(cell, name), metric)
     if found is None or bayes is None:
         return None

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from memrnn.reports import _format as form
 from memrnn.reports._summary import range_label, set_label
 from memrnn.reports.study._resampling import Estimate
 from memrnn.reports.study._scores import TRIVIAL, SetOf, View, reaches_beyond, standing
+from memrnn.runtime import formats as form
 from memrnn.studies import Cell
 
 KEPT = 0.9
