@@ -7,9 +7,8 @@ import statistics as stdlib
 import pytest
 
 from memrnn import TrainingConfig
-from memrnn.reports.study import View, published, statistics
-from memrnn.reports.study._deviations import deviations
-from memrnn.reports.study._published_tables import published_tables
+from memrnn.papers.das_mali_2024 import deviations, published, published_tables
+from memrnn.reports.study import View, statistics
 from memrnn.reports.study._study_tables import failed_table, missing_table, statistics_tables
 from memrnn.reports.study._table import Column, Entry, Table, escape_latex, text, to_csv, to_latex
 from reports.study_synthetic import BAYES_OPTIMAL, FLOOR, make_study
@@ -45,7 +44,11 @@ def test_statistics_count_every_restart():
     assert first.solved == sum(score >= 0.9 for score in scores) == 2
     assert first.solved_share == pytest.approx(2 / 6)
     assert first.best == 0.85  # by validation, not by test
-    assert (first.floor, first.floor_name, first.ceiling) == (FLOOR, "repeat-last", BAYES_OPTIMAL)
+    assert (first.baseline, first.baseline_name, first.bayes) == (
+        FLOOR,
+        "repeat-last",
+        BAYES_OPTIMAL,
+    )
 
 
 def test_a_cell_without_a_finished_run_has_no_numbers():
@@ -109,9 +112,9 @@ def test_what_is_missing_says_why():
     status = {"none": "planned", "memory": "running", "controller": "failed"}
     results = make_study(lambda *name: {"status": status[name[2]]}, freeze=tuple(status))
     tables = tables_of(results)
-    for frozen, said in (("none", "not run"), ("memory", "running"), ("controller", "failed")):
+    for frozen, reason in (("none", "not run"), ("memory", "running"), ("controller", "failed")):
         row = row_of(tables[f"published_accuracy_{frozen}"], "count-3", "jm-10")
-        assert row["40–100 here"].text == said
+        assert row["40–100 here"].text == reason
         assert row["40–100 here"].mark == "missing" and row["40–100 here"].value is None
     both = tables["published_accuracy_controller_memory"]
     assert row_of(both, "count-3", "jm-10")["40–100 here"].text == "not in study"
@@ -156,15 +159,15 @@ def test_a_study_says_in_what_it_is_not_the_papers():
         config=TrainingConfig(max_epochs=20),
         options={"strings": {"batches": 7, "batch_size": 10, "train_lengths": [5, 24]}},
     )
-    said = " ".join(deviations(other))
-    for part in (
+    text = " ".join(deviations(other))
+    for words in (
         "lengths 5–24",
         "tests on 5–24",
         "max epochs 20 instead of 200",
         "batches 7 instead of 1000",
         "3 restarts",
     ):
-        assert part in said
+        assert words in text
 
 
 TABLE = Table(

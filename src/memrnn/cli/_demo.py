@@ -8,6 +8,7 @@ from rich.text import Text
 from memrnn import reports
 from memrnn.cli._study import run_and_show
 from memrnn.engines import LocalEngine
+from memrnn.papers.das_mali_2024 import PAPER
 from memrnn.reports.study import write_study_report
 from memrnn.runtime import say
 from memrnn.studies import Study, load_results
@@ -33,7 +34,7 @@ def run_demo(study: Study, out: Path, workers: int | None, console: Console) -> 
     )
     run_and_show(study, out, LocalEngine(workers), console, brief=True)
     say(console, "Drawing and writing the report.")
-    page = write_study_report(out, out)
+    page = write_study_report(out, out, PAPER)
     evaluations = load_results(out).evaluations()
     console.print(reports.overview_table(evaluations))
     for finding in reports.find(evaluations):

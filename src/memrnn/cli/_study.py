@@ -194,11 +194,12 @@ def status_lines(status: StudyStatus) -> list[str]:
 
 def _report(folder: Path, out: Path | None) -> Path:
     # Only here: SciPy's statistics would add a second to the start of every command.
+    from memrnn.papers.das_mali_2024 import PAPER
     from memrnn.reports.study import write_study_report
 
     out = out or folder / "report"
     check_output(out)
-    return write_study_report(folder, out)
+    return write_study_report(folder, out, PAPER)
 
 
 def _engine(name: EngineName, workers: int | None, address: str | None) -> Engine:

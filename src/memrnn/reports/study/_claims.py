@@ -1,72 +1,111 @@
-"""The paper's claims, one by one, each with a number of this study and a verdict.
+"""A claim that a study supports or not, and a table of them."""
 
-The rules, which the page states too:
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
 
-- Only networks with a memory count. For one without, freezing the memory is the same experiment
-  as freezing nothing.
-- Retention is accuracy on the last set over accuracy on the first, of one restart: the last set
-  beyond what was trained on, and the first that is not. A statistic over cells is the mean over
-  cells of the mean over restarts; intervals are 95 % percentile intervals of the crossed bootstrap
-  over cells and restart numbers (`_resampling.crossed`). Restarts of one number share a seed in
-  the freezing modes of one task and model only, so that these intervals are conservative.
-- Pairs differ in the freezing mode alone and have the same restart number, hence the same seed.
-- A claim is supported or not by where its interval lies (`_verdicts.at_least`, `gain`). It is
-  undecided if the interval decides neither, and if too little was run or too much failed.
-- A cell whose accuracy is within `NEAR` of the best baseline is the floor's equal: a baseline does
-  the same. It is no support, and if most of the cells that speak for a claim are no
-  better than the floor, the claim is not supported.
-"""
+from memrnn.reports import _format as form
+from memrnn.reports.study._resampling import Estimate, numbers
+from memrnn.reports.study._table import Column, Entry, Field, Table, text_field
 
-from memrnn.reports.study import _paper_claims as paper
-from memrnn.reports.study._evidence import BOTH, CONTROLLER, MEMORY
-from memrnn.reports.study._paired_claims import beats, converges, stabilises
-from memrnn.reports.study._published import is_the_papers
-from memrnn.reports.study._retention_claims import keeps, loses
-from memrnn.reports.study._scores import View
-from memrnn.reports.study._verdicts import UNDECIDED, Claim, Measured
+Verdict = Literal["supported", "not supported", "undecided"]
 
 
-def judge(view: View) -> list[Claim]:
-    """All claims of the paper about formal languages, and the one about Penn Treebank.
+@dataclass(frozen=True)
+class Measured:
+    """One number that speaks for or against a claim.
 
-    None for a study of other tasks or models.
+    Attributes:
+        estimate: here; None if this study has no answer.
+        published: the same from the paper's tables; None if they have none.
+        remark: what the published number is of.
+        kind: how it is written: `share`, `difference`, `nats` or `perplexity`.
     """
-    if not is_the_papers(view.results):
-        return []
-    return [
-        _treebank(),
-        keeps(view, "b", MEMORY, "Nets with frozen memory keep"),
-        loses(view),
-        stabilises(view),
-        beats(view),
-        converges(view),
-        keeps(view, "g", CONTROLLER, "Nets with a frozen controller keep"),
-        keeps(view, "h", BOTH, "Nets with frozen controller and memory keep"),
-    ]
 
+    name: str
+    estimate: Estimate | None
+    published: float | None
+    remark: str = ""
+    kind: str = "share"
 
-def _treebank() -> Claim:
-    found = paper.treebank()
-    small = "smaller" if found.gain < found.spread else "not smaller"
-    notes = [
-        f"In the paper’s own table {found.twice_model}, which has no memory to freeze, stands "
-        f"twice: {found.twice[0]} with nothing frozen and {found.twice[1]} with memory frozen. "
-        f"That is one experiment drawn twice, {found.spread:.1f} apart; the claimed gain of "
-        f"{found.gain:.1f} is {small} than that."
-    ]
-    if min(found.twice) < found.frozen:
-        notes.append(
-            f"{found.twice_model} at {min(found.twice)} is better than the {found.frozen} that is "
-            "called best."
+    @property
+    def row(self) -> tuple[str, str, str, str, str]:
+        """The number as the page has it: name, value, interval, published value, remark."""
+        value, *ends = numbers(self.estimate)
+        known = self.estimate is not None and self.estimate.interval is not None
+        return (
+            self.name,
+            written(value, self.kind),
+            " to ".join(written(end, self.kind) for end in ends) if known else form.MISSING,
+            written(self.published, self.kind),
+            self.remark,
         )
-    return Claim(
-        "a",
-        "On Penn Treebank, freezing the memory improves the best test perplexity from "
-        f"{found.whole} ({found.whole_model}) to {found.frozen} ({found.frozen_model}).",
-        "abstract; table of Penn Treebank",
-        "This study trains on formal languages only, so it cannot decide it.",
-        (Measured("gain in perplexity", None, found.gain, "best of 10 each", "perplexity"),),
-        UNDECIDED,
-        "Penn Treebank is not in this study, so nothing was measured here.",
-        tuple(notes),
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of a paper, and what a study has to say about it.
+
+    Attributes:
+        key: a letter to name it by.
+        source: where the paper says it.
+        rule: when it is supported and when not, in words.
+        why: one sentence.
+        notes: what else one should know.
+    """
+
+    key: str
+    claim: str
+    source: str
+    rule: str
+    measured: tuple[Measured, ...]
+    verdict: Verdict
+    why: str
+    notes: tuple[str, ...] = ()
+
+
+def claims_table(claims: Sequence[Claim]) -> Table:
+    """Claims as rows, one for each number that speaks for or against one."""
+    return Table.of(
+        "claims",
+        "The paper’s claims",
+        [(claim, number) for claim in claims for number in claim.measured],
+        [
+            text_field("key", lambda row: row[0].key),
+            text_field("claim", lambda row: row[0].claim),
+            text_field("statistic", lambda row: row[1].name),
+            *estimate_fields("here", lambda row: row[1].estimate, lambda row: row[1].kind),
+            (Column("published"), lambda row: _entry(row[1].published, row[1].kind)),
+            text_field("verdict", lambda row: row[0].verdict),
+            text_field("why", lambda row: row[0].why),
+        ],
+        heads=3,
     )
+
+
+def estimate_fields(
+    label: str,
+    read: Callable[[Any], Estimate | None],
+    kind: Callable[[Any], str] = lambda record: "difference",
+) -> list[Field]:
+    """A column for an estimate, and two for the ends of its interval."""
+
+    def entry(record: Any, index: int) -> Entry:
+        return _entry(numbers(read(record))[index], kind(record))
+
+    names = (label, "from", "to")
+    return [(Column(name), partial(entry, index=index)) for index, name in enumerate(names)]
+
+
+def written(value: float | None, kind: str) -> str:
+    """A number of a claim: shares and perplexities plain, differences with their sign."""
+    if value is not None and kind == "share":
+        return form.share(value)
+    if value is not None and kind == "perplexity":
+        return f"{value:.1f}"
+    return form.signed(value)
+
+
+def _entry(value: float | None, kind: str) -> Entry:
+    return Entry(written(value, kind), value)

@@ -26,15 +26,15 @@ class Origin:
         commands: that make the results and this page.
     """
 
-    versions: tuple[tuple[str, int], ...]
-    devices: tuple[tuple[str, int], ...]
+    versions: list[tuple[str, int]]
+    devices: list[tuple[str, int]]
     core_seconds: float
     wall_seconds: float
     open_sessions: int
     sessions: int
-    hosts: tuple[str, ...]
+    hosts: list[str]
     file: str
-    commands: tuple[str, ...]
+    commands: list[str]
 
 
 def written_options(options: Mapping[str, Any]) -> dict[str, str]:
@@ -54,29 +54,28 @@ def origin(results: StudyResults, folder: Path) -> Origin:
         ", ".join(f"{name} {version}" for name, version in run.versions.items()) or "unknown"
         for run in finished
     )
-    devices = Counter(run.device or "unknown" for run in finished)
     spans = [
         datetime.fromisoformat(session["ended"]) - datetime.fromisoformat(session["began"])
         for session in results.sessions
         if session["ended"]
     ]
     return Origin(
-        versions=tuple(versions.most_common()),
-        devices=tuple(devices.most_common()),
+        versions=versions.most_common(),
+        devices=Counter(run.device or "unknown" for run in finished).most_common(),
         core_seconds=sum(run.seconds for run in results.runs),
         wall_seconds=sum((span.total_seconds() for span in spans), 0.0),
         open_sessions=len(results.sessions) - len(spans),
         sessions=len(results.sessions),
-        hosts=tuple(dict.fromkeys(session["host"] or "unknown" for session in results.sessions)),
-        file=to_toml(study_file(results.study)),
-        commands=(
+        hosts=list(dict.fromkeys(session["host"] or "unknown" for session in results.sessions)),
+        file=to_toml(_study_file(results.study)),
+        commands=[
             f"memrnn study run study.toml --out {folder}",
             f"memrnn study report {folder}",
-        ),
+        ],
     )
 
 
-def study_file(study: Study) -> dict[str, Any]:
+def _study_file(study: Study) -> dict[str, Any]:
     """What a study file holds: the options of each task are a table of its name."""
     values = study.to_json()
     options = values.pop("options")
@@ -88,14 +87,16 @@ def to_toml(values: Mapping[str, Any]) -> str:
 
     JSON's strings, numbers and arrays are TOML's too, as long as nothing but ASCII is escaped.
     """
-    plain = {name: value for name, value in values.items() if not isinstance(value, dict)}
-    lines = [_line(name, value) for name, value in plain.items() if value is not None]
-    for name, table in values.items():
-        if isinstance(table, dict):
-            lines += ["", f"[{name}]"]
-            lines += [_line(key, value) for key, value in table.items() if value is not None]
+    tables = {name: value for name, value in values.items() if isinstance(value, dict)}
+    lines = _assignments({name: values[name] for name in values if name not in tables})
+    for name, table in tables.items():
+        lines += ["", f"[{name}]", *_assignments(table)]
     return "\n".join(lines) + "\n"
 
 
-def _line(name: str, value: Any) -> str:
-    return f"{name} = {json.dumps(value, ensure_ascii=False)}"
+def _assignments(values: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{name} = {json.dumps(value, ensure_ascii=False)}"
+        for name, value in values.items()
+        if value is not None
+    ]

@@ -1,13 +1,11 @@
 """What all restarts of a cell come to on a set, and not the best of them only."""
 
-import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from memrnn.reports._summary import baseline_value, normalise, with_worst
 from memrnn.reports._thresholds import LEARNED
 from memrnn.reports.study._resampling import Estimate, bootstrap, interquartile_mean, median
-from memrnn.reports.study._scores import View, ceiling, headline, references, standing
+from memrnn.reports.study._scores import Standing, View, bayes, headline, references, standing
 from memrnn.studies import Cell, StudyResults
 from memrnn.tasks import Metric, TaskDescription
 
@@ -19,15 +17,14 @@ class CellStatistics:
     Attributes:
         planned: restarts that the study asks for.
         finished: those that are trained and evaluated, diverged ones among them.
-        ended: finished or failed, the denominator of everything here.
         missing: finished restarts whose score is missing or not a number.
+        solved: finished restarts with a normalised value of at least `LEARNED`; None where
+            nothing is normalised.
         median: over all that ended, with its 95 % interval; a failed restart and one whose score
             is missing enter with the worst value there can be, see `with_worst`.
         middle: interquartile mean of the same.
-        solved: finished restarts with a normalised value of at least `LEARNED`; None where
-            nothing is normalised.
         best: of the restart chosen by validation; None if none is finished.
-        standing: where the cell stands to the floor, see `standing`.
+        standing: where the cell stands to the baseline, see `standing`.
     """
 
     task: TaskDescription
@@ -40,16 +37,16 @@ class CellStatistics:
     diverged: int
     failed: int
     running: int
-    missing: int = 0
-    median: Estimate | None = None
-    middle: float | None = None
-    solved: int | None = None
-    best: float | None = None
-    normalised: float | None = None
-    floor: float | None = None
-    floor_name: str = ""
-    ceiling: float | None = None
-    standing: str | None = None
+    missing: int
+    solved: int | None
+    median: Estimate | None
+    middle: float | None
+    best: float | None
+    normalised: float | None
+    baseline: float | None
+    baseline_name: str
+    bayes: float | None
+    standing: Standing | None
 
     @property
     def metric(self) -> Metric:
@@ -57,40 +54,38 @@ class CellStatistics:
 
     @property
     def ended(self) -> int:
+        """Finished or failed, the denominator of everything here."""
         return self.finished + self.failed
 
     @property
     def solved_share(self) -> float | None:
         """Of all that ended: a failed run has not solved it."""
-        if self.solved is None or not self.ended:
-            return None
-        return self.solved / self.ended
+        return None if self.solved is None or not self.ended else self.solved / self.ended
 
 
 def statistics(results: StudyResults) -> list[CellStatistics]:
     """One row for each cell, precision and set, in the study's order."""
-    return list(_rows(results))
-
-
-def _rows(results: StudyResults) -> Iterator[CellStatistics]:
-    for cell in results.cells:
-        for precision in results.study.precisions:
-            for one in cell.task.sets:
-                yield _row(View(results, precision), cell, one.name)
+    return [
+        _row(View(results, precision), cell, of_set.name)
+        for cell in results.cells
+        for precision in results.study.precisions
+        for of_set in cell.task.sets
+    ]
 
 
 def _row(view: View, cell: Cell, name: str) -> CellStatistics:
-    def count(status: str) -> int:
-        return sum(run.status == status for run in cell.runs)
-
-    bound = baseline_value(references(cell, name), headline(cell.task))
-    floor_name, floor = bound or ("", None)
-    top = ceiling(cell, name)
+    statuses = [run.status for run in cell.runs]
+    failed = statuses.count("failed")
+    metric = headline(cell.task)
+    floor_name, floor = baseline_value(references(cell, name), metric) or ("", None)
+    ceiling = bayes(cell, name)
     values = [view.value(cell, run, name) for run in cell.finished]
-    scores = [normalise(value, floor, top) for value in values]
-    failed = count("failed")
-    known = normalise(floor, floor, top) is not None
-    found = CellStatistics(
+    scores = [normalise(value, floor, ceiling) for value in values]
+    solved = sum(score is not None and score >= LEARNED for score in scores)
+    known = any(value is not None for value in values)
+    entered = with_worst([*values, *[None] * failed], metric) if known else []
+    best = view.value(cell, cell.best, name) if cell.best else None
+    return CellStatistics(
         cell.task,
         cell.model,
         cell.freeze,
@@ -98,25 +93,17 @@ def _row(view: View, cell: Cell, name: str) -> CellStatistics:
         name,
         planned=len(cell.runs),
         finished=len(cell.finished),
-        diverged=count("diverged"),
+        diverged=statuses.count("diverged"),
         failed=failed,
-        running=count("running"),
+        running=statuses.count("running"),
         missing=values.count(None),
-        solved=sum(score is not None and score >= LEARNED for score in scores) if known else None,
-    )
-    best = cell.best
-    if best is None or all(value is None for value in values):
-        return found
-    entered = with_worst([*values, *[None] * failed], headline(cell.task))
-    value = view.value(cell, best, name)
-    return dataclasses.replace(
-        found,
-        median=bootstrap(entered, median),
-        middle=interquartile_mean(entered),
-        best=value,
-        normalised=normalise(value, floor, top),
-        floor=floor,
-        floor_name=floor_name,
-        ceiling=top,
+        solved=None if normalise(floor, floor, ceiling) is None else solved,
+        median=bootstrap(entered, median) if known else None,
+        middle=interquartile_mean(entered) if known else None,
+        best=best,
+        normalised=normalise(best, floor, ceiling),
+        baseline=floor if known else None,
+        baseline_name=floor_name if known else "",
+        bayes=ceiling if known else None,
         standing=standing(view, cell, name),
     )

@@ -1,24 +1,33 @@
-"""The tables of what the study itself found: claims, comparisons, statistics, what is missing."""
+"""The tables of what the study itself measured: statistics, comparisons, what is missing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from memrnn.reports import _format as form
 from memrnn.reports._summary import frozen_label, in_order, metric_label, set_label
+from memrnn.reports.study._claims import estimate_fields
 from memrnn.reports.study._comparisons import Comparison
-from memrnn.reports.study._resampling import Estimate
-from memrnn.reports.study._scores import STANDINGS
+from memrnn.reports.study._resampling import numbers
 from memrnn.reports.study._statistics import CellStatistics
-from memrnn.reports.study._table import Column, Entry, Table, number, text
-from memrnn.reports.study._verdicts import Claim
-from memrnn.studies import StudyResults
-from memrnn.tasks import Metric, TaskDescription
+from memrnn.reports.study._table import (
+    Column,
+    Entry,
+    Field,
+    Table,
+    count,
+    count_of,
+    number,
+    text_field,
+)
+from memrnn.studies import Cell, StudyResults
+from memrnn.tasks import TaskDescription
 
 
-def statistics_tables(found: Sequence[CellStatistics]) -> list[Table]:
+def statistics_tables(statistics: Sequence[CellStatistics]) -> list[Table]:
     """One table per task: every cell on every set, over all its restarts."""
-    tasks = list(dict.fromkeys(one.task for one in found))
+    tasks = list(dict.fromkeys(row.task for row in statistics))
     return [
-        _statistics_table([o for o in found if o.task == task], task, stem)
+        _statistics_table([row for row in statistics if row.task == task], task, stem)
         for task, stem in zip(tasks, stems(tasks), strict=True)
     ]
 
@@ -27,206 +36,146 @@ def stems(tasks: Sequence[TaskDescription]) -> list[str]:
     """The titles of tasks as parts of file names, each once."""
     slugs = [form.slug(task.title) for task in tasks]
     return [
-        slug if slugs.count(slug) == 1 else f"{slug}-{slugs[: place + 1].count(slug)}"
-        for place, slug in enumerate(slugs)
+        slug if slugs.count(slug) == 1 else f"{slug}-{slugs[: index + 1].count(slug)}"
+        for index, slug in enumerate(slugs)
     ]
 
 
-def _statistics_table(found: Sequence[CellStatistics], task: TaskDescription, stem: str) -> Table:
-    several = len({one.precision for one in found}) > 1
-    missing = any(one.missing for one in found)
-    metric = found[0].metric
-    order = in_order([one.name for one in task.sets])
-    names = ["model", "frozen", *(["precision"] if several else []), "set"]
-    numbers = [
-        "finished", "median", "from", "to", "IQM", "solved", "best", "norm.", "floor", "ceiling",
-        "diverged", "failed", *(["missing"] if missing else []),
-    ]  # fmt: skip
-    columns = [Column(name, numeric=False) for name in names]
-    columns += [Column(name) for name in numbers] + [Column("stands", numeric=False)]
-    rows: list[tuple[Entry, ...]] = []
-    for one in found:
-        interval = one.median.interval if one.median else None
-        share = one.solved_share
-        rows.append(
-            (
-                text(one.model),
-                text(frozen_label(one.freeze)),
-                *([text(one.precision)] if several else []),
-                _set(one.set, order),
-                _of(one.finished, one.planned),
-                _value(one.median and one.median.value, metric),
-                _value(interval and interval.low, metric),
-                _value(interval and interval.high, metric),
-                _value(one.middle, metric),
-                _none() if share is None else _of(one.solved or 0, one.ended),
-                _value(one.best, metric),
-                number(form.normalised(one.normalised), one.normalised),
-                _value(one.floor, metric),
-                _value(one.ceiling, metric),
-                _count(one.diverged),
-                _count(one.failed),
-                *([_count(one.missing)] if missing else []),
-                Entry(STANDINGS[one.standing], STANDINGS[one.standing], _standing_mark(one)),
-            )
-        )
-    return Table(
+def _statistics_table(
+    statistics: Sequence[CellStatistics], task: TaskDescription, stem: str
+) -> Table:
+    metric = statistics[0].metric
+    order = in_order([of_set.name for of_set in task.sets])
+
+    def value(label: str, read: Callable[[CellStatistics], float | None]) -> Field:
+        return Column(label), lambda row: number(form.value(read(row), metric), read(row))
+
+    def of_set(row: CellStatistics) -> Entry:
+        label = set_label(row.set)
+        return Entry(label, label, order=float(order.index(row.set)))
+
+    def solved(row: CellStatistics) -> Entry:
+        known = row.solved is not None and row.ended
+        return count_of(row.solved or 0, row.ended) if known else Entry(form.MISSING)
+
+    def stands(row: CellStatistics) -> Entry:
+        label = row.standing or form.MISSING
+        return Entry(label, label, {"above": "good", "equal": "bad", "below": "bad"}.get(label, ""))
+
+    names = [
+        text_field("model", lambda row: row.model),
+        text_field("frozen", lambda row: frozen_label(row.freeze)),
+        (Column("set", numeric=False), of_set),
+    ]
+    if len({row.precision for row in statistics}) > 1:
+        names.insert(2, text_field("precision", lambda row: row.precision))
+    fields = [
+        (Column("finished"), lambda row: count_of(row.finished, row.planned)),
+        value("median", lambda row: numbers(row.median)[0]),
+        value("from", lambda row: numbers(row.median)[1]),
+        value("to", lambda row: numbers(row.median)[2]),
+        value("IQM", lambda row: row.middle),
+        (Column("solved"), solved),
+        value("best", lambda row: row.best),
+        (Column("norm."), lambda row: number(form.normalised(row.normalised), row.normalised)),
+        value("floor", lambda row: row.baseline),
+        value("ceiling", lambda row: row.bayes),
+        (Column("diverged"), lambda row: count(row.diverged)),
+        (Column("failed"), lambda row: count(row.failed)),
+    ]
+    if any(row.missing for row in statistics):
+        fields.append((Column("missing"), lambda row: count(row.missing)))
+    fields.append((Column("stands", numeric=False), stands))
+    return Table.of(
         f"statistics_{stem}",
         f"{task.title}: {metric_label(metric)} over all restarts"
         + ("" if metric.goal == "max" else ", the smaller the better"),
-        tuple(columns),
-        tuple(rows),
+        statistics,
+        [*names, *fields],
         heads=len(names),
         sortable=True,
     )
 
 
-def comparison_table(found: Sequence[Comparison]) -> Table:
+def comparison_table(comparisons: Sequence[Comparison]) -> Table:
     """Every comparison of a cell with a component frozen and the same with nothing frozen."""
-    names = ["task", "model", "frozen", "measure"]
-    columns = [Column(name, numeric=False) for name in names]
-    columns += [Column(n) for n in ("pairs", "difference", "from", "to", "p", "p after Holm")]
-    columns += [Column("verdict", numeric=False), Column("stands", numeric=False)]
-    rows = [
-        (
-            text(one.task.title),
-            text(one.model),
-            text(frozen_label(one.freeze)),
-            text(one.measure),
-            Entry(str(one.pairs), one.pairs),
-            *_estimate(one.estimate),
-            _probability(one.p),
-            _probability(one.adjusted),
-            Entry(one.verdict, one.verdict, "" if one.verdict == "undecided" else "differs"),
-            text(STANDINGS[one.standing]),
-        )
-        for one in found
-    ]
-    return Table(
+    return Table.of(
         "comparisons",
         "A component frozen minus nothing frozen, paired by restart number",
-        tuple(columns),
-        tuple(rows),
+        comparisons,
+        [
+            text_field("task", lambda one: one.task.title),
+            text_field("model", lambda one: one.model),
+            text_field("frozen", lambda one: frozen_label(one.freeze)),
+            text_field("measure", lambda one: one.measure),
+            (Column("pairs"), lambda one: count(one.pairs)),
+            *estimate_fields("difference", lambda one: one.estimate),
+            (Column("p"), lambda one: _probability(one.p)),
+            (Column("p after Holm"), lambda one: _probability(one.adjusted)),
+            (Column("verdict", numeric=False), _verdict),
+            text_field("stands", lambda one: one.standing or form.MISSING),
+        ],
         heads=4,
         sortable=True,
     )
 
 
-def claims_table(claims: Sequence[Claim]) -> Table:
-    """Claims as rows, one for each number that speaks for or against one."""
-    names = ["key", "claim", "statistic"]
-    columns = [Column(name, numeric=False) for name in names]
-    columns += [Column(name) for name in ("here", "from", "to", "published")]
-    columns += [Column(name, numeric=False) for name in ("verdict", "why")]
-    rows = [
-        (
-            text(claim.key),
-            text(claim.claim),
-            text(one.name),
-            *_estimate(one.estimate, one.kind),
-            _written(one.published, one.kind),
-            text(claim.verdict),
-            text(claim.why),
-        )
-        for claim in claims
-        for one in claim.measured
-    ]
-    return Table("claims", "The paper’s claims", tuple(columns), tuple(rows), heads=3)
-
-
 def failed_table(results: StudyResults) -> Table:
     """Every run that failed, and why."""
-    columns = [Column(n, numeric=False) for n in ("task", "model", "frozen", "restart")]
-    columns += [Column("epochs"), Column("seconds"), Column("reason", numeric=False)]
-    rows = [
-        (
-            text(cell.task.title),
-            text(cell.model),
-            text(frozen_label(cell.freeze)),
-            Entry(str(run.restart), run.restart),
-            Entry(str(run.epochs), run.epochs),
-            Entry(f"{run.seconds:.0f}", run.seconds),
-            text(run.reason or "no reason known"),
-        )
-        for cell in results.cells
-        for run in cell.runs
-        if run.status == "failed"
-    ]
-    return Table("failed", "Runs that failed", tuple(columns), tuple(rows), heads=4)
+    runs = [(cell, run) for cell in results.cells for run in cell.runs if run.status == "failed"]
+    return Table.of(
+        "failed",
+        "Runs that failed",
+        runs,
+        [
+            *_cell_fields(lambda pair: pair[0]),
+            (Column("restart", numeric=False), lambda pair: count(pair[1].restart)),
+            (Column("epochs"), lambda pair: count(pair[1].epochs)),
+            (Column("seconds"), lambda pair: number(f"{pair[1].seconds:.0f}", pair[1].seconds)),
+            text_field("reason", lambda pair: pair[1].reason or "no reason known"),
+        ],
+        heads=4,
+    )
 
 
 def missing_table(results: StudyResults) -> Table:
     """Every cell of which runs are missing: planned, or running when this was written."""
-    columns = [Column(name, numeric=False) for name in ("task", "model", "frozen")]
-    columns += [Column(name) for name in ("finished", "running", "planned", "failed")]
-    rows: list[tuple[Entry, ...]] = []
-    for cell in results.cells:
-        counts = [
-            sum(run.status == status for run in cell.runs)
-            for status in ("running", "planned", "failed")
-        ]
-        if counts[0] + counts[1]:
-            rows.append(
-                (
-                    text(cell.task.title),
-                    text(cell.model),
-                    text(frozen_label(cell.freeze)),
-                    _of(len(cell.finished), len(cell.runs)),
-                    *(_count(count) for count in counts),
-                )
-            )
-    return Table("missing", "Cells with runs still to come", tuple(columns), tuple(rows), heads=3)
 
+    def status(name: str) -> Field:
+        return Column(name), lambda cell: count(sum(run.status == name for run in cell.runs))
 
-def _standing_mark(one: CellStatistics) -> str:
-    return {"above": "good", "floor": "bad", "below": "bad"}.get(one.standing or "", "")
-
-
-def _estimate(estimate: Estimate | None, kind: str = "difference") -> tuple[Entry, Entry, Entry]:
-    ends = estimate.interval if estimate else None
-    return (
-        _written(estimate and estimate.value, kind),
-        _written(ends and ends.low, kind),
-        _written(ends and ends.high, kind),
+    cells = [
+        cell
+        for cell in results.cells
+        if any(run.status in ("running", "planned") for run in cell.runs)
+    ]
+    return Table.of(
+        "missing",
+        "Cells with runs still to come",
+        cells,
+        [
+            *_cell_fields(lambda cell: cell),
+            (Column("finished"), lambda cell: count_of(len(cell.finished), len(cell.runs))),
+            *map(status, ("running", "planned", "failed")),
+        ],
+        heads=3,
     )
 
 
-def _written(value: float | None, kind: str) -> Entry:
-    return Entry(written(value, kind), value)
+def _cell_fields(cell: Callable[[Any], Cell]) -> list[Field]:
+    return [
+        text_field("task", lambda record: cell(record).task.title),
+        text_field("model", lambda record: cell(record).model),
+        text_field("frozen", lambda record: frozen_label(cell(record).freeze)),
+    ]
 
 
-def written(value: float | None, kind: str) -> str:
-    """A number of a claim: shares and perplexities plain, differences with their sign."""
-    if value is not None and kind == "share":
-        return form.share(value)
-    if value is not None and kind == "perplexity":
-        return f"{value:.1f}"
-    return form.signed(value)
+def _verdict(comparison: Comparison) -> Entry:
+    verdict = comparison.verdict
+    return Entry(verdict, verdict, "" if verdict == "undecided" else "differs")
 
 
 def _probability(value: float | None) -> Entry:
     if value is None:
-        return _none()
+        return Entry(form.MISSING)
     return Entry("<0.001" if value < 0.001 else f"{value:.3f}", value)
-
-
-def _value(value: float | None, metric: Metric) -> Entry:
-    return number(form.value(value, metric), value)
-
-
-def _of(part: int, whole: int) -> Entry:
-    return Entry(f"{part} of {whole}", part, order=part / whole if whole else None)
-
-
-def _set(name: str, order: Sequence[str]) -> Entry:
-    """A set; sets sort by their ranges, or as the task has them."""
-    label = set_label(name)
-    return Entry(label, label, order=float(order.index(name)))
-
-
-def _count(number: int) -> Entry:
-    return Entry(str(number), number)
-
-
-def _none() -> Entry:
-    return Entry(form.MISSING)

@@ -3,25 +3,26 @@
 import functools
 import importlib.resources
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from memrnn.studies import Cell, StudyResults
+from memrnn.studies import StudyResults
 from memrnn.tasks import TaskDescription
-from memrnn.training import TrainingConfig
 
-MODES: dict[tuple[str, ...], str] = {
-    (): "none",
-    ("memory",): "m",
-    ("controller",): "c",
-    ("controller", "memory"): "cm",
-}
+NOTHING: tuple[str, ...] = ()
+MEMORY = ("memory",)
+CONTROLLER = ("controller",)
+BOTH = ("controller", "memory")
+
+MODES = {NOTHING: "none", MEMORY: "m", CONTROLLER: "c", BOTH: "cm"}
 """The paper's letters. They name what is frozen: `lstm`, which has no memory, trains as well under
 m as under none, and scores the same under c as under cm."""
 
 NO_MEMORY = ("lstm", "lstm-256")
 """The paper's networks without a memory."""
+
+STRINGS = "strings:"
+"""How the paper's tasks, language modelling on strings, begin as `NAME:ARGUMENT`."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,6 @@ class Published:
         notes: what could not be read.
     """
 
-    source: str
     sets: tuple[str, ...]
     lengths: tuple[float, float]
     restarts: int
@@ -69,13 +69,17 @@ class Published:
         """The cell, or None if it is not in the paper or cannot be read."""
         return self._by_name.get((language, model, tuple(freeze)))
 
+    def value(self, cell: PublishedCell | None, metric: str, name: str) -> float | None:
+        """A cell's accuracy or perplexity on a set; None if the paper has none."""
+        if cell is None or name not in self.sets:
+            return None
+        values = cell.perplexities if metric == "perplexity" else cell.accuracies
+        return values[self.sets.index(name)]
+
     def with_memory(self, freeze: Sequence[str]) -> list[PublishedCell]:
         """The cells of the networks that have a memory."""
-        return [
-            cell
-            for cell in self.cells
-            if cell.freeze == tuple(freeze) and cell.model not in NO_MEMORY
-        ]
+        cells = [cell for cell in self.cells if cell.freeze == tuple(freeze)]
+        return [cell for cell in cells if cell.model not in NO_MEMORY]
 
     @property
     def languages(self) -> list[str]:
@@ -90,26 +94,12 @@ class Published:
         return {(cell.language, cell.model, cell.freeze): cell for cell in self.cells}
 
 
-PAPER_CONFIG = TrainingConfig()
-"""memrnn's defaults are the paper's configuration."""
-
-PAPER_OPTIONS = {"batches": 1000, "batch_size": 10, "validation_batches": 100}
-"""The options of `strings` besides lengths on which trained networks depend, as in the paper."""
-
-STRINGS = "strings:"
-"""How the paper's tasks, language modelling on strings, begin as `NAME:ARGUMENT`."""
-
-
-def is_the_papers(results: StudyResults) -> bool:
+def covers(results: StudyResults) -> bool:
     """Whether a study is about the paper's networks on strings: all of its tasks and models."""
-    known = published().models
-    found = [cell.task.spec.startswith(STRINGS) and cell.model in known for cell in results.cells]
-    return bool(found) and all(found)
-
-
-def published_cell(cell: Cell) -> PublishedCell | None:
-    """What the paper has of a cell."""
-    return published().find(language_of(cell.task), cell.model, cell.freeze)
+    models = published().models
+    return bool(results.cells) and all(
+        cell.task.spec.startswith(STRINGS) and cell.model in models for cell in results.cells
+    )
 
 
 def language_of(task: TaskDescription) -> str:
@@ -120,32 +110,30 @@ def language_of(task: TaskDescription) -> str:
 @functools.cache
 def published() -> Published:
     """The published tables, read once."""
-    path = importlib.resources.files("memrnn.reports") / "data" / "published_tables.json"
+    path = importlib.resources.files("memrnn.papers.das_mali_2024") / "data/published_tables.json"
     content = json.loads(path.read_text("utf-8"))
+    low, high = content["train_lengths"]
+    bins = content["bins"]
     return Published(
-        source=content["source"],
-        sets=tuple(f"{low}:{high}" for low, high in content["bins"].values()),
-        lengths=(float(content["train_lengths"][0]), float(content["train_lengths"][1])),
+        sets=tuple(f"{low}:{high}" for low, high in bins.values()),
+        lengths=(float(low), float(high)),
         restarts=content["restarts"],
-        cells=tuple(_cells(content)),
+        cells=tuple(
+            PublishedCell(
+                language,
+                model,
+                freeze,
+                row["val_ppl"],
+                tuple(row[f"{name}_ppl"] for name in bins),
+                tuple(row[f"{name}_acc"] for name in bins),
+            )
+            for freeze, mode in MODES.items()
+            for language, models in content["non_cfl"][mode].items()
+            for model, row in models.items()
+        ),
         treebank={
             model: {freeze: row[mode] for freeze, mode in MODES.items() if mode in row}
             for model, row in content["ptb_test_perplexity"].items()
         },
         notes=tuple(content["notes"]),
     )
-
-
-def _cells(content: dict[str, Any]) -> Iterator[PublishedCell]:
-    names = list(content["bins"])
-    for freeze, mode in MODES.items():
-        for language, models in content["non_cfl"][mode].items():
-            for model, row in models.items():
-                yield PublishedCell(
-                    language,
-                    model,
-                    freeze,
-                    row["val_ppl"],
-                    tuple(row[f"{name}_ppl"] for name in names),
-                    tuple(row[f"{name}_acc"] for name in names),
-                )
