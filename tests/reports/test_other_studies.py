@@ -10,7 +10,7 @@ from memrnn.reports.study import StudyReport, View, compare, statistics
 from memrnn.reports.study._comparisons import paired_cells
 from memrnn.reports.study._score_figure import draw_scores
 from memrnn.reports.study._scores import first_set, last_set, reaches_beyond, standing
-from memrnn.reports.study._study_tables import stems
+from memrnn.reports.study._statistics import stems
 from memrnn.reports.study._table import to_csv, to_latex
 from memrnn.tasks import BAYES, SetDescription
 from reports.page_parser import Page
@@ -97,14 +97,14 @@ def test_a_figure_of_errors_has_limits_of_its_own(results):
 
 
 def test_statistics_of_errors_count_what_is_missing_as_the_worst(results):
-    found = [one for one in statistics(results) if one.task == COPYING and not one.freeze]
+    found = [one for one in statistics(results) if one.cell.task == COPYING and not one.cell.freeze]
     lstm, jm = found
     assert (lstm.missing, jm.missing) == (0, 1)
     assert lstm.median.value == pytest.approx(4.5)  # of 2 to 7
     assert jm.median.value == pytest.approx(5.5)  # of 2, 3, 5, 6, 7 and infinity
     assert jm.median.interval.high == INF
     assert (jm.best, jm.normalised, jm.baseline, jm.standing) == (2.0, None, None, None)
-    assert jm.solved is None and jm.solved_share is None
+    assert jm.solved is None
     (table,) = [
         one for one in StudyReport(results, NOWHERE).statistics if one.stem.endswith("far___")
     ]
@@ -143,25 +143,25 @@ def test_scores_stand_to_a_floor_by_what_is_better():
     assert found == {(): "above", ("memory",): "equal", ("controller",): "below"}
     first = statistics(results)[0]
     assert first.normalised == pytest.approx((0.3 - 0.5) / (0.1 - 0.5))
-    assert (first.baseline, first.baseline_name) == (0.5, "always")
+    assert first.baseline == 0.5
 
 
 def test_comparisons_are_of_retention_and_of_the_last_set(results):
     found = compare(View(results, "float32"))
-    measures = {(one.task.title, one.measure) for one in found}
+    measures = {(one.cell.task.title, one.measure) for one in found}
     assert measures == {
         ("recognition of count-3", "retention"),
         ("recognition of count-3", "accuracy"),
         ("copying [bold]far[/]", "error"),
     }
     # Without memory nothing changes if it is frozen, so that lstm is compared for the controller.
-    assert {one.freeze for one in found if one.model == "lstm"} == {("controller",)}
-    of_jm = [one for one in found if one.model == "jm-10" and one.measure == "accuracy"]
-    assert {one.freeze for one in of_jm} == {
+    assert {one.cell.freeze for one in found if one.cell.model == "lstm"} == {("controller",)}
+    of_jm = [one for one in found if one.cell.model == "jm-10" and one.measure == "accuracy"]
+    assert {one.cell.freeze for one in of_jm} == {
         ("memory",), ("controller",), ("controller", "memory"),
     }  # fmt: skip
     assert all(one.estimate.value == pytest.approx(0.325) for one in of_jm)
-    pairs = {one.pairs for one in found if one.model == "jm-10" and one.measure == "error"}
+    pairs = {one.pairs for one in found if one.cell.model == "jm-10" and one.measure == "error"}
     assert pairs == {5}  # one of six is not a number
     assert judge(View(results, "float32")) == []
 

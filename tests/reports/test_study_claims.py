@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from memrnn.papers.das_mali_2024 import QUESTIONS, judge, published
-from memrnn.papers.das_mali_2024 import _published_statistics as paper
-from memrnn.papers.das_mali_2024._rules import without_memory
+from memrnn.papers.das_mali_2024 import _published as paper
+from memrnn.papers.das_mali_2024._paper import without_memory
 from memrnn.reports.study import View, compare
 from memrnn.reports.study._comparisons import restarts_needed
 from memrnn.reports.study._scores import standing
@@ -254,16 +254,20 @@ def test_too_few_pairs_are_not_tested():
 
     found = compare(View(make_study(made), "float32"), QUESTIONS)
     untested = [one for one in found if one.p is None]
-    assert {(one.task.title, one.freeze) for one in untested} == {("count-3", ("memory",))}
+    assert {(one.cell.task.title, one.cell.freeze) for one in untested} == {
+        ("count-3", ("memory",))
+    }
     assert all(one.pairs == 4 and one.verdict == "undecided" for one in untested)
     tested = [one for one in found if one.p is not None]
     assert min(one.adjusted for one in tested) == pytest.approx(len(tested) * 2.0**-5)
 
 
 def test_published_statistics_are_those_of_the_tables():
-    found = paper.treebank()
-    assert (found.whole, found.frozen, found.twice) == (123.5, 120.5, (119.8, 129.8))
-    assert found.gain == pytest.approx(3.0) and found.spread == pytest.approx(10.0)
+    treebank = claims_of(view_of(HOLDS))["a"]
+    assert "from 123.5 (vrns-3-3-5) to 120.5 (rns-4-5)" in treebank.claim
+    assert treebank.measured[0].published == pytest.approx(3.0)
+    assert "119.8 with nothing frozen and 129.8 with memory frozen" in treebank.notes[0]
+    assert "10.0 apart" in treebank.notes[0] and "119.8 is better" in treebank.notes[1]
     loss, worst = paper.worst_loss()
     assert (worst.language, worst.model) == ("marked-reverse-and-copy", "jm-3.3.3")
     assert loss == pytest.approx(1 - 0.31 / 0.80)

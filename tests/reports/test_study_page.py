@@ -15,7 +15,7 @@ from small_studies import small_study
 
 from memrnn.papers.das_mali_2024 import PAPER
 from memrnn.reports.study import StudyReport, View, write_study_report
-from memrnn.reports.study._origin import origin, to_toml
+from memrnn.reports.study._runs import origin, to_toml
 from memrnn.reports.study._score_figure import draw_scores
 from memrnn.reports.study._table import to_csv
 from memrnn.reports.study._validation_figure import baseline_excess, draw_validation

@@ -10,51 +10,87 @@ from memrnn.papers.das_mali_2024._deviations import deviations
 from memrnn.papers.das_mali_2024._published import (
     CONTROLLER,
     MEMORY,
+    TEXTS,
     PublishedCell,
     covers,
     language_of,
     published,
 )
-from memrnn.papers.das_mali_2024._rules import written_rules
+from memrnn.papers.das_mali_2024._rules import WRITTEN
 from memrnn.papers.das_mali_2024._tables import (
     ACCURACY_DIFFERS,
     PERPLEXITY_DIFFERS,
     TREEBANK_NOTE,
     published_tables,
 )
+from memrnn.reports import _format as form
 from memrnn.reports.study import Paper, Publication, View
 from memrnn.reports.study._comparisons import GAIN, NORMALISED, RETENTION
-from memrnn.studies import Cell
+from memrnn.reports.study._scores import has_memory
+from memrnn.studies import Cell, RunRecord
 
 QUESTIONS = ((MEMORY, RETENTION), (MEMORY, NORMALISED), (CONTROLLER, GAIN))
 """What the paper's claims compare: freezing modes, each with a measure."""
-
-_INTRODUCTION = f"""\
-<p>Our copy of the paper says “Tables 1–7” and “Figures 1–3” without telling which is which, so
-tables and figures are named by what they hold. Published figures are those of the best of ten
-restarts, chosen on validation strings; ours beside them are chosen in the same way. A difference is
-<span class="marked">marked</span> if it is more than {ACCURACY_DIFFERS} in accuracy or more than
-{100 * PERPLEXITY_DIFFERS:.0f} % of a perplexity. Floor and ceiling (ceil.) are those of
-the same set on our strings.</p>"""
 
 
 def _read(view: View) -> Publication | None:
     if not covers(view.results):
         return None
+    introduction = (
+        TEXTS["introduction"]
+        .strip()
+        .format(accuracy=ACCURACY_DIFFERS, perplexity=form.per_cent(PERPLEXITY_DIFFERS))
+    )
+    rules = [rule.format(**WRITTEN) for rule in TEXTS["rules"]]
+    models = dict.fromkeys(cell.model for cell in view.results.cells if not has_memory(cell))
     return Publication(
-        citation="Das & Mali, arXiv 2410.03154",
+        citation=TEXTS["citation"],
         claims=judge(view),
-        rules=written_rules(view),
+        rules=[*rules, *([without_memory(view, list(models))] if models else [])],
         questions=QUESTIONS,
         deviations=deviations(view.results),
-        introduction=Markup(_INTRODUCTION),
+        introduction=Markup(introduction),
         tables=published_tables(view),
         notes=(TREEBANK_NOTE, *published().notes),
-        notation="The paper’s letters: none = nothing, m = memory, c = controller, "
-        "cm = controller and memory frozen.",
+        notation=TEXTS["notation"],
         score=lambda cell, name: published().value(_find(cell), "accuracy", name),
         excess=_excess,
     )
+
+
+PAPER = Paper(_read, absent=TEXTS["absent"])
+"""For `write_study_report`."""
+
+
+def without_memory(view: View, models: list[str]) -> str:
+    """That freezing the memory of these models is freezing nothing, and whether that shows."""
+    whole = {(cell.task.key, cell.model): cell for cell in view.cells((), memory=False)}
+    pairs = [
+        (run, other)
+        for cell in view.cells(MEMORY, memory=False)
+        if (cell.task.key, cell.model) in whole
+        for run in cell.finished
+        for other in whole[cell.task.key, cell.model].finished
+        if run.restart == other.restart
+    ]
+    have = "has" if len(models) == 1 else "have"
+    text = (
+        f"{form.listed(models)} {have} no memory: with it frozen the experiment is the same as "
+        "with nothing frozen, and with the controller frozen the same as with both. Claims leave "
+        "such networks out."
+    )
+    if pairs:
+        equal = sum(_scores(run) == _scores(other) for run, other in pairs)
+        text += (
+            f" In {equal} of {len(pairs)} pairs of restarts the two modes gave the same scores "
+            "here, to the last bit."
+        )
+    return text
+
+
+def _scores(run: RunRecord) -> str:
+    """As text, since what is not a number is not equal to itself."""
+    return repr((run.selection, run.scores))
 
 
 def _find(cell: Cell) -> PublishedCell | None:
@@ -68,11 +104,3 @@ def _excess(cell: Cell) -> float | None:
     if paper is None or not bounds or cell.task.trained_groups != published().lengths:
         return None
     return math.log(paper.valid_perplexity / statistics.median(bounds))
-
-
-PAPER = Paper(
-    _read,
-    absent="Claims and tables of the paper by Das and Mali are about its own networks on strings, "
-    "and this study has other tasks or networks, so neither is on this page.",
-)
-"""For `write_study_report`."""

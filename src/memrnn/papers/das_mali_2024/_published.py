@@ -1,11 +1,19 @@
-"""The paper's own figures, as far as they can be read (Das & Mali, arXiv 2410.03154v1)."""
+"""The paper's own figures, as far as they can be read (Das & Mali, arXiv 2410.03154v1).
+
+And the statistics of its claims, computed from them.
+"""
 
 import functools
 import importlib.resources
 import json
-from collections.abc import Sequence
+import statistics
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
+from memrnn.reports._thresholds import NEAR
+from memrnn.reports.study._scores import CLIP, View, baseline, bayes
 from memrnn.studies import StudyResults
 from memrnn.tasks import TaskDescription
 
@@ -23,6 +31,15 @@ NO_MEMORY = ("lstm", "lstm-256")
 
 STRINGS = "strings:"
 """How the paper's tasks, language modelling on strings, begin as `NAME:ARGUMENT`."""
+
+
+def _read(name: str) -> str:
+    folder = importlib.resources.files("memrnn.papers.das_mali_2024") / "data"
+    return (folder / name).read_text("utf-8")
+
+
+TEXTS: dict[str, Any] = tomllib.loads(_read("claims.toml"))
+"""What the page of a study says about the paper."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +127,7 @@ def language_of(task: TaskDescription) -> str:
 @functools.cache
 def published() -> Published:
     """The published tables, read once."""
-    path = importlib.resources.files("memrnn.papers.das_mali_2024") / "data/published_tables.json"
-    content = json.loads(path.read_text("utf-8"))
+    content = json.loads(_read("published_tables.json"))
     low, high = content["train_lengths"]
     bins = content["bins"]
     return Published(
@@ -137,3 +153,90 @@ def published() -> Published:
         },
         notes=tuple(content["notes"]),
     )
+
+
+ROUNDING = 0.005
+"""What two digits can hide of an accuracy."""
+
+
+class Bounds(NamedTuple):
+    """Accuracy of the best baseline and of the Bayes-optimal predictor on a set."""
+
+    baseline: float
+    bayes: float
+
+
+def last_bounds(view: View) -> dict[str, Bounds]:
+    """Bounds of each language on the paper's last set, as far as this study has them."""
+    paper = published()
+    last = paper.sets[-1]
+    bounds: dict[str, Bounds] = {}
+    for cell in view.results.cells:
+        if cell.task.trained_groups != paper.lengths:
+            continue
+        low, high = baseline(cell, last), bayes(cell, last)
+        if low is not None and high is not None:
+            bounds[language_of(cell.task)] = Bounds(low, high)
+    return bounds
+
+
+def mean_retention(freeze: tuple[str, ...]) -> float:
+    """Mean over the cells with memory of last over first accuracy."""
+    return statistics.fmean(cell.retention for cell in published().with_memory(freeze))
+
+
+def worst_loss() -> tuple[float, PublishedCell]:
+    """The largest loss of a fully trained net with memory, and whose it is."""
+    worst = min(published().with_memory(NOTHING), key=lambda cell: cell.retention)
+    return 1 - worst.retention, worst
+
+
+def mean_difference(
+    freeze: tuple[str, ...], statistic: Callable[[PublishedCell], float | None]
+) -> float | None:
+    """Mean over cells with memory: a component frozen minus nothing frozen, where both exist."""
+    paper = published()
+    differences = [
+        of_frozen - of_whole
+        for cell in paper.with_memory(freeze)
+        if (whole := paper.find(cell.language, cell.model, NOTHING))
+        and (of_frozen := statistic(cell)) is not None
+        and (of_whole := statistic(whole)) is not None
+    ]
+    return statistics.fmean(differences) if differences else None
+
+
+def normalised(cell: PublishedCell, bounds: Mapping[str, Bounds]) -> float | None:
+    """The normalised accuracy on the last set, cut off, where bounds are known."""
+    if cell.language not in bounds:
+        return None
+    low, high = bounds[cell.language]
+    return max(-CLIP, min(CLIP, (cell.accuracies[-1] - low) / (high - low))) if high > low else None
+
+
+def above_baseline(cell: PublishedCell, bounds: Mapping[str, Bounds]) -> float | None:
+    """What the accuracy on the last set is above the best baseline, where that is known."""
+    if cell.language not in bounds:
+        return None
+    return max(0.0, cell.accuracies[-1] - bounds[cell.language].baseline)
+
+
+def on_baseline(freeze: tuple[str, ...], bounds: Mapping[str, Bounds]) -> tuple[int, int]:
+    """Published cells that are no better than the best baseline on the last set, of so many."""
+    cells = [cell for cell in published().with_memory(freeze) if cell.language in bounds]
+    near = NEAR + ROUNDING
+    low = sum(cell.accuracies[-1] <= bounds[cell.language].baseline + near for cell in cells)
+    return low, len(cells)
+
+
+def twice_retention() -> float:
+    """The largest difference in retention between the LSTM's two draws of one experiment.
+
+    Without a memory, freezing it changes nothing, so both are the same experiment.
+    """
+    paper = published()
+    pairs = (
+        (paper.find(language, "lstm", NOTHING), paper.find(language, "lstm", MEMORY))
+        for language in paper.languages
+    )
+    return max(abs(one.retention - two.retention) for one, two in pairs if one and two)

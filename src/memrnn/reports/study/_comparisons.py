@@ -1,13 +1,15 @@
 """Cell against cell: the same network and task with a component frozen and with nothing frozen."""
 
 import dataclasses
-import functools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from memrnn.reports._summary import metric_label
+from memrnn.reports import _format as form
+from memrnn.reports._summary import frozen_label, metric_label
 from memrnn.reports.study._resampling import Estimate, bootstrap, holm, mean, sign_flip
 from memrnn.reports.study._scores import (
     Measure,
@@ -18,6 +20,15 @@ from memrnn.reports.study._scores import (
     last_set,
     standing,
 )
+from memrnn.reports.study._table import (
+    Column,
+    Entry,
+    Table,
+    count,
+    estimate_fields,
+    number_field,
+    text_field,
+)
 from memrnn.studies import Cell, RunRecord
 from memrnn.tasks import TaskDescription
 
@@ -27,16 +38,26 @@ LEAST_PAIRS = 5
 ALPHA = 0.05
 """Holm-adjusted p up to which a difference is called one."""
 
-RETENTION = "retention"
-NORMALISED = "normalised"
-GAIN = "above floor"
+RETENTION, NORMALISED, GAIN = "retention", "normalised", "above floor"
 
-_MEASURES: dict[str, Callable[[View, Cell, RunRecord], float | None]] = {
-    RETENTION: View.retention,
-    NORMALISED: View.normalised,
-    GAIN: View.above_baseline,
+MEASURES: dict[str, tuple[Callable[[View, Cell, RunRecord], float | None], str]] = {
+    RETENTION: (
+        View.retention,
+        "retention is the score on the last set over the score on the first, or the first over "
+        "the last where smaller is better",
+    ),
+    NORMALISED: (
+        View.normalised,
+        "normalised is the score on the last set between the best baseline (0) and the "
+        "Bayes-optimal predictor (1), cut off at −1 and 1",
+    ),
+    GAIN: (
+        View.above_baseline,
+        "above floor is by what the score on the last set is better than the best baseline’s, 0 "
+        "where it is not",
+    ),
 }
-"""Every other measure is the last set's value."""
+"""Measures by name, each with its meaning. Every other one is the last set's value."""
 
 Pair = tuple[Cell, Cell]
 """A cell with a component frozen, and the same with nothing frozen."""
@@ -44,20 +65,18 @@ Pair = tuple[Cell, Cell]
 
 @dataclass(frozen=True)
 class Comparison:
-    """A measure of one cell, a component frozen minus nothing frozen, paired by restart number.
+    """A measure, a component frozen minus nothing frozen, paired by restart number.
 
     Attributes:
-        measure: what is compared, in words.
+        cell: with the frozen component.
         pairs: restart numbers that are finished in both cells and have the measure.
         estimate: mean difference, and its bootstrap interval over pairs.
         p: of the sign-flip test; None with fewer than `LEAST_PAIRS` pairs.
-        standing: where the cell with a frozen component stands to the baseline of the last set.
+        standing: where the cell stands to the baseline of the last set.
         adjusted: p after Holm's correction over all that were tested.
     """
 
-    task: TaskDescription
-    model: str
-    freeze: tuple[str, ...]
+    cell: Cell
     measure: str
     pairs: int
     estimate: Estimate | None
@@ -86,10 +105,9 @@ def compare(
     every = [(freeze, measure) for freeze in modes for measure in (RETENTION, "")]
     comparisons: list[Comparison] = []
     for freeze, measure in every if questions is None else questions:
+        read, _ = MEASURES.get(measure, (View.last_value, ""))
         pairs = paired_cells(view, freeze, every=questions is None)
-        values = differences(
-            view, pairs, functools.partial(_MEASURES.get(measure, View.last_value), view)
-        )
+        values = differences(view, pairs, partial(read, view))
         for (cell, _), row in zip(pairs, values, strict=True):
             comparison = _comparison(view, cell, measure or last_measure(cell.task), row)
             if comparison.pairs or questions is not None:
@@ -99,6 +117,18 @@ def compare(
         one if one.p is None else dataclasses.replace(one, adjusted=next(adjusted))
         for one in comparisons
     ]
+
+
+def _comparison(view: View, cell: Cell, measure: str, differences: np.ndarray) -> Comparison:
+    known = differences[~np.isnan(differences)]
+    return Comparison(
+        cell,
+        measure,
+        len(known),
+        bootstrap(known, mean) if len(known) else None,
+        sign_flip(known) if len(known) >= LEAST_PAIRS else None,
+        standing(view, cell, last_set(cell.task)),
+    )
 
 
 def paired_cells(view: View, freeze: tuple[str, ...], *, every: bool = False) -> list[Pair]:
@@ -136,21 +166,35 @@ def restarts_needed(comparisons: int) -> int:
 
     The smallest n with 2^(1 - n) * comparisons <= ALPHA.
     """
-    pairs = 1
-    while 2.0 ** (1 - pairs) * comparisons > ALPHA:
-        pairs += 1
-    return pairs
+    return 1 + math.ceil(math.log2(comparisons / ALPHA))
 
 
-def _comparison(view: View, cell: Cell, measure: str, differences: np.ndarray) -> Comparison:
-    known = differences[~np.isnan(differences)]
-    return Comparison(
-        cell.task,
-        cell.model,
-        cell.freeze,
-        measure,
-        len(known),
-        bootstrap(known, mean) if len(known) else None,
-        sign_flip(known) if len(known) >= LEAST_PAIRS else None,
-        standing(view, cell, last_set(cell.task)),
+def comparison_table(comparisons: Sequence[Comparison]) -> Table:
+    """Every comparison of a cell with a component frozen and the same with nothing frozen."""
+    return Table.of(
+        "comparisons",
+        "A component frozen minus nothing frozen, paired by restart number",
+        comparisons,
+        [
+            text_field("task", lambda one: one.cell.task.title),
+            text_field("model", lambda one: one.cell.model),
+            text_field("frozen", lambda one: frozen_label(one.cell.freeze)),
+            text_field("measure", lambda one: one.measure),
+            (Column("pairs"), lambda one: count(one.pairs)),
+            *estimate_fields("difference", lambda one: one.estimate, lambda _, x: form.signed(x)),
+            number_field("p", lambda one: one.p, _probability),
+            number_field("p after Holm", lambda one: one.adjusted, _probability),
+            (Column("verdict", numeric=False), lambda one: _verdict(one.verdict)),
+            text_field("stands", lambda one: one.standing or form.MISSING),
+        ],
+        heads=4,
+        sortable=True,
     )
+
+
+def _verdict(verdict: str) -> Entry:
+    return Entry(verdict, verdict, "" if verdict == "undecided" else "differs")
+
+
+def _probability(_: Comparison, value: float | None) -> str:
+    return form.MISSING if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"

@@ -14,10 +14,10 @@ from memrnn.reports._drawing import svg
 from memrnn.reports._figures import STYLES, draw
 from memrnn.reports._summary import frozen_label, frozen_words, metric_label, set_label
 from memrnn.reports._templates import inline
-from memrnn.reports.study._publication import Publication
+from memrnn.reports.study._papers import Publication
 from memrnn.reports.study._score_figure import draw_scores
 from memrnn.reports.study._scores import View, baseline, first_set, headline
-from memrnn.reports.study._study_tables import stems
+from memrnn.reports.study._statistics import stems
 from memrnn.reports.study._validation_figure import (
     baseline_excess,
     draw_validation,

@@ -1,42 +1,61 @@
 """What all restarts of a cell come to on a set, and not the best of them only."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from memrnn.reports._summary import baseline_value, normalise, with_worst
+from memrnn.reports import _format as form
+from memrnn.reports._summary import (
+    baseline_value,
+    frozen_label,
+    in_order,
+    metric_label,
+    normalise,
+    set_label,
+    with_worst,
+)
 from memrnn.reports._thresholds import LEARNED
-from memrnn.reports.study._resampling import Estimate, bootstrap, interquartile_mean, median
+from memrnn.reports.study._resampling import (
+    Estimate,
+    bootstrap,
+    interquartile_mean,
+    median,
+)
 from memrnn.reports.study._scores import Standing, View, bayes, headline, references, standing
+from memrnn.reports.study._table import (
+    Column,
+    Entry,
+    Field,
+    Table,
+    count,
+    count_of,
+    estimate_fields,
+    number_field,
+    text_field,
+)
 from memrnn.studies import Cell, StudyResults
-from memrnn.tasks import Metric, TaskDescription
+from memrnn.tasks import TaskDescription
 
 
 @dataclass(frozen=True)
 class CellStatistics:
     """One cell on one set and in one precision, by the headline metric of its task.
 
+    All but `best` is of all restarts that ended, finished or failed. A failed restart, and one
+    whose score is missing, enters with the worst value there can be, see `with_worst`.
+
     Attributes:
-        planned: restarts that the study asks for.
-        finished: those that are trained and evaluated, diverged ones among them.
         missing: finished restarts whose score is missing or not a number.
-        solved: finished restarts with a normalised value of at least `LEARNED`; None where
-            nothing is normalised.
-        median: over all that ended, with its 95 % interval; a failed restart and one whose score
-            is missing enter with the worst value there can be, see `with_worst`.
-        middle: interquartile mean of the same.
+        solved: restarts with a normalised value of at least `LEARNED`; None where nothing is
+            normalised.
+        median: with its 95 % interval.
+        middle: interquartile mean.
         best: of the restart chosen by validation; None if none is finished.
         standing: where the cell stands to the baseline, see `standing`.
     """
 
-    task: TaskDescription
-    model: str
-    freeze: tuple[str, ...]
+    cell: Cell
     precision: str
     set: str
-    planned: int
-    finished: int
-    diverged: int
-    failed: int
-    running: int
     missing: int
     solved: int | None
     median: Estimate | None
@@ -44,23 +63,16 @@ class CellStatistics:
     best: float | None
     normalised: float | None
     baseline: float | None
-    baseline_name: str
     bayes: float | None
     standing: Standing | None
 
-    @property
-    def metric(self) -> Metric:
-        return headline(self.task)
+    def count(self, status: str) -> int:
+        """Restarts of this status."""
+        return sum(run.status == status for run in self.cell.runs)
 
     @property
     def ended(self) -> int:
-        """Finished or failed, the denominator of everything here."""
-        return self.finished + self.failed
-
-    @property
-    def solved_share(self) -> float | None:
-        """Of all that ended: a failed run has not solved it."""
-        return None if self.solved is None or not self.ended else self.solved / self.ended
+        return len(self.cell.finished) + self.count("failed")
 
 
 def statistics(results: StudyResults) -> list[CellStatistics]:
@@ -74,28 +86,20 @@ def statistics(results: StudyResults) -> list[CellStatistics]:
 
 
 def _row(view: View, cell: Cell, name: str) -> CellStatistics:
-    statuses = [run.status for run in cell.runs]
-    failed = statuses.count("failed")
     metric = headline(cell.task)
-    floor_name, floor = baseline_value(references(cell, name), metric) or ("", None)
+    _, floor = baseline_value(references(cell, name), metric) or ("", None)
     ceiling = bayes(cell, name)
     values = [view.value(cell, run, name) for run in cell.finished]
     scores = [normalise(value, floor, ceiling) for value in values]
     solved = sum(score is not None and score >= LEARNED for score in scores)
+    failed = [None for run in cell.runs if run.status == "failed"]
     known = any(value is not None for value in values)
-    entered = with_worst([*values, *[None] * failed], metric) if known else []
+    entered = with_worst([*values, *failed], metric) if known else []
     best = view.value(cell, cell.best, name) if cell.best else None
     return CellStatistics(
-        cell.task,
-        cell.model,
-        cell.freeze,
+        cell,
         view.precision,
         name,
-        planned=len(cell.runs),
-        finished=len(cell.finished),
-        diverged=statuses.count("diverged"),
-        failed=failed,
-        running=statuses.count("running"),
         missing=values.count(None),
         solved=None if normalise(floor, floor, ceiling) is None else solved,
         median=bootstrap(entered, median) if known else None,
@@ -103,7 +107,77 @@ def _row(view: View, cell: Cell, name: str) -> CellStatistics:
         best=best,
         normalised=normalise(best, floor, ceiling),
         baseline=floor if known else None,
-        baseline_name=floor_name if known else "",
         bayes=ceiling if known else None,
         standing=standing(view, cell, name),
+    )
+
+
+def statistics_tables(statistics: Sequence[CellStatistics]) -> list[Table]:
+    """One table per task: every cell on every set, over all its restarts."""
+    tasks = list(dict.fromkeys(row.cell.task for row in statistics))
+    return [
+        _table([row for row in statistics if row.cell.task == task], task, stem)
+        for task, stem in zip(tasks, stems(tasks), strict=True)
+    ]
+
+
+def stems(tasks: Sequence[TaskDescription]) -> list[str]:
+    """The titles of tasks as parts of file names, each once."""
+    slugs = [form.slug(task.title) for task in tasks]
+    return [
+        slug if slugs.count(slug) == 1 else f"{slug}-{slugs[: index + 1].count(slug)}"
+        for index, slug in enumerate(slugs)
+    ]
+
+
+def _table(statistics: Sequence[CellStatistics], task: TaskDescription, stem: str) -> Table:
+    metric = headline(task)
+    order = in_order([of_set.name for of_set in task.sets])
+
+    def write(_: CellStatistics, value: float | None) -> str:
+        return form.value(value, metric)
+
+    def value(label: str, read: Callable[[CellStatistics], float | None]) -> Field:
+        return number_field(label, read, write)
+
+    def of_set(row: CellStatistics) -> Entry:
+        label = set_label(row.set)
+        return Entry(label, label, order=float(order.index(row.set)))
+
+    def solved(row: CellStatistics) -> Entry:
+        known = row.solved is not None and row.ended
+        return count_of(row.solved or 0, row.ended) if known else Entry(form.MISSING)
+
+    def stands(row: CellStatistics) -> Entry:
+        label = row.standing or form.MISSING
+        return Entry(label, label, {"above": "good", "equal": "bad", "below": "bad"}.get(label, ""))
+
+    fields = [
+        text_field("model", lambda row: row.cell.model),
+        text_field("frozen", lambda row: frozen_label(row.cell.freeze)),
+        text_field("precision", lambda row: row.precision),
+        (Column("set", numeric=False), of_set),
+        (Column("finished"), lambda row: count_of(len(row.cell.finished), len(row.cell.runs))),
+        *estimate_fields("median", lambda row: row.median, write),
+        value("IQM", lambda row: row.middle),
+        (Column("solved"), solved),
+        value("best", lambda row: row.best),
+        number_field("norm.", lambda row: row.normalised, lambda _, x: form.normalised(x)),
+        value("floor", lambda row: row.baseline),
+        value("ceiling", lambda row: row.bayes),
+        (Column("diverged"), lambda row: count(row.count("diverged"))),
+        (Column("failed"), lambda row: count(row.count("failed"))),
+        (Column("missing"), lambda row: count(row.missing)),
+        (Column("stands", numeric=False), stands),
+    ]
+    several = len({row.precision for row in statistics}) > 1
+    shown = {"precision": several, "missing": any(row.missing for row in statistics)}
+    return Table.of(
+        f"statistics_{stem}",
+        f"{task.title}: {metric_label(metric)} over all restarts"
+        + ("" if metric.goal == "max" else ", the smaller the better"),
+        statistics,
+        [field for field in fields if shown.get(field[0].label, True)],
+        heads=4 if several else 3,
+        sortable=True,
     )

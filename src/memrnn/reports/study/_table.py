@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from memrnn.reports._format import MISSING
+from memrnn.reports import _format as form
+from memrnn.reports.study._resampling import Estimate, numbers
 
 Value = float | int | str | None
 
@@ -108,7 +109,7 @@ class Table:
 def number(text: str, value: float | None) -> Entry:
     """An entry that is a number; what is not a number is a dash without a value."""
     known = value is not None and not math.isnan(value)
-    return Entry(text, value) if known else Entry(MISSING)
+    return Entry(text, value) if known else Entry(form.MISSING)
 
 
 def text(value: str) -> Entry:
@@ -129,6 +130,32 @@ def count_of(part: int, whole: int) -> Entry:
 def text_field(label: str, read: Callable[[Any], str]) -> Field:
     """A column of names or sentences."""
     return Column(label, numeric=False), lambda record: text(read(record))
+
+
+def number_field(
+    label: str,
+    read: Callable[[Any], float | None],
+    write: Callable[[Any, float | None], str],
+    group: str = "",
+) -> Field:
+    """A column of numbers, which `write(record, value)` formats."""
+
+    def entry(record: Any) -> Entry:
+        value = read(record)
+        return number(write(record, value), value)
+
+    return Column(label, group), entry
+
+
+def estimate_fields(
+    label: str, read: Callable[[Any], Estimate | None], write: Callable[[Any, float | None], str]
+) -> list[Field]:
+    """A column for an estimate, and two for the ends of its interval."""
+
+    def field(index: int, name: str) -> Field:
+        return number_field(name, lambda record: numbers(read(record))[index], write)
+
+    return [field(index, name) for index, name in enumerate((label, "from", "to"))]
 
 
 def to_csv(table: Table) -> str:
