@@ -120,7 +120,7 @@ def _stabilises(view: View, key: str) -> Claim:
     bounds = paper.last_bounds(view)
     published = (
         paper.mean_difference(MEMORY, lambda cell: cell.retention),
-        paper.mean_difference(MEMORY, partial(paper.normalised, bounds=bounds)),
+        paper.normalised_difference(MEMORY, bounds),
     )
     remarks = "mean of its cells", _known(bounds)
     names = "difference in retention", f"difference in normalised accuracy on {last}"
@@ -158,7 +158,7 @@ def _beats(view: View, key: str) -> Claim:
             f"{form.signed(published)} in the paper’s tables."
         )
     bounds = paper.last_bounds(view)
-    published = paper.mean_difference(CONTROLLER, partial(paper.above_baseline, bounds=bounds))
+    published = paper.gain_difference(CONTROLLER, bounds)
     name = "difference in accuracy above the floor"
     measured = Measured(name, estimate, published, _known(bounds), form.signed)
     notes += _on_baseline(view, CONTROLLER)

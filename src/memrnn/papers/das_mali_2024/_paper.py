@@ -18,8 +18,7 @@ from memrnn.papers.das_mali_2024._published import (
 )
 from memrnn.papers.das_mali_2024._rules import WRITTEN
 from memrnn.papers.das_mali_2024._tables import (
-    ACCURACY_DIFFERS,
-    PERPLEXITY_DIFFERS,
+    DIFFERS,
     TREEBANK_NOTE,
     published_tables,
 )
@@ -36,11 +35,8 @@ QUESTIONS = ((MEMORY, RETENTION), (MEMORY, NORMALISED), (CONTROLLER, GAIN))
 def _read(view: View) -> Publication | None:
     if not covers(view.results):
         return None
-    introduction = (
-        TEXTS["introduction"]
-        .strip()
-        .format(accuracy=ACCURACY_DIFFERS, perplexity=form.per_cent(PERPLEXITY_DIFFERS))
-    )
+    introduction = TEXTS["introduction"].strip()
+    share = form.per_cent(DIFFERS["perplexity"])
     rules = [rule.format(**WRITTEN) for rule in TEXTS["rules"]]
     models = dict.fromkeys(cell.model for cell in view.results.cells if not has_memory(cell))
     return Publication(
@@ -49,7 +45,7 @@ def _read(view: View) -> Publication | None:
         rules=[*rules, *([without_memory(view, list(models))] if models else [])],
         questions=QUESTIONS,
         deviations=deviations(view.results),
-        introduction=Markup(introduction),
+        introduction=Markup(introduction.format(accuracy=DIFFERS["accuracy"], perplexity=share)),
         tables=published_tables(view),
         notes=(TREEBANK_NOTE, *published().notes),
         notation=TEXTS["notation"],

@@ -8,7 +8,7 @@ import importlib.resources
 import json
 import statistics
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -192,33 +192,43 @@ def worst_loss() -> tuple[float, PublishedCell]:
 
 
 def mean_difference(
-    freeze: tuple[str, ...], statistic: Callable[[PublishedCell], float | None]
+    freeze: tuple[str, ...],
+    statistic: Callable[[PublishedCell], float],
+    languages: Collection[str] | None = None,
 ) -> float | None:
-    """Mean over cells with memory: a component frozen minus nothing frozen, where both exist."""
+    """Mean over cells with memory: a component frozen minus nothing frozen, where both exist.
+
+    Args:
+        languages: to which it is confined.
+    """
     paper = published()
     differences = [
-        of_frozen - of_whole
+        statistic(cell) - statistic(whole)
         for cell in paper.with_memory(freeze)
-        if (whole := paper.find(cell.language, cell.model, NOTHING))
-        and (of_frozen := statistic(cell)) is not None
-        and (of_whole := statistic(whole)) is not None
+        if (languages is None or cell.language in languages)
+        and (whole := paper.find(cell.language, cell.model, NOTHING))
     ]
     return statistics.fmean(differences) if differences else None
 
 
-def normalised(cell: PublishedCell, bounds: Mapping[str, Bounds]) -> float | None:
-    """The normalised accuracy on the last set, cut off, where bounds are known."""
-    if cell.language not in bounds:
-        return None
-    low, high = bounds[cell.language]
-    return max(-CLIP, min(CLIP, (cell.accuracies[-1] - low) / (high - low))) if high > low else None
+def normalised_difference(freeze: tuple[str, ...], bounds: Mapping[str, Bounds]) -> float | None:
+    """The same of the normalised accuracy on the last set, cut off, where bounds are known."""
+
+    def normalised(cell: PublishedCell) -> float:
+        low, high = bounds[cell.language]
+        return max(-CLIP, min(CLIP, (cell.accuracies[-1] - low) / (high - low)))
+
+    apart = [language for language, (low, high) in bounds.items() if high > low]
+    return mean_difference(freeze, normalised, apart)
 
 
-def above_baseline(cell: PublishedCell, bounds: Mapping[str, Bounds]) -> float | None:
-    """What the accuracy on the last set is above the best baseline, where that is known."""
-    if cell.language not in bounds:
-        return None
-    return max(0.0, cell.accuracies[-1] - bounds[cell.language].baseline)
+def gain_difference(freeze: tuple[str, ...], bounds: Mapping[str, Bounds]) -> float | None:
+    """The same of what the accuracy on the last set is above the best baseline."""
+
+    def gain(cell: PublishedCell) -> float:
+        return max(0.0, cell.accuracies[-1] - bounds[cell.language].baseline)
+
+    return mean_difference(freeze, gain, bounds)
 
 
 def on_baseline(freeze: tuple[str, ...], bounds: Mapping[str, Bounds]) -> tuple[int, int]:

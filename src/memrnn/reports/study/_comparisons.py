@@ -40,24 +40,12 @@ ALPHA = 0.05
 
 RETENTION, NORMALISED, GAIN = "retention", "normalised", "above floor"
 
-MEASURES: dict[str, tuple[Callable[[View, Cell, RunRecord], float | None], str]] = {
-    RETENTION: (
-        View.retention,
-        "retention is the score on the last set over the score on the first, or the first over "
-        "the last where smaller is better",
-    ),
-    NORMALISED: (
-        View.normalised,
-        "normalised is the score on the last set between the best baseline (0) and the "
-        "Bayes-optimal predictor (1), cut off at −1 and 1",
-    ),
-    GAIN: (
-        View.above_baseline,
-        "above floor is by what the score on the last set is better than the best baseline’s, 0 "
-        "where it is not",
-    ),
+_MEASURES: dict[str, Callable[[View, Cell, RunRecord], float | None]] = {
+    RETENTION: View.retention,
+    NORMALISED: View.normalised,
+    GAIN: View.above_baseline,
 }
-"""Measures by name, each with its meaning. Every other one is the last set's value."""
+"""Every other measure is the last set's value."""
 
 Pair = tuple[Cell, Cell]
 """A cell with a component frozen, and the same with nothing frozen."""
@@ -105,7 +93,7 @@ def compare(
     every = [(freeze, measure) for freeze in modes for measure in (RETENTION, "")]
     comparisons: list[Comparison] = []
     for freeze, measure in every if questions is None else questions:
-        read, _ = MEASURES.get(measure, (View.last_value, ""))
+        read = _MEASURES.get(measure, View.last_value)
         pairs = paired_cells(view, freeze, every=questions is None)
         values = differences(view, pairs, partial(read, view))
         for (cell, _), row in zip(pairs, values, strict=True):
@@ -181,7 +169,7 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
             text_field("frozen", lambda one: frozen_label(one.cell.freeze)),
             text_field("measure", lambda one: one.measure),
             (Column("pairs"), lambda one: count(one.pairs)),
-            *estimate_fields("difference", lambda one: one.estimate, lambda _, x: form.signed(x)),
+            *estimate_fields("difference", lambda one: one.estimate, form.signed),
             number_field("p", lambda one: one.p, _probability),
             number_field("p after Holm", lambda one: one.adjusted, _probability),
             (Column("verdict", numeric=False), lambda one: _verdict(one.verdict)),
@@ -196,5 +184,5 @@ def _verdict(verdict: str) -> Entry:
     return Entry(verdict, verdict, "" if verdict == "undecided" else "differs")
 
 
-def _probability(_: Comparison, value: float | None) -> str:
+def _probability(value: float | None) -> str:
     return form.MISSING if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"

@@ -82,7 +82,7 @@ def _score_drawings(view: View, publication: Publication | None) -> Iterator[Dra
         cells = [cell for cell in view.results.cells if cell.freeze == freeze and cell.task.sets]
         tasks = list({cell.task.key: cell.task for cell in cells}.values())
         kinds = _kinds(tasks, lambda task: (headline(task), task.sets))
-        for number, alike in enumerate(kinds):
+        for alike, suffix, titles in kinds:
             metric, names = headline(alike[0]), [of_set.name for of_set in alike[0].sets]
             label = metric_label(metric)
             shown = [cell for cell in cells if cell.task in alike]
@@ -101,11 +101,9 @@ def _score_drawings(view: View, publication: Publication | None) -> Iterator[Dra
                 )
             yield Drawing(
                 "scores",
-                f"{form.slug(metric.name)}_{frozen_label(freeze).replace('+', '_')}"
-                + _suffix(number),
+                f"{form.slug(metric.name)}_{frozen_label(freeze).replace('+', '_')}{suffix}",
                 f"{label[:1].upper()}{label[1:]} with {frozen_words(freeze)}"
-                + (", published and here" if publication else "")
-                + _titles(alike, kinds),
+                f"{', published and here' if publication else ''}{titles}",
                 explanation,
                 partial(
                     draw_scores, view, freeze, alike, published=publication and publication.score
@@ -119,7 +117,7 @@ def _validation_drawings(
     kinds = _kinds(
         results.tasks, lambda task: (task.metric(task.selection), has_reference(results, task))
     )
-    for number, alike in enumerate(kinds):
+    for alike, suffix, titles in kinds:
         metric, referenced = alike[0].metric(alike[0].selection), has_reference(results, alike[0])
         runs = [run for cell in results.cells if cell.task in alike for run in cell.finished]
         if not runs:
@@ -140,11 +138,9 @@ def _validation_drawings(
             )
         yield Drawing(
             "validation",
-            f"validation{_suffix(number)}",
-            f"Validation {metric_label(metric)}"
-            + (" above its exact bound" if referenced else "")
-            + ", every restart"
-            + _titles(alike, kinds),
+            f"validation{suffix}",
+            f"Validation {metric_label(metric)}{' above its exact bound' if referenced else ''}, "
+            f"every restart{titles}",
             " ".join(explanation),
             partial(draw_validation, results, alike, published=publication and publication.excess),
         )
@@ -195,19 +191,15 @@ def _is(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
-def _suffix(number: int) -> str:
-    return f"-{number + 1}" if number else ""
-
-
-def _titles(alike: Sequence[TaskDescription], kinds: Sequence[object]) -> str:
-    return f": {form.listed([task.title for task in alike])}" if len(kinds) > 1 else ""
-
-
 def _kinds(
     tasks: Sequence[TaskDescription], kind: Callable[[TaskDescription], object]
-) -> list[list[TaskDescription]]:
-    """Tasks that are of one kind, together."""
+) -> list[tuple[list[TaskDescription], str, str]]:
+    """Tasks that are of one kind, together; the ends of the stem and the title of their figure."""
     groups: dict[object, list[TaskDescription]] = {}
     for task in tasks:
         groups.setdefault(kind(task), []).append(task)
-    return list(groups.values())
+    names = [form.listed([task.title for task in alike]) for alike in groups.values()]
+    return [
+        (alike, f"-{index + 1}" if index else "", f": {name}" if len(groups) > 1 else "")
+        for index, (alike, name) in enumerate(zip(groups.values(), names, strict=True))
+    ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from markupsafe import Markup
@@ -9,12 +10,7 @@ from markupsafe import Markup
 from memrnn.reports import _format as form
 from memrnn.reports.study._resampling import Estimate, numbers
 from memrnn.reports.study._scores import View
-from memrnn.reports.study._table import (
-    Table,
-    estimate_fields,
-    number_field,
-    text_field,
-)
+from memrnn.reports.study._table import Column, Entry, Table, number, text_field
 from memrnn.studies import Cell
 
 Verdict = Literal["supported", "not supported", "undecided"]
@@ -116,19 +112,21 @@ class Paper:
 def claims_table(claims: Sequence[Claim]) -> Table:
     """Claims as rows, one for each number that speaks for or against one."""
 
-    def write(row: tuple[Claim, Measured], value: float | None) -> str:
-        return row[1].write(value)
+    def entry(row: tuple[Claim, Measured], index: int) -> Entry:
+        value = (*numbers(row[1].estimate), row[1].published)[index]
+        return number(row[1].write(value), value)
+
+    names = "here", "from", "to", "published"
 
     return Table.of(
         "claims",
         "The paper’s claims",
-        [(claim, number) for claim in claims for number in claim.measured],
+        [(claim, measured) for claim in claims for measured in claim.measured],
         [
             text_field("key", lambda row: row[0].key),
             text_field("claim", lambda row: row[0].claim),
             text_field("statistic", lambda row: row[1].name),
-            *estimate_fields("here", lambda row: row[1].estimate, write),
-            number_field("published", lambda row: row[1].published, write),
+            *((Column(name), partial(entry, index=index)) for index, name in enumerate(names)),
             text_field("verdict", lambda row: row[0].verdict),
             text_field("why", lambda row: row[0].why),
         ],

@@ -2,16 +2,14 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from memrnn.reports import _format as form
 from memrnn.reports._drawing import save_figure
 from memrnn.reports._findings import find
-from memrnn.reports._summary import frozen_label, metric_label, range_label, set_label
+from memrnn.reports._summary import frozen_label, range_label, set_label
 from memrnn.reports._templates import template
 from memrnn.reports._thresholds import LEARNED, NEAR
 from memrnn.reports._warnings import warnings_of
@@ -114,31 +112,27 @@ class StudyReport:
 
     def page(self) -> str:
         """The page as text. It loads nothing; its one script sorts tables."""
-        results, study = self.results, self.results.study
-        cells, tasks = results.cells, results.tasks
+        results = self.results
         evaluations = results.evaluations(self.view.precision)
-        metrics = dict.fromkeys(metric for task in tasks for metric in task.metrics)
-        claims = self.publication.claims if self.publication else ()
         tested = sum(comparison.p is not None for comparison in self.comparisons)
         return template("study.html.j2").render(
             title=f"Study {self.folder.resolve().name}",
-            study=study,
-            precision=self.view.precision,
-            paper=self.paper,
+            report=self,
+            study=results.study,
+            results=results,
             publication=self.publication,
-            models=list(dict.fromkeys(cell.model for cell in cells)),
-            tasks=[task.title for task in tasks],
-            modes=list(dict.fromkeys(frozen_label(cell.freeze) for cell in cells)),
-            trained=_trained(tasks),
+            modes=list(dict.fromkeys(frozen_label(cell.freeze) for cell in results.cells)),
+            trained=_trained(results.tasks),
             bounds=any(
-                baseline(c, of_set.name) is not None for c in cells for of_set in c.task.sets
+                baseline(cell, of_set.name) is not None
+                for cell in results.cells
+                for of_set in cell.task.sets
             ),
-            metrics=[(metric_label(metric), metric.goal) for metric in metrics],
+            metrics=dict.fromkeys(metric for task in results.tasks for metric in task.metrics),
             runs=Counter(run.status for run in results.runs),
             warnings=warnings_of(evaluations),
             findings=find(evaluations) if evaluations else [],
-            verdicts=Counter(claim.verdict for claim in claims),
-            measures=_measures({comparison.measure for comparison in self.comparisons}),
+            measures={comparison.measure for comparison in self.comparisons},
             compared=Counter(comparison.verdict for comparison in self.comparisons),
             tested=tested,
             restarts_needed=comparing.restarts_needed(tested) if tested else 0,
@@ -147,11 +141,9 @@ class StudyReport:
             learned=LEARNED,
             near=NEAR,
             figures=[(drawing.kind, drawing.on_page()) for drawing in self.drawings],
-            statistics=self.statistics,
             tables=self.tables,
             origin=origin(results, self.folder),
-            config=_written(dataclasses.asdict(study.config)),
-            options={name: _written(values) for name, values in study.options.items()},
+            config=dataclasses.asdict(results.study.config),
         )
 
 
@@ -166,23 +158,3 @@ def _trained(tasks: list[TaskDescription]) -> list[str]:
     if len(titles) == 1:
         return [sentence[:1].upper() + sentence[1:] for sentence in titles]
     return [f"{form.listed(names)}: {sentence}" for sentence, names in titles.items()]
-
-
-def _measures(measures: set[str]) -> str:
-    """What the measures of comparisons are, in a sentence."""
-    meanings = [text for name, (_, text) in comparing.MEASURES.items() if name in measures]
-    if others := sorted(measures - set(comparing.MEASURES)):
-        verb = "is" if len(others) == 1 else "are"
-        meanings.append(f"{form.listed(others)} {verb} on the last set")
-    text = "; ".join(meanings)
-    return f"{text[:1].upper()}{text[1:]}."
-
-
-def _written(options: Mapping[str, Any]) -> dict[str, str]:
-    """Options or a configuration as a page writes them: names in words, ranges from low to high."""
-    return {
-        name.replace("_", " "): " to ".join(map(str, value))
-        if isinstance(value, list | tuple)
-        else str(value)
-        for name, value in options.items()
-    }

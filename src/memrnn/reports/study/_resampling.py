@@ -38,14 +38,6 @@ def numbers(estimate: Estimate | None) -> tuple[float | None, float | None, floa
     return estimate and estimate.value, low, high
 
 
-def interquartile_mean(values: Sequence[float] | np.ndarray) -> float:
-    """Mean of what is left when a quarter of the values, rounded down, is cut at either end.
-
-    Source: Agarwal et al. 2021 (arXiv 2108.13264), as `scipy.stats.trim_mean` computes it.
-    """
-    return float(stats.trim_mean(np.asarray(values, float), 0.25))
-
-
 def bootstrap(values: Sequence[float] | np.ndarray, statistic: Statistic) -> Estimate:
     """Percentile bootstrap: the statistic of as many values, drawn with replacement.
 
@@ -59,20 +51,16 @@ def bootstrap(values: Sequence[float] | np.ndarray, statistic: Statistic) -> Est
 
 
 def crossed(values: np.ndarray, statistic: Statistic) -> Estimate | None:
-    """The mean over cells of a statistic of their restarts, and its interval.
+    """The mean over cells of a statistic of their restarts; None if it exists in no cell.
 
     The interval is that of the crossed bootstrap: cells and restart numbers are drawn with
     replacement, each for themselves. The restarts of one number share a seed in the freezing modes
-    of one task and model only; treating them as if they shared one in all cells is conservative:
-    if anything the interval is too wide.
+    of one task and model only, so that it is if anything too wide.
     Source: Owen 2007, "The pigeonhole bootstrap" (arXiv 0712.1111).
 
     Args:
         values: (..., cells, restarts), NaN where there is none.
         statistic: from (..., restarts), of one cell, to a number; NaN if it does not exist.
-
-    Returns:
-        None if the statistic exists in no cell.
     """
     if not values.shape[-2]:
         return None

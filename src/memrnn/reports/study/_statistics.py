@@ -1,7 +1,10 @@
 """What all restarts of a cell come to on a set, and not the best of them only."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+
+from scipy import stats
 
 from memrnn.reports import _format as form
 from memrnn.reports._summary import (
@@ -17,14 +20,12 @@ from memrnn.reports._thresholds import LEARNED
 from memrnn.reports.study._resampling import (
     Estimate,
     bootstrap,
-    interquartile_mean,
     median,
 )
 from memrnn.reports.study._scores import Standing, View, bayes, headline, references, standing
 from memrnn.reports.study._table import (
     Column,
     Entry,
-    Field,
     Table,
     count,
     count_of,
@@ -48,7 +49,7 @@ class CellStatistics:
         solved: restarts with a normalised value of at least `LEARNED`; None where nothing is
             normalised.
         median: with its 95 % interval.
-        middle: interquartile mean.
+        middle: interquartile mean: a quarter of the values, rounded down, is cut at either end.
         best: of the restart chosen by validation; None if none is finished.
         standing: where the cell stands to the baseline, see `standing`.
     """
@@ -103,7 +104,8 @@ def _row(view: View, cell: Cell, name: str) -> CellStatistics:
         missing=values.count(None),
         solved=None if normalise(floor, floor, ceiling) is None else solved,
         median=bootstrap(entered, median) if known else None,
-        middle=interquartile_mean(entered) if known else None,
+        # Agarwal et al. 2021 (arXiv 2108.13264)
+        middle=float(stats.trim_mean(entered, 0.25)) if known else None,
         best=best,
         normalised=normalise(best, floor, ceiling),
         baseline=floor if known else None,
@@ -134,11 +136,7 @@ def _table(statistics: Sequence[CellStatistics], task: TaskDescription, stem: st
     metric = headline(task)
     order = in_order([of_set.name for of_set in task.sets])
 
-    def write(_: CellStatistics, value: float | None) -> str:
-        return form.value(value, metric)
-
-    def value(label: str, read: Callable[[CellStatistics], float | None]) -> Field:
-        return number_field(label, read, write)
+    write = partial(form.value, metric=metric)
 
     def of_set(row: CellStatistics) -> Entry:
         label = set_label(row.set)
@@ -159,12 +157,12 @@ def _table(statistics: Sequence[CellStatistics], task: TaskDescription, stem: st
         (Column("set", numeric=False), of_set),
         (Column("finished"), lambda row: count_of(len(row.cell.finished), len(row.cell.runs))),
         *estimate_fields("median", lambda row: row.median, write),
-        value("IQM", lambda row: row.middle),
+        number_field("IQM", lambda row: row.middle, write),
         (Column("solved"), solved),
-        value("best", lambda row: row.best),
-        number_field("norm.", lambda row: row.normalised, lambda _, x: form.normalised(x)),
-        value("floor", lambda row: row.baseline),
-        value("ceiling", lambda row: row.bayes),
+        number_field("best", lambda row: row.best, write),
+        number_field("norm.", lambda row: row.normalised, form.normalised),
+        number_field("floor", lambda row: row.baseline, write),
+        number_field("ceiling", lambda row: row.bayes, write),
         (Column("diverged"), lambda row: count(row.count("diverged"))),
         (Column("failed"), lambda row: count(row.count("failed"))),
         (Column("missing"), lambda row: count(row.missing)),

@@ -82,14 +82,8 @@ class Table:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(
-        cls,
-        stem: str,
-        caption: str,
-        records: Iterable[Any],
-        fields: Sequence[Field],
-        **options: Any,
-    ) -> "Table":
+    def of(cls, stem: str, caption: str, records: Iterable[Any], fields: Sequence[Field],
+           **options: Any) -> "Table":  # fmt: skip
         """A table with a row per record; `options` are its other attributes."""
         rows = tuple(tuple(entry(record) for _, entry in fields) for record in records)
         return cls(stem, caption, tuple(column for column, _ in fields), rows, **options)
@@ -133,29 +127,21 @@ def text_field(label: str, read: Callable[[Any], str]) -> Field:
 
 
 def number_field(
-    label: str,
-    read: Callable[[Any], float | None],
-    write: Callable[[Any, float | None], str],
-    group: str = "",
+    label: str, read: Callable[[Any], float | None], write: Callable[[float | None], str]
 ) -> Field:
-    """A column of numbers, which `write(record, value)` formats."""
-
-    def entry(record: Any) -> Entry:
-        value = read(record)
-        return number(write(record, value), value)
-
-    return Column(label, group), entry
+    """A column of numbers."""
+    return Column(label), lambda record: number(write(read(record)), read(record))
 
 
 def estimate_fields(
-    label: str, read: Callable[[Any], Estimate | None], write: Callable[[Any, float | None], str]
+    label: str, read: Callable[[Any], Estimate | None], write: Callable[[float | None], str]
 ) -> list[Field]:
     """A column for an estimate, and two for the ends of its interval."""
-
-    def field(index: int, name: str) -> Field:
-        return number_field(name, lambda record: numbers(read(record))[index], write)
-
-    return [field(index, name) for index, name in enumerate((label, "from", "to"))]
+    return [
+        number_field(label, lambda record: numbers(read(record))[0], write),
+        number_field("from", lambda record: numbers(read(record))[1], write),
+        number_field("to", lambda record: numbers(read(record))[2], write),
+    ]
 
 
 def to_csv(table: Table) -> str:
