@@ -20,7 +20,6 @@ from memrnn.reports.study._comparisons import differences, paired_cells
 from memrnn.reports.study._papers import Claim, Measured, Verdict
 from memrnn.reports.study._resampling import Estimate, crossed, known_mean, quantile
 from memrnn.reports.study._scores import SetOf, View, excess, first_set, last_set
-from memrnn.studies import Cell
 
 
 def judge(view: View) -> list[Claim]:
@@ -61,17 +60,17 @@ def _keeps(view: View, key: str, freeze: tuple[str, ...]) -> Claim:
     """Mean retention of the nets with a component frozen."""
     cells = view.cells(freeze)
     retention = view.matrix(cells, view.retention)
-    estimate = crossed(retention, known_mean)
+    estimate = crossed(retention)
     decision = rules.decide(
         view,
-        cells,
+        [(cell,) for cell in cells],
         retention,
         rules.at_least(estimate, rules.KEPT),
         _position(estimate, rules.KEPT, "mean retention"),
-        _chosen(cells, quantile(retention, 0.5) >= rules.KEPT),
+        quantile(retention, 0.5) >= rules.KEPT,
     )
     notes: list[str] = []
-    if of_baseline := crossed(view.matrix(cells, view.baseline_retention), known_mean):
+    if of_baseline := crossed(view.matrix(cells, view.baseline_retention)):
         notes.append(
             f"On the same strings the best baseline keeps {form.share(of_baseline.value)}: to "
             "keep a score is no sign of a grammar by itself."
@@ -88,7 +87,7 @@ def _loses(view: View, key: str) -> Claim:
     estimate, worst = resampling.largest(loss, partial(quantile, share=0.5)) or (None, 0)
     verdict, why = rules.decide(
         view,
-        cells,
+        [(cell,) for cell in cells],
         loss,
         rules.at_least(estimate, rules.LOST),
         _position(estimate, rules.LOST, "largest median loss"),
@@ -105,28 +104,34 @@ def _stabilises(view: View, key: str) -> Claim:
     """Retention and normalised accuracy, memory frozen minus nothing frozen."""
     pairs = paired_cells(view, MEMORY)
     by_run = differences(view, pairs, view.retention)
-    retention = crossed(by_run, known_mean)
-    normalised = crossed(differences(view, pairs, view.normalised), known_mean)
+    retention = crossed(by_run)
+    normalised = crossed(differences(view, pairs, view.normalised))
     last, least = _label(view, last_set), rules.SMALLEST_KEPT
     decision = rules.decide(
         view,
-        _flat(pairs),
+        pairs,
         by_run,
         rules.both(rules.gain(retention, least), rules.gain(normalised, least)),
         f"By restart, freezing the memory changes retention by {_signed(retention)} and normalised "
         f"accuracy on {last} by {_signed(normalised)}.",
-        _chosen([cell for cell, _ in pairs], known_mean(by_run) > 0),
+        known_mean(by_run) > 0,
     )
     bounds = paper.last_bounds(view)
-    published = (
-        paper.mean_difference(MEMORY, lambda cell: cell.retention),
-        paper.normalised_difference(MEMORY, bounds),
-    )
-    remarks = "mean of its cells", _known(bounds)
-    names = "difference in retention", f"difference in normalised accuracy on {last}"
     measured = [
-        Measured(*number, form.signed)
-        for number in zip(names, (retention, normalised), published, remarks, strict=True)
+        Measured(
+            "difference in retention",
+            retention,
+            paper.mean_difference(MEMORY, lambda cell: cell.retention),
+            "mean of its cells",
+            form.signed,
+        ),
+        Measured(
+            f"difference in normalised accuracy on {last}",
+            normalised,
+            paper.normalised_difference(MEMORY, bounds),
+            _known(bounds),
+            form.signed,
+        ),
     ]
     note = (
         "In the paper’s tables lstm with nothing frozen and with memory frozen is the same "
@@ -140,18 +145,18 @@ def _beats(view: View, key: str) -> Claim:
     """Accuracy above the best baseline, controller frozen minus nothing frozen."""
     pairs = paired_cells(view, CONTROLLER)
     gains = differences(view, pairs, view.above_baseline)
-    estimate = crossed(gains, known_mean)
+    estimate = crossed(gains)
     decision = rules.decide(
         view,
-        _flat(pairs),
+        pairs,
         gains,
         rules.gain(estimate, rules.SMALLEST_GAIN),
         "What its accuracy is above the floor differs from the fully trained net’s by "
         f"{_signed(estimate)}.",
-        _chosen([cell for cell, _ in pairs], known_mean(gains) > 0),
+        known_mean(gains) > 0,
     )
     notes: list[str] = []
-    if plain := crossed(differences(view, pairs, view.last_value), known_mean):
+    if plain := crossed(differences(view, pairs, view.last_value)):
         published = paper.mean_difference(CONTROLLER, lambda cell: cell.accuracies[-1])
         notes.append(
             f"Without regard for the floor the difference is {_signed(plain)} here and "
@@ -172,9 +177,7 @@ def _converges(view: View, key: str) -> Claim:
     shrinkage = crossed(excesses, _narrower)
     spreads = _spread(excesses[1])
     spread = float(np.nanmean(spreads)) if (~np.isnan(spreads)).any() else 0.0
-    diverged = crossed(
-        differences(view, pairs, lambda cell, run: float(run.status == "diverged")), known_mean
-    )
+    diverged = crossed(differences(view, pairs, lambda cell, run: float(run.status == "diverged")))
     verdict = rules.gain(shrinkage, rules.SMALLEST_SPREAD * spread)
     if diverged and diverged.value > 0:
         certain = diverged.interval is not None and diverged.interval.low > 0
@@ -182,12 +185,12 @@ def _converges(view: View, key: str) -> Claim:
     change = shrinkage and _negative(shrinkage)
     decision = rules.decide(
         view,
-        _flat(pairs),
+        pairs,
         excesses[0] - excesses[1],
         verdict,
         f"The spread over restarts changes by {_signed(change)} nats from {spread:.3f}, the "
         f"share that diverges by {_signed(diverged)}.",
-        _chosen([cell for cell, _ in pairs], _narrower(excesses) > 0),
+        _narrower(excesses) > 0,
         first_set,
     )
     measured = [
@@ -226,14 +229,6 @@ def _claim(
 def _label(view: View, which: SetOf) -> str:
     """How the first or the last set is called in sentences; claims are about one kind of task."""
     return set_label(which(view.results.tasks[0]))
-
-
-def _chosen(cells: Sequence[Cell], mask: np.ndarray) -> list[Cell]:
-    return [cell for cell, wanted in zip(cells, mask, strict=True) if wanted]
-
-
-def _flat(pairs: Sequence[tuple[Cell, Cell]]) -> list[Cell]:
-    return [cell for pair in pairs for cell in pair]
 
 
 def _known(bounds: dict[str, paper.Bounds]) -> str:

@@ -71,11 +71,11 @@ def both(first: Verdict, second: Verdict) -> Verdict:
 
 def decide(
     view: View,
-    cells: Sequence[Cell],
+    rows: Sequence[tuple[Cell, ...]],
     values: np.ndarray,
     verdict: Verdict,
     why: str,
-    supporting: Sequence[Cell] = (),
+    speaks: Sequence[bool] | np.ndarray = (),
     which: SetOf = last_set,
 ) -> tuple[Verdict, str]:
     """The verdict of a claim, and why.
@@ -84,13 +84,16 @@ def decide(
     better than the baseline.
 
     Args:
-        cells, values: that the claim is about.
+        rows: the cells that the claim is about: one each, or pairs, the frozen one first.
+        values: of the rows, (rows, restarts).
         verdict, why: by the rule of the claim alone.
-        supporting: the cells that speak for the claim.
-        which: set on which they stand to the baseline.
+        speaks: whether the first cell of each row speaks for the claim.
+        which: set on which those stand to the baseline.
     """
+    cells = [cell for row in rows for cell in row]
     if reason := _obstacle(cells, int((~np.isnan(values)).sum())):
         return "undecided", reason
+    supporting = [row[0] for row, counts in zip(rows, speaks, strict=False) if counts]
     if verdict != "supported" or not supporting:
         return verdict, why
     standings = [standing(view, cell, which(cell.task)) for cell in supporting]

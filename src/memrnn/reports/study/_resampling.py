@@ -50,7 +50,15 @@ def bootstrap(values: Sequence[float] | np.ndarray, statistic: Statistic) -> Est
     return Estimate(value, percentiles(statistic(array[_draws(len(array))])))
 
 
-def crossed(values: np.ndarray, statistic: Statistic) -> Estimate | None:
+def known_mean(values: np.ndarray) -> np.ndarray:
+    """The mean over the last axis, NaNs left out; NaN where there is nothing else."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=-1)
+    sums = np.where(known, values, 0.0).sum(axis=-1)
+    return np.divide(sums, count, out=np.full(sums.shape, np.nan), where=count > 0)
+
+
+def crossed(values: np.ndarray, statistic: Statistic = known_mean) -> Estimate | None:
     """The mean over cells of a statistic of their restarts; None if it exists in no cell.
 
     The interval is that of the crossed bootstrap: cells and restart numbers are drawn with
@@ -108,14 +116,6 @@ def _by_cell(values: np.ndarray, statistic: Statistic) -> tuple[np.ndarray, np.n
     draws = _draws(values.shape[-1])
     points = np.stack([statistic(cell[..., None, :])[0] for cell in cells])
     return points, np.stack([statistic(cell[..., draws]) for cell in cells])
-
-
-def known_mean(values: np.ndarray) -> np.ndarray:
-    """The mean over the last axis, NaNs left out; NaN where there is nothing else."""
-    known = ~np.isnan(values)
-    count = known.sum(axis=-1)
-    sums = np.where(known, values, 0.0).sum(axis=-1)
-    return np.divide(sums, count, out=np.full(sums.shape, np.nan), where=count > 0)
 
 
 def quantile(values: np.ndarray, share: float) -> np.ndarray:
