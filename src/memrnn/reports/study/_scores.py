@@ -64,12 +64,14 @@ class View:
         return None if scores is None else known_value(scores, headline(cell.task))
 
     def retention(self, cell: Cell, run: RunRecord) -> float | None:
-        """Last set's value over the first's, see `ratio`; None if they are the same set."""
+        """Last set's value over the first's; None if they are the same set.
+
+        Where smaller is better, the first over the last.
+        """
         return _retention(cell, lambda name: self.value(cell, run, name))
 
-    def baseline_retention(self, cell: Cell, run: RunRecord) -> float | None:
+    def baseline_retention(self, cell: Cell, _: RunRecord) -> float | None:
         """The same of the best baseline on each set."""
-        del run
         return _retention(cell, lambda name: baseline(cell, name))
 
     def normalised(self, cell: Cell, run: RunRecord) -> float | None:
@@ -95,9 +97,8 @@ class View:
         return gain if math.isfinite(gain) else None
 
 
-def excess(cell: Cell, run: RunRecord) -> float | None:
+def excess(_: Cell, run: RunRecord) -> float | None:
     """The mean of the validation metric above its reference; None if it is not finite."""
-    del cell
     return run.excess if math.isfinite(run.excess) else None
 
 
@@ -107,39 +108,36 @@ def headline(task: TaskDescription) -> Metric:
 
 def first_set(task: TaskDescription) -> str:
     """The first set that is not beyond what was trained on, else the first one; else empty."""
-    names = _names(task)
-    return next((name for name, beyond in names if not beyond), next(iter(names), ("",))[0])
+    beyond = _beyond(task)
+    return next((name for name in beyond if not beyond[name]), next(iter(beyond), ""))
 
 
 def last_set(task: TaskDescription) -> str:
     """The last set beyond what was trained on, else the last one; else empty."""
-    names = _names(task)[::-1]
-    return next((name for name, beyond in names if beyond), next(iter(names), ("",))[0])
+    beyond = _beyond(task)
+    return next((name for name in reversed(beyond) if beyond[name]), next(reversed(beyond), ""))
 
 
 def reaches_beyond(task: TaskDescription) -> bool:
     """Whether a set lies beyond what was trained on, and another one does not."""
-    return {beyond for _, beyond in _names(task)} == {True, False}
+    return set(_beyond(task).values()) == {True, False}
 
 
-def _names(task: TaskDescription) -> list[tuple[str, bool]]:
-    """Names of sets in order, and whether each is beyond what was trained on."""
+def _beyond(task: TaskDescription) -> dict[str, bool]:
+    """Whether each set is beyond what was trained on, by name and in order."""
     beyond = {of_set.name: of_set.relation == "beyond" for of_set in task.sets}
-    return [(name, beyond[name]) for name in in_order(list(beyond))]
-
-
-def ratio(first: float | None, last: float | None, metric: Metric) -> float | None:
-    """Last value over first, or first over last where smaller is better."""
-    if first is None or last is None:
-        return None
-    above, below = (last, first) if metric.goal == "max" else (first, last)
-    share = above / below if below else math.inf
-    return share if math.isfinite(share) else None
+    return {name: beyond[name] for name in in_order(list(beyond))}
 
 
 def _retention(cell: Cell, value: Callable[[str], float | None]) -> float | None:
     first, last = first_set(cell.task), last_set(cell.task)
-    return None if first == last else ratio(value(first), value(last), headline(cell.task))
+    above, below = value(last), value(first)
+    if headline(cell.task).goal == "min":
+        above, below = below, above
+    if first == last or above is None or below is None:
+        return None
+    share = above / below if below else math.inf
+    return share if math.isfinite(share) else None
 
 
 def references(cell: Cell, name: str) -> References:
