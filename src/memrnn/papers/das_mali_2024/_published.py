@@ -71,6 +71,7 @@ class Published:
     Attributes:
         sets: names of the ranges of test lengths.
         lengths: of training.
+        cells: by language, model and frozen components.
         treebank: Penn Treebank test perplexity by model and frozen components.
         notes: what could not be read.
     """
@@ -78,13 +79,13 @@ class Published:
     sets: tuple[str, ...]
     lengths: tuple[float, float]
     restarts: int
-    cells: tuple[PublishedCell, ...]
+    cells: dict[tuple[str, str, tuple[str, ...]], PublishedCell]
     treebank: dict[str, dict[tuple[str, ...], float]]
     notes: tuple[str, ...]
 
     def find(self, language: str, model: str, freeze: Sequence[str]) -> PublishedCell | None:
         """The cell, or None if it is not in the paper or cannot be read."""
-        return self._by_name.get((language, model, tuple(freeze)))
+        return self.cells.get((language, model, tuple(freeze)))
 
     def value(self, cell: PublishedCell | None, metric: str, name: str) -> float | None:
         """A cell's accuracy or perplexity on a set; None if the paper has none."""
@@ -95,20 +96,16 @@ class Published:
 
     def with_memory(self, freeze: Sequence[str]) -> list[PublishedCell]:
         """The cells of the networks that have a memory."""
-        cells = [cell for cell in self.cells if cell.freeze == tuple(freeze)]
+        cells = [cell for cell in self.cells.values() if cell.freeze == tuple(freeze)]
         return [cell for cell in cells if cell.model not in NO_MEMORY]
 
     @property
     def languages(self) -> list[str]:
-        return list(dict.fromkeys(cell.language for cell in self.cells))
+        return list(dict.fromkeys(language for language, _, _ in self.cells))
 
     @property
     def models(self) -> list[str]:
-        return list(dict.fromkeys(cell.model for cell in self.cells))
-
-    @functools.cached_property
-    def _by_name(self) -> dict[tuple[str, str, tuple[str, ...]], PublishedCell]:
-        return {(cell.language, cell.model, cell.freeze): cell for cell in self.cells}
+        return list(dict.fromkeys(model for _, model, _ in self.cells))
 
 
 def covers(results: StudyResults) -> bool:
@@ -134,8 +131,8 @@ def published() -> Published:
         sets=tuple(f"{low}:{high}" for low, high in bins.values()),
         lengths=(float(low), float(high)),
         restarts=content["restarts"],
-        cells=tuple(
-            PublishedCell(
+        cells={
+            (language, model, freeze): PublishedCell(
                 language,
                 model,
                 freeze,
@@ -146,7 +143,7 @@ def published() -> Published:
             for freeze, mode in MODES.items()
             for language, models in content["non_cfl"][mode].items()
             for model, row in models.items()
-        ),
+        },
         treebank={
             model: {freeze: row[mode] for freeze, mode in MODES.items() if mode in row}
             for model, row in content["ptb_test_perplexity"].items()

@@ -8,33 +8,30 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from memrnn.reports._summary import frozen_label
-from memrnn.reports.study._table import Column, Entry, Field, Table, count, count_of, text_field
+from memrnn.reports.study._table import (
+    Column,
+    Field,
+    Table,
+    count,
+    count_of,
+    number_field,
+    text_field,
+)
 from memrnn.studies import Study, StudyResults
 
 
 class Origin(NamedTuple):
-    """What a reader needs to repeat a study.
+    """What a reader needs to repeat a study."""
 
-    Attributes:
-        versions: what runs were made with, each with their number, most frequent first.
-        devices: likewise.
-        core_seconds: time of all workers together, that of failed runs included.
-        wall_seconds: of all sessions that have ended.
-        open_sessions: sessions of which the end is not known: running now, or killed.
-        hosts: machines of the drivers.
-        file: the study file.
-        commands: that make the results and this page.
-    """
-
-    versions: list[tuple[str, int]]
-    devices: list[tuple[str, int]]
-    core_seconds: float
-    wall_seconds: float
-    open_sessions: int
+    versions: list[tuple[str, int]]  # with the number of runs, most frequent first
+    devices: list[tuple[str, int]]  # likewise
+    core_seconds: float  # of all workers together, failed runs included
+    wall_seconds: float  # of all sessions that have ended
+    open_sessions: int  # sessions of which no end is known: running now, or killed
     sessions: int
-    hosts: list[str]
-    file: str
-    commands: list[str]
+    hosts: list[str]  # machines of the drivers
+    file: str  # the study file
+    commands: list[str]  # that make the results and this page
 
 
 def origin(results: StudyResults, folder: Path) -> Origin:
@@ -102,7 +99,7 @@ def failed_table(results: StudyResults) -> Table:
             *_CELL_FIELDS,
             (Column("restart", numeric=False), lambda record: count(record[1].restart)),
             (Column("epochs"), lambda record: count(record[1].epochs)),
-            (Column("seconds"), lambda record: _seconds(record[1].seconds)),
+            number_field("seconds", lambda record: record[1].seconds, "{:.0f}".format),
             text_field("reason", lambda record: record[1].reason or "no reason known"),
         ],
         heads=4,
@@ -125,7 +122,3 @@ def missing_table(results: StudyResults) -> Table:
         ],
         heads=3,
     )
-
-
-def _seconds(seconds: float) -> Entry:
-    return Entry(f"{seconds:.0f}", seconds)

@@ -34,16 +34,13 @@ _BOUNDS: dict[str, tuple[Callable[[Cell, str], float | None], str]] = {
     "ceiling": (bayes, "black"),
 }
 
-PublishedScore = Callable[[Cell, str], float | None]
-"""The published headline metric of a cell on a set."""
-
 
 def draw_scores(
     view: View,
     freeze: tuple[str, ...],
     tasks: Sequence[TaskDescription] | None = None,
     *,
-    published: PublishedScore | None = None,
+    published: Callable[[Cell, str], float | None] | None = None,
     columns: int | None = None,
 ) -> Figure:
     """The headline metric of every task and model in a freezing mode, one panel per set.
@@ -52,6 +49,7 @@ def draw_scores(
     published number.
 
     Args:
+        published: the headline metric of a cell on a set.
         tasks: of one headline metric and the same sets; by default all of the study.
 
     Raises:
@@ -111,7 +109,11 @@ def draw_scores(
 
 
 def _draw_set(
-    axis: Axes, view: View, cells: Sequence[Cell], name: str, published: PublishedScore | None
+    axis: Axes,
+    view: View,
+    cells: Sequence[Cell],
+    name: str,
+    published: Callable[[Cell, str], float | None] | None,
 ) -> None:
     # Points of one kind are one line, so that drawing stays fast with hundreds of them.
     points: dict[str, list[tuple[float, float]]] = {kind: [] for kind in [*_POINTS, *_BOUNDS]}

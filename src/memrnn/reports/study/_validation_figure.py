@@ -26,15 +26,12 @@ from memrnn.tasks import Metric, TaskDescription
 _LINEAR = 0.01
 """Nats up to which the axis of validation scores is linear; from there it is logarithmic."""
 
-PublishedExcess = Callable[[Cell], float | None]
-"""The published validation metric of a cell above its reference."""
-
 
 def draw_validation(
     results: StudyResults,
     tasks: Sequence[TaskDescription] | None = None,
     *,
-    published: PublishedExcess | None = None,
+    published: Callable[[Cell], float | None] | None = None,
     columns: int = 4,
 ) -> Figure:
     """What the validation metric is above its reference: every finished restart is a point.
@@ -43,6 +40,7 @@ def draw_validation(
 
     Args:
         tasks: of one selection metric; by default all of the study.
+        published: the validation metric of a cell above its reference.
     """
     tasks = results.tasks if tasks is None else list(tasks)
     modes = list(dict.fromkeys(cell.freeze for cell in results.cells))
@@ -116,7 +114,7 @@ def _draw_task(
     task: TaskDescription,
     modes: Sequence[tuple[str, ...]],
     models: Sequence[str],
-    published: PublishedExcess | None,
+    published: Callable[[Cell], float | None] | None,
 ) -> None:
     for cell in (cell for cell in results.cells if cell.task == task):
         left = models.index(cell.model) - 0.36
