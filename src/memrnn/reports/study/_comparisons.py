@@ -166,7 +166,7 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
         [
             text_field("task", lambda row: row.cell.task.title),
             text_field("model", lambda row: row.cell.model),
-            text_field("frozen", lambda one: frozen_label(one.cell.freeze)),
+            text_field("frozen", lambda row: frozen_label(row.cell.freeze)),
             text_field("measure", lambda row: row.measure),
             (Column("pairs"), lambda row: count(row.pairs)),
             *estimate_fields("difference", lambda row: row.estimate, form.signed),
