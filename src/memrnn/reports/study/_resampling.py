@@ -38,6 +38,14 @@ def numbers(estimate: Estimate | None) -> tuple[float | None, float | None, floa
     return estimate and estimate.value, low, high
 
 
+def interquartile_mean(values: Sequence[float] | np.ndarray) -> float:
+    """Mean of what is left when a quarter of the values, rounded down, is cut at either end.
+
+    Source: Agarwal et al. 2021 (arXiv 2108.13264), as `scipy.stats.trim_mean` computes it.
+    """
+    return float(stats.trim_mean(np.asarray(values, float), 0.25))
+
+
 def bootstrap(values: Sequence[float] | np.ndarray, statistic: Statistic) -> Estimate:
     """Percentile bootstrap: the statistic of as many values, drawn with replacement.
 

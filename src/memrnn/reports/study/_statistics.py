@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from scipy import stats
-
 from memrnn.reports import _format as form
 from memrnn.reports._summary import (
     baseline_value,
@@ -20,6 +18,7 @@ from memrnn.reports._thresholds import LEARNED
 from memrnn.reports.study._resampling import (
     Estimate,
     bootstrap,
+    interquartile_mean,
     median,
 )
 from memrnn.reports.study._scores import Standing, View, bayes, headline, references, standing
@@ -49,7 +48,7 @@ class CellStatistics:
         solved: restarts with a normalised value of at least `LEARNED`; None where nothing is
             normalised.
         median: with its 95 % interval.
-        middle: interquartile mean: a quarter of the values, rounded down, is cut at either end.
+        middle: interquartile mean.
         best: of the restart chosen by validation; None if none is finished.
         standing: where the cell stands to the baseline, see `standing`.
     """
@@ -104,8 +103,7 @@ def _row(view: View, cell: Cell, name: str) -> CellStatistics:
         missing=values.count(None),
         solved=None if normalise(floor, floor, ceiling) is None else solved,
         median=bootstrap(entered, median) if known else None,
-        # Agarwal et al. 2021 (arXiv 2108.13264)
-        middle=float(stats.trim_mean(entered, 0.25)) if known else None,
+        middle=interquartile_mean(entered) if known else None,
         best=best,
         normalised=normalise(best, floor, ceiling),
         baseline=floor if known else None,
