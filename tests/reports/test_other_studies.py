@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from memrnn.reports.study import View, compare, judge, statistics
+from memrnn.papers.das_mali_2024 import PAPER, judge
+from memrnn.reports.study import StudyReport, View, compare, statistics
 from memrnn.reports.study._comparisons import paired_cells
-from memrnn.reports.study._page import gather, render
 from memrnn.reports.study._score_figure import draw_scores
 from memrnn.reports.study._scores import first_set, last_set, reaches_beyond, standing
-from memrnn.reports.study._study_tables import stems
+from memrnn.reports.study._statistics import stems
 from memrnn.reports.study._table import to_csv, to_latex
 from memrnn.tasks import BAYES, SetDescription
 from reports.page_parser import Page
@@ -48,21 +48,20 @@ def results():
 
 
 @pytest.fixture(scope="module")
-def content(results):
-    return gather(results, NOWHERE)
+def report(results):
+    return StudyReport(results, NOWHERE, PAPER)
 
 
 @pytest.fixture(scope="module")
-def page(content):
-    return render(content)
+def page(report):
+    return report.page()
 
 
-def test_the_page_has_no_claims_and_says_why(page, content):
+def test_the_page_has_no_claims_and_says_why(page, report):
     parsed = Page(page)
     assert "neither is on this page" in page
-    assert not content.claims and not content.published
-    assert "published" not in {table.stem.split("_")[0] for table in content.tables}
-    assert "claims" not in [table.stem for table in content.tables]
+    assert report.publication is None
+    assert not {"published", "claims"} & {stem.split("_")[0] for stem in report.tables}
     assert ("section", "aria-labelledby", "claims") not in parsed.attributes
     assert "the paper’s" not in page.lower()
     ids = [value for _, name, value in parsed.attributes if name == "id"]
@@ -73,14 +72,14 @@ def test_the_page_has_no_claims_and_says_why(page, content):
     assert "recognition of count-3: trained on 3–12 (Length), evaluated on 3–12 and 15–24" in page
 
 
-def test_every_figure_and_table_is_made(content):
-    kinds = [drawing.kind for drawing in content.drawings]
+def test_every_figure_and_table_is_made(report):
+    kinds = [drawing.kind for drawing in report.drawings]
     assert kinds.count("scores") == 2 * 4  # recognition and copying in four freezing modes
     assert kinds.count("validation") == 2  # by accuracy and by error
     assert kinds.count("groups") == 1  # the groups of copying are not numbers
-    stems = [drawing.stem for drawing in content.drawings]
+    stems = [drawing.stem for drawing in report.drawings]
     assert len(stems) == len(set(stems))
-    for table in content.tables:
+    for table in report.tables.values():
         assert to_csv(table).count("\n") == len(table.rows) + 1
         assert to_latex(table)
 
@@ -98,15 +97,17 @@ def test_a_figure_of_errors_has_limits_of_its_own(results):
 
 
 def test_statistics_of_errors_count_what_is_missing_as_the_worst(results):
-    found = [one for one in statistics(results) if one.task == COPYING and not one.freeze]
+    found = [one for one in statistics(results) if one.cell.task == COPYING and not one.cell.freeze]
     lstm, jm = found
     assert (lstm.missing, jm.missing) == (0, 1)
     assert lstm.median.value == pytest.approx(4.5)  # of 2 to 7
     assert jm.median.value == pytest.approx(5.5)  # of 2, 3, 5, 6, 7 and infinity
     assert jm.median.interval.high == INF
-    assert (jm.best, jm.normalised, jm.floor, jm.standing) == (2.0, None, None, None)
-    assert jm.solved is None and jm.solved_share is None
-    (table,) = [one for one in gather(results, NOWHERE).statistics if one.stem.endswith("far___")]
+    assert (jm.best, jm.normalised, jm.baseline, jm.standing) == (2.0, None, None, None)
+    assert jm.solved is None
+    (table,) = [
+        one for one in StudyReport(results, NOWHERE).statistics if one.stem.endswith("far___")
+    ]
     assert "missing" in [column.label for column in table.columns]
     assert "the smaller the better" in table.caption
 
@@ -118,7 +119,7 @@ def test_a_failed_run_counts_as_the_worst_error():
     results = make_results([COPYING], failing, groups=groups, restarts=2)
     first = statistics(results)[0]
     assert first.median.value == INF and first.missing == 0
-    render(gather(results, NOWHERE))
+    StudyReport(results, NOWHERE).page()
 
 
 def test_scores_stand_to_a_floor_by_what_is_better():
@@ -139,28 +140,28 @@ def test_scores_stand_to_a_floor_by_what_is_better():
     )  # fmt: skip
     view = View(results, "float32")
     found = {cell.freeze: standing(view, cell, "15:24") for cell in results.cells}
-    assert found == {(): "above", ("memory",): "floor", ("controller",): "below"}
+    assert found == {(): "above", ("memory",): "equal", ("controller",): "below"}
     first = statistics(results)[0]
     assert first.normalised == pytest.approx((0.3 - 0.5) / (0.1 - 0.5))
-    assert (first.floor, first.floor_name) == (0.5, "always")
+    assert first.baseline == 0.5
 
 
 def test_comparisons_are_of_retention_and_of_the_last_set(results):
     found = compare(View(results, "float32"))
-    measures = {(one.task.title, one.measure) for one in found}
+    measures = {(one.cell.task.title, one.measure) for one in found}
     assert measures == {
         ("recognition of count-3", "retention"),
         ("recognition of count-3", "accuracy"),
         ("copying [bold]far[/]", "error"),
     }
     # Without memory nothing changes if it is frozen, so that lstm is compared for the controller.
-    assert {one.freeze for one in found if one.model == "lstm"} == {("controller",)}
-    of_jm = [one for one in found if one.model == "jm-10" and one.measure == "accuracy"]
-    assert {one.freeze for one in of_jm} == {
+    assert {one.cell.freeze for one in found if one.cell.model == "lstm"} == {("controller",)}
+    of_jm = [one for one in found if one.cell.model == "jm-10" and one.measure == "accuracy"]
+    assert {one.cell.freeze for one in of_jm} == {
         ("memory",), ("controller",), ("controller", "memory"),
     }  # fmt: skip
     assert all(one.estimate.value == pytest.approx(0.325) for one in of_jm)
-    pairs = {one.pairs for one in found if one.model == "jm-10" and one.measure == "error"}
+    pairs = {one.pairs for one in found if one.cell.model == "jm-10" and one.measure == "error"}
     assert pairs == {5}  # one of six is not a number
     assert judge(View(results, "float32")) == []
 
@@ -218,4 +219,6 @@ def test_reading_a_study_needs_no_code_of_users(results, monkeypatch):
                  "memrnn.tasks.make_task", "memrnn.tasks.task_class"):  # fmt: skip
         monkeypatch.setattr(name, refuse)
     unknown = study(models=("a-model-of-nobody",), freeze=("none", "memory"), restarts=2)
-    assert "a-model-of-nobody on recognition of count-3" in render(gather(unknown, NOWHERE))
+    assert (
+        "a-model-of-nobody on recognition of count-3" in StudyReport(unknown, NOWHERE, PAPER).page()
+    )

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from memrnn.reports.study import View, compare, judge, published
-from memrnn.reports.study import _paper_claims as paper
+from memrnn.papers.das_mali_2024 import QUESTIONS, judge, published
+from memrnn.papers.das_mali_2024 import _published as paper
+from memrnn.papers.das_mali_2024._paper import without_memory
+from memrnn.reports.study import View, compare
 from memrnn.reports.study._comparisons import restarts_needed
-from memrnn.reports.study._same import same_experiment
 from memrnn.reports.study._scores import standing
 from reports.study_synthetic import BAYES_OPTIMAL, FLOOR, make_study
 
@@ -101,7 +102,7 @@ def test_the_trap_needs_most_cells_and_not_one():
     ("accuracies", "expected"),
     [
         ([FLOOR + 0.02] * 5, "above"),
-        ([FLOOR + 0.01, FLOOR - 0.01, FLOOR, FLOOR, FLOOR], "floor"),
+        ([FLOOR + 0.01, FLOOR - 0.01, FLOOR, FLOOR, FLOOR], "equal"),
         ([FLOOR - 0.02] * 5, "below"),
         ([FLOOR - 0.02, FLOOR, FLOOR - 0.02, FLOOR, FLOOR], "below"),
         ([FLOOR, FLOOR + 0.1, FLOOR + 0.1, FLOOR, FLOOR], "open"),
@@ -216,15 +217,15 @@ def test_a_net_far_below_the_floor_does_not_outweigh_all_others():
 
 
 def test_a_network_without_memory_is_the_same_experiment_twice():
-    text = " ".join(same_experiment(view_of(HOLDS | {"memory": FALLEN}), ["lstm"]))
+    text = without_memory(view_of(HOLDS | {"memory": FALLEN}), ["lstm"])
     assert "lstm has no memory" in text and "In 18 of 18 pairs" in text
-    other = " ".join(same_experiment(view_of(HOLDS), ["lstm", "gru"]))
+    other = without_memory(view_of(HOLDS), ["lstm", "gru"])
     assert "lstm and gru have no memory" in other and "In 0 of 18 pairs" in other
     # What is not a number is not equal to itself, but is the same outcome.
     nan = make_study(
         lambda *name: {"accuracies": (0.8, 0.7, 0.65), "selection": float("nan"), "excess": 1.0}
     )
-    assert "In 12 of 12 pairs" in " ".join(same_experiment(View(nan, "float32"), ["lstm"]))
+    assert "In 12 of 12 pairs" in without_memory(View(nan, "float32"), ["lstm"])
     # Whatever such a network does, no claim is about it.
     with_memory = view_of(HOLDS, models=("jm-10",))
     assert [c.measured for c in judge(view_of(HOLDS))] == [c.measured for c in judge(with_memory)]
@@ -232,7 +233,7 @@ def test_a_network_without_memory_is_the_same_experiment_twice():
 
 def test_pairs_are_compared_by_restart_and_corrected_together():
     view = view_of(HOLDS, restarts=8)
-    found = compare(view)
+    found = compare(view, QUESTIONS)
     assert len(found) == 3 * 3  # languages of one network with memory, times measures
     assert {one.pairs for one in found} == {8}
     smallest = 2.0**-7
@@ -241,7 +242,7 @@ def test_pairs_are_compared_by_restart_and_corrected_together():
     assert [one.adjusted for one in found] == pytest.approx([9 * smallest] * 9)
     assert {one.verdict for one in found} == {"undecided"}
     assert restarts_needed(9) == 9
-    enough = compare(view_of(HOLDS, restarts=9))
+    enough = compare(view_of(HOLDS, restarts=9), QUESTIONS)
     assert {one.verdict for one in enough} == {"higher"}
 
 
@@ -251,18 +252,22 @@ def test_too_few_pairs_are_not_tested():
             return {"status": "failed"}
         return HOLDS[freeze]
 
-    found = compare(View(make_study(made), "float32"))
+    found = compare(View(make_study(made), "float32"), QUESTIONS)
     untested = [one for one in found if one.p is None]
-    assert {(one.task.title, one.freeze) for one in untested} == {("count-3", ("memory",))}
+    assert {(one.cell.task.title, one.cell.freeze) for one in untested} == {
+        ("count-3", ("memory",))
+    }
     assert all(one.pairs == 4 and one.verdict == "undecided" for one in untested)
     tested = [one for one in found if one.p is not None]
     assert min(one.adjusted for one in tested) == pytest.approx(len(tested) * 2.0**-5)
 
 
 def test_published_statistics_are_those_of_the_tables():
-    found = paper.treebank()
-    assert (found.whole, found.frozen, found.twice) == (123.5, 120.5, (119.8, 129.8))
-    assert found.gain == pytest.approx(3.0) and found.spread == pytest.approx(10.0)
+    treebank = claims_of(view_of(HOLDS))["a"]
+    assert "from 123.5 (vrns-3-3-5) to 120.5 (rns-4-5)" in treebank.claim
+    assert treebank.measured[0].published == pytest.approx(3.0)
+    assert "119.8 with nothing frozen and 129.8 with memory frozen" in treebank.notes[0]
+    assert "10.0 apart" in treebank.notes[0] and "119.8 is better" in treebank.notes[1]
     loss, worst = paper.worst_loss()
     assert (worst.language, worst.model) == ("marked-reverse-and-copy", "jm-3.3.3")
     assert loss == pytest.approx(1 - 0.31 / 0.80)
@@ -276,10 +281,10 @@ def test_published_cells_are_judged_by_the_floors_of_this_study():
     flat = view_of(HOLDS)
     bounds = paper.last_bounds(flat)
     assert set(bounds) == {"count-3", "marked-copy", "count-and-copy"}
-    assert {(b.floor, b.ceiling) for b in bounds.values()} == {(FLOOR, BAYES_OPTIMAL)}
+    assert set(bounds.values()) == {(FLOOR, BAYES_OPTIMAL)}
     cells = [c for c in published().with_memory(("controller",)) if c.language in bounds]
     low = sum(cell.accuracies[-1] <= FLOOR + 0.015 for cell in cells)
-    assert paper.on_the_floor(("controller",), bounds) == (low, len(cells)) == (7, 12)
+    assert paper.on_baseline(("controller",), bounds) == (low, len(cells)) == (7, 12)
     assert paper.last_bounds(view_of(HOLDS, sets=((40, 100), (100, 200), (200, 300)))) == {}
 
 

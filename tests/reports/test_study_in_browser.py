@@ -2,12 +2,11 @@
 
 import os
 import shutil
-from unittest import mock
 
 import pytest
 
-from memrnn.reports.study import _files as files
-from memrnn.reports.study import write_study_report
+from memrnn.papers.das_mali_2024 import PAPER
+from memrnn.reports.study import StudyReport
 from reports.study_synthetic import make_study
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -45,8 +44,7 @@ def url(tmp_path_factory):
     languages = ["count-3", "unmarked-copy-different-alphabets"]
     results = make_study(made, languages=languages, restarts=3)
     folder = tmp_path_factory.mktemp("study")
-    with mock.patch.object(files, "load_results", return_value=results):
-        return write_study_report(folder, folder / "report").as_uri()
+    return StudyReport(results, folder, PAPER).write(folder / "report").as_uri()
 
 
 class Visit:

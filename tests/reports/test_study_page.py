@@ -13,12 +13,12 @@ import pytest
 from scripted_engine import ScriptedEngine
 from small_studies import small_study
 
-from memrnn.reports.study import View, write_study_report
-from memrnn.reports.study._origin import origin, to_toml
-from memrnn.reports.study._page import gather, render
+from memrnn.papers.das_mali_2024 import PAPER
+from memrnn.reports.study import StudyReport, View, write_study_report
+from memrnn.reports.study._runs import origin, to_toml
 from memrnn.reports.study._score_figure import draw_scores
 from memrnn.reports.study._table import to_csv
-from memrnn.reports.study._validation_figure import draw_validation, floor_above_bound
+from memrnn.reports.study._validation_figure import baseline_excess, draw_validation
 from memrnn.studies import RunFailed, Study, load_results, parse_study, run_job, run_study
 from memrnn.tasks import BAYES
 from reports.page_parser import Page
@@ -49,13 +49,13 @@ def results():
 
 
 @pytest.fixture(scope="module")
-def content(results):
-    return gather(results, NOWHERE)
+def report(results):
+    return StudyReport(results, NOWHERE, PAPER)
 
 
 @pytest.fixture(scope="module")
-def page(content):
-    return render(content)
+def page(report):
+    return report.page()
 
 
 def test_the_page_is_well_formed_and_loads_nothing(page):
@@ -96,20 +96,19 @@ def test_the_page_says_what_is_missing_and_what_differs(page):
     assert "share a seed in the freezing modes of one task and network only" in page
 
 
-def test_the_papers_claims_are_a_table_of_a_file(content):
-    (table,) = [table for table in content.tables if table.stem == "claims"]
-    claims = list(csv.DictReader(io.StringIO(to_csv(table))))
+def test_the_papers_claims_are_a_table_of_a_file(report):
+    claims = list(csv.DictReader(io.StringIO(to_csv(report.tables["claims"]))))
     assert {row["key"] for row in claims} == set("abcdefgh")
     assert {row["verdict"] for row in claims} <= {"supported", "not supported", "undecided"}
 
 
 def test_equal_results_give_equal_pages(page):
-    assert render(gather(make_study(made, **SMALL), NOWHERE)) == page
+    assert StudyReport(make_study(made, **SMALL), NOWHERE, PAPER).page() == page
 
 
 def test_nothing_run_yet_is_a_report_too():
     empty = make_study(lambda *name: {"status": "planned"}, **SMALL)
-    text = render(gather(empty, NOWHERE))
+    text = StudyReport(empty, NOWHERE, PAPER).page()
     Page(text)
     assert "0 of 24 runs are finished" in text
     assert "Of no finished restart scores by groups that are numbers are known" in text
@@ -117,7 +116,7 @@ def test_nothing_run_yet_is_a_report_too():
 
 def test_hostile_names_do_no_harm(tmp_path):
     hostile = tmp_path / "<script>alert(1)</script>"
-    text = render(gather(make_study(made, **SMALL), hostile))
+    text = StudyReport(make_study(made, **SMALL), hostile, PAPER).page()
     assert "<script>alert" not in text
     assert Page(text).tags.count("script") == 1
 
@@ -145,7 +144,8 @@ def test_study_files_survive_hostile_text_and_missing_values():
 
 
 def test_dot_plots_show_floor_ceiling_published_and_all_restarts(results):
-    figure = draw_scores(View(results, "float32"), ())
+    publication = PAPER.read(View(results, "float32"))
+    figure = draw_scores(View(results, "float32"), (), published=publication.score)
     assert [axis.get_title() for axis in figure.axes] == ["40–100", "100–200", "200–400"]
     axis = figure.axes[0]
     everyone, best, theirs = (list(line.get_xdata()) for line in axis.get_lines())
@@ -179,7 +179,7 @@ def test_the_floor_of_validation_is_the_best_baseline_above_the_bayes_optimal_pr
         references,
         groups=lambda name: [name.split(":")[0]],
     )
-    assert floor_above_bound(results, task) == pytest.approx(math.log(2.0 / 1.5))
+    assert baseline_excess(results, task) == pytest.approx(math.log(2.0 / 1.5))
     figure = draw_validation(results)
     heights = [line.get_ydata()[0] for line in figure.axes[0].get_lines()]
     assert any(height == pytest.approx(math.log(2.0 / 1.5)) for height in heights)
@@ -187,7 +187,7 @@ def test_the_floor_of_validation_is_the_best_baseline_above_the_bayes_optimal_pr
     without = make_results(
         [task], lambda *name: {"reference": None, "excess": 0.4}, references, groups=lambda name: []
     )
-    assert floor_above_bound(without, task) is None
+    assert baseline_excess(without, task) is None
     assert draw_validation(without).get_supylabel() == "Validation log perplexity"
 
 
@@ -214,8 +214,8 @@ def folder(tmp_path_factory):
 
 
 def test_a_report_is_written_whole_from_a_ledger(folder, tmp_path):
-    assert write_study_report(folder) == folder / "report" / "index.html"
-    path = write_study_report(folder, tmp_path / "elsewhere")
+    assert write_study_report(folder, paper=PAPER) == folder / "report" / "index.html"
+    path = write_study_report(folder, tmp_path / "elsewhere", PAPER)
     Page(path.read_text())
     figures = {p.name for p in (path.parent / "figures").iterdir()}
     stems = {"accuracy_none", "accuracy_memory", "validation", "groups_count-3"}

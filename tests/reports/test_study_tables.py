@@ -7,10 +7,10 @@ import statistics as stdlib
 import pytest
 
 from memrnn import TrainingConfig
-from memrnn.reports.study import View, published, statistics
-from memrnn.reports.study._deviations import deviations
-from memrnn.reports.study._published_tables import published_tables
-from memrnn.reports.study._study_tables import failed_table, missing_table, statistics_tables
+from memrnn.papers.das_mali_2024 import deviations, published, published_tables
+from memrnn.reports.study import View, statistics
+from memrnn.reports.study._runs import failed_table, missing_table
+from memrnn.reports.study._statistics import statistics_tables
 from memrnn.reports.study._table import Column, Entry, Table, escape_latex, text, to_csv, to_latex
 from reports.study_synthetic import BAYES_OPTIMAL, FLOOR, make_study
 
@@ -36,23 +36,23 @@ def one_cell(**changes):
 
 def test_statistics_count_every_restart():
     first = statistics(one_cell())[0]
-    assert (first.planned, first.finished, first.diverged, first.failed) == (6, 5, 1, 1)
+    assert (len(first.cell.runs), len(first.cell.finished)) == (6, 5)
+    assert (first.count("diverged"), first.count("failed"), first.ended) == (1, 1, 6)
     entered = [*ACCURACIES[:5], 0.0]  # the failed one counts as the lowest there is
     assert first.median.value == pytest.approx(stdlib.median(entered))
     assert 0 <= first.median.interval.low <= first.median.value <= first.median.interval.high
     assert first.middle == pytest.approx(stdlib.fmean(sorted(entered)[1:-1]))
     scores = [(accuracy - FLOOR) / (BAYES_OPTIMAL - FLOOR) for accuracy in ACCURACIES[:5]]
     assert first.solved == sum(score >= 0.9 for score in scores) == 2
-    assert first.solved_share == pytest.approx(2 / 6)
     assert first.best == 0.85  # by validation, not by test
-    assert (first.floor, first.floor_name, first.ceiling) == (FLOOR, "repeat-last", BAYES_OPTIMAL)
+    assert (first.baseline, first.bayes) == (FLOOR, BAYES_OPTIMAL)
 
 
 def test_a_cell_without_a_finished_run_has_no_numbers():
     results = make_study(lambda *name: {"status": "running" if name[3] else "failed"})
     first = statistics(results)[0]
-    assert (first.finished, first.failed, first.running) == (0, 1, 5)
-    assert first.median is None and first.best is None and first.solved_share == 0.0
+    assert (first.count("failed"), first.count("running"), first.ended) == (1, 5, 1)
+    assert first.median is None and first.best is None and first.solved == 0
     assert len(statistics_tables(statistics(results))) == 2
     assert len(failed_table(results).rows) == len(results.cells)
     assert [entry.text for entry in missing_table(results).rows[0][3:]] == ["0 of 6", "5", "0", "1"]
@@ -109,9 +109,9 @@ def test_what_is_missing_says_why():
     status = {"none": "planned", "memory": "running", "controller": "failed"}
     results = make_study(lambda *name: {"status": status[name[2]]}, freeze=tuple(status))
     tables = tables_of(results)
-    for frozen, said in (("none", "not run"), ("memory", "running"), ("controller", "failed")):
+    for frozen, reason in (("none", "not run"), ("memory", "running"), ("controller", "failed")):
         row = row_of(tables[f"published_accuracy_{frozen}"], "count-3", "jm-10")
-        assert row["40–100 here"].text == said
+        assert row["40–100 here"].text == reason
         assert row["40–100 here"].mark == "missing" and row["40–100 here"].value is None
     both = tables["published_accuracy_controller_memory"]
     assert row_of(both, "count-3", "jm-10")["40–100 here"].text == "not in study"
@@ -156,15 +156,15 @@ def test_a_study_says_in_what_it_is_not_the_papers():
         config=TrainingConfig(max_epochs=20),
         options={"strings": {"batches": 7, "batch_size": 10, "train_lengths": [5, 24]}},
     )
-    said = " ".join(deviations(other))
-    for part in (
+    text = " ".join(deviations(other))
+    for words in (
         "lengths 5–24",
         "tests on 5–24",
         "max epochs 20 instead of 200",
         "batches 7 instead of 1000",
         "3 restarts",
     ):
-        assert part in said
+        assert words in text
 
 
 TABLE = Table(

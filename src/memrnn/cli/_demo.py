@@ -38,6 +38,7 @@ def run_demo(study: Study, out: Path, workers: int | None, console: Console) -> 
     """
     # Only here: Matplotlib and SciPy would add a second to the start of every command.
     from memrnn import reports
+    from memrnn.papers.das_mali_2024 import PAPER
     from memrnn.reports.study import write_study_report
 
     cells = list(study.cells())
@@ -48,7 +49,7 @@ def run_demo(study: Study, out: Path, workers: int | None, console: Console) -> 
     )
     run_and_show(study, out, LocalEngine(workers), console, brief=True)
     say(console, "Drawing and writing the report.")
-    page = write_study_report(out, out)
+    page = write_study_report(out, out, PAPER)
     evaluations = load_results(out).evaluations()
     console.print(reports.overview_table(evaluations))
     for finding in reports.find(evaluations):

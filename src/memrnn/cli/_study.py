@@ -105,11 +105,12 @@ def report_command(directory: tyro.conf.Positional[Path], out: Path | None = Non
         out: folder for the report; by default `report` in the study's folder.
     """
     # Only here: SciPy's statistics would add a second to the start of every command.
+    from memrnn.papers.das_mali_2024 import PAPER
     from memrnn.reports.study import write_study_report
 
     out = out or directory / "report"
     check_output(out)
-    print(write_study_report(directory, out))
+    print(write_study_report(directory, out, PAPER))
 
 
 def export_command(

@@ -116,9 +116,10 @@ def parse_study(values: Mapping[str, Any], folder: str | Path = ".") -> Study:
 
 
 def shipped_studies() -> dict[str, Path]:
-    """The study files that come with memrnn, by name."""
-    folder = Path(__file__).parent / "shipped"
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    """The study files that come with memrnn, by name: its own and those of papers."""
+    package = Path(__file__).parents[1]
+    files = [*package.glob("studies/shipped/*.toml"), *package.glob("papers/*/studies/*.toml")]
+    return {path.stem: path for path in sorted(files, key=lambda path: path.name)}
 
 
 def _refuse_renamed(values: Mapping[str, Any], renamed: Mapping[str, str]) -> None:

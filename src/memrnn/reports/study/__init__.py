@@ -1,13 +1,16 @@
-"""The report of a study: the paper's claims and tables beside what the study measured."""
+"""The report of a study: its page, figures and tables, and what a paper adds to them."""
 
-from memrnn.reports.study._claims import judge as judge
 from memrnn.reports.study._comparisons import Comparison as Comparison
 from memrnn.reports.study._comparisons import compare as compare
-from memrnn.reports.study._files import write_study_report as write_study_report
-from memrnn.reports.study._published import Published as Published
-from memrnn.reports.study._published import PublishedCell as PublishedCell
-from memrnn.reports.study._published import published as published
+from memrnn.reports.study._papers import Claim as Claim
+from memrnn.reports.study._papers import Measured as Measured
+from memrnn.reports.study._papers import Paper as Paper
+from memrnn.reports.study._papers import Publication as Publication
+from memrnn.reports.study._papers import Verdict as Verdict
+from memrnn.reports.study._report import StudyReport as StudyReport
+from memrnn.reports.study._report import write_study_report as write_study_report
+from memrnn.reports.study._resampling import Estimate as Estimate
+from memrnn.reports.study._resampling import Interval as Interval
 from memrnn.reports.study._scores import View as View
 from memrnn.reports.study._statistics import CellStatistics as CellStatistics
 from memrnn.reports.study._statistics import statistics as statistics
-from memrnn.reports.study._verdicts import Claim as Claim

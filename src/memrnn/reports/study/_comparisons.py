@@ -1,23 +1,35 @@
 """Cell against cell: the same network and task with a component frozen and with nothing frozen."""
 
-from collections.abc import Iterator
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from memrnn.reports._summary import metric_label
-from memrnn.reports.study._published import is_the_papers
+from memrnn.runtime import formats as form
+from memrnn.reports._summary import frozen_label, metric_label
 from memrnn.reports.study._resampling import Estimate, bootstrap, holm, mean, sign_flip
 from memrnn.reports.study._scores import (
     Measure,
+    Standing,
     View,
     has_memory,
     headline,
     last_set,
-    matrix,
     standing,
 )
-from memrnn.studies import Cell
+from memrnn.reports.study._table import (
+    Column,
+    Entry,
+    Table,
+    count,
+    estimate_fields,
+    number_field,
+    text_field,
+)
+from memrnn.studies import Cell, RunRecord
 from memrnn.tasks import TaskDescription
 
 LEAST_PAIRS = 5
@@ -26,29 +38,39 @@ LEAST_PAIRS = 5
 ALPHA = 0.05
 """Holm-adjusted p up to which a difference is called one."""
 
+RETENTION, NORMALISED, GAIN = "retention", "normalised", "above floor"
+
+_MEASURES: dict[str, Callable[[View, Cell, RunRecord], float | None]] = {
+    RETENTION: View.retention,
+    NORMALISED: View.normalised,
+    GAIN: View.above_baseline,
+}
+"""Every other measure is the last set's value."""
+
+Pair = tuple[Cell, Cell]
+"""A cell with a component frozen, and the same with nothing frozen."""
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """A measure of one cell, a component frozen minus nothing frozen, paired by restart number.
+    """A measure, a component frozen minus nothing frozen, paired by restart number.
 
     Attributes:
-        measure: what is compared, in words.
+        cell: with the frozen component.
         pairs: restart numbers that are finished in both cells and have the measure.
         estimate: mean difference, and its bootstrap interval over pairs.
         p: of the sign-flip test; None with fewer than `LEAST_PAIRS` pairs.
-        adjusted: the same after Holm's correction over all that were tested.
-        standing: where the cell with a frozen component stands to the floor of the last set.
+        standing: where the cell stands to the baseline of the last set.
+        adjusted: p after Holm's correction over all that were tested.
     """
 
-    task: TaskDescription
-    model: str
-    freeze: tuple[str, ...]
+    cell: Cell
     measure: str
     pairs: int
     estimate: Estimate | None
     p: float | None
-    adjusted: float | None
-    standing: str | None
+    standing: Standing | None
+    adjusted: float | None = None
 
     @property
     def verdict(self) -> str:
@@ -57,41 +79,68 @@ class Comparison:
         return "higher" if self.estimate.value > 0 else "lower"
 
 
-RETENTION = "retention"
-NORMALISED = "normalised"
-GAIN = "above floor"
+def compare(
+    view: View, questions: Sequence[tuple[tuple[str, ...], str]] | None = None
+) -> list[Comparison]:
+    """Compares cells with a frozen component with those with nothing frozen.
 
-
-def compare(view: View) -> list[Comparison]:
-    """Every network with a memory, for the measures that the paper's claims are about.
-
-    In a study that is not the paper's: every cell with a frozen component, for its retention and
-    its headline metric on the last set. Where a task has no such measure there is no comparison.
+    Args:
+        questions: freezing modes, each with the measure to compare, for networks with a memory; by
+            default every cell with a frozen component, by retention and by the last set's value,
+            where its task has such a measure.
     """
-    if is_the_papers(view.results):
-        asked: list[tuple[tuple[str, ...], str, Measure]] = [
-            (("memory",), RETENTION, view.retention),
-            (("memory",), NORMALISED, view.normalised),
-            (("controller",), GAIN, view.above_floor),
-        ]
-        found = [one for question in asked for one in _compare(view, *question)]
-    else:
-        found = [one for one in _every(view) if one.pairs]
-    tested = [number for number, one in enumerate(found) if one.p is not None]
-    adjusted = holm([p for one in found if (p := one.p) is not None])
-    for number, value in zip(tested, adjusted, strict=True):
-        found[number] = Comparison(**{**vars(found[number]), "adjusted": value})
-    return found
+    modes = dict.fromkeys(cell.freeze for cell in view.results.cells if cell.freeze)
+    every = [(freeze, measure) for freeze in modes for measure in (RETENTION, "")]
+    comparisons: list[Comparison] = []
+    for freeze, measure in every if questions is None else questions:
+        read = _MEASURES.get(measure, View.last_value)
+        pairs = paired_cells(view, freeze, every=questions is None)
+        values = differences(view, pairs, partial(read, view))
+        for (cell, _), row in zip(pairs, values, strict=True):
+            comparison = _comparison(view, cell, measure or last_measure(cell.task), row)
+            if comparison.pairs or questions is not None:
+                comparisons.append(comparison)
+    adjusted = iter(holm([one.p for one in comparisons if one.p is not None]))
+    return [
+        one if one.p is None else dataclasses.replace(one, adjusted=next(adjusted))
+        for one in comparisons
+    ]
 
 
-def differences(view: View, freeze: tuple[str, ...], measure: Measure) -> np.ndarray:
-    """Frozen minus nothing frozen, (cells, restarts) in the order of `paired_cells`."""
-    return _differences(view, paired_cells(view, freeze), measure)
+def _comparison(view: View, cell: Cell, measure: str, differences: np.ndarray) -> Comparison:
+    known = differences[~np.isnan(differences)]
+    return Comparison(
+        cell,
+        measure,
+        len(known),
+        bootstrap(known, mean) if len(known) else None,
+        sign_flip(known) if len(known) >= LEAST_PAIRS else None,
+        standing(view, cell, last_set(cell.task)),
+    )
 
 
-def paired_cells(view: View, freeze: tuple[str, ...]) -> list[tuple[Cell, Cell]]:
-    """Cells of networks with memory, each with the same network and task with nothing frozen."""
-    return [pair for pair in _pairs(view, freeze) if has_memory(pair[0])]
+def paired_cells(view: View, freeze: tuple[str, ...], *, every: bool = False) -> list[Pair]:
+    """The cells of a freezing mode, each with the same network and task with nothing frozen.
+
+    Args:
+        every: whether networks without a memory count, too. In no case does one count whose memory
+            is frozen: where there is none, freezing it is freezing nothing.
+    """
+    cells = view.results.cells
+    whole = {(cell.task.key, cell.model): cell for cell in cells if not cell.freeze}
+    return [
+        (cell, whole[cell.task.key, cell.model])
+        for cell in cells
+        if cell.freeze == freeze
+        and (cell.task.key, cell.model) in whole
+        and (has_memory(cell) or (every and "memory" not in freeze))
+    ]
+
+
+def differences(view: View, pairs: Sequence[Pair], measure: Measure) -> np.ndarray:
+    """Frozen minus nothing frozen, (pairs, restarts)."""
+    frozen, whole = ([pair[side] for pair in pairs] for side in (0, 1))
+    return view.matrix(frozen, measure) - view.matrix(whole, measure)
 
 
 def last_measure(task: TaskDescription) -> str:
@@ -100,62 +149,40 @@ def last_measure(task: TaskDescription) -> str:
     return metric_label(metric) if metric.scale == "ratio" else f"log {metric_label(metric)}"
 
 
-def _pairs(view: View, freeze: tuple[str, ...]) -> list[tuple[Cell, Cell]]:
-    cells = view.results.cells
-    whole = {(cell.task.key, cell.model): cell for cell in cells if not cell.freeze}
-    return [
-        (cell, whole[cell.task.key, cell.model])
-        for cell in cells
-        if cell.freeze == freeze and (cell.task.key, cell.model) in whole
-    ]
-
-
-def _differences(view: View, pairs: list[tuple[Cell, Cell]], measure: Measure) -> np.ndarray:
-    restarts = view.results.study.restarts
-    frozen = matrix([one for one, _ in pairs], restarts, measure)
-    return frozen - matrix([other for _, other in pairs], restarts, measure)
-
-
-def _compare(view: View, freeze: tuple[str, ...], name: str, measure: Measure) -> list[Comparison]:
-    pairs = paired_cells(view, freeze)
-    values = _differences(view, pairs, measure)
-    return [_of_cell(view, cell, name, row) for (cell, _), row in zip(pairs, values, strict=True)]
-
-
-def _every(view: View) -> Iterator[Comparison]:
-    """Retention and the last set's value of every cell with a frozen component."""
-    for freeze in dict.fromkeys(cell.freeze for cell in view.results.cells if cell.freeze):
-        # Where there is no memory, freezing it is freezing nothing.
-        pairs = [
-            one for one in _pairs(view, freeze) if has_memory(one[0]) or "memory" not in freeze
-        ]
-        for measure, known in ((view.retention, RETENTION), (view.last_value, None)):
-            values = _differences(view, pairs, measure)
-            for (cell, _), row in zip(pairs, values, strict=True):
-                yield _of_cell(view, cell, known or last_measure(cell.task), row)
-
-
-def _of_cell(view: View, cell: Cell, name: str, differences: np.ndarray) -> Comparison:
-    known = differences[~np.isnan(differences)]
-    return Comparison(
-        cell.task,
-        cell.model,
-        cell.freeze,
-        name,
-        len(known),
-        bootstrap(known, mean) if len(known) else None,
-        sign_flip(known) if len(known) >= LEAST_PAIRS else None,
-        None,
-        standing(view, cell, last_set(cell.task)),
-    )
-
-
 def restarts_needed(comparisons: int) -> int:
     """Pairs from which a test can be significant after Holm's correction over so many.
 
     The smallest n with 2^(1 - n) * comparisons <= ALPHA.
     """
-    pairs = 1
-    while 2.0 ** (1 - pairs) * comparisons > ALPHA:
-        pairs += 1
-    return pairs
+    return 1 + math.ceil(math.log2(comparisons / ALPHA))
+
+
+def comparison_table(comparisons: Sequence[Comparison]) -> Table:
+    """Every comparison of a cell with a component frozen and the same with nothing frozen."""
+    return Table.of(
+        "comparisons",
+        "A component frozen minus nothing frozen, paired by restart number",
+        comparisons,
+        [
+            text_field("task", lambda row: row.cell.task.title),
+            text_field("model", lambda row: row.cell.model),
+            text_field("frozen", lambda row: frozen_label(row.cell.freeze)),
+            text_field("measure", lambda row: row.measure),
+            (Column("pairs"), lambda row: count(row.pairs)),
+            *estimate_fields("difference", lambda row: row.estimate, form.signed),
+            number_field("p", lambda row: row.p, _probability),
+            number_field("p after Holm", lambda row: row.adjusted, _probability),
+            (Column("verdict", numeric=False), lambda row: _verdict(row.verdict)),
+            text_field("stands", lambda row: row.standing or form.MISSING),
+        ],
+        heads=4,
+        sortable=True,
+    )
+
+
+def _verdict(verdict: str) -> Entry:
+    return Entry(verdict, verdict, "" if verdict == "undecided" else "differs")
+
+
+def _probability(value: float | None) -> str:
+    return form.MISSING if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"

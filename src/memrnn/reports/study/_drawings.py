@@ -4,26 +4,25 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, TypeVar
+from typing import Any
 
 from matplotlib.figure import Figure
 
-from memrnn.evaluation import Evaluation
+from memrnn.runtime import formats as form
 from memrnn.reports._curves import families, has_numbers
-from memrnn.reports._figures import draw
+from memrnn.runtime.figures import svg
+from memrnn.reports._figures import STYLES, draw
 from memrnn.reports._summary import frozen_label, frozen_words, metric_label, set_label
 from memrnn.reports._templates import inline
-from memrnn.reports.study._published import MODES, is_the_papers
+from memrnn.reports.study._papers import Publication
 from memrnn.reports.study._score_figure import draw_scores
-from memrnn.reports.study._scores import View, first_set, floor, headline
-from memrnn.reports.study._study_tables import stems
+from memrnn.reports.study._scores import View, baseline, first_set, headline
+from memrnn.reports.study._statistics import stems
 from memrnn.reports.study._validation_figure import (
+    baseline_excess,
     draw_validation,
-    floor_above_bound,
     has_reference,
 )
-from memrnn.runtime import formats as form
-from memrnn.runtime.figures import svg
 from memrnn.studies import StudyResults
 from memrnn.tasks import TaskDescription
 
@@ -35,62 +34,58 @@ class Drawing:
     Attributes:
         kind: `scores`, `validation` or `groups`: where on the page it stands.
         stem: of its files.
+        draw: makes the figure; with `columns=1` for a narrow window.
     """
 
     kind: str
     stem: str
     title: str
     explanation: str
-    wide: Callable[[], Figure]
-    narrow: Callable[[], Figure]
+    draw: Callable[..., Figure]
 
     @cached_property
     def figure(self) -> Figure:
         """The figure for files and wide windows, drawn once."""
-        return self.wide()
+        return self.draw()
 
     @cached_property
     def svg(self) -> str:
         """The same as SVG text."""
         text = svg(self.figure, self.title)
-        # Everything has its place now; to find it again for the next format takes seconds.
+        # Everything is laid out now; to do so again for the next format takes seconds.
         self.figure.set_layout_engine("none")
         return text
 
     def on_page(self) -> dict[str, Any]:
-        """Both drawings as markup, with what is said about them."""
-        return {
-            "title": self.title,
-            "explanation": self.explanation,
-            "wide": self._inline("wide", self.svg),
-            "narrow": self._inline("narrow", svg(self.narrow(), self.title)),
+        """Both drawings as markup, with their caption."""
+        texts = {"wide": self.svg, "narrow": svg(self.draw(columns=1), self.title)}
+        prefix = self.stem.replace(".", "_")
+        return {"title": self.title, "explanation": self.explanation} | {
+            width: inline(text, f"{prefix}-{width}", self.title, self.explanation)
+            for width, text in texts.items()
         }
 
-    def _inline(self, name: str, text: str) -> Any:
-        prefix = f"{self.stem}-{name}".replace(".", "_")
-        return inline(text, prefix, self.title, self.explanation)
 
-
-def drawings(view: View) -> Iterator[Drawing]:
+def drawings(view: View, publication: Publication | None = None) -> Iterator[Drawing]:
     """The figures of a study: those that have something to show."""
-    yield from _of_scores(view)
+    yield from _score_drawings(view, publication)
     if any(cell.finished for cell in view.results.cells):
-        yield from _of_validation(view.results)
-        yield from _of_groups(view)
+        yield from _validation_drawings(view.results, publication)
+        yield from _group_drawings(view)
 
 
-def _of_scores(view: View) -> Iterator[Drawing]:
+def _score_drawings(view: View, publication: Publication | None) -> Iterator[Drawing]:
     """One figure per freezing mode, and per kind of task: tasks of one kind share all axes."""
-    cells = view.results.cells
-    here = ", published and here" if is_the_papers(view.results) else ""
-    modes = dict.fromkeys([*MODES, *(cell.freeze for cell in cells)])
-    for freeze in modes:
-        tasks = {c.task.key: c.task for c in cells if c.freeze == freeze and c.task.sets}
-        kinds = _kinds(list(tasks.values()), lambda task: (headline(task), task.sets))
-        for number, some in enumerate(kinds):
-            label = metric_label(headline(some[0]))
-            shown = [cell for cell in cells if cell.freeze == freeze and cell.task in some]
-            names = [one.name for one in some[0].sets]
+    modes = dict.fromkeys(cell.freeze for cell in view.results.cells)
+    usual = [freeze for label in STYLES for freeze in modes if frozen_label(freeze) == label]
+    for freeze in dict.fromkeys([*usual, *modes]):
+        cells = [cell for cell in view.results.cells if cell.freeze == freeze and cell.task.sets]
+        tasks = list({cell.task.key: cell.task for cell in cells}.values())
+        kinds = _kinds(tasks, lambda task: (headline(task), task.sets))
+        for alike, suffix, titles in kinds:
+            metric, names = headline(alike[0]), [of_set.name for of_set in alike[0].sets]
+            label = metric_label(metric)
+            shown = [cell for cell in cells if cell.task in alike]
             missing = sum(
                 view.value(cell, run, name) is None
                 for cell in shown
@@ -98,78 +93,81 @@ def _of_scores(view: View) -> Iterator[Drawing]:
                 for name in names
             )
             explanation = "Each row is one network on one task."
-            if any(floor(cell, name) is not None for cell in shown for name in names):
+            if any(baseline(cell, name) is not None for cell in shown for name in names):
                 explanation += " A score on the floor’s tick is what the best baseline gets."
             if missing:
-                verb = "is" if missing == 1 else "are"
-                explanation += f" {form.plural(missing, 'score')} {verb} missing and not shown."
+                explanation += (
+                    f" {form.plural(missing, 'score')} {_is(missing)} missing and not shown."
+                )
             yield Drawing(
                 "scores",
-                f"{form.slug(headline(some[0]).name)}_{frozen_label(freeze).replace('+', '_')}"
-                + (f"-{number + 1}" if number else ""),
-                f"{label[:1].upper()}{label[1:]} with {frozen_words(freeze)}{here}"
-                + (f": {form.listed([task.title for task in some])}" if len(kinds) > 1 else ""),
+                f"{form.slug(metric.name)}_{frozen_label(freeze).replace('+', '_')}{suffix}",
+                f"{label[:1].upper()}{label[1:]} with {frozen_words(freeze)}"
+                f"{', published and here' if publication else ''}{titles}",
                 explanation,
-                partial(draw_scores, view, freeze, some),
-                partial(draw_scores, view, freeze, some, columns=1),
+                partial(
+                    draw_scores, view, freeze, alike, published=publication and publication.score
+                ),
             )
 
 
-def _of_validation(results: StudyResults) -> Iterator[Drawing]:
+def _validation_drawings(
+    results: StudyResults, publication: Publication | None
+) -> Iterator[Drawing]:
     kinds = _kinds(
         results.tasks, lambda task: (task.metric(task.selection), has_reference(results, task))
     )
-    for number, some in enumerate(kinds):
-        metric, of_bound = some[0].metric(some[0].selection), has_reference(results, some[0])
-        finished = [run for cell in results.cells if cell.task in some for run in cell.finished]
-        if not finished:
+    for alike, suffix, titles in kinds:
+        metric, referenced = alike[0].metric(alike[0].selection), has_reference(results, alike[0])
+        runs = [run for cell in results.cells if cell.task in alike for run in cell.finished]
+        if not runs:
             continue
-        infinite = sum(not abs(run.excess) < float("inf") for run in finished)
-        name = metric_label(metric)
-        explanation = ""
-        if of_bound and metric.scale == "exp":
-            explanation = "Linear up to 0.01, logarithmic from there."
-        if any(floor_above_bound(results, task) is not None for task in some):
-            explanation += (
-                " The floor is what the best baseline is above the Bayes-optimal predictor on "
-                f"{set_label(first_set(some[0]) or '')}."
+        infinite = sum(not abs(run.excess) < float("inf") for run in runs)
+        explanation: list[str] = []
+        if referenced and metric.scale == "exp":
+            explanation.append("Linear up to 0.01, logarithmic from there.")
+        if any(baseline_excess(results, task) is not None for task in alike):
+            explanation.append(
+                "The floor is what the best baseline is above the Bayes-optimal predictor on "
+                f"{set_label(first_set(alike[0]))}."
             )
         if infinite:
-            explanation += (
-                f" {form.plural(infinite, 'finished restart')} never had a finite one and "
-                f"{'is' if infinite == 1 else 'are'} not shown."
+            explanation.append(
+                f"{form.plural(infinite, 'finished restart')} never had a finite one and "
+                f"{_is(infinite)} not shown."
             )
-        above = " above its exact bound" if of_bound else ""
         yield Drawing(
             "validation",
-            "validation" + (f"-{number + 1}" if number else ""),
-            f"Validation {name}{above}, every restart"
-            + (f": {form.listed([task.title for task in some])}" if len(kinds) > 1 else ""),
-            explanation.strip(),
-            partial(draw_validation, results, some),
-            partial(draw_validation, results, some, columns=1),
+            f"validation{suffix}",
+            f"Validation {metric_label(metric)}{' above its exact bound' if referenced else ''}, "
+            f"every restart{titles}",
+            " ".join(explanation),
+            partial(draw_validation, results, alike, published=publication and publication.excess),
         )
 
 
-def _of_groups(view: View) -> Iterator[Drawing]:
+def _group_drawings(view: View) -> Iterator[Drawing]:
     """The headline metric by group of each task whose groups are numbers."""
-    finished = view.results.evaluations(view.precision)
-    known = [shown for one in finished if (shown := _with_numbers(one))]
-    drawable = {
-        id(one)
-        for family in families(known)
-        for one in family.evaluations
-        if family.metric == headline(one.task)
-    }
-    tasks = view.results.tasks
+    tasks, evaluations = view.results.tasks, view.results.evaluations(view.precision)
     for task, stem in zip(tasks, stems(tasks), strict=True):
-        chosen = [one for one in known if one.task == task and id(one) in drawable]
-        if not chosen:
+        finished = [evaluation for evaluation in evaluations if evaluation.task == task]
+        # Of each cell the runs of which scores by numeric group are known.
+        known = [
+            dataclasses.replace(evaluation, runs=runs)
+            for evaluation in finished
+            if (runs := tuple(r for r in evaluation.runs if all(map(has_numbers, r.sets.values()))))
+        ]
+        shown = [
+            evaluation
+            for family in families(known)
+            if family.metric == headline(task)
+            for evaluation in family.evaluations
+        ]
+        if not shown:
             continue
-        every = sum(len(one.runs) for one in finished if one.task == task)
-        hidden = every - sum(len(one.runs) for one in chosen)
+        hidden = sum(len(one.runs) for one in finished) - sum(len(one.runs) for one in shown)
         explanation = "A line is the median over restarts, its band their range."
-        if any(known for one in chosen for known in one.references.values()):
+        if any(references for one in shown for references in one.references.values()):
             explanation = (
                 "Where a line runs on the floor, a network does no better than the best baseline, "
                 "however good its score is."
@@ -177,7 +175,7 @@ def _of_groups(view: View) -> Iterator[Drawing]:
         if hidden:
             explanation += (
                 f" {form.plural(hidden, 'finished run')} without scores by group "
-                f"{'is' if hidden == 1 else 'are'} not shown."
+                f"{_is(hidden)} not shown."
             )
         axis = task.group_axis or ""
         yield Drawing(
@@ -185,25 +183,23 @@ def _of_groups(view: View) -> Iterator[Drawing]:
             f"groups_{stem}",
             f"{task.title}: {metric_label(headline(task))} by {axis[:1].lower()}{axis[1:]}",
             explanation,
-            partial(draw, chosen, task.headline),
-            partial(draw, chosen, task.headline, columns=1),
+            partial(draw, shown, task.headline),
         )
 
 
-def _with_numbers(evaluation: Evaluation) -> Evaluation | None:
-    """The runs of which scores by numeric group are known; None if there is none."""
-    runs = tuple(run for run in evaluation.runs if all(map(has_numbers, run.sets.values())))
-    return dataclasses.replace(evaluation, runs=runs) if runs else None
-
-
-Kind = TypeVar("Kind")
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _kinds(
-    tasks: Sequence[TaskDescription], kind: Callable[[TaskDescription], Kind]
-) -> list[list[TaskDescription]]:
-    """Tasks that are of one kind, together."""
-    found: dict[Kind, list[TaskDescription]] = {}
+    tasks: Sequence[TaskDescription], kind: Callable[[TaskDescription], object]
+) -> list[tuple[list[TaskDescription], str, str]]:
+    """Tasks that are of one kind, together; the ends of the stem and the title of their figure."""
+    groups: dict[object, list[TaskDescription]] = {}
     for task in tasks:
-        found.setdefault(kind(task), []).append(task)
-    return list(found.values())
+        groups.setdefault(kind(task), []).append(task)
+    names = [form.listed([task.title for task in alike]) for alike in groups.values()]
+    return [
+        (alike, f"-{index + 1}" if index else "", f": {name}" if len(groups) > 1 else "")
+        for index, (alike, name) in enumerate(zip(groups.values(), names, strict=True))
+    ]

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -14,21 +14,28 @@ LEVEL = 0.95
 Statistic = Callable[[np.ndarray], np.ndarray]
 """From an array of (..., values) to (...), which has at least one axis."""
 
+median: Statistic = functools.partial(np.median, axis=-1)
+mean: Statistic = functools.partial(np.mean, axis=-1)
 
-@dataclass(frozen=True)
-class Interval:
+
+class Interval(NamedTuple):
     """A 95 % interval, both ends inclusive."""
 
     low: float
     high: float
 
 
-@dataclass(frozen=True)
-class Estimate:
+class Estimate(NamedTuple):
     """A statistic with its interval; None where there is too little to resample."""
 
     value: float
-    interval: Interval | None
+    interval: Interval | None = None
+
+
+def numbers(estimate: Estimate | None) -> tuple[float | None, float | None, float | None]:
+    """The value and the ends of the interval, as far as they exist."""
+    low, high = (estimate and estimate.interval) or (None, None)
+    return estimate and estimate.value, low, high
 
 
 def interquartile_mean(values: Sequence[float] | np.ndarray) -> float:
@@ -47,74 +54,8 @@ def bootstrap(values: Sequence[float] | np.ndarray, statistic: Statistic) -> Est
     array = np.asarray(values, float)
     value = float(statistic(array[None])[0])
     if len(array) < 2:
-        return Estimate(value, None)
+        return Estimate(value)
     return Estimate(value, percentiles(statistic(array[_draws(len(array))])))
-
-
-def median(values: np.ndarray) -> np.ndarray:
-    """The median over the last axis."""
-    return np.median(values, axis=-1)
-
-
-def mean(values: np.ndarray) -> np.ndarray:
-    """The mean over the last axis."""
-    return np.mean(values, axis=-1)
-
-
-def crossed(values: np.ndarray, statistic: Statistic) -> Estimate | None:
-    """The mean over cells of a statistic of their restarts, and its interval.
-
-    The interval is that of the crossed bootstrap: cells and restart numbers are drawn with
-    replacement, each for themselves. The restarts of one number share a seed in the freezing modes
-    of one task and model only; treating them as if they shared one in all cells is conservative:
-    if anything the interval is too wide.
-    Source: Owen 2007, "The pigeonhole bootstrap" (arXiv 0712.1111).
-
-    Args:
-        values: (..., cells, restarts), NaN where there is none.
-        statistic: from (..., restarts), of one cell, to a number; NaN if it does not exist.
-
-    Returns:
-        None if the statistic exists in no cell.
-    """
-    points = _by_cell(values, lambda cell: statistic(cell[..., None, :]))[:, 0]
-    if np.isnan(points).all():
-        return None
-    value = float(np.nanmean(points))
-    if values.shape[-1] < 2 and values.shape[-2] < 2:
-        return Estimate(value, None)
-    drawn = _by_cell(values, lambda cell: statistic(cell[..., _draws(cell.shape[-1])]))
-    weights = _counts(len(drawn)).T * ~np.isnan(drawn)
-    total = weights.sum(axis=0)
-    sums = (weights * np.nan_to_num(drawn)).sum(axis=0)
-    # A draw that hits no value says nothing and is left out.
-    means = np.divide(sums, total, out=np.full_like(sums, np.nan), where=total > 0)
-    return Estimate(value, percentiles(means))
-
-
-def largest(values: np.ndarray, statistic: Statistic) -> tuple[Estimate, int] | None:
-    """The largest that a statistic is in any cell, its interval, and which cell it is in.
-
-    For the interval restart numbers are drawn with replacement, and the largest is looked for anew
-    each time: that it was looked for is part of the uncertainty.
-
-    Args:
-        values, statistic: as in `crossed`.
-    """
-    points = _by_cell(values, lambda cell: statistic(cell[..., None, :]))[:, 0]
-    if np.isnan(points).all():
-        return None
-    value, place = float(np.nanmax(points)), int(np.nanargmax(points))
-    if values.shape[-1] < 2:
-        return Estimate(value, None), place
-    drawn = _by_cell(values, lambda cell: statistic(cell[..., _draws(cell.shape[-1])]))
-    highest = np.where(np.isnan(drawn), -np.inf, drawn).max(axis=0)
-    return Estimate(value, percentiles(highest[np.isfinite(highest)])), place
-
-
-def _by_cell(values: np.ndarray, statistic: Statistic) -> np.ndarray:
-    """A statistic of each cell by itself, (cells, ...); all cells at once would fill the memory."""
-    return np.stack([statistic(values[..., cell, :]) for cell in range(values.shape[-2])])
 
 
 def known_mean(values: np.ndarray) -> np.ndarray:
@@ -125,29 +66,89 @@ def known_mean(values: np.ndarray) -> np.ndarray:
     return np.divide(sums, count, out=np.full(sums.shape, np.nan), where=count > 0)
 
 
+def crossed(values: np.ndarray, statistic: Statistic = known_mean) -> Estimate | None:
+    """The mean over cells of a statistic of their restarts; None if it exists in no cell.
+
+    The interval is that of the crossed bootstrap: cells and restart numbers are drawn with
+    replacement, each for themselves. The restarts of one number share a seed in the freezing modes
+    of one task and model only, so that it is if anything too wide.
+    Source: Owen 2007, "The pigeonhole bootstrap" (arXiv 0712.1111).
+
+    Args:
+        values: (..., cells, restarts), NaN where there is none.
+        statistic: from (..., restarts), of one cell, to a number; NaN if it does not exist.
+    """
+    if not values.shape[-2]:
+        return None
+    points, resampled = _by_cell(values, statistic)
+    if np.isnan(points).all():
+        return None
+    value = float(np.nanmean(points))
+    if max(values.shape[-2:]) < 2:
+        return Estimate(value)
+    weights = _counts(len(points)).T * ~np.isnan(resampled)
+    total = weights.sum(axis=0)
+    sums = (weights * np.nan_to_num(resampled)).sum(axis=0)
+    # A draw that hits no value says nothing and is left out.
+    means = np.divide(sums, total, out=np.full_like(sums, np.nan), where=total > 0)
+    return Estimate(value, percentiles(means))
+
+
+def largest(values: np.ndarray, statistic: Statistic) -> tuple[Estimate, int] | None:
+    """The largest that a statistic is in any cell, its interval, and the index of the cell.
+
+    For the interval restart numbers are drawn with replacement, and the largest is looked for anew
+    each time: that it was looked for is part of the uncertainty.
+
+    Args:
+        values, statistic: as in `crossed`.
+    """
+    if not values.shape[-2]:
+        return None
+    points, resampled = _by_cell(values, statistic)
+    if np.isnan(points).all():
+        return None
+    value, index = float(np.nanmax(points)), int(np.nanargmax(points))
+    if values.shape[-1] < 2:
+        return Estimate(value), index
+    highest = np.where(np.isnan(resampled), -np.inf, resampled).max(axis=0)
+    return Estimate(value, percentiles(highest[np.isfinite(highest)])), index
+
+
+def _by_cell(values: np.ndarray, statistic: Statistic) -> tuple[np.ndarray, np.ndarray]:
+    """A statistic of every cell, (cells,), and of its resamples, (cells, resamples).
+
+    One cell after the other, since all at once would fill the memory.
+    """
+    cells = [values[..., cell, :] for cell in range(values.shape[-2])]
+    draws = _draws(values.shape[-1])
+    points = np.stack([statistic(cell[..., None, :])[0] for cell in cells])
+    return points, np.stack([statistic(cell[..., draws]) for cell in cells])
+
+
 def quantile(values: np.ndarray, share: float) -> np.ndarray:
     """The quantile over the last axis, NaNs left out; NaN where there is nothing else.
 
     The same as `numpy.nanquantile`, which takes a minute for what this does in a second.
     """
     ordered = np.sort(values, axis=-1)  # NaNs go last
-    count = (~np.isnan(values)).sum(axis=-1)
-    place = share * np.maximum(count - 1, 0)
-    below = np.floor(place).astype(int)
-    above = np.minimum(below + 1, np.maximum(count - 1, 0))
+    last = np.maximum((~np.isnan(values)).sum(axis=-1) - 1, 0)
+    position = share * last
+    below = np.floor(position).astype(int)
+    above = np.minimum(below + 1, last)
     low, high = (np.take_along_axis(ordered, at[..., None], -1)[..., 0] for at in (below, above))
-    return low + (high - low) * (place - below)
+    return low + (high - low) * (position - below)
 
 
 def percentiles(values: np.ndarray) -> Interval | None:
     """The middle 95 % of a bootstrap distribution."""
-    found = values[~np.isnan(values)]
-    if not len(found):
+    known = values[~np.isnan(values)]
+    if not len(known):
         return None
     tail = (1 - LEVEL) / 2
     # Between two values, one of which is infinite, there is nothing to interpolate.
-    method = "linear" if np.isfinite(found).all() else "inverted_cdf"
-    low, high = np.quantile(found, (tail, 1 - tail), method=method)
+    method = "linear" if np.isfinite(known).all() else "inverted_cdf"
+    low, high = np.quantile(known, (tail, 1 - tail), method=method)
     return Interval(float(low), float(high))
 
 
@@ -161,7 +162,7 @@ def sign_flip(differences: Sequence[float] | np.ndarray) -> float:
     array = np.asarray(differences, float)
     if not array.any():
         return 1.0
-    found = stats.permutation_test(
+    test = stats.permutation_test(
         (array, np.zeros_like(array)),
         lambda x, y, axis: np.mean(x - y, axis=axis),
         permutation_type="samples",
@@ -169,7 +170,7 @@ def sign_flip(differences: Sequence[float] | np.ndarray) -> float:
         n_resamples=RESAMPLES,
         rng=np.random.default_rng(SEED),
     )
-    return float(found.pvalue)
+    return float(test.pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -178,12 +179,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
     The i-th smallest of m becomes max over j <= i of min(1, (m - j + 1) p_(j)).
     Source: Holm 1979, "A simple sequentially rejective multiple test procedure".
     """
-    adjusted = [0.0] * len(p_values)
-    largest = 0.0
-    for rank, number in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[number]))
-        adjusted[number] = largest
-    return adjusted
+    order = np.argsort(p_values)
+    factors = len(p_values) - np.arange(len(p_values))
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.maximum.accumulate(np.minimum(1.0, factors * np.asarray(p_values)[order]))
+    return adjusted.tolist()
 
 
 @functools.cache

@@ -1,123 +1,180 @@
 """What all restarts of a cell come to on a set, and not the best of them only."""
 
-import dataclasses
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from memrnn.reports import format_value
 from memrnn.evaluation import best_baseline
-from memrnn.reports._summary import normalise, with_worst
+from memrnn.runtime import formats as form
+from memrnn.reports._summary import (
+    frozen_label,
+    in_order,
+    metric_label,
+    normalise,
+    set_label,
+    with_worst,
+)
 from memrnn.reports._thresholds import LEARNED
-from memrnn.reports.study._resampling import Estimate, bootstrap, interquartile_mean, median
-from memrnn.reports.study._scores import View, ceiling, headline, references, standing
+from memrnn.reports.study._resampling import (
+    Estimate,
+    bootstrap,
+    interquartile_mean,
+    median,
+)
+from memrnn.reports.study._scores import Standing, View, bayes, headline, references, standing
+from memrnn.reports.study._table import (
+    Column,
+    Entry,
+    Table,
+    count,
+    count_of,
+    estimate_fields,
+    number_field,
+    text_field,
+)
 from memrnn.studies import Cell, StudyResults
-from memrnn.tasks import Metric, TaskDescription
+from memrnn.tasks import TaskDescription
 
 
 @dataclass(frozen=True)
 class CellStatistics:
     """One cell on one set and in one precision, by the headline metric of its task.
 
+    All but `best` is of all restarts that ended, finished or failed. A failed restart, and one
+    whose score is missing, enters with the worst value there can be, see `with_worst`.
+
     Attributes:
-        planned: restarts that the study asks for.
-        finished: those that are trained and evaluated, diverged ones among them.
-        ended: finished or failed, the denominator of everything here.
         missing: finished restarts whose score is missing or not a number.
-        median: over all that ended, with its 95 % interval; a failed restart and one whose score
-            is missing enter with the worst value there can be, see `with_worst`.
-        middle: interquartile mean of the same.
-        solved: finished restarts with a normalised value of at least `LEARNED`; None where
-            nothing is normalised.
+        solved: restarts with a normalised value of at least `LEARNED`; None where nothing is
+            normalised.
+        median: with its 95 % interval.
+        middle: interquartile mean.
         best: of the restart chosen by validation; None if none is finished.
-        standing: where the cell stands to the floor, see `standing`.
+        standing: where the cell stands to the baseline, see `standing`.
     """
 
-    task: TaskDescription
-    model: str
-    freeze: tuple[str, ...]
+    cell: Cell
     precision: str
     set: str
-    planned: int
-    finished: int
-    diverged: int
-    failed: int
-    running: int
-    missing: int = 0
-    median: Estimate | None = None
-    middle: float | None = None
-    solved: int | None = None
-    best: float | None = None
-    normalised: float | None = None
-    floor: float | None = None
-    floor_name: str = ""
-    ceiling: float | None = None
-    standing: str | None = None
+    missing: int
+    solved: int | None
+    median: Estimate | None
+    middle: float | None
+    best: float | None
+    normalised: float | None
+    baseline: float | None
+    bayes: float | None
+    standing: Standing | None
 
-    @property
-    def metric(self) -> Metric:
-        return headline(self.task)
+    def count(self, status: str) -> int:
+        """Restarts of this status."""
+        return sum(run.status == status for run in self.cell.runs)
 
     @property
     def ended(self) -> int:
-        return self.finished + self.failed
-
-    @property
-    def solved_share(self) -> float | None:
-        """Of all that ended: a failed run has not solved it."""
-        if self.solved is None or not self.ended:
-            return None
-        return self.solved / self.ended
+        return len(self.cell.finished) + self.count("failed")
 
 
 def statistics(results: StudyResults) -> list[CellStatistics]:
     """One row for each cell, precision and set, in the study's order."""
-    return list(_rows(results))
-
-
-def _rows(results: StudyResults) -> Iterator[CellStatistics]:
-    for cell in results.cells:
-        for precision in results.study.precisions:
-            for one in cell.task.sets:
-                yield _row(View(results, precision), cell, one.name)
+    return [
+        _row(View(results, precision), cell, of_set.name)
+        for cell in results.cells
+        for precision in results.study.precisions
+        for of_set in cell.task.sets
+    ]
 
 
 def _row(view: View, cell: Cell, name: str) -> CellStatistics:
-    def count(status: str) -> int:
-        return sum(run.status == status for run in cell.runs)
-
-    bound = best_baseline(references(cell, name), headline(cell.task))
-    floor_name, floor = bound or ("", None)
-    top = ceiling(cell, name)
+    metric = headline(cell.task)
+    _, floor = best_baseline(references(cell, name), metric) or ("", None)
+    ceiling = bayes(cell, name)
     values = [view.value(cell, run, name) for run in cell.finished]
-    scores = [normalise(value, floor, top) for value in values]
-    failed = count("failed")
-    known = normalise(floor, floor, top) is not None
-    found = CellStatistics(
-        cell.task,
-        cell.model,
-        cell.freeze,
+    scores = [normalise(value, floor, ceiling) for value in values]
+    solved = sum(score is not None and score >= LEARNED for score in scores)
+    failed = [None for run in cell.runs if run.status == "failed"]
+    known = any(value is not None for value in values)
+    entered = with_worst([*values, *failed], metric) if known else []
+    best = view.value(cell, cell.best, name) if cell.best else None
+    return CellStatistics(
+        cell,
         view.precision,
         name,
-        planned=len(cell.runs),
-        finished=len(cell.finished),
-        diverged=count("diverged"),
-        failed=failed,
-        running=count("running"),
         missing=values.count(None),
-        solved=sum(score is not None and score >= LEARNED for score in scores) if known else None,
-    )
-    best = cell.best
-    if best is None or all(value is None for value in values):
-        return found
-    entered = with_worst([*values, *[None] * failed], headline(cell.task))
-    value = view.value(cell, best, name)
-    return dataclasses.replace(
-        found,
-        median=bootstrap(entered, median),
-        middle=interquartile_mean(entered),
-        best=value,
-        normalised=normalise(value, floor, top),
-        floor=floor,
-        floor_name=floor_name,
-        ceiling=top,
+        solved=None if normalise(floor, floor, ceiling) is None else solved,
+        median=bootstrap(entered, median) if known else None,
+        middle=interquartile_mean(entered) if known else None,
+        best=best,
+        normalised=normalise(best, floor, ceiling),
+        baseline=floor if known else None,
+        bayes=ceiling if known else None,
         standing=standing(view, cell, name),
+    )
+
+
+def statistics_tables(statistics: Sequence[CellStatistics]) -> list[Table]:
+    """One table per task: every cell on every set, over all its restarts."""
+    tasks = list(dict.fromkeys(row.cell.task for row in statistics))
+    return [
+        _table([row for row in statistics if row.cell.task == task], task, stem)
+        for task, stem in zip(tasks, stems(tasks), strict=True)
+    ]
+
+
+def stems(tasks: Sequence[TaskDescription]) -> list[str]:
+    """The titles of tasks as parts of file names, each once."""
+    slugs = [form.slug(task.title) for task in tasks]
+    return [
+        slug if slugs.count(slug) == 1 else f"{slug}-{slugs[: index + 1].count(slug)}"
+        for index, slug in enumerate(slugs)
+    ]
+
+
+def _table(statistics: Sequence[CellStatistics], task: TaskDescription, stem: str) -> Table:
+    metric = headline(task)
+    order = in_order([of_set.name for of_set in task.sets])
+
+    write = partial(format_value, metric=metric)
+
+    def of_set(row: CellStatistics) -> Entry:
+        label = set_label(row.set)
+        return Entry(label, label, order=float(order.index(row.set)))
+
+    def solved(row: CellStatistics) -> Entry:
+        known = row.solved is not None and row.ended
+        return count_of(row.solved or 0, row.ended) if known else Entry(form.MISSING)
+
+    def stands(row: CellStatistics) -> Entry:
+        label = row.standing or form.MISSING
+        return Entry(label, label, {"above": "good", "equal": "bad", "below": "bad"}.get(label, ""))
+
+    fields = [
+        text_field("model", lambda row: row.cell.model),
+        text_field("frozen", lambda row: frozen_label(row.cell.freeze)),
+        text_field("precision", lambda row: row.precision),
+        (Column("set", numeric=False), of_set),
+        (Column("finished"), lambda row: count_of(len(row.cell.finished), len(row.cell.runs))),
+        *estimate_fields("median", lambda row: row.median, write),
+        number_field("IQM", lambda row: row.middle, write),
+        (Column("solved"), solved),
+        number_field("best", lambda row: row.best, write),
+        number_field("norm.", lambda row: row.normalised, form.normalised),
+        number_field("floor", lambda row: row.baseline, write),
+        number_field("ceiling", lambda row: row.bayes, write),
+        (Column("diverged"), lambda row: count(row.count("diverged"))),
+        (Column("failed"), lambda row: count(row.count("failed"))),
+        (Column("missing"), lambda row: count(row.missing)),
+        (Column("stands", numeric=False), stands),
+    ]
+    several = len({row.precision for row in statistics}) > 1
+    shown = {"precision": several, "missing": any(row.missing for row in statistics)}
+    return Table.of(
+        f"statistics_{stem}",
+        f"{task.title}: {metric_label(metric)} over all restarts"
+        + ("" if metric.goal == "max" else ", the smaller the better"),
+        statistics,
+        [field for field in fields if shown.get(field[0].label, True)],
+        heads=4 if several else 3,
+        sortable=True,
     )

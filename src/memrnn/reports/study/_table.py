@@ -2,12 +2,14 @@
 
 import csv
 import io
+import itertools
 import math
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from memrnn.runtime.formats import MISSING
+from memrnn.runtime import formats as form
+from memrnn.reports.study._resampling import Estimate, numbers
 
 Value = float | int | str | None
 
@@ -18,20 +20,6 @@ LONGEST_LINE = 45
 """Characters from which LaTeX breaks what a cell says."""
 
 _SENTENCES = r"p{0.2\textwidth}"
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column: its heading, and the heading over it that it shares with its neighbours."""
-
-    label: str
-    group: str = ""
-    numeric: bool = True
-
-    @property
-    def name(self) -> str:
-        """The heading in a CSV file."""
-        return f"{self.group} {self.label}".strip()
 
 
 @dataclass(frozen=True)
@@ -57,6 +45,24 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Column:
+    """A column: its heading, and the heading over it that it shares with its neighbours."""
+
+    label: str
+    group: str = ""
+    numeric: bool = True
+
+    @property
+    def name(self) -> str:
+        """The heading in a CSV file."""
+        return f"{self.group} {self.label}".strip()
+
+
+Field = tuple[Column, Callable[[Any], Entry]]
+"""A column, and its entry for a record."""
+
+
+@dataclass(frozen=True)
 class Table:
     """A table.
 
@@ -73,35 +79,31 @@ class Table:
     rows: tuple[tuple[Entry, ...], ...]
     heads: int = 2
     sortable: bool = False
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, stem: str, caption: str, records: Iterable[Any], fields: Sequence[Field],
+           **options: Any) -> "Table":  # fmt: skip
+        """A table with a row per record; `options` are its other attributes."""
+        rows = tuple(tuple(entry(record) for _, entry in fields) for record in records)
+        return cls(stem, caption, tuple(column for column, _ in fields), rows, **options)
 
     @property
     def groups(self) -> list[tuple[str, int]]:
         """The upper headings, each with the number of columns under it."""
-        found: list[tuple[str, int]] = []
-        for column in self.columns:
-            if found and found[-1][0] == column.group:
-                found[-1] = (column.group, found[-1][1] + 1)
-            else:
-                found.append((column.group, 1))
-        return found
+        runs = itertools.groupby(column.group for column in self.columns)
+        return [(name, len(list(run))) for name, run in runs]
 
     @property
     def bodies(self) -> list[list[tuple[Entry, ...]]]:
         """Rows that have the first entry in common and follow each other."""
-        found: list[list[tuple[Entry, ...]]] = []
-        for row in self.rows:
-            if found and found[-1][0][0] == row[0]:
-                found[-1].append(row)
-            else:
-                found.append([row])
-        return found
+        return [list(rows) for _, rows in itertools.groupby(self.rows, key=lambda row: row[0])]
 
 
-def number(written: str, value: float | None) -> Entry:
+def number(text: str, value: float | None) -> Entry:
     """An entry that is a number; what is not a number is a dash without a value."""
     known = value is not None and not math.isnan(value)
-    return Entry(written, value) if known else Entry(MISSING)
+    return Entry(text, value) if known else Entry(form.MISSING)
 
 
 def text(value: str) -> Entry:
@@ -109,13 +111,45 @@ def text(value: str) -> Entry:
     return Entry(value, value)
 
 
+def count(value: int) -> Entry:
+    """An entry that is a whole number."""
+    return Entry(str(value), value)
+
+
+def count_of(part: int, whole: int) -> Entry:
+    """3 of 10; sorted by the share."""
+    return Entry(f"{part} of {whole}", part, order=part / whole if whole else None)
+
+
+def text_field(label: str, read: Callable[[Any], str]) -> Field:
+    """A column of names or sentences."""
+    return Column(label, numeric=False), lambda record: text(read(record))
+
+
+def number_field(
+    label: str, read: Callable[[Any], float | None], write: Callable[[float | None], str]
+) -> Field:
+    """A column of numbers."""
+    return Column(label), lambda record: number(write(read(record)), read(record))
+
+
+def estimate_fields(
+    label: str, read: Callable[[Any], Estimate | None], write: Callable[[float | None], str]
+) -> list[Field]:
+    """A column for an estimate, and two for the ends of its interval."""
+    return [
+        number_field(label, lambda record: numbers(read(record))[0], write),
+        number_field("from", lambda record: numbers(read(record))[1], write),
+        number_field("to", lambda record: numbers(read(record))[2], write),
+    ]
+
+
 def to_csv(table: Table) -> str:
     """Values in full; empty where there is none."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(column.name for column in table.columns)
-    for row in table.rows:
-        writer.writerow("" if entry.value is None else entry.value for entry in row)
+    writer.writerows([entry.value for entry in row] for row in table.rows)
     return buffer.getvalue()
 
 
@@ -134,15 +168,15 @@ def to_latex(table: Table) -> str:
     ]
     if any(column.group for column in table.columns):
         lines += _upper_heading(table.groups)
-    lines.append(_line([escape_latex(column.label) for column in table.columns]))
-    lines.append("\\midrule")
+    lines += [_line([escape_latex(column.label) for column in table.columns]), "\\midrule"]
     if long:
         lines.append("\\endhead")
-    for number, body in enumerate(table.bodies):
-        if number and len(table.bodies) < len(table.rows):
+    bodies = table.bodies
+    for number, body in enumerate(bodies):
+        if number and len(bodies) < len(table.rows):
             lines.append("\\addlinespace")
-        for place, row in enumerate(body):
-            first = "" if place and table.heads > 1 else _latex(row[0])
+        for row_number, row in enumerate(body):
+            first = "" if row_number and table.heads > 1 else _latex(row[0])
             lines.append(_line([first, *map(_latex, row[1:])]))
     return "\n".join([*lines, "\\bottomrule", f"\\end{{{kind}}}", ""])
 
@@ -170,10 +204,7 @@ _SPECIAL = {
 
 def escape_latex(value: str) -> str:
     """Text as LaTeX shows it, on one line."""
-    one_line = " ".join(value.split())
-    return re.sub(
-        "|".join(map(re.escape, _SPECIAL)), lambda found: _SPECIAL[found.group()], one_line
-    )
+    return " ".join(value.split()).translate(str.maketrans(_SPECIAL))
 
 
 def _latex(entry: Entry) -> str:
@@ -188,11 +219,12 @@ def _line(cells: Sequence[str]) -> str:
 def _upper_heading(groups: Sequence[tuple[str, int]]) -> list[str]:
     cells: list[str] = []
     rules: list[str] = []
-    place = 1
+    first = 1
     for name, width in groups:
-        cells.append(f"\\multicolumn{{{width}}}{{c}}{{{escape_latex(name)}}}" if name else
-                     " & ".join([""] * width))  # fmt: skip
         if name:
-            rules.append(f"\\cmidrule(lr){{{place}-{place + width - 1}}}")
-        place += width
+            cells.append(f"\\multicolumn{{{width}}}{{c}}{{{escape_latex(name)}}}")
+            rules.append(f"\\cmidrule(lr){{{first}-{first + width - 1}}}")
+        else:
+            cells += [""] * width
+        first += width
     return [_line(cells), "".join(rules)]

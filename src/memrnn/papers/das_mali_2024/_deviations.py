@@ -4,44 +4,50 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from memrnn.reports._summary import range_label, set_label
-from memrnn.reports.study._published import PAPER_CONFIG, PAPER_OPTIONS, published
+from memrnn.papers.das_mali_2024._published import published
 from memrnn.runtime import formats as form
+from memrnn.reports._summary import range_label, set_label
 from memrnn.studies import StudyResults
+from memrnn.training import TrainingConfig
+
+CONFIG = dataclasses.asdict(TrainingConfig())
+"""memrnn's defaults are the paper's configuration."""
+
+OPTIONS = {"batches": 1000, "batch_size": 10, "validation_batches": 100}
+"""The options of `strings` besides lengths on which trained networks depend, as in the paper."""
 
 
 def deviations(results: StudyResults) -> list[str]:
     """In what a study is not the paper's, as sentences; none if in nothing."""
     paper, study = published(), results.study
-    found: list[str] = []
+    sentences: list[str] = []
     for task in results.tasks:
         if task.trained_groups != paper.lengths:
             trained = range_label(task.trained_groups) if task.trained_groups else "others"
-            found.append(
+            sentences.append(
                 f"This study trains on lengths {trained}, the paper on "
                 f"{range_label(paper.lengths)}: no figure is comparable."
             )
-        names = [one.name for one in task.sets]
+        names = [of_set.name for of_set in task.sets]
         if set(names) != set(paper.sets):
-            ours, theirs = (form.listed(list(map(set_label, one))) for one in (names, paper.sets))
-            found.append(
-                f"This study tests on {ours}, the paper on {theirs}: only sets that are the same "
+            here, there = (form.listed(list(map(set_label, sets))) for sets in (names, paper.sets))
+            sentences.append(
+                f"This study tests on {here}, the paper on {there}: only sets that are the same "
                 "stand side by side."
             )
-    changed = _changed(dataclasses.asdict(study.config), dataclasses.asdict(PAPER_CONFIG))
+    changes = _changes(dataclasses.asdict(study.config), CONFIG)
     for options in study.options.values():
-        changed += _changed(options, PAPER_OPTIONS)
-    if changed:
-        found.append(f"The configuration is not the paper’s: {form.listed(changed)}.")
+        changes += _changes(options, OPTIONS)
+    if changes:
+        sentences.append(f"The configuration is not the paper’s: {form.listed(changes)}.")
     if study.restarts != paper.restarts:
-        fewer = study.restarts < paper.restarts
-        found.append(
+        more, better = ("fewer", "worse") if study.restarts < paper.restarts else ("more", "better")
+        sentences.append(
             f"The best is that of {study.restarts} restarts and not of {paper.restarts}: "
-            f"of {'fewer' if fewer else 'more'} draws the best is likely "
-            f"{'worse' if fewer else 'better'}."
+            f"of {more} draws the best is likely {better}."
         )
     # Tasks differ in the language alone, so that most say the same.
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(sentences))
 
 
 def comparable(results: StudyResults) -> bool:
@@ -49,7 +55,7 @@ def comparable(results: StudyResults) -> bool:
     return all(task.trained_groups == published().lengths for task in results.tasks)
 
 
-def _changed(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+def _changes(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
     """Options of which both have a value, and not the same."""
     return [
         f"{name.replace('_', ' ')} {_plain(value)} instead of {_plain(theirs[name])}"

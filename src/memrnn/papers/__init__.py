@@ -1,0 +1,1 @@
+"""Papers whose claims and numbers are set beside studies: one package each."""

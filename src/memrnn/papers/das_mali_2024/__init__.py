@@ -1,0 +1,10 @@
+"""Das & Mali 2024 (arXiv 2410.03154): published tables, claims with their rules, study files."""
+
+from memrnn.papers.das_mali_2024._claims import judge as judge
+from memrnn.papers.das_mali_2024._deviations import deviations as deviations
+from memrnn.papers.das_mali_2024._paper import PAPER as PAPER
+from memrnn.papers.das_mali_2024._paper import QUESTIONS as QUESTIONS
+from memrnn.papers.das_mali_2024._published import Published as Published
+from memrnn.papers.das_mali_2024._published import PublishedCell as PublishedCell
+from memrnn.papers.das_mali_2024._published import published as published
+from memrnn.papers.das_mali_2024._tables import published_tables as published_tables
