@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 import reference_nondeterministic as reference
 from echo_controller import controlled
 from memrnn.nn.memories import Nondeterministic
-from memrnn.nn.memories.nondeterministic import _layout
 from memrnn.runtime.precision import cast, scope
+from narrow_blocks import narrow_blocks
 
 
 def build(states: int, symbols: int, size: int = 0, seed: int = 0, **options: Any):
@@ -52,7 +52,7 @@ def arguments(memory: Nondeterministic, action_logits: np.ndarray, dtype: Any) -
 
 
 def in_blocks_of(width: int, memory: Nondeterministic, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(_layout, "block_width", lambda *_: width)
+    narrow_blocks(width, monkeypatch)
     return memory
 
 

@@ -12,9 +12,9 @@ import pytest
 from memrnn.errors import MemrnnError
 from memrnn.nn.controllers import LSTM
 from memrnn.nn.memories import Nondeterministic
-from memrnn.nn.memories.nondeterministic import _layout, _stack
 from memrnn.nn.unroll import FAST, REFERENCE, State, init, unroll
 from memrnn.runtime.precision import cast, scope
+from narrow_blocks import narrow_blocks
 
 # One program instead of one for each operation.
 start, compiled = eqx.filter_jit(init), eqx.filter_jit(unroll)
@@ -45,12 +45,6 @@ def inputs(steps: int) -> jax.Array:
     return jnp.asarray(np.random.default_rng(1).normal(size=(steps, BATCH, FEATURES)))
 
 
-def in_blocks_of(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the blocks of states and of the fast rule so narrow that short strings have several."""
-    monkeypatch.setattr(_layout, "block_width", lambda *_: width)
-    monkeypatch.setattr(_stack, "WIDTH", 3)
-
-
 def weighted(hidden: jax.Array) -> jax.Array:
     weights = jnp.sin(jnp.arange(hidden.size, dtype=hidden.dtype)).reshape(hidden.shape)
     return jnp.sum(weights * hidden)
@@ -67,7 +61,7 @@ def assert_close(found: Any, expected: Any, **tolerance: float) -> None:
     [("plain", False), ("window", True), ("vectors", True), ("vectors everywhere, window", False)],
 )
 def test_both_rules_give_the_same(kind: str, given: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    in_blocks_of(4, monkeypatch)
+    narrow_blocks(4, monkeypatch)
     with scope("float64"):
         network, xs = build(**KINDS[kind]), inputs(11)
 
@@ -86,7 +80,7 @@ def test_both_rules_give_the_same(kind: str, given: bool, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("kind", ["window", "vectors"])
 def test_segments_give_what_one_pass_gives(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    in_blocks_of(4, monkeypatch)
+    narrow_blocks(4, monkeypatch)
     with scope("float64"):
         network, xs = build(**KINDS[kind]), inputs(13)
 
@@ -119,7 +113,7 @@ def test_every_segment_of_a_text_is_the_same_program() -> None:
 def test_gradient_into_a_carried_state(
     kind: str, horizon: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    in_blocks_of(4, monkeypatch)
+    narrow_blocks(4, monkeypatch)
     with scope("float64"):
         network, xs = build(**KINDS[kind]), inputs(12)
 

@@ -5,8 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from memrnn.reports import draw
-from memrnn.reports._templates import inline
+from memrnn.reports import draw, inline
 from memrnn.runtime.figures import save_figure, svg
 from memrnn.tasks import SetDescription
 from reports.results_synthetic import (

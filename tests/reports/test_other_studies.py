@@ -6,12 +6,10 @@ from pathlib import Path
 import pytest
 
 from memrnn.papers.das_mali_2024 import PAPER, judge
-from memrnn.reports.study import StudyReport, View, compare, statistics
-from memrnn.reports.study._comparisons import paired_cells
-from memrnn.reports.study._score_figure import draw_scores
-from memrnn.reports.study._scores import first_set, last_set, reaches_beyond, standing
-from memrnn.reports.study._statistics import stems
-from memrnn.reports.study._table import to_csv, to_latex
+from memrnn.reports.study import StudyReport, View, compare, draw_scores, statistics, stems
+from memrnn.reports.study.comparisons import paired_cells
+from memrnn.reports.study.scores import first_set, last_set, reaches_beyond, standing
+from memrnn.reports.study.table import to_csv, to_latex
 from memrnn.tasks import BAYES, SetDescription
 from reports.page_parser import Page
 from reports.results_synthetic import COPYING, ERROR, INF, NAN, RECOGNITION, lengths, strings_task

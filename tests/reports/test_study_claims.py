@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-from memrnn.papers.das_mali_2024 import QUESTIONS, judge, published
-from memrnn.papers.das_mali_2024 import _published as paper
-from memrnn.papers.das_mali_2024._paper import without_memory
+from memrnn.papers import das_mali_2024 as paper
+from memrnn.papers.das_mali_2024 import QUESTIONS, judge, published, without_memory
 from memrnn.reports.study import View, compare
-from memrnn.reports.study._comparisons import restarts_needed
-from memrnn.reports.study._scores import standing
+from memrnn.reports.study.comparisons import restarts_needed
+from memrnn.reports.study.scores import standing
 from reports.study_synthetic import BAYES_OPTIMAL, FLOOR, make_study
 
 WIGGLE = (0.0, 0.004, -0.004, 0.002, -0.002, 0.001, -0.001, 0.003)

@@ -14,11 +14,17 @@ from scripted_engine import ScriptedEngine
 from small_studies import small_study
 
 from memrnn.papers.das_mali_2024 import PAPER
-from memrnn.reports.study import StudyReport, View, write_study_report
-from memrnn.reports.study._runs import origin, to_toml
-from memrnn.reports.study._score_figure import draw_scores
-from memrnn.reports.study._table import to_csv
-from memrnn.reports.study._validation_figure import baseline_excess, draw_validation
+from memrnn.reports.study import (
+    StudyReport,
+    View,
+    baseline_excess,
+    draw_scores,
+    draw_validation,
+    origin,
+    to_toml,
+    write_study_report,
+)
+from memrnn.reports.study.table import to_csv
 from memrnn.studies import RunFailed, Study, load_results, parse_study, run_job, run_study
 from memrnn.tasks import BAYES
 from reports.page_parser import Page

@@ -8,10 +8,8 @@ import pytest
 
 from memrnn import TrainingConfig
 from memrnn.papers.das_mali_2024 import deviations, published, published_tables
-from memrnn.reports.study import View, statistics
-from memrnn.reports.study._runs import failed_table, missing_table
-from memrnn.reports.study._statistics import statistics_tables
-from memrnn.reports.study._table import Column, Entry, Table, escape_latex, text, to_csv, to_latex
+from memrnn.reports.study import View, failed_table, missing_table, statistics, statistics_tables
+from memrnn.reports.study.table import Column, Entry, Table, escape_latex, text, to_csv, to_latex
 from reports.study_synthetic import BAYES_OPTIMAL, FLOOR, make_study
 
 ACCURACIES = (0.9, 0.62, 0.88, 0.7, 0.85, 0.5)

@@ -18,8 +18,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from memrnn.errors import MemrnnError
-from memrnn.nn._init import SCALE
 from memrnn.nn.controllers import Controller
+from memrnn.nn.initialisation import SCALE
 from memrnn.nn.memories import Memory
 from memrnn.runtime.digests import canonical_json, coarse, digest
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from memrnn.errors import MemrnnError
-from memrnn.nn._init import SCALE
 from memrnn.nn.controllers import CONTROLLERS, Controller
+from memrnn.nn.initialisation import SCALE
 from memrnn.nn.memories import MEMORIES, Memory
 from memrnn.nn.network import Embedding, Network, OutputLayer
 from memrnn.runtime.digests import canonical_json

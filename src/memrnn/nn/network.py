@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
-from memrnn.nn._init import xavier, zeros
 from memrnn.nn.controllers import Controller
+from memrnn.nn.initialisation import xavier, zeros
 from memrnn.nn.memories import Memory
 from memrnn.nn.unroll import Rule, State, init, step, unroll
 

@@ -23,4 +23,5 @@ from memrnn.reports._summary import set_label as set_label
 from memrnn.reports._summary import summarize as summarize
 from memrnn.reports._tables import overview_table as overview_table
 from memrnn.reports._tables import result_table as result_table
+from memrnn.reports._templates import inline as inline
 from memrnn.reports._thresholds import NEAR as NEAR

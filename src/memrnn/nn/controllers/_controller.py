@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from memrnn.nn._init import uniform
+from memrnn.nn.initialisation import uniform
 
 Vectors = tuple[Float[Array, "batch hidden"], ...]
 Gates = Float[Array, "batch gates"]

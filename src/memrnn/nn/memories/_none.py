@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from memrnn.nn._init import zeros
+from memrnn.nn.initialisation import zeros
 from memrnn.nn.memories._memory import AffineMemory
 
 

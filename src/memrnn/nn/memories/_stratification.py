@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from memrnn.errors import MemrnnError
-from memrnn.nn._init import xavier, zeros
+from memrnn.nn.initialisation import xavier, zeros
 from memrnn.nn.memories._horizon import Left, left_of, one_less, or_nan, updates_of
 from memrnn.nn.memories._loop import AutodiffLoop, Loop
 from memrnn.nn.memories._memory import AffineMemory, ControlLayer, Controls, Reading

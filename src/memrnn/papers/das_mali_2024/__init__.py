@@ -4,7 +4,12 @@ from memrnn.papers.das_mali_2024._claims import judge as judge
 from memrnn.papers.das_mali_2024._deviations import deviations as deviations
 from memrnn.papers.das_mali_2024._paper import PAPER as PAPER
 from memrnn.papers.das_mali_2024._paper import QUESTIONS as QUESTIONS
+from memrnn.papers.das_mali_2024._paper import without_memory as without_memory
 from memrnn.papers.das_mali_2024._published import Published as Published
 from memrnn.papers.das_mali_2024._published import PublishedCell as PublishedCell
+from memrnn.papers.das_mali_2024._published import last_bounds as last_bounds
+from memrnn.papers.das_mali_2024._published import mean_retention as mean_retention
+from memrnn.papers.das_mali_2024._published import on_baseline as on_baseline
 from memrnn.papers.das_mali_2024._published import published as published
+from memrnn.papers.das_mali_2024._published import worst_loss as worst_loss
 from memrnn.papers.das_mali_2024._tables import published_tables as published_tables

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from memrnn.papers.das_mali_2024._published import published
+from memrnn.reports import range_label, set_label
 from memrnn.runtime import formats as form
-from memrnn.reports._summary import range_label, set_label
 from memrnn.studies import StudyResults
 from memrnn.training import TrainingConfig
 

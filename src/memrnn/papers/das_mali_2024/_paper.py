@@ -22,10 +22,10 @@ from memrnn.papers.das_mali_2024._tables import (
     TREEBANK_NOTE,
     published_tables,
 )
-from memrnn.runtime import formats as form
 from memrnn.reports.study import Paper, Publication, View
-from memrnn.reports.study._comparisons import GAIN, NORMALISED, RETENTION
-from memrnn.reports.study._scores import has_memory
+from memrnn.reports.study.comparisons import GAIN, NORMALISED, RETENTION
+from memrnn.reports.study.scores import has_memory
+from memrnn.runtime import formats as form
 from memrnn.studies import Cell, RunRecord
 
 QUESTIONS = ((MEMORY, RETENTION), (MEMORY, NORMALISED), (CONTROLLER, GAIN))

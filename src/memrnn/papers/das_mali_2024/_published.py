@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from memrnn.reports._thresholds import NEAR
-from memrnn.reports.study._scores import CLIP, View, baseline, bayes
+from memrnn.reports import NEAR
+from memrnn.reports.study.scores import CLIP, View, baseline, bayes
 from memrnn.studies import StudyResults
 from memrnn.tasks import TaskDescription
 

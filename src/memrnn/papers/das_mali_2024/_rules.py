@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from memrnn.reports import NEAR, range_label, set_label
+from memrnn.reports.study import Verdict
+from memrnn.reports.study.resampling import Estimate
+from memrnn.reports.study.scores import SetOf, View, last_set, reaches_beyond, standing
 from memrnn.runtime import formats as form
-from memrnn.reports._summary import range_label, set_label
-from memrnn.reports._thresholds import NEAR
-from memrnn.reports.study._papers import Verdict
-from memrnn.reports.study._resampling import Estimate
-from memrnn.reports.study._scores import SetOf, View, last_set, reaches_beyond, standing
 from memrnn.studies import Cell
 
 ABOUT = 0.05  # how far from a stated share still counts as about that share

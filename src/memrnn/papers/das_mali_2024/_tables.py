@@ -7,8 +7,7 @@ from typing import NamedTuple
 from memrnn.evaluation import best_baseline
 from memrnn.papers.das_mali_2024._deviations import comparable, deviations
 from memrnn.papers.das_mali_2024._published import MODES, PublishedCell, language_of, published
-from memrnn.runtime import formats as form
-from memrnn.reports._summary import (
+from memrnn.reports import (
     bayes_value,
     frozen_label,
     frozen_words,
@@ -16,8 +15,9 @@ from memrnn.reports._summary import (
     known_value,
     set_label,
 )
-from memrnn.reports.study._scores import View, references
-from memrnn.reports.study._table import Column, Entry, Table, number, text
+from memrnn.reports.study.scores import View, references
+from memrnn.reports.study.table import Column, Entry, Table, number, text
+from memrnn.runtime import formats as form
 from memrnn.studies import Cell
 
 DIFFERS = {"accuracy": 0.02, "perplexity": 0.02}

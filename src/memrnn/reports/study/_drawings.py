@@ -8,21 +8,21 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from memrnn.runtime import formats as form
 from memrnn.reports._curves import families, has_numbers
-from memrnn.runtime.figures import svg
 from memrnn.reports._figures import STYLES, draw
 from memrnn.reports._summary import frozen_label, frozen_words, metric_label, set_label
 from memrnn.reports._templates import inline
 from memrnn.reports.study._papers import Publication
 from memrnn.reports.study._score_figure import draw_scores
-from memrnn.reports.study._scores import View, baseline, first_set, headline
 from memrnn.reports.study._statistics import stems
 from memrnn.reports.study._validation_figure import (
     baseline_excess,
     draw_validation,
     has_reference,
 )
+from memrnn.reports.study.scores import View, baseline, first_set, headline
+from memrnn.runtime import formats as form
+from memrnn.runtime.figures import svg
 from memrnn.studies import StudyResults
 from memrnn.tasks import TaskDescription
 

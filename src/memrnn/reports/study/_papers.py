@@ -7,10 +7,10 @@ from typing import Literal
 
 from markupsafe import Markup
 
+from memrnn.reports.study.resampling import Estimate, numbers
+from memrnn.reports.study.scores import View
+from memrnn.reports.study.table import Column, Entry, Table, number, text_field
 from memrnn.runtime import formats as form
-from memrnn.reports.study._resampling import Estimate, numbers
-from memrnn.reports.study._scores import View
-from memrnn.reports.study._table import Column, Entry, Table, number, text_field
 from memrnn.studies import Cell
 
 Verdict = Literal["supported", "not supported", "undecided"]

@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from memrnn.runtime import formats as form
-from memrnn.runtime.figures import save_figure
+from memrnn.reports import warnings_of
 from memrnn.reports._findings import find
 from memrnn.reports._summary import frozen_label, range_label, set_label
 from memrnn.reports._templates import template
 from memrnn.reports._thresholds import LEARNED, NEAR
-from memrnn.reports import warnings_of
 from memrnn.reports.study import _comparisons as comparing
 from memrnn.reports.study._drawings import Drawing, drawings
 from memrnn.reports.study._papers import Paper, Publication, claims_table
 from memrnn.reports.study._runs import failed_table, missing_table, origin
-from memrnn.reports.study._scores import View, baseline
 from memrnn.reports.study._statistics import statistics, statistics_tables
-from memrnn.reports.study._table import Table, to_csv, to_latex
+from memrnn.reports.study.scores import View, baseline
+from memrnn.reports.study.table import Table, to_csv, to_latex
+from memrnn.runtime import formats as form
 from memrnn.runtime.checkpoints import write_bytes
+from memrnn.runtime.figures import save_figure
 from memrnn.studies import StudyResults, load_results
 from memrnn.tasks import TaskDescription
 

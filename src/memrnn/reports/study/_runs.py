@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from memrnn.reports._summary import frozen_label
-from memrnn.reports.study._table import (
+from memrnn.reports.study.table import (
     Column,
     Field,
     Table,

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from memrnn.errors import MemrnnError
 from memrnn.reports._limits import Limits
 from memrnn.reports._summary import frozen_words, in_order, metric_label, set_label
-from memrnn.reports.study._scores import View, baseline, bayes, headline
+from memrnn.reports.study.scores import View, baseline, bayes, headline
 from memrnn.studies import Cell
 from memrnn.tasks import TaskDescription
 

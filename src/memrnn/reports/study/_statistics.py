@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from memrnn.reports import format_value
 from memrnn.evaluation import best_baseline
-from memrnn.runtime import formats as form
+from memrnn.reports import format_value
 from memrnn.reports._summary import (
     frozen_label,
     in_order,
@@ -16,14 +15,14 @@ from memrnn.reports._summary import (
     with_worst,
 )
 from memrnn.reports._thresholds import LEARNED
-from memrnn.reports.study._resampling import (
+from memrnn.reports.study.resampling import (
     Estimate,
     bootstrap,
     interquartile_mean,
     median,
 )
-from memrnn.reports.study._scores import Standing, View, bayes, headline, references, standing
-from memrnn.reports.study._table import (
+from memrnn.reports.study.scores import Standing, View, bayes, headline, references, standing
+from memrnn.reports.study.table import (
     Column,
     Entry,
     Table,
@@ -33,6 +32,7 @@ from memrnn.reports.study._table import (
     number_field,
     text_field,
 )
+from memrnn.runtime import formats as form
 from memrnn.studies import Cell, StudyResults
 from memrnn.tasks import TaskDescription
 

@@ -19,7 +19,7 @@ from memrnn.reports._summary import (
 )
 from memrnn.reports._thresholds import advantage
 from memrnn.reports.study._score_figure import GREY
-from memrnn.reports.study._scores import excess, first_set, references
+from memrnn.reports.study.scores import excess, first_set, references
 from memrnn.studies import Cell, StudyResults
 from memrnn.tasks import Metric, TaskDescription
 

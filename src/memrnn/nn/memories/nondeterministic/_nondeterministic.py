@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from memrnn.errors import MemrnnError
-from memrnn.nn._init import SCALE, uniform
+from memrnn.nn.initialisation import SCALE, uniform
 from memrnn.nn.memories._memory import AffineMemory, ControlLayer, Controls, Reading
 from memrnn.nn.memories.nondeterministic._best_run import BestRun, best_run
 from memrnn.nn.memories.nondeterministic._block_loop import BlockLoop

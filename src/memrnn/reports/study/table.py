@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from memrnn.reports.study.resampling import Estimate, numbers
 from memrnn.runtime import formats as form
-from memrnn.reports.study._resampling import Estimate, numbers
 
 Value = float | int | str | None
 

@@ -8,10 +8,9 @@ from functools import partial
 
 import numpy as np
 
-from memrnn.runtime import formats as form
 from memrnn.reports._summary import frozen_label, metric_label
-from memrnn.reports.study._resampling import Estimate, bootstrap, holm, mean, sign_flip
-from memrnn.reports.study._scores import (
+from memrnn.reports.study.resampling import Estimate, bootstrap, holm, mean, sign_flip
+from memrnn.reports.study.scores import (
     Measure,
     Standing,
     View,
@@ -20,7 +19,7 @@ from memrnn.reports.study._scores import (
     last_set,
     standing,
 )
-from memrnn.reports.study._table import (
+from memrnn.reports.study.table import (
     Column,
     Entry,
     Table,
@@ -29,6 +28,7 @@ from memrnn.reports.study._table import (
     number_field,
     text_field,
 )
+from memrnn.runtime import formats as form
 from memrnn.studies import Cell, RunRecord
 from memrnn.tasks import TaskDescription
 

@@ -7,8 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from memrnn.evaluation import best_baseline
-from memrnn.evaluation import References
+from memrnn.evaluation import References, best_baseline
 from memrnn.reports._summary import (
     bayes_value,
     in_order,
@@ -17,7 +16,7 @@ from memrnn.reports._summary import (
     with_worst,
 )
 from memrnn.reports._thresholds import NEAR, advantage
-from memrnn.reports.study._resampling import bootstrap, median
+from memrnn.reports.study.resampling import bootstrap, median
 from memrnn.studies import Cell, RunRecord, StudyResults
 from memrnn.tasks import Metric, TaskDescription
 
