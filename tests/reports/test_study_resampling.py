@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from memrnn.reports.study import _resampling as resampling
+from memrnn.reports.study import resampling
 
 
 def everything(values, statistic):

@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 from small_studies import content, small_study
 
-from memrnn.engines import JobFinished, LocalEngine, Message, RayEngine, WorkerLost
-from memrnn.engines._ray import explain_loss
+from memrnn.engines import JobFinished, LocalEngine, Message, RayEngine, WorkerLost, explain_loss
 from memrnn.studies import (
     Change,
     Job,

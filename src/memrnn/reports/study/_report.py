@@ -11,7 +11,7 @@ from memrnn.reports._findings import find
 from memrnn.reports._summary import frozen_label, range_label, set_label
 from memrnn.reports._templates import template
 from memrnn.reports._thresholds import LEARNED, NEAR
-from memrnn.reports.study import _comparisons as comparing
+from memrnn.reports.study import comparisons as comparing
 from memrnn.reports.study._drawings import Drawing, drawings
 from memrnn.reports.study._papers import Paper, Publication, claims_table
 from memrnn.reports.study._runs import failed_table, missing_table, origin
