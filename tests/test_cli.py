@@ -46,7 +46,7 @@ def test_train_then_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     values = entry["sets"]["11:13"]
     assert {
         *("perplexity", "accuracy", "determined_accuracy", "sequence_accuracy"),
-        *("underflow_flagged", "not_finite", "groups"),
+        *("determined_perplexity", "underflow_flagged", "not_finite", "groups"),
     } == values.keys()
     assert list(values["groups"]) == ["11", "13"]
     assert {"bayes", "unigram", "bigram"} <= result["references"]["11:13"].keys()

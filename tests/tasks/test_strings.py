@@ -159,6 +159,7 @@ def test_scores_of_items_equal_loops_over_symbols(language: str) -> None:
                 "perplexity": (sum(nats), len(string) + 1),
                 "accuracy": (sum(right), len(string) + 1),
                 "determined_accuracy": (np.sum(asked & hits), np.sum(asked)),
+                "determined_perplexity": (np.sum(np.array(nats)[asked]), np.sum(asked)),
                 "sequence_accuracy": (float(np.all(hits | ~asked)), 1),
                 "underflow_flagged": (0, 1),
                 "not_finite": (0, len(string) + 1),
@@ -172,7 +173,8 @@ def test_languages_without_determined_symbols_have_no_such_scores() -> None:
     task = Strings("unmarked-copy", length_bins=((4, 6),), samples_per_length=2)
     assert not get_language("unmarked-copy").has_determined_symbols
     found = scores_of(task, network(task), task.evaluation_set("4:6"))
-    assert not {"determined_accuracy", "sequence_accuracy"} & found.keys()
+    determined = {"determined_accuracy", "determined_perplexity", "sequence_accuracy"}
+    assert not determined & found.keys()
     assert "determined_accuracy" not in task.references("4:6")["bayes"]
 
 
@@ -222,9 +224,13 @@ def test_references_of_an_evaluation_set_equal_loops() -> None:
         for number, string in enumerate(strings):
             (rows,) = predictor(np.array([string], np.int32))
             targets = [*string, 3]
-            nats = -sum(math.log(row[symbol]) for row, symbol in zip(rows, targets, strict=True))
+            nats = [-math.log(row[symbol]) for row, symbol in zip(rows, targets, strict=True)]
             found = references[name]
-            assert found["perplexity"][0][number] == pytest.approx(nats, rel=1e-9)
+            assert found["perplexity"][0][number] == pytest.approx(sum(nats), rel=1e-9)
+            determined = np.array(nats)[distribution.determined(np.array([string], np.int32))[0]]
+            asked, size = found["determined_perplexity"]
+            assert asked[number] == pytest.approx(np.sum(determined), rel=1e-9, abs=1e-12)
+            assert size[number] == len(determined)
             assert found["perplexity"][1][number] == len(targets)
             right = [row[s] >= max(row) * (1 - 1e-9) for row, s in zip(rows, targets, strict=True)]
             assert found["accuracy"][0][number] <= sum(right)

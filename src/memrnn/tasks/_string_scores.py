@@ -15,6 +15,7 @@ from memrnn.tasks._metrics import AnyArray, Metric, Scores
 PERPLEXITY = Metric("perplexity", "min", "exp")
 ACCURACY = Metric("accuracy", "max")
 DETERMINED = Metric("determined_accuracy", "max")
+DETERMINED_PERPLEXITY = Metric("determined_perplexity", "min", "exp")
 SEQUENCE = Metric("sequence_accuracy", "max")
 NOT_FINITE = Metric(
     "not_finite",
@@ -27,7 +28,15 @@ UNDERFLOWED = Metric(
     warning="In so many strings a run of the stack that rounding has removed may matter to the "
     "readings. Compare with --precision float64.",
 )
-METRICS = (PERPLEXITY, ACCURACY, DETERMINED, SEQUENCE, UNDERFLOWED, NOT_FINITE)
+METRICS = (
+    PERPLEXITY,
+    ACCURACY,
+    DETERMINED,
+    DETERMINED_PERPLEXITY,
+    SEQUENCE,
+    UNDERFLOWED,
+    NOT_FINITE,
+)
 
 UNDERFLOW = 1e-3
 """Share of a reading that rounding may have removed, from which a string is flagged."""
@@ -119,11 +128,12 @@ def string_scores(network: Network, batch: Batch) -> Scores:
     columns = [predicted.nats, right, predicted.not_finite]
     if batch.determined is not None:
         determined = jnp.asarray(batch.determined).T
-        columns += [determined & right, determined]
+        of_determined = jnp.where(determined, predicted.nats, 0)  # 0 times infinity is NaN
+        columns += [determined & right, of_determined, determined]
     # One sum over all columns: each of its own would be compiled, and read, on its own.
     sums = jnp.sum(jnp.stack([column.astype(symbols.dtype) for column in columns]), axis=1)
-    nats, correct, not_finite, *of_determined = sums
-    scores = _scores_of_sums(nats, correct, symbols, *of_determined)
+    nats, correct, not_finite, *determined_sums = sums
+    scores = _scores_of_sums(nats, correct, symbols, *determined_sums)
     scores[NOT_FINITE.name] = (not_finite, symbols)
     scores[UNDERFLOWED.name] = (predicted.underflow.astype(symbols.dtype), jnp.ones_like(symbols))
     return scores
@@ -139,7 +149,8 @@ def reference_scores(
         nats, right = surprisals(probabilities, group), hits(probabilities, group)
         columns = [nats, right, np.ones_like(nats)]
         if determined is not None:
-            columns += [right * determined[number], determined[number]]
+            mask = determined[number]
+            columns += [right * mask, np.where(mask, nats, 0.0), mask]
         sums = [column.sum(axis=1, dtype=np.float64) for column in columns]
         scores.append(_scores_of_sums(*sums))
     return {
@@ -154,11 +165,12 @@ def reference_scores(
 def _scores_of_sums(
     nats: AnyArray, right: AnyArray, symbols: AnyArray, *of_determined: AnyArray
 ) -> dict[str, tuple[AnyArray, AnyArray]]:
-    """Scores per string from sums over its symbols; of determined ones: right, and all."""
+    """Scores per string from sums over its symbols; of determined ones: right, nats, and all."""
     scores = {PERPLEXITY.name: (nats, symbols), ACCURACY.name: (right, symbols)}
     if of_determined:
-        correct, determined = of_determined
+        correct, determined_nats, determined = of_determined
         whole = (correct == determined).astype(symbols.dtype)
         scores[DETERMINED.name] = (correct, determined)
+        scores[DETERMINED_PERPLEXITY.name] = (determined_nats, determined)
         scores[SEQUENCE.name] = (whole, np.ones(symbols.shape, symbols.dtype))
     return scores
