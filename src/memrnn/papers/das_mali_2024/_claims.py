@@ -14,8 +14,7 @@ from memrnn.papers.das_mali_2024 import _published as paper
 from memrnn.papers.das_mali_2024 import _rules as rules
 from memrnn.papers.das_mali_2024._published import BOTH, CONTROLLER, MEMORY, NOTHING, TEXTS
 from memrnn.reports import set_label
-from memrnn.reports.study import Claim, Measured, Verdict
-from memrnn.reports.study import resampling
+from memrnn.reports.study import Claim, Measured, Verdict, resampling
 from memrnn.reports.study.comparisons import differences, paired_cells
 from memrnn.reports.study.resampling import Estimate, crossed, known_mean, quantile
 from memrnn.reports.study.scores import SetOf, View, excess, first_set, last_set
