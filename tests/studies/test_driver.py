@@ -38,6 +38,8 @@ def test_everything_is_recorded(undisturbed: Path) -> None:
         assert run.reference is not None
         assert run.excess < float("inf")
         assert run.versions["source"]
+        # Rules of verdicts can be dated against the runs that they judge.
+        assert run.versions["rules of das_mali_2024"]
         assert run.device
         assert run.seconds > 0
         assert (undisturbed / run.folder).is_dir()

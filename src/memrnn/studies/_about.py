@@ -27,7 +27,10 @@ def about_worker() -> dict[str, Any]:
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """Versions of all that the numbers depend on; `source` is a digest of memrnn's own files."""
+    """Versions of all that the numbers depend on, and of the rules by which they will be judged.
+
+    `source` is a digest of memrnn's own files, `rules of PAPER` one of a paper's `claims.md`.
+    """
     digest, folder = hashlib.sha256(), Path(__file__).parents[1]
     for path in sorted(folder.rglob("*.py")):
         digest.update(f"{path.relative_to(folder)}".encode() + path.read_bytes())
@@ -35,6 +38,10 @@ def versions() -> dict[str, str]:
         **{name: importlib.metadata.version(name) for name in _LIBRARIES},
         "python": platform.python_version(),
         "source": digest.hexdigest()[:12],
+        **{
+            f"rules of {path.parent.name}": hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+            for path in sorted(folder.glob("papers/*/claims.md"))
+        },
     }
 
 
