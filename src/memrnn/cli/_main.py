@@ -28,6 +28,7 @@ from memrnn.cli._lists import (
 from memrnn.cli._runs import evaluate_command, explain_command, train_command
 from memrnn.cli._study import STUDY_COMMANDS, StudyFailedError, reproduce_command
 from memrnn.errors import MemrnnError
+from memrnn.runtime import formats
 from memrnn.runtime.cache import use_compile_cache
 from memrnn.runtime.imports import import_files
 from memrnn.runtime.printing import plain_output
@@ -159,7 +160,8 @@ def _app(commands: Mapping[str, Any], chosen: list[Callable[[], None]]) -> Subco
     app = SubcommandApp()
     for name, command in commands.items():
         if isinstance(command, dict):
-            app.command(_app(command, chosen), name=name)
+            text = f"A group of commands: {formats.listed(list(command))}."
+            app.command(_app(command, chosen), name=name, help=text)
         else:
             app.command(name=name)(later(command))
     return app
