@@ -1,0 +1,103 @@
+"""The measures of the claims: of a perfect network, a trivial one, and by a second computation."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from memrnn import Strings
+from memrnn.evaluation import References, SetScores, reference_scores
+from memrnn.papers.das_mali_2024 import Measures, informative
+from memrnn.tasks import Total
+
+BINS = ((40, 80), (81, 100), (101, 200), (201, 400))
+SETS = [f"{low}:{high}" for low, high in BINS]
+
+
+@pytest.fixture(scope="module", params=["marked-copy", "count-and-copy", "count-3"])
+def references(request: pytest.FixtureRequest) -> Mapping[str, References]:
+    return reference_scores(Strings(request.param, length_bins=BINS, samples_per_length=1))
+
+
+def of(references: Mapping[str, References], predictor: str) -> Measures:
+    """A reference as if it were a network."""
+    return Measures({name: references[name][predictor] for name in SETS}, references)
+
+
+def with_nats(power: float, noise: float = 0.0) -> Measures:
+    """A network whose nats on the determined symbols of a string grow as a power of its length."""
+    rng = np.random.default_rng(0)
+    groups = {
+        str(n): {
+            "determined_perplexity": Total(3 * n**power * math.exp(noise * rng.normal()), 3.0 * n),
+            "sequence_accuracy": Total(0.0, 3.0),
+        }
+        for n in range(41, 401, 2)
+    }
+    return Measures({"41:400": SetScores(groups)}, {})
+
+
+def test_a_perfect_network(references: Mapping[str, References]) -> None:
+    perfect = of(references, "bayes")
+    for name in SETS:
+        assert perfect.accuracy(name) == 1
+        assert perfect.normalised_accuracy(name) == pytest.approx(1)
+        assert perfect.normalised_nats(name) == pytest.approx(1)
+    assert perfect.kept() == 1 and perfect.loss() == pytest.approx(0)
+    assert perfect.growth() is None, "it makes no error that could grow"
+
+
+def test_baselines(references: Mapping[str, References]) -> None:
+    """The best is at 0, no other is above; all keep their score."""
+    baselines = [of(references, name) for name in references[SETS[0]] if name != "bayes"]
+    for name in SETS:
+        assert max(one.normalised_accuracy(name) for one in baselines) == pytest.approx(0)
+        assert max(one.normalised_nats(name) for one in baselines) == pytest.approx(0)
+    for one in baselines:
+        assert one.kept() > 0.99
+        growth = one.growth()
+        assert growth is not None and growth < 1.1, "baselines grow at most linearly, too"
+
+
+def test_what_is_missing_is_the_worst(references: Mapping[str, References]) -> None:
+    whole = of(references, "bayes").sets
+    infinite = SetScores({"300": {"perplexity": Total(math.inf, 9.0)}})
+    for sets in ({}, {SETS[-1]: infinite}, {SETS[-1]: SetScores({"300": {}})}):
+        network = Measures(sets, references)
+        assert network.accuracy("201:400") == 0 and network.kept() == 0
+        assert network.normalised_nats("201:400") == -1
+        assert network.normalised_accuracy("201:400") == pytest.approx(
+            max(-1, 1 - 1 / (1 - best_accuracy(references["201:400"])))
+        )
+    assert Measures(dict(whole) | {SETS[-1]: infinite}, references).loss() == pytest.approx(2)
+
+
+def best_accuracy(references: References) -> float:
+    totals = [
+        scores.whole["determined_accuracy"]
+        for name, scores in references.items()
+        if name != "bayes"
+    ]
+    return max(total.numerator / total.denominator for total in totals)
+
+
+def test_a_set_where_baselines_are_nearly_perfect_is_not_informative() -> None:
+    for language, expected in (("count-3", False), ("marked-copy", True), ("count-and-copy", True)):
+        task = Strings(language, length_bins=BINS, samples_per_length=1)
+        assert informative(reference_scores(task)) == expected
+
+
+@pytest.mark.parametrize("power", [0.9, 1.0, 1.7, 30.0])
+def test_growth_is_the_exponent(power: float) -> None:
+    assert with_nats(power).growth() == pytest.approx(power, rel=1e-9)
+    assert with_nats(power, noise=0.1).growth() == pytest.approx(power, abs=0.1)
+
+
+def test_growth_needs_finite_errors_at_every_length() -> None:
+    sets = with_nats(1.0).sets["41:400"].groups
+    for value in (0.0, math.inf, math.nan):
+        changed = dict(sets) | {
+            "301": dict(sets["301"]) | {"determined_perplexity": Total(value, 1.0)}
+        }
+        assert Measures({"41:400": SetScores(changed)}, {}).growth() is None
