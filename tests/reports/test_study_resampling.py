@@ -168,3 +168,35 @@ def test_holm_never_rejects_more_than_trying_one_after_the_other():
             rejected.add(number)
         adjusted = resampling.holm(p_values)
         assert {number for number in range(6) if adjusted[number] <= 0.05} == rejected
+
+
+def test_clusters_are_resampled_each_for_itself():
+    """Standard error of the mean over cells, from those of independent clusters."""
+    rng = np.random.default_rng(3)
+    restarts, clusters = 60, [0, 0, 1, 2]
+    values = rng.normal(size=(4, restarts))
+    values[1] = values[0]  # one seed, two freezing modes
+    estimate = resampling.clustered(values, clusters)
+    errors = values[[0, 2, 3]].std(axis=1) / np.sqrt(restarts) * [2, 1, 1] / 4
+    assert estimate.value == pytest.approx(values.mean())
+    half = (estimate.interval.high - estimate.interval.low) / 2
+    assert half == pytest.approx(1.96 * np.sqrt(np.sum(errors**2)), rel=0.05)
+    wide = resampling.clustered(values, clusters, level=1 - 0.05 / 14)
+    wider = (wide.interval.high - wide.interval.low) / 2
+    assert wider / half == pytest.approx(2.914 / 1.96, rel=0.05)
+
+
+def test_paired_differences_of_one_seed_have_no_more_spread_than_they_have():
+    """The two modes of a cluster are drawn together, so what they share cancels."""
+    shared = np.random.default_rng(4).normal(size=12)
+    estimate = resampling.clustered(np.stack([shared + 0.3, -shared]), [0, 0])
+    assert estimate.value == pytest.approx(0.15)
+    assert estimate.interval.high - estimate.interval.low == pytest.approx(0, abs=1e-12)
+
+
+def test_cells_with_fewer_restarts_weigh_as_much_as_others():
+    values = np.array([[1.0, 1.0, 1.0, 1.0], [0.0, np.nan, np.nan, np.nan]])
+    estimate = resampling.clustered(values, [0, 1])
+    assert estimate.value == 0.5 and estimate.interval.low <= 0.5 <= estimate.interval.high
+    assert resampling.clustered(np.full((2, 3), np.nan), [0, 1]) is None
+    assert resampling.clustered(np.ones((2, 1)), [0, 1]) == (1.0, None)

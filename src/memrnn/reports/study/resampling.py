@@ -19,7 +19,7 @@ mean: Statistic = functools.partial(np.mean, axis=-1)
 
 
 class Interval(NamedTuple):
-    """A 95 % interval, both ends inclusive."""
+    """An interval, of 95 % where nothing else is said; both ends inclusive."""
 
     low: float
     high: float
@@ -94,6 +94,36 @@ def crossed(values: np.ndarray, statistic: Statistic = known_mean) -> Estimate |
     return Estimate(value, percentiles(means))
 
 
+def clustered(values: np.ndarray, clusters: Sequence[int], level: float = LEVEL) -> Estimate | None:
+    """The mean over cells of the mean over their restarts, and its interval.
+
+    The cells are fixed and the restarts are the sample: restart numbers are drawn with replacement
+    in each cluster for itself, the same for all cells of a cluster. A cluster is a task and a
+    model, in whose freezing modes restarts of one number share a seed.
+
+    Args:
+        values: (cells, restarts), NaN where there is none.
+        clusters: number of each cell's cluster.
+        level: share of the resamples' means that the interval holds, in the middle.
+
+    Returns:
+        None without a value; no interval if no cell has two restarts.
+    """
+    cells = known_mean(values)
+    if np.isnan(cells).all():
+        return None
+    value, restarts = float(np.nanmean(cells)), values.shape[-1]
+    if restarts < 2:
+        return Estimate(value)
+    drawn = np.empty((len(values), RESAMPLES))
+    for cluster in set(clusters):
+        rng = np.random.default_rng([SEED, restarts, cluster])
+        draws = rng.integers(restarts, size=(RESAMPLES, restarts))
+        for row in np.flatnonzero(np.asarray(clusters) == cluster):
+            drawn[row] = known_mean(values[row, draws])
+    return Estimate(value, percentiles(known_mean(drawn.T), level))
+
+
 def largest(values: np.ndarray, statistic: Statistic) -> tuple[Estimate, int] | None:
     """The largest that a statistic is in any cell, its interval, and the index of the cell.
 
@@ -140,12 +170,12 @@ def quantile(values: np.ndarray, share: float) -> np.ndarray:
     return low + (high - low) * (position - below)
 
 
-def percentiles(values: np.ndarray) -> Interval | None:
-    """The middle 95 % of a bootstrap distribution."""
+def percentiles(values: np.ndarray, level: float = LEVEL) -> Interval | None:
+    """The middle of a bootstrap distribution, 95 % of it or another share."""
     known = values[~np.isnan(values)]
     if not len(known):
         return None
-    tail = (1 - LEVEL) / 2
+    tail = (1 - level) / 2
     # Between two values, one of which is infinite, there is nothing to interpolate.
     method = "linear" if np.isfinite(known).all() else "inverted_cdf"
     low, high = np.quantile(known, (tail, 1 - tail), method=method)
