@@ -1,5 +1,6 @@
 """The measures of the claims: of a perfect network, a trivial one, and by a second computation."""
 
+import dataclasses
 import math
 from collections.abc import Mapping
 
@@ -8,11 +9,13 @@ import pytest
 
 from memrnn import Strings
 from memrnn.evaluation import References, SetScores, reference_scores
-from memrnn.papers.das_mali_2024 import Measures, informative
+from memrnn.papers.das_mali_2024 import Measures, informative, ranges
 from memrnn.tasks import Total
 
 BINS = ((40, 80), (81, 100), (101, 200), (201, 400))
 SETS = [f"{low}:{high}" for low, high in BINS]
+TASK = Strings("marked-copy", length_bins=BINS, samples_per_length=1).describe()
+RANGES = ranges(TASK)
 
 
 @pytest.fixture(scope="module", params=["marked-copy", "count-and-copy", "count-3"])
@@ -22,7 +25,8 @@ def references(request: pytest.FixtureRequest) -> Mapping[str, References]:
 
 def of(references: Mapping[str, References], predictor: str) -> Measures:
     """A reference as if it were a network."""
-    return Measures({name: references[name][predictor] for name in SETS}, references)
+    assert RANGES is not None
+    return Measures(RANGES, {name: references[name][predictor] for name in SETS}, references)
 
 
 def with_nats(power: float, noise: float = 0.0) -> Measures:
@@ -35,7 +39,8 @@ def with_nats(power: float, noise: float = 0.0) -> Measures:
         }
         for n in range(41, 401, 2)
     }
-    return Measures({"41:400": SetScores(groups)}, {})
+    assert RANGES is not None
+    return Measures(RANGES, {"41:400": SetScores(groups)}, {})
 
 
 def test_a_perfect_network(references: Mapping[str, References]) -> None:
@@ -64,13 +69,15 @@ def test_what_is_missing_is_the_worst(references: Mapping[str, References]) -> N
     whole = of(references, "bayes").sets
     infinite = SetScores({"300": {"perplexity": Total(math.inf, 9.0)}})
     for sets in ({}, {SETS[-1]: infinite}, {SETS[-1]: SetScores({"300": {}})}):
-        network = Measures(sets, references)
+        network = dataclasses.replace(of(references, "bayes"), sets=sets)
         assert network.accuracy("201:400") == 0 and network.kept() == 0
         assert network.normalised_nats("201:400") == -1
         assert network.normalised_accuracy("201:400") == pytest.approx(
             max(-1, 1 - 1 / (1 - best_accuracy(references["201:400"])))
         )
-    assert Measures(dict(whole) | {SETS[-1]: infinite}, references).loss() == pytest.approx(2)
+    assert dataclasses.replace(
+        of(references, "bayes"), sets={**whole, SETS[-1]: infinite}
+    ).loss() == pytest.approx(2)
 
 
 def best_accuracy(references: References) -> float:
@@ -85,7 +92,7 @@ def best_accuracy(references: References) -> float:
 def test_a_set_where_baselines_are_nearly_perfect_is_not_informative() -> None:
     for language, expected in (("count-3", False), ("marked-copy", True), ("count-and-copy", True)):
         task = Strings(language, length_bins=BINS, samples_per_length=1)
-        assert informative(reference_scores(task)) == expected
+        assert RANGES is not None and informative(RANGES, reference_scores(task)) == expected
 
 
 @pytest.mark.parametrize("power", [0.9, 1.0, 1.7, 30.0])
@@ -100,4 +107,15 @@ def test_growth_needs_finite_errors_at_every_length() -> None:
         changed = dict(sets) | {
             "301": dict(sets["301"]) | {"determined_perplexity": Total(value, 1.0)}
         }
-        assert Measures({"41:400": SetScores(changed)}, {}).growth() is None
+        assert (
+            dataclasses.replace(with_nats(1.0), sets={"41:400": SetScores(changed)}).growth()
+            is None
+        )
+
+
+def test_ranges_follow_from_the_task() -> None:
+    assert RANGES == ("40:80", "201:400", (81, 400))
+    longer = Strings("marked-copy", length_bins=(*BINS, (401, 1000)))
+    assert ranges(longer.describe()) == RANGES, "401:1000 is more than 5 times 80"
+    paper = Strings("marked-copy")
+    assert ranges(paper.describe()) is None, "40:100 is not within 40:80"

@@ -20,6 +20,7 @@ from memrnn.reports._summary import in_order as in_order
 from memrnn.reports._summary import known_value as known_value
 from memrnn.reports._summary import range_label as range_label
 from memrnn.reports._summary import set_label as set_label
+from memrnn.reports._summary import set_range as set_range
 from memrnn.reports._summary import summarize as summarize
 from memrnn.reports._tables import overview_table as overview_table
 from memrnn.reports._tables import result_table as result_table

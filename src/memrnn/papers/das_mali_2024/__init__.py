@@ -4,6 +4,7 @@ from memrnn.papers.das_mali_2024._claims import judge as judge
 from memrnn.papers.das_mali_2024._deviations import deviations as deviations
 from memrnn.papers.das_mali_2024._measures import Measures as Measures
 from memrnn.papers.das_mali_2024._measures import informative as informative
+from memrnn.papers.das_mali_2024._measures import ranges as ranges
 from memrnn.papers.das_mali_2024._paper import PAPER as PAPER
 from memrnn.papers.das_mali_2024._paper import QUESTIONS as QUESTIONS
 from memrnn.papers.das_mali_2024._paper import without_memory as without_memory

@@ -3,15 +3,16 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from memrnn.evaluation import References, SetScores
-from memrnn.tasks import BAYES, Totals
+from memrnn.reports import set_range
+from memrnn.tasks import BAYES, TaskDescription, Totals
 
-WITHIN, LONG = "40:80", "201:400"
-GROWTH_LENGTHS = 81, 400
-"""Lengths over which the growth of the error is measured."""
+LONG = 5
+"""The set *long* ends at most at so many times the longest training string."""
 
 LEAST_ACCURACY_GAP, LEAST_NATS_GAP = 0.05, 0.1
 """Distances from baseline to perfect and to Bayes-optimal from which a set is informative."""
@@ -20,15 +21,46 @@ WORST = -1.0
 """Where normalised measures are cut off, and what a missing or infinite score counts as."""
 
 
+class Ranges(NamedTuple):
+    """Of what lengths a claim speaks, for one task.
+
+    Attributes:
+        within, long: names of sets: the first that is not beyond what was trained on, and the last
+            one beyond it that ends at most at `LONG` times the longest training string.
+        beyond: the lengths between them, both inclusive, over which errors grow.
+    """
+
+    within: str
+    long: str
+    beyond: tuple[int, int]
+
+
+def ranges(task: TaskDescription) -> Ranges | None:
+    """None if the task has no lengths, or no such sets."""
+    if task.trained_groups is None:
+        return None
+    trained = int(task.trained_groups[1])
+    ends = {one.name: set_range(one.name) for one in task.sets}
+    within = [name for name, range_ in ends.items() if range_ and range_[1] <= trained]
+    long = [
+        name for name, range_ in ends.items() if range_ and trained < range_[1] <= LONG * trained
+    ]
+    if not within or not long:
+        return None
+    return Ranges(within[0], long[-1], (trained + 1, LONG * trained))
+
+
 @dataclass(frozen=True)
 class Measures:
     """What a network scores, beside the references of its task.
 
     Attributes:
+        ranges: of its task.
         sets: its scores by evaluation set.
         references: of its task, by evaluation set.
     """
 
+    ranges: Ranges
     sets: Mapping[str, SetScores]
     references: Mapping[str, References]
 
@@ -50,20 +82,20 @@ class Measures:
 
     def kept(self) -> float:
         """K = D(long) / D(within); 0 where nothing is right within."""
-        within = self.accuracy(WITHIN)
-        return self.accuracy(LONG) / within if within else 0.0
+        within = self.accuracy(self.ranges.within)
+        return self.accuracy(self.ranges.long) / within if within else 0.0
 
     def loss(self) -> float:
         """L = e(within) - e(long), between -2 and 2."""
-        return self.normalised_nats(WITHIN) - self.normalised_nats(LONG)
+        return self.normalised_nats(self.ranges.within) - self.normalised_nats(self.ranges.long)
 
     def growth(self) -> float | None:
-        """The exponent b of the fit log N(n) = b log n + c over lengths n from 81 to 400.
+        """The exponent b of the fit log N(n) = b log n + c over the lengths n beyond training.
 
         N(n) are the mean nats on the determined symbols of a string of length n. None if one of
         them is not finite, or 0, or if there are fewer than three lengths.
         """
-        low, high = GROWTH_LENGTHS
+        low, high = self.ranges.beyond
         points = {
             int(group): totals["determined_perplexity"].numerator / _strings(totals)
             for scores in self.sets.values()
@@ -76,12 +108,12 @@ class Measures:
         return float(np.polyfit(np.log(list(points)), np.log(nats), 1)[0])
 
 
-def informative(references: Mapping[str, References]) -> bool:
+def informative(ranges: Ranges, references: Mapping[str, References]) -> bool:
     """Whether the sets within and long can tell a grammar from a baseline."""
     return all(
         accuracy_gap(references.get(name, {})) >= LEAST_ACCURACY_GAP
         and nats_gap(references.get(name, {})) >= LEAST_NATS_GAP
-        for name in (WITHIN, LONG)
+        for name in (ranges.within, ranges.long)
     )
 
 
