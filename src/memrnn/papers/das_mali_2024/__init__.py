@@ -2,6 +2,8 @@
 
 from memrnn.papers.das_mali_2024._claims import judge as judge
 from memrnn.papers.das_mali_2024._deviations import deviations as deviations
+from memrnn.papers.das_mali_2024._judged import JUDGED as JUDGED
+from memrnn.papers.das_mali_2024._judged import Grid as Grid
 from memrnn.papers.das_mali_2024._measures import Measures as Measures
 from memrnn.papers.das_mali_2024._measures import informative as informative
 from memrnn.papers.das_mali_2024._measures import ranges as ranges
