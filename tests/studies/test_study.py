@@ -148,7 +148,9 @@ def test_a_wrong_table_is_one_sentence(tmp_path: Path, old: str, new: str, compl
 
 
 def test_what_is_no_study_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(MemrnnError, match="ships only demo, paper-small, paper, smoke"):
+    with pytest.raises(
+        MemrnnError, match="ships only decisive-rns, decisive, demo, paper-small, paper, smoke"
+    ):
         load_study("papers")
     (tmp_path / "own.py").write_text(OWN_TASK.format(name="unused"))
     path = tmp_path / "study.toml"
@@ -203,7 +205,14 @@ def test_jobs_hold_one_cell_and_every_run_once() -> None:
 
 def test_the_studies_that_ship() -> None:
     sizes = {name: sum(map(len, plan(load_study(name)))) for name in shipped_studies()}
-    assert sizes == {"demo": 54, "smoke": 24, "paper-small": 336, "paper": 1400}
+    assert sizes == {
+        "demo": 54,
+        "smoke": 24,
+        "paper-small": 336,
+        "paper": 1400,
+        "decisive": 576,
+        "decisive-rns": 48,
+    }
     paper, small = load_study("paper"), load_study("paper-small")
     assert paper.config == TrainingConfig(), "the paper's configuration is the default"
     assert paper.make_tasks() == [Strings(spec.partition(":")[2]) for spec in paper.tasks]
