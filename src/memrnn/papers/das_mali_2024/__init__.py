@@ -18,5 +18,6 @@ from memrnn.papers.das_mali_2024._published import on_baseline as on_baseline
 from memrnn.papers.das_mali_2024._published import published as published
 from memrnn.papers.das_mali_2024._published import worst_loss as worst_loss
 from memrnn.papers.das_mali_2024._tables import published_tables as published_tables
+from memrnn.papers.das_mali_2024._verdicts import LEVEL as LEVEL
 from memrnn.papers.das_mali_2024._verdicts import Statistic as Statistic
 from memrnn.papers.das_mali_2024._verdicts import verdict as verdict
