@@ -121,9 +121,9 @@ def residuals(values: dict[Key, float], mode: str, paired: bool) -> np.ndarray:
     """What restarts differ by from their cell's mean, of values or of differences to `none`."""
     cells: dict[tuple[str, str], list[float]] = defaultdict(list)
     for (language, model, freeze, restart), value in values.items():
-        if freeze == mode:
-            other = values[language, model, "none", restart] if paired else 0.0
-            cells[language, model].append(value - other)
+        whole = values.get((language, model, "none", restart)) if paired else 0.0
+        if freeze == mode and whole is not None:
+            cells[language, model].append(value - whole)
     count = min(map(len, cells.values()))
     table = np.array([cell[:count] for cell in cells.values()])
     centred = table - table.mean(axis=1, keepdims=True)
