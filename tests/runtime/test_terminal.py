@@ -29,7 +29,10 @@ QUICK = [
 
 @pytest.mark.parametrize("brief", [False, True])
 @pytest.mark.parametrize("terminal", [False, True])
-def test_progress_is_bars_in_a_terminal_and_a_line_per_run(terminal: bool, brief: bool) -> None:
+def test_progress_is_bars_in_a_terminal_and_a_line_per_run(
+    terminal: bool, brief: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")  # a dumb terminal has no bars
     console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
     with RunDisplay(console, 2, title="[/]", brief=brief) as display:
         display.running("restart 0", "epoch 1/2", 0.5)
