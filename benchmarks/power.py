@@ -124,10 +124,9 @@ def residuals(values: dict[Key, float], mode: str, paired: bool) -> np.ndarray:
         whole = values.get((language, model, "none", restart)) if paired else 0.0
         if freeze == mode and whole is not None:
             cells[language, model].append(value - whole)
-    count = min(map(len, cells.values()))
-    table = np.array([cell[:count] for cell in cells.values()])
-    centred = table - table.mean(axis=1, keepdims=True)
-    return (centred * math.sqrt(count / (count - 1))).ravel()
+    known = [np.array(cell) for cell in cells.values() if len(cell) > 1]
+    widened = [(cell - cell.mean()) * math.sqrt(len(cell) / (len(cell) - 1)) for cell in known]
+    return np.concatenate(widened)
 
 
 def power(pool: np.ndarray, margin: float, restarts: int, studies: int) -> float:
