@@ -71,8 +71,11 @@ def measures() -> dict[str, dict[Key, float]]:
         for (language, edges), least in bayes.items()
     }
     chance = {language: best_accuracy(language) for language in LANGUAGES}
-    below = {(row["language"], int(row["length"])): row for row in rows("length_bounds")
-             if row["predictor"] == "ceiling"}  # fmt: skip
+    below = {
+        (row["language"], int(row["length"])): row
+        for row in rows("length_bounds")
+        if row["predictor"] == "ceiling"
+    }
     errors: dict[Key, dict[int, float]] = defaultdict(dict)
     for row in rows("length_scores"):
         length = int(row["length"])

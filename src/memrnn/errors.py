@@ -1,4 +1,4 @@
-"""The error that a user caused and can mend."""
+"""The error that a user caused and can mend, and how the system's errors are told."""
 
 
 class MemrnnError(ValueError):
@@ -10,3 +10,9 @@ class MemrnnError(ValueError):
 
 class MemrnnWarning(UserWarning):
     """One sentence about what works, but with less certainty than users may expect."""
+
+
+def os_error_text(error: OSError) -> str:
+    """A sentence of memrnn as it is; of the system's words also which file they are about."""
+    text = str(error.args[-1] if error.args else error)
+    return text if error.filename is None else f"{error.filename}: {text}."

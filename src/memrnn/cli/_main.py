@@ -27,7 +27,7 @@ from memrnn.cli._lists import (
 )
 from memrnn.cli._runs import evaluate_command, explain_command, train_command
 from memrnn.cli._study import STUDY_COMMANDS, StudyFailedError, reproduce_command
-from memrnn.errors import MemrnnError
+from memrnn.errors import MemrnnError, os_error_text
 from memrnn.runtime import formats
 from memrnn.runtime.cache import use_compile_cache
 from memrnn.runtime.imports import import_files
@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
         _stop(WRONG, str(error))
     except OSError as error:
         failed = isinstance(error, ConnectionError) or error.errno == errno.ENOSPC
-        _stop(FAILED if failed else WRONG, _sentence(error))
+        _stop(FAILED if failed else WRONG, os_error_text(error))
     except Exception as error:
         if not out_of_memory(error):
             raise
@@ -172,13 +172,6 @@ def _one_line(text: str) -> str:
     lines = [line.strip("│ ") for line in text.splitlines()[1:]]
     words = " ".join(line for line in lines if not re.fullmatch("[─╰╯ -]*", line))
     return re.split(r"\s*For full helptext", words)[0] + "; see memrnn --help."
-
-
-def _sentence(error: OSError) -> str:
-    """Our own sentences as they are; of the system's words also which file they are about."""
-    if error.filename is not None:
-        return f"{error.filename}: {error.strerror}."
-    return str(error.args[-1] if error.args else error)
 
 
 def _stop(status: int, message: str) -> NoReturn:

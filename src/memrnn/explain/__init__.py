@@ -1,7 +1,7 @@
 """What a trained network predicts along one string, and what its memory does there.
 
-`explain` computes, `explanation_table` prints, `draw_explanation` draws. `trace.register` makes a
-memory of one's own known.
+`explain` computes, `explanation_table` prints, `draw_explanation` draws. `trace.register` adds a
+memory that a user has written.
 """
 
 from memrnn.explain._explain import Explanation as Explanation

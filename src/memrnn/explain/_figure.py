@@ -90,7 +90,7 @@ def _draw_predictions(axis: Axes, explanation: Explanation) -> None:
 
 
 def _run_panels(trace: StackRun, column: float) -> Iterator[_Panel]:
-    """The panels of a best run, whose symbols have columns of so many inches."""
+    """The panels of a best run; `column` is the width of a symbol's column in inches."""
     run, texts = trace.run, column >= _TEXT_COLUMN
     tallest = max(run.heights)
     _, states, symbols = trace.marginals.shape

@@ -76,7 +76,7 @@ Trace = StackRun | tuple[SoftStack, ...]
 def trace(memory: Memory, hidden: Float[Array, "updates hidden"]) -> Trace:
     """What a memory did when these hidden states updated it, one after the other.
 
-    `trace.register(MyMemory)` makes a memory of one's own known.
+    `trace.register(MyMemory)` adds a memory that a user has written.
 
     Raises:
         MemrnnError: for a memory that nobody registered.

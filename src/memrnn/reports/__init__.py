@@ -14,7 +14,6 @@ from memrnn.reports._summary import SetSummary as SetSummary
 from memrnn.reports._summary import Summary as Summary
 from memrnn.reports._summary import bayes_value as bayes_value
 from memrnn.reports._summary import format_value as format_value
-from memrnn.reports._summary import frozen_label as frozen_label
 from memrnn.reports._summary import frozen_words as frozen_words
 from memrnn.reports._summary import in_order as in_order
 from memrnn.reports._summary import known_value as known_value

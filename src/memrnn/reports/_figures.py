@@ -13,9 +13,10 @@ from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
 
 from memrnn.errors import MemrnnError
 from memrnn.evaluation import Evaluation
+from memrnn.nn.components import format_freeze
 from memrnn.reports._curves import Curve, families
 from memrnn.reports._limits import Limits
-from memrnn.reports._summary import frozen_label, frozen_words, metric_label
+from memrnn.reports._summary import frozen_words, metric_label
 from memrnn.tasks import Metric, TaskDescription
 
 STYLES: dict[str, tuple[str, Any, float]] = {
@@ -127,7 +128,7 @@ def _draw_panel(axis: Axes, task: TaskDescription, panel: _Panel, limits: Limits
     if task.trained_groups:
         axis.axvspan(*task.trained_groups, color="0.9", linewidth=0, zorder=0)
     for freeze, curve in panel.items():
-        color, dash, width = STYLES.get(frozen_label(freeze), SPARE)
+        color, dash, width = STYLES.get(format_freeze(freeze), SPARE)
         low, median, high = (
             limits.clip([reduce(restarts) for restarts in curve.values])
             for reduce in (min, statistics.median, max)
@@ -171,7 +172,7 @@ def _legend(curves: Sequence[Curve]) -> list[Any]:
     handles: list[Any] = []
     evaluations = [curve.evaluation for curve in curves]
     for freeze in dict.fromkeys(evaluation.freeze for evaluation in evaluations):
-        color, dash, width = STYLES.get(frozen_label(freeze), SPARE)
+        color, dash, width = STYLES.get(format_freeze(freeze), SPARE)
         label = frozen_words(freeze)
         handles.append(Line2D([], [], color=color, linestyle=dash, linewidth=width, label=label))
     restarts = max(len(evaluation.runs) for evaluation in evaluations)

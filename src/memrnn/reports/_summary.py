@@ -98,11 +98,6 @@ class Summary:
         return sorted(metrics, key=lambda metric: metric.name != self.task.headline)
 
 
-def frozen_label(freeze: Sequence[str]) -> str:
-    """A freezing mode as flags, files and tables have it: `none`, `controller+memory`."""
-    return "+".join(freeze) or "none"
-
-
 def frozen_words(freeze: Sequence[str]) -> str:
     """A freezing mode in a sentence: `nothing frozen`, `controller+memory frozen`."""
     return f"{'+'.join(freeze) or 'nothing'} frozen"

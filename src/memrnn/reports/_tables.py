@@ -9,10 +9,10 @@ from rich.text import Text
 
 from memrnn.errors import MemrnnError
 from memrnn.evaluation import Evaluation
+from memrnn.nn.components import format_freeze
 from memrnn.reports._summary import (
     MetricSummary,
     Summary,
-    frozen_label,
     frozen_words,
     metric_label,
     summarize,
@@ -85,7 +85,7 @@ def overview_table(evaluations: Sequence[Evaluation]) -> Group:
     scores = [scores.headline for summary in summaries for scores in summary.sets]
     several = len({summary.precision for summary in summaries}) > 1
     rows = [
-        (s, f"{s.model} {s.precision}" if several else s.model, frozen_label(s.freeze))
+        (s, f"{s.model} {s.precision}" if several else s.model, format_freeze(s.freeze))
         for s in summaries
     ]
     # All tasks' tables have the columns of names equally wide.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from memrnn.errors import MemrnnError
+from memrnn.errors import MemrnnError, os_error_text
 from memrnn.evaluation import References, SetScores, evaluate_restart, reference_scores
 from memrnn.runtime.cache import use_compile_cache
 from memrnn.runtime.imports import import_files
@@ -198,8 +198,7 @@ def _fault(error: Exception) -> Fault:
 def _reason(error: Exception) -> str:
     """One line: what users cause and file systems refuse as it is, else with type and position."""
     if isinstance(error, OSError):
-        text = str(error.args[-1] if error.args else error)
-        text = text if error.filename is None else f"{error.filename}: {text}."
+        text = os_error_text(error)
     elif isinstance(error, MemrnnError):
         text = str(error)
     else:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from memrnn.papers.das_mali_2024._measures import Measures, Ranges, informative, ranges
+from memrnn.papers.das_mali_2024._measures import Measures, informative, ranges
 from memrnn.papers.das_mali_2024._published import BOTH, CONTROLLER, MEMORY, NOTHING
 from memrnn.papers.das_mali_2024._verdicts import LEVEL, Statistic
 from memrnn.reports.study import Estimate, View
@@ -42,13 +42,13 @@ class Grid:
 
     def __init__(self, view: View):
         self._view = view
-        self._ranges: dict[int, Ranges] = {}
-        self._cells: list[Cell] = []
-        for cell in view.results.cells:
-            found = ranges(cell.task)
-            if found and cell.memory != "none" and informative(found, cell.references):
-                self._cells.append(cell)
-                self._ranges[id(cell)] = found
+        self._cells = [
+            cell
+            for cell in view.results.cells
+            if cell.memory != "none"
+            and (found := ranges(cell.task))
+            and informative(found, cell.references)
+        ]
         names = dict.fromkeys(_network(cell) for cell in self._cells)
         self._clusters = {name: number for number, name in enumerate(names)}
 
@@ -69,10 +69,12 @@ class Grid:
         """
         values = np.full((len(cells), self._view.results.study.restarts), np.nan)
         for row, cell in enumerate(cells):
+            found = ranges(cell.task)
+            assert found is not None  # of cells of the grid
             for run in cell.runs:
                 if run.finished or run.status == "failed":
                     sets = run.scores.get(self._view.precision, {})
-                    value = measure(Measures(self._ranges[id(cell)], sets, cell.references), run)
+                    value = measure(Measures(found, sets, cell.references), run)
                     values[row, run.restart] = np.nan if value is None else value
         return values
 

@@ -12,7 +12,7 @@ from memrnn.reports import set_range
 from memrnn.tasks import BAYES, TaskDescription, Totals
 
 LONG = 5
-"""The set *long* ends at most at so many times the longest training string."""
+"""Largest ratio of the upper end of the set *long* to the longest training length."""
 
 LEAST_ACCURACY_GAP, LEAST_NATS_GAP = 0.05, 0.1
 """Distances from baseline to perfect and to Bayes-optimal from which a set is informative."""

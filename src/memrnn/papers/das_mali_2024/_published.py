@@ -229,7 +229,7 @@ def gain_difference(freeze: tuple[str, ...], bounds: Mapping[str, Bounds]) -> fl
 
 
 def on_baseline(freeze: tuple[str, ...], bounds: Mapping[str, Bounds]) -> tuple[int, int]:
-    """Published cells that are no better than the best baseline on the last set, of so many."""
+    """Numbers of published cells: not better than the best baseline on the last set, and all."""
     cells = [cell for cell in published().with_memory(freeze) if cell.language in bounds]
     near = NEAR + ROUNDING
     low = sum(cell.accuracies[-1] <= bounds[cell.language].baseline + near for cell in cells)

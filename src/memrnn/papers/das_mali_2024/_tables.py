@@ -5,11 +5,11 @@ import math
 from typing import NamedTuple
 
 from memrnn.evaluation import best_baseline
+from memrnn.nn.components import format_freeze
 from memrnn.papers.das_mali_2024._deviations import comparable, deviations
 from memrnn.papers.das_mali_2024._published import MODES, PublishedCell, language_of, published
 from memrnn.reports import (
     bayes_value,
-    frozen_label,
     frozen_words,
     in_order,
     known_value,
@@ -57,7 +57,7 @@ def published_tables(view: View) -> list[Table]:
     ]
     tables = [
         Table(
-            f"published_{kind}_{frozen_label(freeze).replace('+', '_')}",
+            f"published_{kind}_{format_freeze(freeze).replace('+', '_')}",
             f"Table: {frozen_words(freeze)}, {words}",
             (
                 *(Column(name, numeric=False) for name in ("language", "model")),

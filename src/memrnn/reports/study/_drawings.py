@@ -8,9 +8,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from memrnn.nn.components import format_freeze
 from memrnn.reports._curves import families, has_numbers
 from memrnn.reports._figures import STYLES, draw
-from memrnn.reports._summary import frozen_label, frozen_words, metric_label, set_label
+from memrnn.reports._summary import frozen_words, metric_label, set_label
 from memrnn.reports._templates import inline
 from memrnn.reports.study._papers import Publication
 from memrnn.reports.study._score_figure import draw_scores
@@ -77,7 +78,7 @@ def drawings(view: View, publication: Publication | None = None) -> Iterator[Dra
 def _score_drawings(view: View, publication: Publication | None) -> Iterator[Drawing]:
     """One figure per freezing mode, and per kind of task: tasks of one kind share all axes."""
     modes = dict.fromkeys(cell.freeze for cell in view.results.cells)
-    usual = [freeze for label in STYLES for freeze in modes if frozen_label(freeze) == label]
+    usual = [freeze for label in STYLES for freeze in modes if format_freeze(freeze) == label]
     for freeze in dict.fromkeys([*usual, *modes]):
         cells = [cell for cell in view.results.cells if cell.freeze == freeze and cell.task.sets]
         tasks = list({cell.task.key: cell.task for cell in cells}.values())
@@ -101,7 +102,7 @@ def _score_drawings(view: View, publication: Publication | None) -> Iterator[Dra
                 )
             yield Drawing(
                 "scores",
-                f"{form.slug(metric.name)}_{frozen_label(freeze).replace('+', '_')}{suffix}",
+                f"{form.slug(metric.name)}_{format_freeze(freeze).replace('+', '_')}{suffix}",
                 f"{label[:1].upper()}{label[1:]} with {frozen_words(freeze)}"
                 f"{', published and here' if publication else ''}{titles}",
                 explanation,

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from memrnn.nn.components import format_freeze
 from memrnn.reports import warnings_of
 from memrnn.reports._findings import find
-from memrnn.reports._summary import frozen_label, range_label, set_label
+from memrnn.reports._summary import range_label, set_label
 from memrnn.reports._templates import template
 from memrnn.reports._thresholds import LEARNED, NEAR
 from memrnn.reports.study import comparisons as comparing
@@ -121,7 +122,7 @@ class StudyReport:
             study=results.study,
             results=results,
             publication=self.publication,
-            modes=list(dict.fromkeys(frozen_label(cell.freeze) for cell in results.cells)),
+            modes=list(dict.fromkeys(format_freeze(cell.freeze) for cell in results.cells)),
             trained=_trained(results.tasks),
             bounds=any(
                 baseline(cell, of_set.name) is not None

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from memrnn.reports._summary import frozen_label
+from memrnn.nn.components import format_freeze
 from memrnn.reports.study.table import (
     Column,
     Field,
@@ -84,7 +84,7 @@ def _assignments(values: Mapping[str, Any]) -> list[str]:
 _CELL_FIELDS: list[Field] = [
     text_field("task", lambda record: record[0].task.title),
     text_field("model", lambda record: record[0].model),
-    text_field("frozen", lambda record: frozen_label(record[0].freeze)),
+    text_field("frozen", lambda record: format_freeze(record[0].freeze)),
 ]
 """Of a record that begins with a cell."""
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from memrnn.evaluation import best_baseline
+from memrnn.nn.components import format_freeze
 from memrnn.reports import format_value
 from memrnn.reports._summary import (
-    frozen_label,
     in_order,
     metric_label,
     normalise,
@@ -151,7 +151,7 @@ def _table(statistics: Sequence[CellStatistics], task: TaskDescription, stem: st
 
     fields = [
         text_field("model", lambda row: row.cell.model),
-        text_field("frozen", lambda row: frozen_label(row.cell.freeze)),
+        text_field("frozen", lambda row: format_freeze(row.cell.freeze)),
         text_field("precision", lambda row: row.precision),
         (Column("set", numeric=False), of_set),
         (Column("finished"), lambda row: count_of(len(row.cell.finished), len(row.cell.runs))),

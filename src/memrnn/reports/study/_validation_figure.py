@@ -9,10 +9,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from memrnn.evaluation import best_baseline
+from memrnn.nn.components import format_freeze
 from memrnn.reports._figures import SPARE, STYLES
 from memrnn.reports._summary import (
     bayes_value,
-    frozen_label,
     frozen_words,
     metric_label,
     set_label,
@@ -95,7 +95,7 @@ def has_reference(results: StudyResults, task: TaskDescription) -> bool:
 
 
 def _color(freeze: tuple[str, ...]) -> str:
-    return STYLES.get(frozen_label(freeze), SPARE)[0]
+    return STYLES.get(format_freeze(freeze), SPARE)[0]
 
 
 def _label(metric: Metric, referenced: bool) -> str:

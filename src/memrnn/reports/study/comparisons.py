@@ -8,7 +8,8 @@ from functools import partial
 
 import numpy as np
 
-from memrnn.reports._summary import frozen_label, metric_label
+from memrnn.nn.components import format_freeze
+from memrnn.reports._summary import metric_label
 from memrnn.reports.study.resampling import Estimate, bootstrap, holm, mean, sign_flip
 from memrnn.reports.study.scores import (
     Measure,
@@ -150,7 +151,7 @@ def last_measure(task: TaskDescription) -> str:
 
 
 def restarts_needed(comparisons: int) -> int:
-    """Pairs from which a test can be significant after Holm's correction over so many.
+    """Pairs from which a test can be significant after Holm's correction over all comparisons.
 
     The smallest n with 2^(1 - n) * comparisons <= ALPHA.
     """
@@ -166,7 +167,7 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
         [
             text_field("task", lambda row: row.cell.task.title),
             text_field("model", lambda row: row.cell.model),
-            text_field("frozen", lambda row: frozen_label(row.cell.freeze)),
+            text_field("frozen", lambda row: format_freeze(row.cell.freeze)),
             text_field("measure", lambda row: row.measure),
             (Column("pairs"), lambda row: count(row.pairs)),
             *estimate_fields("difference", lambda row: row.estimate, form.signed),
