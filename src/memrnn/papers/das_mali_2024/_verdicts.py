@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from memrnn.reports.study import Estimate
 
-STATISTICS = 16
+STATISTICS = 17
 """How many statistics are judged."""
 
 LEVEL = 1 - 0.05 / STATISTICS
