@@ -151,5 +151,5 @@ def test_what_cannot_be_drawn_is_refused():
 def test_a_small_drawing_is_not_made_a_giant():
     text = inline('<svg width="100pt" height="50pt"><g/></svg>', "one", "A title", "What it shows")
     assert text.startswith('<svg id="one"')
-    assert 'style="max-width: 180px"' in text
+    assert 'style="max-width: 180px; --points: 100px"' in text
     assert "pt" not in text.partition("<title")[0]

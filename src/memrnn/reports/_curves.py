@@ -7,8 +7,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from memrnn.evaluation import Evaluation, SetScores
+from memrnn.reports._pooling import Bins
 from memrnn.reports._summary import same_kind, set_label, set_range, with_worst
 from memrnn.tasks import BAYES, Metric
+
+LOGARITHMIC = 24.0
+"""Ratio of largest to smallest group from which the axis of groups is logarithmic."""
+
+MOST_POINTS = 60
+"""Points of a curve; where there are more groups, neighbours are pooled."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +24,7 @@ class Curve:
 
     Attributes:
         label: of the set, if each set is drawn for itself; else empty.
-        groups: in ascending order.
+        groups: in ascending order; a bin of pooled groups counts as one, see `Bins`.
         values: of every restart per group; the worst where a restart has none, see `with_worst`.
         floor: of the best baseline, by group.
         ceiling: of the Bayes-optimal predictor, by group.
@@ -83,11 +90,21 @@ def _curves(evaluation: Evaluation, metric: Metric) -> list[Curve]:
 
 def _joined(evaluation: Evaluation, metric: Metric, sets: Sequence[str], label: str) -> Curve:
     """The curves over several sets."""
-    restarts = [_by_group(run.sets, sets, metric) for run in evaluation.runs]
+    names = {
+        group
+        for run in evaluation.runs
+        for name in sets
+        if name in run.sets and has_numbers(run.sets[name])
+        for group in run.sets[name].groups
+    }
+    trained = evaluation.task.trained_groups
+    bins = Bins.of(names, MOST_POINTS, boundary=trained and trained[1], wide=LOGARITHMIC)
+    restarts = [_by_place(bins, run.sets, sets, metric) for run in evaluation.runs]
     groups = sorted(set().union(*restarts))
     references = {name: evaluation.references.get(name, {}) for name in sets}
     predictors = {
-        predictor: _by_group(
+        predictor: _by_place(
+            bins,
             {name: scores[predictor] for name, scores in references.items() if predictor in scores},
             sets,
             metric,
@@ -109,14 +126,14 @@ def _joined(evaluation: Evaluation, metric: Metric, sets: Sequence[str], label: 
     )
 
 
-def _by_group(
-    scores: Mapping[str, SetScores], sets: Sequence[str], metric: Metric
+def _by_place(
+    bins: Bins, scores: Mapping[str, SetScores], sets: Sequence[str], metric: Metric
 ) -> dict[float, float]:
-    """A metric by group over several sets; of a group that is in two of them, the last."""
+    """A metric by where its bins are drawn, without bins where it is not a number."""
+    totals = zip(bins.places, bins.totals(scores, sets, metric), strict=True)
+    values = {place: metric.value(total) for place, total in totals if total is not None}
     return {
-        float(group): value
-        for name in sets
-        if name in scores and has_numbers(scores[name])
-        for group, value in scores[name].by_group(metric).items()
-        if not math.isnan(value)
+        place: value
+        for place, value in values.items()
+        if value is not None and not math.isnan(value)
     }

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
 from memrnn.errors import MemrnnError
 from memrnn.evaluation import Evaluation
 from memrnn.nn.components import format_freeze
-from memrnn.reports._curves import Curve, families
+from memrnn.reports._curves import LOGARITHMIC, Curve, families
 from memrnn.reports._limits import Limits
 from memrnn.reports._summary import frozen_words, metric_label
 from memrnn.tasks import Metric, TaskDescription
@@ -29,8 +29,6 @@ STYLES: dict[str, tuple[str, Any, float]] = {
 A memory line is thin and dashed so that what it hides shows through."""
 
 SPARE: tuple[str, Any, float] = ("#56B4E9", (0, (8, 3)), 1.5)
-_LOGARITHMIC = 24
-"""Ratio of largest to smallest group from which the axis of groups is logarithmic."""
 
 _Panel = dict[tuple[str, ...], Curve]
 """The curves of one task and model, by freezing mode."""
@@ -44,8 +42,9 @@ def draw(
     """A metric by group: tasks down, models across, one line per freezing mode.
 
     A line is the median over all restarts, its band reaches from the worst to the best of them;
-    a restart without a value counts as the worst, and infinity is drawn at the axis' end. Groups
-    that were trained on are shaded. Floor and ceiling are drawn where the task has a baseline and
+    a restart without a value counts as the worst, and infinity is drawn at the axis' end. Where
+    there are more groups than points fit, neighbours are pooled. Groups that were trained on are
+    shaded. Floor and ceiling are drawn where the task has a baseline and
     a Bayes-optimal predictor.
 
     Args:
@@ -138,7 +137,7 @@ def _draw_panel(axis: Axes, task: TaskDescription, panel: _Panel, limits: Limits
     first = next(iter(panel.values()))
     _draw_bound(axis, "floor", first.floor, "0.35", "top")
     _draw_bound(axis, "ceiling", first.ceiling, "black", "bottom")
-    if first.groups and first.groups[-1] >= _LOGARITHMIC * max(first.groups[0], 1):
+    if first.groups and first.groups[-1] >= LOGARITHMIC * max(first.groups[0], 1):
         axis.set_xscale("log")
         axis.xaxis.set_major_formatter(ScalarFormatter())
         axis.xaxis.set_minor_formatter(NullFormatter())

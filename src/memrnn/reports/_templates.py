@@ -1,10 +1,11 @@
 """What every page is made with: templates that escape, and drawings as part of a page."""
 
-import re
+import xml.etree.ElementTree as ElementTree
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from memrnn.reports._compact import compact, to_text
 from memrnn.runtime.formats import duration, listed
 
 LARGEST = 1.8
@@ -26,23 +27,20 @@ def template(name: str) -> Template:
 
 def inline(text: str, prefix: str, title: str, description: str) -> Markup:
     """An SVG drawing as part of a page: no ids or styles in common with the rest of it."""
-    drawing = text[text.index("<svg") :]
-    drawing = re.sub(r"\s*<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
-    drawing = re.sub(r"\s*<title>.*?</title>", "", drawing, count=1, flags=re.DOTALL)
-    drawing = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', drawing)
-    drawing = re.sub(r'="#([^"]+)"', rf'="#{prefix}-\1"', drawing)
-    drawing = drawing.replace("url(#", f"url(#{prefix}-")
-    drawing = re.sub(r"\*\{(stroke-linejoin[^}]*)\}", rf"#{prefix} *{{\1}}", drawing)
+    drawing = compact(text, prefix)
     # Without its size in points the style sheet makes the drawing as wide as its column, but of a
-    # small one not a giant.
-    widest = round(LARGEST * float(re.findall(r' width="([\d.]+)pt"', drawing)[0]))
-    drawing = re.sub(r' (?:width|height)="[^"]*pt"', "", drawing, count=2)
-    names = Markup('<title id="{0}-title">{1}</title><desc id="{0}-desc">{2}</desc>').format(
-        prefix, title, description
-    )
-    head, tail = drawing.split(">", 1)
-    labels = (
-        f' id="{prefix}" role="img" aria-labelledby="{prefix}-title" '
-        f'aria-describedby="{prefix}-desc" style="max-width: {widest}px">'
-    )
-    return Markup(head + labels + str(names) + tail)
+    # small one not a giant, and on a phone not so small that nobody can read it.
+    points = float(drawing.attrib.pop("width").removesuffix("pt"))
+    del drawing.attrib["height"]
+    names = {"title": title, "desc": description}
+    for place, (tag, content) in enumerate(names.items()):
+        element = ElementTree.Element(tag, {"id": f"{prefix}-{tag}"})
+        element.text = content
+        drawing.insert(place, element)
+    drawing.attrib |= {
+        "role": "img",
+        "aria-labelledby": f"{prefix}-title",
+        "aria-describedby": f"{prefix}-desc",
+        "style": f"max-width: {round(LARGEST * points)}px; --points: {round(points)}px",
+    }
+    return Markup(to_text(drawing))

@@ -85,6 +85,7 @@ class TaskDescription:
         key: digest of everything that the task's numbers depend on.
         metrics, sets, group_axis, trained_groups: as `Task` has them.
         selection, headline: names of those metrics.
+        overview: likewise; None where it is the headline metric.
     """
 
     spec: str
@@ -96,6 +97,7 @@ class TaskDescription:
     sets: tuple[SetDescription, ...] = ()
     group_axis: str | None = None
     trained_groups: tuple[float, float] | None = None
+    overview: str | None = None
 
     def metric(self, name: str) -> Metric:
         return next(metric for metric in self.metrics if metric.name == name)
@@ -123,6 +125,9 @@ class Task(abc.ABC):
     restart."""
     headline: ClassVar[Metric]
     """What tables and figures show first."""
+    overview: ClassVar[Metric | None] = None
+    """What the first screen of a study's report judges by, where it is not the headline metric:
+    one whose Bayes-optimal value does not depend on the items."""
     group_axis: ClassVar[str | None] = None
     """What groups are if they are numbers: the label of an axis."""
 
@@ -272,6 +277,7 @@ class Task(abc.ABC):
             self.sets,
             self.group_axis,
             self.trained_groups,
+            self.overview and self.overview.name,
         )
 
     @property

@@ -21,6 +21,7 @@ from memrnn.runtime.options import format_range, parse_range
 from memrnn.tasks._metrics import Metric, Scores
 from memrnn.tasks._string_scores import (
     ACCURACY,
+    DETERMINED,
     METRICS,
     PERPLEXITY,
     Batch,
@@ -76,6 +77,7 @@ class Strings(Task):
     metrics: ClassVar[tuple[Metric, ...]] = METRICS
     selection: ClassVar[Metric] = PERPLEXITY
     headline: ClassVar[Metric] = ACCURACY
+    overview: ClassVar[Metric | None] = DETERMINED
     group_axis: ClassVar[str | None] = "String length"
 
     language: str

@@ -8,11 +8,13 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from memrnn.evaluation import Evaluation
 from memrnn.nn.components import format_freeze
-from memrnn.reports._curves import families, has_numbers
+from memrnn.reports._curves import MOST_POINTS, families, has_numbers
 from memrnn.reports._figures import STYLES, draw
 from memrnn.reports._summary import frozen_words, metric_label, set_label
 from memrnn.reports._templates import inline
+from memrnn.reports.study._overview_figure import overview_figure
 from memrnn.reports.study._papers import Publication
 from memrnn.reports.study._score_figure import draw_scores
 from memrnn.reports.study._statistics import stems
@@ -30,12 +32,12 @@ from memrnn.tasks import TaskDescription
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure, drawn for a wide and for a narrow window when it is asked for.
+    """A figure, drawn when it is asked for.
 
     Attributes:
-        kind: `scores`, `validation` or `groups`: where on the page it stands.
+        kind: `overview`, `scores`, `validation` or `groups`: where on the page it stands.
         stem: of its files.
-        draw: makes the figure; with `columns=1` for a narrow window.
+        draw: makes the figure, with at most `columns` panels in a row.
     """
 
     kind: str
@@ -47,28 +49,45 @@ class Drawing:
     @cached_property
     def figure(self) -> Figure:
         """The figure for files and wide windows, drawn once."""
-        return self.draw()
+        return laid_out(self.draw())
 
     @cached_property
     def svg(self) -> str:
         """The same as SVG text."""
-        text = svg(self.figure, self.title)
-        # Everything is laid out now; to do so again for the next format takes seconds.
-        self.figure.set_layout_engine("none")
-        return text
+        return svg(self.figure, self.title)
 
-    def on_page(self) -> dict[str, Any]:
-        """Both drawings as markup, with their caption."""
-        texts = {"wide": self.svg, "narrow": svg(self.draw(columns=1), self.title)}
+    def on_page(self, narrow: int | None = None) -> dict[str, Any]:
+        """The drawing as markup, with its caption.
+
+        Args:
+            narrow: panels in a row of a second drawing for narrow windows.
+        """
         prefix = self.stem.replace(".", "_")
-        return {"title": self.title, "explanation": self.explanation} | {
-            width: inline(text, f"{prefix}-{width}", self.title, self.explanation)
-            for width, text in texts.items()
+        texts = {prefix: self.svg}
+        if narrow is not None:
+            drawn = laid_out(self.draw(columns=narrow))
+            texts[f"{prefix}-narrow"] = svg(drawn, self.title)
+        return {
+            "title": self.title,
+            "explanation": self.explanation,
+            "drawings": [
+                inline(text, name, self.title, self.explanation) for name, text in texts.items()
+            ],
         }
+
+
+def laid_out(figure: Figure) -> Figure:
+    """A figure with everything in its place: saving would lay it out twice per format."""
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
+        figure.set_layout_engine("none")
+    return figure
 
 
 def drawings(view: View, publication: Publication | None = None) -> Iterator[Drawing]:
     """The figures of a study: those that have something to show."""
+    if overview := overview_figure(view):
+        yield Drawing("overview", "overview", overview.title, overview.explanation, overview.draw)
     yield from _score_drawings(view, publication)
     if any(cell.finished for cell in view.results.cells):
         yield from _validation_drawings(view.results, publication)
@@ -168,9 +187,11 @@ def _group_drawings(view: View) -> Iterator[Drawing]:
             continue
         hidden = sum(len(one.runs) for one in finished) - sum(len(one.runs) for one in shown)
         explanation = "A line is the median over restarts, its band their range."
+        if any(len(scores) > MOST_POINTS for scores in map(_groups, shown)):
+            explanation += " Neighbouring groups are pooled."
         if any(references for one in shown for references in one.references.values()):
-            explanation = (
-                "Where a line runs on the floor, a network does no better than the best baseline, "
+            explanation += (
+                " Where a line runs on the floor, a network does no better than the best baseline, "
                 "however good its score is."
             )
         if hidden:
@@ -186,6 +207,10 @@ def _group_drawings(view: View) -> Iterator[Drawing]:
             explanation,
             partial(draw, shown, task.headline),
         )
+
+
+def _groups(evaluation: Evaluation) -> set[str]:
+    return {group for scores in evaluation.runs[0].sets.values() for group in scores.groups}
 
 
 def _is(count: int) -> str:

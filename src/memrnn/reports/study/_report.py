@@ -13,6 +13,7 @@ from memrnn.reports._summary import range_label, set_label
 from memrnn.reports._templates import template
 from memrnn.reports._thresholds import LEARNED, NEAR
 from memrnn.reports.study import comparisons as comparing
+from memrnn.reports.study._answer import QUESTION, answer
 from memrnn.reports.study._drawings import Drawing, drawings
 from memrnn.reports.study._papers import Paper, Publication, claims_table
 from memrnn.reports.study._runs import failed_table, missing_table, origin
@@ -77,6 +78,11 @@ class StudyReport:
     def drawings(self) -> list[Drawing]:
         return list(drawings(self.view, self.publication))
 
+    @property
+    def overview(self) -> Drawing | None:
+        """The figure of the first screen."""
+        return next((drawing for drawing in self.drawings if drawing.kind == "overview"), None)
+
     @cached_property
     def statistics(self) -> list[Table]:
         """A table per task."""
@@ -130,7 +136,6 @@ class StudyReport:
                 for of_set in cell.task.sets
             ),
             metrics=dict.fromkeys(metric for task in results.tasks for metric in task.metrics),
-            runs=Counter(run.status for run in results.runs),
             warnings=warnings_of(evaluations),
             findings=find(evaluations) if evaluations else [],
             measures={comparison.measure for comparison in self.comparisons},
@@ -141,7 +146,14 @@ class StudyReport:
             alpha=comparing.ALPHA,
             learned=LEARNED,
             near=NEAR,
-            figures=[(drawing.kind, drawing.on_page()) for drawing in self.drawings],
+            question=QUESTION,
+            answer=answer(self.view),
+            overview=self.overview and self.overview.on_page(narrow=2),
+            figures=[
+                (drawing.kind, drawing.on_page())
+                for drawing in self.drawings
+                if drawing is not self.overview
+            ],
             tables=self.tables,
             origin=origin(results, self.folder),
             config=dataclasses.asdict(results.study.config),

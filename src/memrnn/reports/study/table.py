@@ -43,6 +43,12 @@ class Entry:
         key = self.value if self.order is None else self.order
         return "" if key is None else key
 
+    @property
+    def key(self) -> str | None:
+        """The same as the page keeps it, six digits of numbers; None where that is the text."""
+        key = f"{self.sort:.6g}" if isinstance(self.sort, float) else str(self.sort)
+        return None if key == self.text else key
+
 
 @dataclass(frozen=True)
 class Column:

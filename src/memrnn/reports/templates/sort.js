@@ -15,7 +15,8 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
       const other = numeric ? "ascending" : "descending";
       const order = before === first ? other : first;
       const sign = order === "ascending" ? 1 : -1;
-      const key = (row) => row.cells[column].dataset.value ?? "";
+      // A cell without a value of its own sorts by what it shows.
+      const key = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent;
       const compare = (a, b) => {
         const [x, y] = [key(a), key(b)];
         // What has no value goes last, in either order.
