@@ -158,7 +158,7 @@ def test_too_few_restarts_decide_nothing() -> None:
         return dataclasses.replace(run, status="planned") if run.restart > 8 else run
 
     found = judge(everywhere(perfect), changed=planned)
-    assert all("fewer than 10 restarts have ended" in one.obstacle for one in found.values())
+    assert all("fewer than 10 restarts that have ended" in one.obstacle for one in found.values())
     assert set(verdicts(everywhere(perfect), changed=planned).values()) == {"undecided"}
 
 

@@ -102,7 +102,7 @@ def test_the_page_says_what_is_missing_and_what_differs(page):
     assert "8 h 30 min of all workers" in page
     assert "digest" in page and "Date: 2026-11-26" in page
     assert "6 runs are still to come: verdicts are preliminary" in page
-    assert "before there were such rules began" in page
+    assert "17 before there were rules" in page
 
 
 def test_the_papers_claims_are_a_table_of_a_file(report):

@@ -34,7 +34,7 @@ def written() -> dict[str, Written]:
     claims: dict[str, Written] = {}
     for key, claim, rule in rows:
         if found := re.fullmatch(r"(.*) \(([^()]*)\)", claim):
-            claims[key] = Written(found[1], found[2], rule)
+            claims[key] = Written(found[1], found[2], rule.replace("`", ""))
         else:
             source, _, claim = claim.partition(": ")
             claims[key] = Written(claim, source, rule)

@@ -53,11 +53,11 @@ class Judged(NamedTuple):
                 "The study has no such networks on tasks whose long strings tell a grammar from "
                 "a baseline."
             )
-        few = sum(_ended(cell) < LEAST_RESTARTS for cell in self.cells)
+        cells, few = len(self.cells), sum(_ended(cell) < LEAST_RESTARTS for cell in self.cells)
         if few:
             return (
-                f"Of {few} of the {form.plural(len(self.cells), 'cell')} fewer than "
-                f"{LEAST_RESTARTS} restarts have ended."
+                f"{few} of {form.plural(cells, 'cell')} {'has' if few == 1 else 'have'} fewer than "
+                f"{LEAST_RESTARTS} restarts that have ended."
             )
         ended, failed = sum(map(_ended, self.cells)), sum(map(_failed, self.cells))
         if failed > MOST_FAILED * ended:
@@ -278,7 +278,11 @@ def _loses(grid: Grid) -> Judged:
         index = int(np.nanargmax(even))
         worst = slice(index, index + 1)
     name = "1 − K in the cell with the largest loss"
-    statistic = grid.statistic(name, cells[worst], losses[worst, 1::2], kept, 0.5)
+
+    def kept_by_odd(measures: Measures, run: RunRecord) -> float | None:
+        return measures.kept() if run.restart % 2 else None
+
+    statistic = grid.statistic(name, cells[worst], losses[worst, 1::2], kept_by_odd, 0.5)
     return Judged((statistic,), (), cells)
 
 

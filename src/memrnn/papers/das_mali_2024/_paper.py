@@ -128,11 +128,11 @@ def rules(view: View) -> Rules:
     other, without = sum(one not in ("", digest) for one in kept), kept.count("")
     exploratory = ""
     if other or without:
-        parts = [f"{other} under other rules"] if other else []
-        parts += [f"{without} before there were such rules"] if without else []
+        parts = [f"{other} began under other rules"] if other else []
+        parts += [f"{without} before there were rules"] if without else []
         exploratory = (
-            f"Of {form.plural(len(kept), 'finished run')} {form.listed(parts)} began: what this "
-            "page says of the claims is exploratory."
+            f"Of the {form.plural(len(kept), 'finished run')} {form.listed(parts)}: what this page "
+            "says of the claims is exploratory."
         )
     left = sum(not run.finished and run.status != "failed" for run in results.runs)
     preliminary = (
