@@ -51,14 +51,20 @@ class Family(NamedTuple):
         return list({id(curve.evaluation): curve.evaluation for curve in self.curves}.values())
 
 
-def families(evaluations: Sequence[Evaluation]) -> list[Family]:
-    """What can be drawn: the headline metric of each task, and the metrics of its kind."""
+def families(evaluations: Sequence[Evaluation], only: str | None = None) -> list[Family]:
+    """What can be drawn: the headline metric of each task, and the metrics of its kind.
+
+    Args:
+        only: the name of a metric, where no other one is asked for.
+    """
     by_axes: dict[tuple[Metric, str], list[Curve]] = {}
     for evaluation in evaluations:
         task = evaluation.task
         headline = task.metric(task.headline)
         for metric in sorted(task.metrics, key=lambda metric: metric != headline):
             if task.group_axis is None or not same_kind(metric, headline):
+                continue
+            if only not in (None, metric.name):
                 continue
             curves = _curves(evaluation, metric)
             if any(curve.groups for curve in curves):

@@ -56,10 +56,10 @@ def draw(
     """
     if not evaluations:
         raise MemrnnError("There is no result to draw.")
-    known = families(evaluations)
     name = metric or evaluations[0].task.headline
-    family = next((family for family in known if family.metric.name == name), None)
+    family = next(iter(families(evaluations, name)), None)
     if family is None:
+        known = families(evaluations)
         names = ", ".join(dict.fromkeys(family.metric.name for family in known))
         raise MemrnnError(
             f"{name!r} cannot be drawn; "

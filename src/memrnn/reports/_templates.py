@@ -6,7 +6,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from memrnn.reports._compact import compact, to_text
-from memrnn.runtime.formats import duration, listed
+from memrnn.runtime.formats import decimal, duration, listed
 
 LARGEST = 1.8
 """Pixels that a point of a drawing becomes at most; in print it is 4/3."""
@@ -21,7 +21,7 @@ def template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"listed": listed, "duration": duration}
+    environment.filters |= {"listed": listed, "duration": duration, "decimal": decimal}
     return environment.get_template(name)
 
 

@@ -19,8 +19,8 @@ from memrnn.reports._summary import (
     set_label,
     with_worst,
 )
-from memrnn.reports._thresholds import LEARNED
-from memrnn.reports.study._overview import LEAST_GAP, Overview, distinct, effective, overviews
+from memrnn.reports._thresholds import LEARNED, LEAST_WAY, NEAR
+from memrnn.reports.study._overview import Overview, distinct, effective, overviews
 from memrnn.reports.study.resampling import LEVEL, Estimate, clustered
 from memrnn.reports.study.scores import View, first_set, has_memory, last_set
 from memrnn.runtime import formats as form
@@ -31,10 +31,6 @@ QUESTION = "Do these networks learn the task, or only the lengths they were trai
 
 LEAST_RESTARTS = 10
 """Restarts of every cell from which an interval decides: of fewer it covers less than it says."""
-
-NOTHING = 0.1
-"""Share of the way from the best baseline to the Bayes-optimal predictor up to which a mean is no
-better than the baseline."""
 
 Freeze = tuple[str, ...]
 
@@ -98,12 +94,12 @@ class _Mean(NamedTuple):
 
     Attributes:
         estimate: without an interval where a cell has one restart only.
-        count: of all values.
+        values: how many there are.
         least: restarts of the cell that has the fewest.
     """
 
     estimate: Estimate
-    count: int
+    values: int
     least: int
 
     @property
@@ -204,10 +200,11 @@ class _Answer:
                 "Nothing is known within what was trained on:", "no evaluation set lies there."
             )
         relations = {_relation(place.overview, place.name) for place in places}
-        where = {
-            frozenset({"within"}): "Within what was trained on",
-            frozenset({"across"}): "Partly within what was trained on",
-        }.get(frozenset(relations), "On the first evaluation set")
+        where = "On the first evaluation set"
+        if relations == {"within"}:
+            where = "Within what was trained on"
+        elif relations == {"across"}:
+            where = "Partly within what was trained on"
         return self._score(where, places, "")
 
     def beyond(self) -> Sentence:
@@ -249,7 +246,7 @@ class _Answer:
             unit += " (turned so that larger is better)" if metric.goal == "min" else ""
         numbers = [
             f"{form.signed(one.mean.estimate.value)} with {frozen_words(one.freeze)}"
-            f" ({_interval(one.mean, form.signed)}{form.plural(one.mean.count, 'pair')})"
+            f" ({_interval(one.mean, form.signed)}{form.plural(one.mean.values, 'pair')})"
             for one in known
         ]
         intervals = sum(one.mean.estimate.interval is not None for one in known)
@@ -308,7 +305,7 @@ class _Answer:
             notes.append(
                 "Best baseline: of predictors that need no training of a network. Bayes: the "
                 "predictor that knows the distribution. A run holds, and networks solve the task "
-                f"on average, from {LEARNED} of the way between them; up to {NOTHING} they are no "
+                f"on average, from {LEARNED} of the way between them; up to {NEAR} they are no "
                 "better than the baseline. What is missing counts as −1. Intervals are nominal, "
                 f"over restarts, and decide from {LEAST_RESTARTS} restarts per cell."
             )
@@ -328,7 +325,7 @@ class _Answer:
             )
         close = [one for one in self.referenced if one not in self.judged and self.normal]
         if close:
-            least = LEAST_GAP[close[0].metric.scale]
+            least = LEAST_WAY[close[0].metric.scale]
             notes.append(
                 f"Left out: {form.listed([one.task.title for one in close])}, where the best "
                 f"baseline is less than {least} from Bayes."
@@ -512,15 +509,15 @@ def _verdict(mean: _Mean, still: str) -> str:
     if low >= LEARNED:
         return f"the networks {still}solve the task"
     if high >= LEARNED:
-        if low > NOTHING:
+        if low > NEAR:
             return (
                 "the networks are better than the best baseline; whether they solve the task is "
                 "undecided"
             )
         return f"it is undecided whether the networks {still}solve the task"
-    if low > NOTHING:
+    if low > NEAR:
         return "the networks do not solve the task, but are better than the best baseline"
-    if high <= NOTHING:
+    if high <= NEAR:
         return "the networks do not solve the task and are no better than the best baseline"
     return "the networks do not solve the task; whether they beat the best baseline is undecided"
 

@@ -179,7 +179,7 @@ def _group_drawings(view: View) -> Iterator[Drawing]:
         ]
         shown = [
             evaluation
-            for family in families(known)
+            for family in families(known, task.headline)
             if family.metric == headline(task)
             for evaluation in family.evaluations
         ]

@@ -6,13 +6,14 @@ from functools import cached_property
 
 from memrnn.evaluation import best_baseline
 from memrnn.reports._summary import bayes_value, known_value, normalise
-from memrnn.reports.study.scores import CLIP, View, has_memory, headline, references
+from memrnn.reports._thresholds import LEAST_WAY
+from memrnn.reports.study.scores import View, has_memory, headline, references
 from memrnn.studies import Cell, RunRecord
 from memrnn.tasks import Metric, TaskDescription
 
-LEAST_GAP = {"ratio": 0.05, "exp": 0.1}
-"""Distance from the best baseline to the Bayes-optimal predictor, by the scale of the metric (of
-`exp` in nats), from which a score tells one from the other."""
+LIMIT = 1.0
+"""Normalised values are cut off at plus and minus this, so that one network does not outweigh all
+others in a mean."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Overview:
     def informative(self, name: str) -> bool:
         """Whether a score on a set tells the Bayes-optimal predictor from the best baseline."""
         gap = self.gap(name)
-        return gap is not None and gap >= LEAST_GAP[self.metric.scale]
+        return gap is not None and gap >= LEAST_WAY[self.metric.scale]
 
     def normalised(self, run: RunRecord, name: str) -> float | None:
         """Between the best baseline (0) and the Bayes-optimal predictor (1), at most 1 from 0.
@@ -87,7 +88,7 @@ class Overview:
         if not ended or normalise(baseline, baseline, bayes) is None:
             return None
         score = normalise(self._mean(self.value(run, name)), baseline, bayes)
-        return -CLIP if score is None else max(-CLIP, min(CLIP, score))
+        return -LIMIT if score is None else max(-LIMIT, min(LIMIT, score))
 
     def _mean(self, value: float | None) -> float | None:
         return None if value is None else self.metric.mean_of(value)

@@ -11,7 +11,7 @@ from memrnn.reports import warnings_of
 from memrnn.reports._findings import find
 from memrnn.reports._summary import range_label, set_label
 from memrnn.reports._templates import template
-from memrnn.reports._thresholds import LEARNED, NEAR
+from memrnn.reports._thresholds import LEARNED, NEAR, NEAR_WITHOUT_BAYES
 from memrnn.reports.study import comparisons as comparing
 from memrnn.reports.study._answer import QUESTION, answer
 from memrnn.reports.study._drawings import Drawing, drawings
@@ -99,7 +99,7 @@ class StudyReport:
             missing_table(self.results),
         ]
         if self.publication:
-            tables.append(claims_table(self.publication.claims))
+            tables += [claims_table(self.publication.claims), self.publication.measures]
         return {table.stem: table for table in tables}
 
     def write(self, out: Path) -> Path:
@@ -121,7 +121,6 @@ class StudyReport:
         """The page as text. It loads nothing; its one script sorts tables."""
         results = self.results
         evaluations = results.evaluations(self.view.precision)
-        tested = sum(comparison.p is not None for comparison in self.comparisons)
         return template("study.html.j2").render(
             title=f"Study {self.folder.resolve().name}",
             report=self,
@@ -138,14 +137,13 @@ class StudyReport:
             metrics=dict.fromkeys(metric for task in results.tasks for metric in task.metrics),
             warnings=warnings_of(evaluations),
             findings=find(evaluations) if evaluations else [],
-            measures={comparison.measure for comparison in self.comparisons},
-            compared=Counter(comparison.verdict for comparison in self.comparisons),
-            tested=tested,
-            restarts_needed=comparing.restarts_needed(tested) if tested else 0,
-            least_pairs=comparing.LEAST_PAIRS,
-            alpha=comparing.ALPHA,
+            meanings=dict.fromkeys(
+                (comparison.name, comparison.question.meaning) for comparison in self.comparisons
+            ),
+            compared=Counter(comparison.difference for comparison in self.comparisons),
             learned=LEARNED,
-            near=NEAR,
+            near=form.per_cent(NEAR),
+            near_without_bayes=NEAR_WITHOUT_BAYES,
             question=QUESTION,
             answer=answer(self.view),
             overview=self.overview and self.overview.on_page(narrow=2),
