@@ -1,5 +1,6 @@
 """Studies that nobody ran: a ledger's content, made up from a function of the cell and restart."""
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -7,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from memrnn.evaluation import SetScores
 from memrnn.nn.components import parse_freeze
 from memrnn.studies import Cell, RunRecord, Study, StudyResults
 from memrnn.tasks import BAYES, TaskDescription
-from reports.results_synthetic import INF, Values, set_scores, strings_task
+from reports.results_synthetic import INF, Values, lengths, set_scores, strings_task, total
 
 VERSIONS = {"memrnn": "0.2.0", "jax": "0.10.0", "python": "3.12.1", "source": "abc123def456"}
 
@@ -31,9 +33,14 @@ def make_results(
     references: Callable[[TaskDescription, str], Mapping[str, Values]] = lambda task, name: {},
     *,
     groups: Callable[[str], Sequence[str]],
+    scores: Callable[[TaskDescription, Values, Sequence[str]], SetScores] = set_scores,
     **study: Any,
 ) -> StudyResults:
-    """A study whose runs are what `made(task, model, freeze, restart)` says."""
+    """A study whose runs are what `made(task, model, freeze, restart)` says.
+
+    Args:
+        scores: the scores by group whose values over a set are given.
+    """
     declared = Study(
         **{
             "tasks": tuple(task.spec for task in tasks),
@@ -46,7 +53,7 @@ def make_results(
     known = {
         task.key: {
             one.name: {
-                predictor: set_scores(task, values, groups(one.name))
+                predictor: scores(task, values, groups(one.name))
                 for predictor, values in references(task, one.name).items()
             }
             for one in task.sets
@@ -62,7 +69,7 @@ def make_results(
             parse_freeze(freeze),
             tuple(
                 _run(declared, task, (model, freeze, restart), made(task, model, freeze, restart),
-                     groups)
+                     groups, scores)
                 for restart in range(declared.restarts)
             ),
             known[task.key],
@@ -131,6 +138,7 @@ def _run(
     name: tuple[str, str, int],
     made: Made,
     groups: Callable[[str], Sequence[str]],
+    scores: Callable[[TaskDescription, Values, Sequence[str]], SetScores],
 ) -> RunRecord:
     status = made.get("status", "done")
     finished = status in ("done", "diverged")
@@ -157,9 +165,7 @@ def _run(
         folder="runs/x",
         curve=(),
         scores={
-            precision: {
-                name: set_scores(task, known, groups(name)) for name, known in values.items()
-            }
+            precision: {name: scores(task, known, groups(name)) for name, known in values.items()}
             for precision in study.precisions
         }
         if finished
@@ -225,3 +231,58 @@ def paper_like(restarts: int = 3, **changes: Any) -> StudyResults:
             "restarts": restarts,
         } | changes,
     )  # fmt: skip
+
+
+def decisive_like(restarts: int = 12) -> StudyResults:
+    """4 languages, 4 networks, 3 modes, 5 sets of lengths up to 1000, noise in every length."""
+    sets = ((40, 80), (81, 100), (101, 200), (201, 400), (401, 1000))
+    tasks = [
+        dataclasses.replace(strings_task(language, sets, (40, 80)), overview="determined_accuracy")
+        for language in ("count-3", "marked-copy", "count-and-copy", "marked-reverse-and-copy")
+    ]
+    known: dict[Any, SetScores] = {}
+
+    def noisy(task: TaskDescription, values: Values, groups: Sequence[str]) -> SetScores:
+        """Equal values share their scores, so that many runs are made in a short time."""
+        key = task.title, *values.items(), groups[0]
+        if key not in known:
+            rng = np.random.default_rng(len(known))
+            known[key] = SetScores(
+                {
+                    group: {
+                        name: total(task.metric(name), value and value * (1 + 0.1 * rng.random()))
+                        for name, value in values.items()
+                    }
+                    for group in groups
+                }
+            )
+        return known[key]
+
+    def made(task: TaskDescription, model: str, freeze: str, restart: int) -> Made:
+        start = 0.9 - 0.02 * len(freeze) / 10 - 0.01 * (restart % 3)
+        return {
+            "values": {
+                name: _values(max(0.5, start - 0.08 * number))
+                for number, name in enumerate(one.name for one in task.sets)
+            },
+            "selection": BOUND * (1.001 + 0.01 * restart),
+        }
+
+    def references(task: TaskDescription, name: str) -> Mapping[str, Values]:
+        return {
+            "repeat-last": {"accuracy": 0.5, "determined_accuracy": 0.5, "perplexity": 2.0},
+            "unigram": {"accuracy": 0.3, "determined_accuracy": 0.3, "perplexity": 2.5},
+            BAYES: {"accuracy": 0.8, "determined_accuracy": 1.0, "perplexity": 1.0625},
+        }
+
+    return make_results(
+        tasks,
+        made,
+        references,
+        groups=lengths,
+        scores=noisy,
+        models=("jm-10", "jm-3.3.3", "jm-hidden", "lstm"),
+        freeze=("none", "memory", "controller"),
+        restarts=restarts,
+        precisions=("float32", "bfloat16"),
+    )

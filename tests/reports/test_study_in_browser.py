@@ -66,7 +66,9 @@ class Visit:
 
     def column(self, table, number):
         return self.page.eval_on_selector_all(
-            f"{table} tbody tr", f"rows => rows.map(row => row.cells[{number}].dataset.value)"
+            f"{table} tbody tr",
+            f"rows => rows.map(row => row.cells[{number}])"
+            ".map(cell => cell.dataset.value ?? cell.textContent)",
         )
 
 
@@ -83,11 +85,28 @@ def test_the_page_fits_and_shows_its_figures(browser, url, width, scheme):
             )
             for figure in visit.page.locator("figure").all()
         ]
-        assert len(boxes) == 4 + 1 + 2
-        # Of the two drawings of each figure one shows, as wide as there is room; small ones less.
-        for ((across, down),) in boxes:
-            assert 0.4 * width < across <= width and down > 100
+        assert len(boxes) == 1 + 4 + 1 + 2
+        # One drawing of each figure shows, as wide as there is room; small ones less. On a phone
+        # those that would become too small scroll in their box; the first one never does.
+        for number, ((across, down),) in enumerate(boxes):
+            assert 0.4 * width < across <= (width if number == 0 or width > 720 else 1000)
+            assert down > 100
         assert visit.page.title() and visit.page.locator(".claims > li").count() == 11
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_question_and_answer_come_first(browser, url, width, height):
+    with Visit(browser, url, width) as visit:
+        tops = [
+            visit.page.locator(name).first.bounding_box()
+            for name in (".question", ".answer", "header figure", "nav")
+        ]
+        places = [box["y"] for box in tops]
+        assert places == sorted(places)
+        assert places[0] < 100
+        if width == 1280:
+            assert tops[2]["y"] < 0.6 * height
+            assert visit.page.locator("header figcaption").bounding_box()["y"] < height
 
 
 def test_nothing_is_asked_for_and_nothing_goes_wrong(browser, url):

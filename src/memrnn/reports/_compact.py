@@ -25,7 +25,7 @@ def compact(text: str, prefix: str) -> ElementTree.Element:
         for child in list(parent):
             if child.tag in (f"{SVG}metadata", f"{SVG}title", f"{SVG}style"):
                 parent.remove(child)
-    ids = {name: f"{prefix}-{number}" for number, name in enumerate(_references(root))}
+    ids = {name: f"{prefix}-i{number}" for number, name in enumerate(_references(root))}
     classes: dict[str, str] = {}
     for element in root.iter():
         _shorten(element, ids, classes)

@@ -82,7 +82,8 @@ def draw(
     for index, axis in enumerate(axes):
         if index < len(names) and names[index] in panels:
             task, label, model = names[index]
-            _draw_panel(axis, task, panels[task, label, model], limits)
+            leftmost = index % across == 0 or names[index - 1] not in panels
+            _draw_panel(axis, task, panels[task, label, model], limits, leftmost=leftmost)
             title = "\n".join(filter(None, (task.title, model, label)))
             axis.set_title(title, fontsize=9, fontweight="bold", parse_math=False)
         else:
@@ -123,7 +124,9 @@ def _limits(curves: Sequence[Curve], metric: Metric) -> Limits:
     return Limits.of(values, metric, 0.1)
 
 
-def _draw_panel(axis: Axes, task: TaskDescription, panel: _Panel, limits: Limits) -> None:
+def _draw_panel(
+    axis: Axes, task: TaskDescription, panel: _Panel, limits: Limits, *, leftmost: bool
+) -> None:
     if task.trained_groups:
         axis.axvspan(*task.trained_groups, color="0.9", linewidth=0, zorder=0)
     for freeze, curve in panel.items():
@@ -143,7 +146,7 @@ def _draw_panel(axis: Axes, task: TaskDescription, panel: _Panel, limits: Limits
         axis.xaxis.set_minor_formatter(NullFormatter())
     else:
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axis.tick_params(labelsize=8, labelbottom=True, labelleft=True)
+    axis.tick_params(labelsize=8, labelbottom=True, labelleft=leftmost)
     axis.spines[["top", "right"]].set_visible(False)
 
 

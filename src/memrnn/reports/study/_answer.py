@@ -163,10 +163,16 @@ class _Answer:
         return any(has_memory(cell) and cell.finished for one in self.tasks for cell in one.cells)
 
     @cached_property
+    def modes(self) -> list[Freeze]:
+        """The freezing modes of the networks that the sentences are about."""
+        cells = [cell for one in self.tasks for cell in one.cells]
+        modes = [effective(cell) for cell in cells if has_memory(cell) or not self.with_memory]
+        return list(dict.fromkeys(modes))
+
+    @cached_property
     def mode(self) -> Freeze:
         """Nothing frozen, or what the study has instead."""
-        modes = [effective(cell) for one in self.tasks for cell in one.cells]
-        return () if () in modes or not modes else modes[0]
+        return () if () in self.modes or not self.modes else self.modes[0]
 
     def runs(self) -> Sentence:
         """What was run, and how much of it is finished."""
@@ -175,7 +181,7 @@ class _Answer:
         to_come = status["planned"] + status["running"]
         models = dict.fromkeys(cell.model for cell in results.cells)
         modes = dict.fromkeys(cell.freeze for cell in results.cells)
-        counts = {"diverged": status["diverged"], "failed": status["failed"]}
+        counts = {"of them diverged": status["diverged"], "failed": status["failed"]}
         ended = [f"{count} {word}" for word, count in counts.items() if count]
         grid = (
             f"{form.plural(len(models), 'network')} on {form.plural(len(results.tasks), 'task')} "
@@ -222,12 +228,13 @@ class _Answer:
 
     def freezing(self) -> Sentence:
         """What freezing components changes on the last set."""
-        modes = dict.fromkeys(effective(cell) for one in self.every for cell in one.cells)
-        frozen = [mode for mode in modes if mode]
-        if not frozen or () not in modes:
-            what = "has no component frozen" if not frozen else "has no network without"
-            return Sentence("Nothing is known of freezing:", f"no network of the study {what}."
-                            if frozen else "the study freezes no component.")  # fmt: skip
+        frozen = [mode for mode in self.modes if mode]
+        if not frozen:
+            return Sentence("Nothing is known of freezing:", "the study freezes no component.")
+        if () not in self.modes:
+            return Sentence(
+                "Nothing is known of freezing:", "no network of the study has nothing frozen."
+            )
         level = 1 - (1 - LEVEL) / len(frozen)
         means = {mode: self._difference(mode, level) for mode in frozen}
         known = [_Difference(mode, mean) for mode, mean in means.items() if mean]
@@ -418,11 +425,12 @@ class _Answer:
             other = _mean(self._matrix(others), [cell for _, cell in others])
             plain = f"; without a memory they get {_share(other.estimate.value)}" if other else ""
         interval = _interval(mean, _share)
-        coverage = f", {form.per_cent(LEVEL)} interval {interval}" if interval else ""
+        coverage = f", {form.per_cent(LEVEL)} interval {interval}".removesuffix(", ")
+        coverage = (coverage if interval else "") + _too_few(mean)
         return Sentence(
             f"{where} {_verdict(mean, still)}:",
             f"with {subject} they get {_share(mean.estimate.value)} of the way from the best "
-            f"baseline (0) to Bayes (1){coverage.removesuffix(', ')}{_too_few(mean)}"
+            f"baseline (0) to the Bayes-optimal predictor (1){coverage}"
             f"{shown}{plain}.",
         )
 

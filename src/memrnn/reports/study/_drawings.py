@@ -77,10 +77,10 @@ class Drawing:
 
 
 def laid_out(figure: Figure) -> Figure:
-    """A figure with everything in its place: saving would lay it out twice per format."""
+    """A figure with everything in its place: saving would do that twice per format."""
     if engine := figure.get_layout_engine():
         engine.execute(figure)
-        figure.set_layout_engine("none")
+        figure.set_layout_engine(None)
     return figure
 
 

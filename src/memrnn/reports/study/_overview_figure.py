@@ -139,7 +139,7 @@ class OverviewFigure:
         across = min(tasks, columns or 7)
         blocks = -(-tasks // across)
         rows = 2 if any(one.nats for one in self.columns) else 1
-        width = min(4.2, (4.6 if columns else 10.0) / across)
+        width = min(5.0, (4.6 if columns else 10.0) / across)
         figure = Figure(
             figsize=(width * across + 0.6, blocks * (1.2 * rows + 0.65) + 0.35),
             layout="constrained",
@@ -153,7 +153,7 @@ class OverviewFigure:
             block, place = divmod(index, across)
             top, *rest = axes[block * rows : (block + 1) * rows, place]
             _draw(top, one, one.score, upper[index], first=place == 0 or several)
-            title = textwrap.fill(one.overview.task.title, int(width * 15))
+            title = textwrap.fill(one.overview.task.title, int(14 * width))
             if several:
                 title += f"\n{metric_label(one.score.metric)}"
             top.set_title(title, fontsize=8, fontweight="bold", parse_math=False)

@@ -79,10 +79,11 @@ def draw_scores(
         if (value := view.value(cell, run, name)) is not None
     ]
     limits = Limits.of([*scores, *bounds["floor"], *bounds["ceiling"]], metric, 0.03)
-    for axis, name in zip(axes.flat, sets, strict=False):
+    for index, (axis, name) in enumerate(zip(axes.flat, sets, strict=False)):
         axis.set_xscale(limits.scale)
         axis.set_xlim(limits.low, limits.high)
         _draw_set(axis, view, cells, name, published)
+        axis.tick_params(axis="y", length=0, labelleft=index % across == 0)
         axis.set_title(set_label(name), fontsize=9, fontweight="bold", parse_math=False)
     for axis in list(axes.flat)[len(sets) :]:
         axis.set_axis_off()
@@ -162,6 +163,5 @@ def _draw_set(
     axis.set_ylim(row - 0.4, -0.6)
     axis.set_xlim(low, high)
     axis.grid(axis="x", color="0.88", linewidth=0.6, zorder=0)
-    axis.tick_params(axis="y", length=0, labelleft=True)
     axis.tick_params(axis="x", labelsize=8)
     axis.spines[["top", "right", "left"]].set_visible(False)
