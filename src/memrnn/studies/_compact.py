@@ -90,9 +90,10 @@ def _fewer_groups(table: pa.Table, owner: Sequence[str], chosen: np.ndarray | No
     kept_numerators = _rounded(numerators)
     kept_rows = _replace_numerators(table, kept_numerators).filter(pa.array(kept))
 
-    # Sums in the order of rows, as readers of the tables take them.
+    # Sums in the order in which readers take them: the groups, then the rest.
     def lacking(values: np.ndarray, values_kept: np.ndarray) -> np.ndarray:
-        whole = np.bincount(rows_of, values, len(firsts))
+        whole = np.bincount(rows_of[groups], values[groups], len(firsts))
+        whole += np.bincount(rows_of[~groups], values[~groups], len(firsts))
         of_kept = np.bincount(rows_of[kept], values_kept[kept], len(firsts))
         with np.errstate(invalid="ignore"):
             difference = whole - of_kept

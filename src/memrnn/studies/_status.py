@@ -99,7 +99,7 @@ def study_status(folder: str | Path) -> StudyStatus:
         progress=tuple(StatusCounts(*cell, of_cell) for cell, of_cell in cells.items()),
         epochs=sum(row["epochs"] for row in rows),
         core_seconds=sum(row["seconds"] for row in rows),
-        runs_per_hour=len(finished) * workers / total * 3600 if total else None,
+        runs_per_hour=len(finished) * workers / total * 3600 if total and workers else None,
         seconds_left=sum(_expected(rows)) / workers if finished and workers else None,
         faults=tuple(
             FailedRun(row["task"], row["model"], row["freeze"], row["restart"], row["reason"])
