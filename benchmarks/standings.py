@@ -22,6 +22,7 @@ import argparse
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from memrnn.nn.components import format_freeze
 from memrnn.studies import Cell, load_results
@@ -71,16 +72,28 @@ def bounds(cell: Cell, name: str) -> tuple[float, float]:
     return max(values.values()), ceiling
 
 
-def report(results: Sequence[Cell], name: str) -> None:
-    """Prints the standings on one set."""
+class Standings(NamedTuple):
+    """Where cells stand on a set.
+
+    Attributes:
+        counts: by selection of cells, how many stand where.
+        cells: by the same, how many there are.
+        impossible: of languages on which no cell can stand above, floor and ceiling.
+    """
+
+    counts: dict[str, Counter[str]]
+    cells: dict[str, int]
+    impossible: dict[str, tuple[float, float]]
+
+
+def standings(results: Sequence[Cell], name: str) -> Standings:
+    """Where the cells of a study stand on a set."""
     cells = {
         (cell.task.title, cell.model, format_freeze(cell.freeze)): accuracies(cell, name)
         for cell in results
     }
     known = {cell.task.title: bounds(cell, name) for cell in results}
-    floors = {language: floor for language, (floor, _) in known.items()}
-    ceilings = {language: ceiling for language, (_, ceiling) in known.items()}
-    impossible = {one for one in ceilings if floors[one] + NEAR > ceilings[one]}
+    impossible = {one: ends for one, ends in known.items() if ends[0] + NEAR > ends[1]}
     own = [cell for cell in cells if distinct(*cell[1:]) == cell[2]]
     selections = {
         "all cells": list(cells),
@@ -89,22 +102,28 @@ def report(results: Sequence[Cell], name: str) -> None:
     }
     for mode in MODES:
         selections[f"all cells, frozen: {mode}"] = [cell for cell in cells if cell[2] == mode]
+    counts: dict[str, Counter[str]] = {}
+    for selection, selected in selections.items():
+        counts[selection] = Counter()
+        for cell in selected:
+            where, not_above = standing(cells[cell], known[cell[0]][0])
+            counts[selection][where] += 1
+            counts[selection]["not above"] += not_above
+    return Standings(counts, {one: len(cells) for one, cells in selections.items()}, impossible)
+
+
+def report(results: Sequence[Cell], name: str) -> None:
+    """Prints the standings on one set."""
+    found = standings(results, name)
     title = f"lengths {name.replace(':', ' to ')}"
     print(f"{title:<38}{'cells':>6}" + "".join(f"{name:>11}" for name in STANDINGS))
-    for selection, selected in selections.items():
-        counts: Counter[str] = Counter()
-        for cell in selected:
-            where, not_above = standing(cells[cell], floors[cell[0]])
-            counts[where] += 1
-            counts["not above"] += not_above
+    for selection, counts in found.counts.items():
+        numbers = "".join(f"{counts[one]:>11}" for one in STANDINGS)
+        print(f"{selection:<38}{found.cells[selection]:>6}{numbers}")
+    for language, (floor, ceiling) in sorted(found.impossible.items()):
         print(
-            f"{selection:<38}{len(selected):>6}"
-            + "".join(f"{counts[one]:>11}" for one in STANDINGS)
-        )
-    for language in sorted(impossible):
-        print(
-            f"{language}: floor + {NEAR} = {floors[language] + NEAR:.4f} is more than the ceiling "
-            f"{ceilings[language]:.4f}"
+            f"{language}: floor + {NEAR} = {floor + NEAR:.4f} is more than the ceiling "
+            f"{ceiling:.4f}"
         )
 
 

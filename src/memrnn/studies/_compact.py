@@ -59,7 +59,7 @@ def _note(study: Study, scores: pa.Table) -> str:
     others, last = study.precisions[1:], scores["place"].to_numpy().max(initial=0)
     return (
         "From compact tables: totals of evaluation sets are exact; values by group and curves are "
-        f"rounded to {BITS} bits, by at most {2.0**-BITS:.1g} of a value"
+        f"rounded to {BITS} bits, by at most {100 * 2.0**-BITS:.2f} % of a numerator"
         + (f"; {' and '.join(others)} without values by group" if others else "")
         + (
             f"; of a set with more than {MOST_GROUPS} groups every second or third is there"
