@@ -1,5 +1,6 @@
 """Every rule, fed with a perfect and with a trivial network: a reference in a network's place."""
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable, Mapping
@@ -8,12 +9,12 @@ import pytest
 
 from memrnn import Strings
 from memrnn.evaluation import References, SetScores, reference_scores
-from memrnn.papers.das_mali_2024 import JUDGED, Grid, verdict
+from memrnn.papers.das_mali_2024 import JUDGED, Grid, Judged, verdict
 from memrnn.reports.study import View
 from memrnn.studies import Cell, RunRecord, Study, StudyResults
-from memrnn.tasks import BAYES, TaskDescription
+from memrnn.tasks import BAYES, TaskDescription, Total
 
-BINS = ((40, 80), (81, 100), (101, 200), (201, 400))
+BINS = ((40, 80), (81, 100), (101, 200), (201, 400), (401, 500))
 FREEZE = ((), ("memory",), ("controller",), ("controller", "memory"))
 RESTARTS = 12
 
@@ -70,22 +71,31 @@ def cell(language: str, freeze: tuple[str, ...], network: Network, excess: float
     return Cell(description, "jm-10", "superposition", {}, freeze, runs, references)
 
 
-def verdicts(
+def judge(
     networks: Mapping[tuple[str, ...], Network],
     excess: Mapping[tuple[str, ...], float] | None = None,
-) -> dict[str, str]:
+    changed: Callable[[RunRecord], RunRecord] = lambda run: run,
+) -> dict[str, Judged]:
     languages = ("marked-copy", "count-and-copy", "count-3")
     study = Study(("strings:marked-copy",), ("jm-10",), restarts=RESTARTS)
-    cells = tuple(
+    made = [
         cell(language, freeze, network, (excess or {}).get(freeze, 0.0))
         for language in languages
         for freeze, network in networks.items()
-    )
+    ]
+    cells = tuple(dataclasses.replace(one, runs=tuple(map(changed, one.runs))) for one in made)
     grid = Grid(View(StudyResults(study, cells, {}, ()), "float32"))
     assert {one.task.title for one in grid.cells(())} == {"marked-copy", "count-and-copy"}
-    judged = {key: judge(grid) for key, judge in JUDGED.items()}
-    assert all(one.cells == 2 for one in judged.values())
-    return {key: verdict(one.statistics, one.knowledge) for key, one in judged.items()}
+    return {key: of_claim(grid) for key, of_claim in JUDGED.items()}
+
+
+def verdicts(
+    networks: Mapping[tuple[str, ...], Network],
+    excess: Mapping[tuple[str, ...], float] | None = None,
+    changed: Callable[[RunRecord], RunRecord] = lambda run: run,
+) -> dict[str, str]:
+    judged = judge(networks, excess, changed)
+    return {key: verdict(*one[:2], one.obstacle) for key, one in judged.items()}
 
 
 def everywhere(network: Network) -> dict[tuple[str, ...], Network]:
@@ -98,6 +108,7 @@ def test_a_perfect_network_is_supported_wherever_it_should_be() -> None:
     # Nothing is lost, and nothing is gained where nothing is missing.
     assert {found[key] for key in "cdef"} == {"not supported"}
     assert found["i"] == "undecided", "it makes no error that could grow"
+    assert found["k"] == "not supported", "it never guesses"
 
 
 def test_a_trivial_network_holds_nothing_but_trivially() -> None:
@@ -105,6 +116,7 @@ def test_a_trivial_network_holds_nothing_but_trivially() -> None:
     assert "supported" not in found.values()
     assert {key for key, one in found.items() if one == "holds, trivially"} == {"b", "g", "h", "j"}
     assert {found[key] for key in "cdef"} == {"not supported"}
+    assert {found[key] for key in "ik"} == {"undecided"}, "it has not learned"
 
 
 def test_a_network_that_falls_is_what_freezing_is_measured_against() -> None:
@@ -113,6 +125,59 @@ def test_a_network_that_falls_is_what_freezing_is_measured_against() -> None:
     assert found["g"] == "holds, trivially" and found["h"] == "not supported"
     assert found["c"] == "supported", "on count-and-copy a third of the symbols is left"
     assert found["i"] == "undecided", "without an error just beyond there is no exponent"
+    assert found["k"] == "supported", "at the end it is a baseline"
+
+
+@pytest.mark.parametrize(("power", "expected"), [(1.0, "not supported"), (2.0, "supported")])
+def test_errors_that_grow_faster_than_linearly(power: float, expected: str) -> None:
+    def growing(name: str, references: References) -> SetScores:
+        known = references[BAYES].groups
+        return SetScores(
+            {
+                length: dict(totals)
+                | {
+                    "determined_perplexity": Total(
+                        1e-4 * float(length) ** power * totals["sequence_accuracy"].denominator, 1.0
+                    )
+                }
+                for length, totals in known.items()
+            }
+        )
+
+    found = verdicts({(): growing, ("controller",): growing})
+    assert found["i"] == expected
+    judged = judge({(): growing, ("controller",): growing})["e"]
+    assert judged.statistics[0].estimate is not None
+    assert judged.statistics[0].estimate.value == pytest.approx(power)
+    assert judged.statistics[1].outcome == "fails", "both grow alike"
+    assert judged.statistics[0].restarts == 2 * RESTARTS and not judged.statistics[0].missing
+
+
+def test_too_few_restarts_decide_nothing() -> None:
+    def planned(run: RunRecord) -> RunRecord:
+        return dataclasses.replace(run, status="planned") if run.restart > 8 else run
+
+    found = judge(everywhere(perfect), changed=planned)
+    assert all("fewer than 10 restarts that have ended" in one.obstacle for one in found.values())
+    assert set(verdicts(everywhere(perfect), changed=planned).values()) == {"undecided"}
+
+
+@pytest.mark.parametrize(("failed", "obstacle"), [(1, ""), (2, "4 of 24 restarts failed")])
+def test_a_tenth_may_fail(failed: int, obstacle: str) -> None:
+    """A failed restart has the worst of all scores."""
+
+    def without(run: RunRecord) -> RunRecord:
+        if run.restart >= failed:
+            return run
+        return dataclasses.replace(run, status="failed", scores={})
+
+    # Of 12 restarts one is a twelfth, two are a sixth.
+    found = judge(everywhere(perfect), changed=without)["b"]
+    assert found.obstacle.startswith(obstacle) and bool(found.obstacle) == bool(obstacle)
+    statistic = found.statistics[0]
+    assert statistic.estimate is not None
+    assert statistic.estimate.value == pytest.approx(1 - failed / RESTARTS)
+    assert statistic.missing == 2 * failed and statistic.restarts == 2 * RESTARTS
 
 
 def test_convergence_is_a_share_of_restarts_near_the_bound() -> None:
@@ -127,4 +192,5 @@ def test_without_runs_nothing_is_decided(key: str) -> None:
     study = Study(("strings:marked-copy",), ("jm-10",), restarts=RESTARTS)
     grid = Grid(View(StudyResults(study, (), {}, ()), "float32"))
     judged = JUDGED[key](grid)
-    assert judged.cells == 0 and verdict(judged.statistics, judged.knowledge) == "undecided"
+    assert not judged.cells and "no such networks" in judged.obstacle
+    assert verdict(judged.statistics, judged.knowledge, judged.obstacle) == "undecided"

@@ -114,8 +114,24 @@ def test_growth_needs_finite_errors_at_every_length() -> None:
 
 
 def test_ranges_follow_from_the_task() -> None:
-    assert RANGES == ("40:80", "201:400", (81, 400))
+    assert RANGES is not None
+    assert RANGES == ("40:80", "201:400", "81:100", "201:400", (81, 400))
     longer = Strings("marked-copy", length_bins=(*BINS, (401, 1000)))
-    assert ranges(longer.describe()) == RANGES, "401:1000 is more than 5 times 80"
+    # 401:1000 is more than 5 times 80.
+    assert ranges(longer.describe()) == RANGES._replace(longest="401:1000")
+    # 40:100 is not within 40:80, but begins there; 100:200 does not begin just beyond.
     paper = Strings("marked-copy")
-    assert ranges(paper.describe()) is None, "40:100 is not within 40:80"
+    assert ranges(paper.describe()) == ("40:100", "200:400", None, "200:400", (81, 400))
+    within = Strings("marked-copy", length_bins=((40, 60), (61, 80)))
+    assert ranges(within.describe()) is None, "nothing is beyond"
+    beyond = Strings("marked-copy", length_bins=((81, 100), (101, 200)))
+    assert ranges(beyond.describe()) is None, "nothing is within"
+
+
+def test_what_is_lacking_is_told() -> None:
+    infinite = SetScores({"50": {"perplexity": Total(math.inf, 9.0)}})
+    assert RANGES is not None
+    assert Measures(RANGES, {}, {}).lacks("40:80")
+    assert Measures(RANGES, {"40:80": infinite}, {}).lacks("40:80")
+    totals = {"perplexity": Total(1.0, 9.0), "determined_accuracy": Total(1.0, 9.0)}
+    assert not Measures(RANGES, {"40:80": SetScores({"50": totals})}, {}).lacks("40:80")

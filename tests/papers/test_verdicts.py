@@ -2,8 +2,8 @@
 
 import pytest
 
-from memrnn.papers.das_mali_2024 import Statistic, verdict
-from memrnn.reports.study import Estimate, Interval
+from memrnn.papers.das_mali_2024 import verdict
+from memrnn.reports.study import Estimate, Interval, Statistic
 
 
 def at(low: float, high: float) -> Estimate:
@@ -34,10 +34,15 @@ def test_verdicts() -> None:
     holds = Statistic("kept", at(0.9, 1.0), 0.85)
     fails = Statistic("kept", at(0.1, 0.2), 0.85)
     unclear = Statistic("kept", at(0.1, 0.9), 0.85)
-    knows, knows_nothing = at(0.5, 0.9), at(-0.1, 0.1)
+    knows = Statistic("d(long)", at(0.5, 0.9), 0.1)
+    knows_nothing = Statistic("d(long)", at(-0.1, 0.1), 0.1)
+    perhaps, without = Statistic("", at(0.05, 0.9), 0.1), Statistic("", None, 0.1)
     assert verdict([holds, holds], [knows, knows]) == "supported"
     assert verdict([holds, holds], [knows, knows_nothing]) == "holds, trivially"
-    assert verdict([holds], [at(0.05, 0.9)]) == "holds, trivially", "not wholly above"
-    assert verdict([holds], [None]) == "holds, trivially"
+    assert verdict([holds], [perhaps]) == "holds, trivially", "not wholly above"
+    assert verdict([holds], [without]) == "holds, trivially"
     assert verdict([holds, unclear], [knows]) == "undecided"
     assert verdict([unclear, fails], [knows]) == "not supported"
+    assert verdict([holds], []) == "supported", "a claim that cannot hold trivially"
+    assert verdict([fails], [knows], obstacle="Too few restarts.") == "undecided"
+    assert verdict([], []) == "undecided"

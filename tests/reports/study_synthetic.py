@@ -104,9 +104,9 @@ def make_study(
         floor = floors(task.title, place[name])
         ceiling = ceilings(task.title, place[name])
         return {
-            "repeat-last": {"accuracy": floor, "perplexity": 1.5},
-            "unigram": {"accuracy": floor / 2, "perplexity": INF},
-            BAYES: {"accuracy": ceiling, "perplexity": 1.0625},
+            "repeat-last": {"accuracy": floor, "perplexity": 1.5, "determined_accuracy": floor},
+            "unigram": {"accuracy": floor / 2, "perplexity": INF, "determined_accuracy": 0.0},
+            BAYES: {"accuracy": ceiling, "perplexity": 1.0625, "determined_accuracy": 1.0},
         }
 
     def groups(name: str) -> list[str]:

@@ -1,14 +1,12 @@
-"""Claims on studies that are made so that each verdict must come out."""
+"""What the page says of a paper's claims, of cells beside each other, and of baselines."""
 
-import numpy as np
 import pytest
 
 from memrnn.papers import das_mali_2024 as paper
-from memrnn.papers.das_mali_2024 import QUESTIONS, judge, published, without_memory
+from memrnn.papers.das_mali_2024 import PAPER, judge, published, without_memory
 from memrnn.reports.study import View, compare
-from memrnn.reports.study.comparisons import restarts_needed
 from memrnn.reports.study.scores import standing
-from reports.study_synthetic import BAYES_OPTIMAL, FLOOR, make_study
+from reports.study_synthetic import BAYES_OPTIMAL, FLOOR, VERSIONS, make_study
 
 WIGGLE = (0.0, 0.004, -0.004, 0.002, -0.002, 0.001, -0.001, 0.003)
 
@@ -42,177 +40,101 @@ ON_FLOOR = (FLOOR, FLOOR, FLOOR)
 HOLDS = {"none": FALLEN, "memory": FLAT, "controller": FLAT, "controller+memory": FLAT}
 
 
-def test_what_holds_above_the_floor_is_supported():
-    found = claims_of(view_of(HOLDS))
-    verdicts = {key: claim.verdict for key, claim in found.items()}
-    assert verdicts == {
-        "a": "undecided",
-        "b": "supported",
-        "c": "supported",
-        "d": "supported",
-        "e": "supported",
-        "f": "undecided",  # all restarts validate equally well
-        "g": "supported",
-        "h": "supported",
-    }
-    retention = found["b"].measured[0].estimate
-    assert retention.value == pytest.approx(0.83 / 0.85, abs=1e-3)
-    assert found["c"].measured[0].estimate.value == pytest.approx(1 - 0.3 / 0.85, abs=1e-2)
-    assert found["e"].measured[0].estimate.value == pytest.approx(0.83 - FLOOR, abs=1e-3)
-
-
-def test_what_falls_is_not_supported():
-    modes = {"none": FLAT, "memory": FALLEN, "controller": FALLEN, "controller+memory": FALLEN}
-    found = claims_of(view_of(modes))
-    refuted = {key for key, claim in found.items() if claim.verdict == "not supported"}
-    assert refuted == set("bcdegh")
-    assert "wholly below" in found["b"].why
-
-
-def test_a_score_on_the_floor_is_no_stability():
-    on_floor = HOLDS | {"memory": ON_FLOOR, "controller": ON_FLOOR, "controller+memory": ON_FLOOR}
-    found = claims_of(view_of(on_floor))
-    for key in "bdgh":
-        assert found[key].verdict == "not supported"
-    for key in "bgh":
-        assert found[key].measured[0].estimate.value == pytest.approx(1, abs=0.01)
-        assert "3 of the 3 cells that speak for it are no better than the floor" in found[key].why
-        assert "the floor’s equal" in found[key].why
-    # The fully trained net lies below the floor. Counted plainly, the floor would beat it.
-    assert found["e"].verdict == "not supported"
-    assert any("+0.300" in note for note in found["e"].notes)
-
-
-def test_the_trap_needs_most_cells_and_not_one():
-    def made(language, model, freeze, restart):
-        if freeze == "none":
-            return FALLEN
-        return ON_FLOOR if language == "count-3" else FLAT
-
-    languages = ["count-3", "marked-copy", "count-and-copy"]
-    one = claims_of(View(make_study(made, languages=languages), "float32"))
-    assert one["b"].verdict == "supported"
-    assert "1 of the 3 cells" in one["b"].why
-    two = claims_of(View(make_study(made, languages=languages[:1]), "float32"))
-    assert two["b"].verdict == "not supported"
-
-
 @pytest.mark.parametrize(
     ("accuracies", "expected"),
     [
-        ([FLOOR + 0.02] * 5, "above"),
-        ([FLOOR + 0.01, FLOOR - 0.01, FLOOR, FLOOR, FLOOR], "equal"),
-        ([FLOOR - 0.02] * 5, "below"),
-        ([FLOOR - 0.02, FLOOR, FLOOR - 0.02, FLOOR, FLOOR], "below"),
+        # Of the way from floor to Bayes, .3, a tenth is near.
+        ([FLOOR + 0.04] * 5, "above"),
+        ([FLOOR + 0.02, FLOOR - 0.02, FLOOR, FLOOR, FLOOR], "equal"),
+        ([FLOOR - 0.04] * 5, "below"),
+        ([FLOOR - 0.04, FLOOR, FLOOR - 0.04, FLOOR, FLOOR], "open"),
         ([FLOOR, FLOOR + 0.1, FLOOR + 0.1, FLOOR, FLOOR], "open"),
     ],
 )
 def test_standings_are_told_by_the_whole_interval(accuracies, expected):
     results = make_study(lambda *name: (0.8, 0.7, accuracies[name[3]]), restarts=5)
     view = View(results, "float32")
-    assert standing(view, results.cells[0], "200:400") == expected
+    found = standing(view, results.cells[0], "200:400")
+    assert found.place == expected
+    assert found.text == (expected if expected == "open" else f"{expected} (94 %)")
 
 
-def test_wide_intervals_decide_nothing():
-    shifts = (0.25, -0.2, 0.25, -0.2, 0.25, -0.15)
+@pytest.mark.parametrize(("restarts", "text"), [(3, "above (75 %)"), (6, "above")])
+def test_the_coverage_of_few_restarts_stands_beside_the_word(restarts, text):
+    results = make_study(lambda *name: (0.8, 0.8, 0.8), restarts=restarts)
+    assert standing(View(results, "float32"), results.cells[0], "200:400").text == text
 
+
+def test_where_floor_and_bayes_nearly_meet_nothing_stands_anywhere():
+    results = make_study(lambda *name: (0.8, 0.7, 0.1), ceilings=lambda *name: FLOOR + 0.04)
+    found = standing(View(results, "float32"), results.cells[0], "200:400")
+    assert found.place == found.text == "uninformative"
+
+
+def test_the_page_of_a_perfect_and_of_a_fallen_network():
+    # Ten restarts of 12 are enough; the rest is still to come.
+    found = claims_of(view_of(HOLDS, restarts=12))
+    assert list(found) == list("abcdefghijk")
+    assert found["a"].verdict == "undecided"
+    assert found["b"].verdict == found["h"].verdict == "supported"
+    assert found["b"].statistics[0].estimate.value == pytest.approx(0.83 / 0.85, abs=2e-3)
+    assert "the whole interval is above 0.8" in found["b"].why
+    fallen = dict.fromkeys(HOLDS, FALLEN)
+    found = claims_of(view_of(fallen, restarts=12))
+    assert found["b"].verdict == "not supported" and "below 0.8" in found["b"].why
+
+
+def test_a_score_on_the_floor_holds_trivially():
+    on_floor = HOLDS | {"memory": ON_FLOOR, "controller": ON_FLOOR}
+    found = claims_of(view_of(on_floor, restarts=12))
+    for key in "bg":
+        assert found[key].verdict in ("holds, trivially", "undecided")
+        assert found[key].statistics[0].estimate.value == pytest.approx(1, abs=0.01)
+
+
+def test_claims_are_read_from_the_rules():
+    found = claims_of(view_of(HOLDS))
+    assert found["b"].source == "abstract" and "mean K" in found["b"].rule
+    assert found["j"].source == "Appendix C, criterion 3"
+    assert found["j"].claim.startswith("the loss on strings")
+    assert all(claim.rule and claim.source for claim in found.values())
+
+
+def test_the_rules_have_two_dates():
+    view = view_of(HOLDS)
+    rules = PAPER.read(view).rules
+    assert rules.written == "2026-11-26" and rules.begun.startswith("2025-01-01")
+    assert rules.digest in paper.rules(view).digest and len(rules.digest) == 12
+    assert "began" not in rules.exploratory
+    assert "144 before there were rules" in rules.exploratory
+    assert not rules.preliminary
+
+
+@pytest.mark.parametrize(("digest", "exploratory"), [(None, False), ("0" * 12, True)])
+def test_a_study_under_other_rules_is_exploratory(digest, exploratory):
+    kept = digest or PAPER.read(view_of(HOLDS)).rules.digest
+    versions = VERSIONS | {"rules of das_mali_2024": kept}
+    modes = {mode: {"accuracies": FLAT, "versions": versions} for mode in HOLDS}
+    text = PAPER.read(view_of(modes)).rules.exploratory
+    assert bool(text) == exploratory
+    assert ("began under other rules" in text) == exploratory
+
+
+def test_while_runs_are_to_come_verdicts_are_preliminary():
     def made(language, model, freeze, restart):
-        return (0.82, 0.8, 0.64 if freeze == "none" else 0.67 + shifts[restart])
+        return {"status": "planned"} if restart == 5 else HOLDS[freeze]
 
-    languages = ["count-3", "marked-copy", "count-and-copy"]
-    found = claims_of(View(make_study(made, languages=languages), "float32"))
-    assert {found[key].verdict for key in "bdgh"} == {"undecided"}
-    assert "holds 0.85" in found["b"].why
+    rules = PAPER.read(View(make_study(made), "float32")).rules
+    assert "16 runs are still to come: verdicts are preliminary" in rules.preliminary
 
 
-@pytest.mark.parametrize(
-    ("changes", "why"),
-    [
-        ({"freeze": ("none",)}, "no such cells"),
-        ({"models": ("lstm",)}, "no such cells"),
-        ({"restarts": 2}, "cells have 3 finished restarts"),
-        ({"restarts": 3, "languages": ["count-3"]}, "There are 3 values"),
-        ({"sets": ((40, 50), (51, 60), (61, 80))}, "No set lies beyond"),
-    ],
-)
-def test_with_too_little_nothing_is_decided(changes, why):
-    found = claims_of(view_of(HOLDS, **changes))
-    assert found["b"].verdict == "undecided" and why in found["b"].why
-    if "freeze" not in changes:
-        assert all(claim.verdict == "undecided" for claim in found.values())
+def test_tasks_that_count_in_no_claim_are_named():
+    def floors(language, number):
+        return 0.97 if language == "count-3" else FLOOR
 
-
-@pytest.mark.parametrize(
-    ("status", "left", "why"),
-    [("planned", 2, "Only 6 of 18"), ("failed", 4, "6 of 18 runs failed")],
-)
-def test_missing_and_failed_runs_forbid_a_verdict(status, left, why):
-    def made(language, model, freeze, restart):
-        if freeze == "memory" and restart >= left:
-            return {"status": status}
-        return HOLDS[freeze]
-
-    languages = ["count-3", "marked-copy", "count-and-copy"]
-    found = claims_of(View(make_study(made, languages=languages), "float32"))
-    assert found["b"].verdict == "undecided" and why in found["b"].why
-    assert found["g"].verdict == "supported"
-
-
-@pytest.mark.parametrize(("complete", "verdict"), [(1, "undecided"), (2, "supported")])
-def test_half_of_the_cells_need_three_restarts(complete, verdict):
-    languages = ["count-3", "marked-copy", "count-and-copy", "unmarked-copy"]
-
-    def made(language, model, freeze, restart):
-        if restart == 2 and language not in languages[:complete]:
-            return {"status": "planned"}
-        return HOLDS[freeze]
-
-    found = claims_of(View(make_study(made, languages=languages, restarts=3), "float32"))
-    assert found["b"].verdict == verdict
-    if verdict == "undecided":
-        assert "Only 1 of 4 cells have 3 finished restarts" in found["b"].why
-
-
-def converging(spread_whole, spread_frozen, diverged=()):
-    def made(language, model, freeze, restart):
-        spread = spread_frozen if freeze == "memory" else spread_whole
-        name = (freeze, restart)
-        return {
-            "accuracies": FLAT,
-            "selection": 1.25 * float(np.exp(0.05 + spread * restart)),
-            "status": "diverged" if name in diverged else "done",
-        }
-
-    return claims_of(View(make_study(made, languages=["count-3", "marked-copy"]), "float32"))["f"]
-
-
-def test_robust_convergence_is_a_smaller_spread_without_more_divergence():
-    better = converging(0.02, 0.01)
-    assert better.verdict == "supported"
-    # Of 0, 1, ..., 5 times the step the quartiles are 2.5 steps apart.
-    assert better.measured[0].estimate.value == pytest.approx(-0.025)
-    assert converging(0.01, 0.02).verdict == "not supported"
-    assert converging(0.02, 0.019).verdict == "not supported"  # smaller, but not by a tenth
-    every = [("memory", restart) for restart in range(6)]
-    assert converging(0.02, 0.01, every).verdict == "not supported"
-    assert converging(0.02, 0.01, every[:1]).verdict == "undecided"
-
-
-def test_diverged_restarts_stay_in_every_mean():
-    def made(language, model, freeze, restart):
-        if freeze == "memory" and restart == 0:
-            return {"accuracies": (0.8, 0.1, 0.08), "status": "diverged"}
-        return FLAT
-
-    found = claims_of(View(make_study(made), "float32"))
-    assert found["b"].measured[0].estimate.value == pytest.approx((5 * 0.83 / 0.85 + 0.1) / 6)
-
-
-def test_a_net_far_below_the_floor_does_not_outweigh_all_others():
-    view = view_of(HOLDS | {"none": (0.8, 0.5, 0.01), "memory": FLAT}, wiggle=0.0)
-    change = claims_of(view)["d"].measured[1].estimate
-    # The normalised accuracy of 0.01 is (0.01 - 0.6) / 0.3, nearly -2, and counts -1.
-    assert change.value == pytest.approx((0.83 - FLOOR) / (BAYES_OPTIMAL - FLOOR) + 1)
+    view = View(make_study(lambda *name: FLAT, floors=floors), "float32")
+    notes = PAPER.read(view).rules.notes
+    assert any(note.startswith("count-3 counts in no claim") for note in notes)
 
 
 def test_a_network_without_memory_is_the_same_experiment_twice():
@@ -227,53 +149,58 @@ def test_a_network_without_memory_is_the_same_experiment_twice():
     assert "In 12 of 12 pairs" in without_memory(View(nan, "float32"), ["lstm"])
     # Whatever such a network does, no claim is about it.
     with_memory = view_of(HOLDS, models=("jm-10",))
-    assert [c.measured for c in judge(view_of(HOLDS))] == [c.measured for c in judge(with_memory)]
+    both = [[c.statistics for c in judge(view)] for view in (view_of(HOLDS), with_memory)]
+    assert both[0] == both[1]
 
 
-def test_pairs_are_compared_by_restart_and_corrected_together():
-    view = view_of(HOLDS, restarts=8)
-    found = compare(view, QUESTIONS)
-    assert len(found) == 3 * 3  # languages of one network with memory, times measures
-    assert {one.pairs for one in found} == {8}
-    smallest = 2.0**-7
-    # Retention is not the same in all restarts, but the sign is.
-    assert [one.p for one in found] == pytest.approx([smallest] * 9)
-    assert [one.adjusted for one in found] == pytest.approx([9 * smallest] * 9)
-    assert {one.verdict for one in found} == {"undecided"}
-    assert restarts_needed(9) == 9
-    enough = compare(view_of(HOLDS, restarts=9), QUESTIONS)
-    assert {one.verdict for one in enough} == {"higher"}
+def test_cells_beside_each_other_have_intervals():
+    comparisons = compare(view_of(HOLDS, restarts=8), PAPER.read(view_of(HOLDS)).questions)
+    # Of one network with a memory on three languages: two measures and three.
+    assert len(comparisons) == 3 * 5
+    known = [one for one in comparisons if one.name != "growth exponent"]
+    assert {one.pairs for one in known} == {8}
+    of_accuracy = [one for one in known if one.name == "d(long)"]
+    assert {one.difference for one in of_accuracy} == {"higher"}
+    none = [one for one in comparisons if one.name == "growth exponent"]
+    assert {(one.pairs, one.difference) for one in none} == {(0, "open")}
 
 
-def test_too_few_pairs_are_not_tested():
+def test_the_interval_of_a_comparison_is_students():
+    gains = (0.0, 0.1, 0.05)
+
     def made(language, model, freeze, restart):
-        if language == "count-3" and freeze == "memory" and restart > 3:
-            return {"status": "failed"}
-        return HOLDS[freeze]
+        return (0.8, 0.7, 0.5 + (gains[restart] if freeze == "memory" else 0.0))
 
-    found = compare(View(make_study(made), "float32"), QUESTIONS)
-    untested = [one for one in found if one.p is None]
-    assert {(one.cell.task.title, one.cell.freeze) for one in untested} == {
-        ("count-3", ("memory",))
-    }
-    assert all(one.pairs == 4 and one.verdict == "undecided" for one in untested)
-    tested = [one for one in found if one.p is not None]
-    assert min(one.adjusted for one in tested) == pytest.approx(len(tested) * 2.0**-5)
+    view = View(make_study(made, restarts=3, freeze=("none", "memory")), "float32")
+    found = next(one for one in compare(view) if one.name == "accuracy")
+    # Mean .05, standard error .05 / sqrt(3), t of 2 degrees of freedom 4.3027.
+    half = 4.302653 * 0.05 / 3**0.5
+    assert found.estimate.value == pytest.approx(0.05)
+    assert found.estimate.interval == pytest.approx((0.05 - half, 0.05 + half))
+    assert found.difference == "open"
 
 
-def test_published_statistics_are_those_of_the_tables():
-    treebank = claims_of(view_of(HOLDS))["a"]
-    assert "from 123.5 (vrns-3-3-5) to 120.5 (rns-4-5)" in treebank.claim
-    assert treebank.measured[0].published == pytest.approx(3.0)
-    assert "119.8 with nothing frozen and 129.8 with memory frozen" in treebank.notes[0]
-    assert "10.0 apart" in treebank.notes[0] and "119.8 is better" in treebank.notes[1]
+def test_published_statistics_are_those_of_the_same_cells():
+    view = view_of(HOLDS)
+    claims = claims_of(view)
+    treebank = claims["a"]
+    assert "123.5 to 120.5" in treebank.claim
+    assert treebank.published[0].paper == pytest.approx(3.0)
+    assert "vrns-3-3-5 with nothing frozen and rns-4-5" in treebank.notes[0]
+    assert "119.8 with nothing frozen and 129.8 with memory frozen" in treebank.notes[1]
+    assert "10.0 apart" in treebank.notes[1] and "119.8 is better" in treebank.notes[2]
     loss, worst = paper.worst_loss()
     assert (worst.language, worst.model) == ("marked-reverse-and-copy", "jm-3.3.3")
     assert loss == pytest.approx(1 - 0.31 / 0.80)
-    cells = published().with_memory(("memory",))
-    kept = [cell.accuracies[2] / cell.accuracies[0] for cell in cells]
-    assert len(kept) == 28
-    assert paper.mean_retention(("memory",)) == pytest.approx(sum(kept) / 28)
+    (kept,) = claims["b"].published
+    languages = ["count-3", "marked-copy", "count-and-copy"]
+    theirs = [published().find(name, "jm-10", ("memory",)) for name in languages]
+    assert kept.paper == pytest.approx(sum(c.accuracies[2] / c.accuracies[0] for c in theirs) / 3)
+    assert kept.here == pytest.approx(0.83 / 0.85, abs=0.01)
+    assert "best of 6 restarts" in kept.remark and "same 3 cells" in kept.remark
+    assert claims["f"].published == ()
+    other = claims_of(view_of(HOLDS, trained=(40, 90)))["b"].published[0]
+    assert other.here is None and other.paper is None and "no cell" in other.remark
 
 
 def test_published_cells_are_judged_by_the_floors_of_this_study():
@@ -282,8 +209,9 @@ def test_published_cells_are_judged_by_the_floors_of_this_study():
     assert set(bounds) == {"count-3", "marked-copy", "count-and-copy"}
     assert set(bounds.values()) == {(FLOOR, BAYES_OPTIMAL)}
     cells = [c for c in published().with_memory(("controller",)) if c.language in bounds]
-    low = sum(cell.accuracies[-1] <= FLOOR + 0.015 for cell in cells)
-    assert paper.on_baseline(("controller",), bounds) == (low, len(cells)) == (7, 12)
+    # A tenth of the way from floor to Bayes, and what two digits hide.
+    low = sum(cell.accuracies[-1] <= FLOOR + 0.03 + 0.005 + 1e-9 for cell in cells)
+    assert paper.on_baseline(("controller",), bounds) == (low, len(cells))
     assert paper.last_bounds(view_of(HOLDS, sets=((40, 100), (100, 200), (200, 300)))) == {}
 
 

@@ -87,7 +87,7 @@ def test_the_page_fits_and_shows_its_figures(browser, url, width, scheme):
         # Of the two drawings of each figure one shows, as wide as there is room; small ones less.
         for ((across, down),) in boxes:
             assert 0.4 * width < across <= width and down > 100
-        assert visit.page.title() and visit.page.locator(".claims > li").count() == 8
+        assert visit.page.title() and visit.page.locator(".claims > li").count() == 11
 
 
 def test_nothing_is_asked_for_and_nothing_goes_wrong(browser, url):

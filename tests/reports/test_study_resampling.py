@@ -44,73 +44,8 @@ def test_resampling_is_repeatable():
     assert resampling.bootstrap(values[0], resampling.median) == resampling.bootstrap(
         values[0], resampling.median
     )
-    once = resampling.crossed(values, resampling.known_mean)
-    assert once == resampling.crossed(values.copy(), resampling.known_mean)
-
-
-def crossed_by_hand(values, draws=4000):
-    rng = np.random.default_rng(7)
-    cells, restarts = values.shape
-    found = []
-    for _ in range(draws):
-        seeds = rng.integers(restarts, size=restarts)
-        means = []
-        for cell in rng.integers(cells, size=cells):
-            known = [values[cell, seed] for seed in seeds if not np.isnan(values[cell, seed])]
-            if known:
-                means.append(sum(known) / len(known))
-        if means:
-            found.append(sum(means) / len(means))
-    return np.quantile(found, (0.025, 0.975))
-
-
-def test_the_crossed_bootstrap_draws_cells_and_restarts():
-    rng = np.random.default_rng(3)
-    # Seeds matter as much as cells, so that leaving out either would make it too narrow.
-    values = 0.2 * rng.normal(size=(6, 1)) + 0.2 * rng.normal(size=(1, 5))
-    values[0, 1] = values[2, 3] = np.nan
-    estimate = resampling.crossed(values, resampling.known_mean)
-    by_cell = [np.mean([x for x in row if not np.isnan(x)]) for row in values]
-    assert estimate.value == pytest.approx(np.mean(by_cell))
-    low, high = crossed_by_hand(values)
-    assert estimate.interval.low == pytest.approx(low, abs=0.02)
-    assert estimate.interval.high == pytest.approx(high, abs=0.02)
-    only_cells = np.quantile([np.mean(rng.choice(by_cell, 6)) for _ in range(4000)], (0.025, 0.975))
-    assert high - low > 1.15 * (only_cells[1] - only_cells[0])
-
-
-def test_a_cell_without_values_is_left_out():
-    values = np.array([[0.2, 0.4], [np.nan, np.nan]])
-    estimate = resampling.crossed(values, resampling.known_mean)
-    assert estimate.value == pytest.approx(0.3)
-    assert estimate.interval.low == 0.2 and estimate.interval.high == 0.4
-    assert resampling.crossed(values[1:], resampling.known_mean) is None
-
-
-def test_the_largest_is_looked_for_in_every_resample():
-    def median(cell):
-        return resampling.quantile(cell, 0.5)
-
-    # In each column another cell is the worst, so that no resample has a maximum below 0.9.
-    values = np.array([[0.9, 0.1, 0.1], [0.1, 0.9, 0.1], [0.1, 0.1, 0.9], [0.3, 0.3, 0.3]])
-    estimate, place = resampling.largest(values, median)
-    assert (estimate.value, place) == (0.3, 3)
-    every = [
-        max(np.median([row[i] for i in draw]) for row in values)
-        for draw in itertools.product(range(3), repeat=3)
-    ]
-    assert estimate.interval.low == min(every) == 0.3
-    assert estimate.interval.high == max(every) == 0.9
-    assert resampling.largest(np.full((1, 2), np.nan), median) is None
-
-
-@pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 0.75, 1.0])
-def test_quantiles_are_those_of_numpy(share):
-    values = np.random.default_rng(0).normal(size=(5, 7))
-    values[0, :3] = values[1, :6] = np.nan
-    expected = np.nanquantile(values, share, axis=-1)
-    assert resampling.quantile(values, share) == pytest.approx(expected)
-    assert np.isnan(resampling.quantile(np.full((1, 3), np.nan), share)).all()
+    rows = resampling.clustered(values, range(4))
+    assert rows == resampling.clustered(values.copy(), range(4))
 
 
 def test_the_interquartile_mean_cuts_a_quarter_at_either_end():
@@ -121,28 +56,6 @@ def test_the_interquartile_mean_cuts_a_quarter_at_either_end():
     assert resampling.interquartile_mean([100.0, 1.0, 2.0, 4.0, -50.0]) == pytest.approx(7 / 3)
 
 
-def by_all_signs(differences):
-    total = abs(sum(differences))
-    signs = list(itertools.product((1, -1), repeat=len(differences)))
-    as_large = sum(
-        abs(sum(s * d for s, d in zip(one, differences, strict=True))) >= total - 1e-12
-        for one in signs
-    )
-    return as_large / len(signs)
-
-
-@pytest.mark.parametrize(
-    "differences", [[0.1, 0.2, 0.3, 0.4, 0.5], [0.1, -0.2, 0.3, 0.05, 0.0, 0.7], [0.2, -0.2, 0.1]]
-)
-def test_the_sign_flip_test_counts_all_signs(differences):
-    assert resampling.sign_flip(differences) == pytest.approx(by_all_signs(differences))
-
-
-def test_no_difference_is_no_evidence_and_few_pairs_are_little():
-    assert resampling.sign_flip([0.0, 0.0]) == 1.0
-    assert resampling.sign_flip([1.0] * 6) == pytest.approx(2.0**-5)
-
-
 def test_an_interval_of_infinite_values_has_no_number_between_them():
     half = resampling.bootstrap([1.0, 2.0, np.inf, np.inf, np.inf], resampling.median)
     assert half.value == np.inf
@@ -150,24 +63,14 @@ def test_an_interval_of_infinite_values_has_no_number_between_them():
     assert resampling.bootstrap([-np.inf] * 3, resampling.median).interval.low == -np.inf
 
 
-def test_holm_is_that_of_an_example_by_hand():
-    # Smallest first: 0.01 * 4, then max(0.04, 0.02 * 3), then max(0.06, 0.03 * 2), then 0.04 * 1.
-    assert resampling.holm([0.03, 0.01, 0.04, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
-    assert resampling.holm([0.9, 0.8]) == [1.0, 1.0]
-    assert resampling.holm([]) == []
-
-
-def test_holm_never_rejects_more_than_trying_one_after_the_other():
-    rng = np.random.default_rng(5)
-    for _ in range(50):
-        p_values = list(rng.uniform(size=6) ** 3)
-        rejected, left = set(), sorted(range(6), key=p_values.__getitem__)
-        for step, number in enumerate(left):
-            if p_values[number] > 0.05 / (6 - step):
-                break
-            rejected.add(number)
-        adjusted = resampling.holm(p_values)
-        assert {number for number in range(6) if adjusted[number] <= 0.05} == rejected
+def test_students_interval_covers_a_normal_mean_also_of_three_values():
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(2000):
+        interval = resampling.student(rng.normal(size=3)).interval
+        covered += interval.low <= 0 <= interval.high
+    assert covered / 2000 == pytest.approx(0.95, abs=0.02)
+    assert resampling.student(np.array([0.3])) == (0.3, None)
 
 
 def test_clusters_are_resampled_each_for_itself():

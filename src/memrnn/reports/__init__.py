@@ -25,3 +25,4 @@ from memrnn.reports._tables import overview_table as overview_table
 from memrnn.reports._tables import result_table as result_table
 from memrnn.reports._templates import inline as inline
 from memrnn.reports._thresholds import NEAR as NEAR
+from memrnn.reports._thresholds import gain as gain

@@ -18,8 +18,8 @@ from memrnn.reports._summary import (
     same_kind,
     summarize,
 )
-from memrnn.reports._thresholds import LEARNED, NEAR, advantage
-from memrnn.runtime.formats import listed, plural
+from memrnn.reports._thresholds import LEARNED, NEAR, NEAR_WITHOUT_BAYES, advantage, gain
+from memrnn.runtime.formats import listed, per_cent, plural
 from memrnn.tasks import Relation, TaskDescription
 
 
@@ -96,7 +96,7 @@ def _learned(group: Sequence[Summary]) -> Finding | None:
     holding = [s for s in learners if _holds(s.sets[beyond])]
     if holding:
         outcome = f"{len(holding)} of them still hold on {longest}"
-    elif all(_all_below(s.sets[beyond].headline, 0.0) for s in learners):
+    elif all(_all_below(s.sets[beyond].headline) for s in learners):
         outcome = f"on {longest} every restart of theirs falls below the floor"
     else:
         outcome = f"none of them holds on {longest}"
@@ -167,12 +167,17 @@ def _on_the_floor(group: Sequence[Summary]) -> Finding | None:
         f"{floor.baseline_name} scores {floor.text(floor.baseline)}."
     )
     unit = " nats" if metric.scale == "exp" else ""
+    within = (
+        f"{NEAR_WITHOUT_BAYES}{unit}"
+        if floor.bayes is None
+        else f"{per_cent(NEAR)} of the way to the Bayes-optimal predictor"
+    )
     detail = (
-        f"That is the floor, within {NEAR}{unit} in every restart. However good a score is, "
+        f"That is the floor, within {within} in every restart. However good a score is, "
         "nothing of the task is in it unless it leaves the floor."
     )
     whole = [s.sets[last].headline for s in group if not s.freeze]
-    if whole and all(_all_below(score, NEAR) for score in whole):
+    if whole and all(_clearly_below(score) for score in whole):
         best = max if metric.goal == "max" else min
         top = best(value for score in whole for value in score.values if value is not None)
         detail += (
@@ -256,19 +261,30 @@ def _holds(scores: SetSummary) -> bool:
     return (scores.headline.normalised or 0) >= LEARNED
 
 
-def _advantages(score: MetricSummary) -> list[float]:
-    """How much better than the best baseline the ends of the range over restarts are."""
+def _gains(score: MetricSummary) -> list[float]:
+    """`gain` of the ends of the range over restarts; empty if it says nothing."""
     if score.low is None or score.high is None or score.baseline is None:
         return []
-    return [advantage(end, score.baseline, score.metric) for end in (score.low, score.high)]
+    ends = score.low, score.high
+    gains = [gain(end, score.baseline, score.bayes, score.metric) for end in ends]
+    return [one for one in gains if one is not None]
 
 
-def _all_below(score: MetricSummary, by: float) -> bool:
-    return max(_advantages(score), default=math.inf) < -by
+def _all_below(score: MetricSummary) -> bool:
+    """Whether every restart is worse than the best baseline, if only by a little."""
+    if score.low is None or score.high is None or score.baseline is None:
+        return False
+    ends = score.low, score.high
+    return all(advantage(end, score.baseline, score.metric) < 0 for end in ends)
+
+
+def _clearly_below(score: MetricSummary) -> bool:
+    """Whether every restart is worse than the best baseline by more than what counts as near."""
+    return max(_gains(score), default=math.inf) < -NEAR
 
 
 def _is_near_floor(score: MetricSummary) -> bool:
-    return max(map(abs, _advantages(score)), default=math.inf) <= NEAR
+    return max(map(abs, _gains(score)), default=math.inf) <= NEAR
 
 
 def _names(summaries: Sequence[Summary]) -> str:

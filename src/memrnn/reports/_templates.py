@@ -5,7 +5,7 @@ import re
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from memrnn.runtime.formats import duration, listed
+from memrnn.runtime.formats import decimal, duration, listed
 
 LARGEST = 1.8
 """Pixels that a point of a drawing becomes at most; in print it is 4/3."""
@@ -20,7 +20,7 @@ def template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"listed": listed, "duration": duration}
+    environment.filters |= {"listed": listed, "duration": duration, "decimal": decimal}
     return environment.get_template(name)
 
 

@@ -32,7 +32,12 @@ def digest(value: Any) -> str:
     >>> digest({"a": 1})
     '015abd7f5cc5'
     """
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:12]
+    return text_digest(canonical_json(value))
+
+
+def text_digest(text: str) -> str:
+    """The first 12 hexadecimal digits of SHA-256 of a text in UTF-8."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def coarse(values: np.ndarray, places: int) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 
 from memrnn.runtime import cores
+from memrnn.runtime.digests import text_digest
 
 _LIBRARIES = ("memrnn", "jax", "jaxlib", "equinox", "optax", "numpy")
 
@@ -39,7 +40,7 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "source": digest.hexdigest()[:12],
         **{
-            f"rules of {path.parent.name}": hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+            f"rules of {path.parent.name}": text_digest(path.read_bytes().decode())
             for path in sorted(folder.glob("papers/*/claims.md"))
         },
     }

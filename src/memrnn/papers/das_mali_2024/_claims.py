@@ -1,35 +1,97 @@
-"""The paper's claims, each a function from a study to numbers, a verdict and sentences.
+"""The paper's claims, judged by the results of a study as `claims.md` says."""
 
-Their words are in `data/claims.toml`, their thresholds in `_rules`. Retention is accuracy on the
-last set over accuracy on the first, of one restart. Pairs differ in the freezing mode alone and
-have the same restart number, hence the same seed.
-"""
-
+import re
+import statistics
 from collections.abc import Callable, Sequence
-from functools import partial
-
-import numpy as np
+from typing import NamedTuple
 
 from memrnn.papers.das_mali_2024 import _published as paper
-from memrnn.papers.das_mali_2024 import _rules as rules
-from memrnn.papers.das_mali_2024._published import BOTH, CONTROLLER, MEMORY, NOTHING, TEXTS
+from memrnn.papers.das_mali_2024._judged import JUDGED, Grid, Judged
+from memrnn.papers.das_mali_2024._published import BOTH, CONTROLLER, MEMORY, NOTHING, PublishedCell
+from memrnn.papers.das_mali_2024._verdicts import verdict
 from memrnn.reports import set_label
-from memrnn.reports.study import Claim, Measured, Verdict, resampling
-from memrnn.reports.study.comparisons import differences, paired_cells
-from memrnn.reports.study.resampling import Estimate, crossed, known_mean, quantile
-from memrnn.reports.study.scores import SetOf, View, excess, first_set, last_set
+from memrnn.reports.study import Claim, Published, Statistic, View
+from memrnn.reports.study.scores import first_set, has_memory, last_set
 from memrnn.runtime import formats as form
+from memrnn.studies import Cell, RunRecord
+
+RULES = paper.read("claims.md")
+"""The rules, as they were written before the runs that they judge."""
+
+
+class Written(NamedTuple):
+    """A claim as `claims.md` has it."""
+
+    claim: str
+    source: str
+    rule: str
+
+
+def written() -> dict[str, Written]:
+    """The claims of `claims.md` by their keys: rows of a table, the source in parentheses."""
+    table = RULES.partition("\n## The claims\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| ([a-z]) \| (.*?) \| (.*) \|$", table, re.MULTILINE)
+    claims: dict[str, Written] = {}
+    for key, claim, rule in rows:
+        if found := re.fullmatch(r"(.*) \(([^()]*)\)", claim):
+            claims[key] = Written(found[1], found[2], rule.replace("`", ""))
+        else:
+            source, _, claim = claim.partition(": ")
+            claims[key] = Written(claim, source, rule)
+    return claims
 
 
 def judge(view: View) -> list[Claim]:
     """All claims of the paper; none for a study of other tasks or models."""
     if not paper.covers(view.results):
         return []
-    return [claim(view, key) for key, claim in CLAIMS.items()]
+    grid = Grid(view)
+    return [
+        _judged(view, key, text, JUDGED[key](grid)) if key in JUDGED else _treebank(key, text)
+        for key, text in written().items()
+    ]
 
 
-def _treebank(view: View, key: str) -> Claim:
-    del view
+def _judged(view: View, key: str, text: Written, judged: Judged) -> Claim:
+    outcome = verdict(judged.statistics, judged.knowledge, judged.obstacle)
+    published, notes = PUBLISHED.get(key, lambda _: (None, ()))(view)
+    return Claim(
+        key,
+        *text,
+        statistics=judged.statistics,
+        knowledge=judged.knowledge,
+        verdict=outcome,
+        why=_why(judged, trivially=outcome == "holds, trivially"),
+        published=(published,) if published else (),
+        notes=tuple(notes),
+    )
+
+
+def _why(judged: Judged, *, trivially: bool) -> str:
+    """Where the intervals lie, in sentences."""
+    if judged.obstacle:
+        return judged.obstacle
+    sentences = [_where(one) for one in judged.statistics]
+    if trivially:
+        weak = [one for one in judged.knowledge if one.outcome != "holds"]
+        sentences += [f"But the networks are no better than a baseline: {_where(one)}" for one in
+                      weak[:1]]  # fmt: skip
+    return " ".join(sentences)
+
+
+def _where(one: Statistic) -> str:
+    if one.estimate is None or one.estimate.interval is None:
+        return f"{one.name}: no restart has it." if one.estimate is None else (
+            f"{one.name}: there are too few restarts for an interval."
+        )  # fmt: skip
+    threshold = f"{one.threshold:g}".replace("-", "−")
+    if one.outcome == "open":
+        return f"{one.name}: the interval holds {threshold}."
+    above = (one.outcome == "holds") == one.at_least
+    return f"{one.name}: the whole interval is {'above' if above else 'below'} {threshold}."
+
+
+def _treebank(key: str, text: Written) -> Claim:
     rows = paper.published().treebank
     stacks = [model for model in rows if model not in paper.NO_MEMORY]
     whole, frozen = (
@@ -39,238 +101,177 @@ def _treebank(view: View, key: str) -> Claim:
     gain = best - best_frozen
     (lstm,) = set(rows) - set(stacks)
     once, twice = rows[lstm][NOTHING], rows[lstm][MEMORY]
-    notes = [
+    notes = (
+        f"The two networks are {whole} with nothing frozen and {frozen} with memory frozen.",
         f"In the paper’s own table {lstm}, which has no memory to freeze, stands twice: {once} "
         f"with nothing frozen and {twice} with memory frozen. That is one experiment drawn twice, "
         f"{abs(once - twice):.1f} apart; the claimed gain of {gain:.1f} is smaller than that.",
         f"{lstm} at {min(once, twice)} is better than the {best_frozen} that is called best.",
-    ]
-    measured = Measured("gain in perplexity", None, gain, "best of 10 each", _one_digit)
-    why = "Penn Treebank is not in this study, so nothing was measured here."
-    names = {"best": best, "whole": whole, "best_frozen": best_frozen, "frozen": frozen}
-    return _claim(key, [measured], ("undecided", why), notes, **names)
-
-
-def _one_digit(value: float | None) -> str:
-    return form.MISSING if value is None else f"{value:.1f}"
-
-
-def _keeps(view: View, key: str, freeze: tuple[str, ...]) -> Claim:
-    """Mean retention of the nets with a component frozen."""
-    cells = view.cells(freeze)
-    retention = view.matrix(cells, view.retention)
-    estimate = crossed(retention)
-    decision = rules.decide(
-        view,
-        [(cell,) for cell in cells],
-        retention,
-        rules.at_least(estimate, rules.KEPT),
-        _position(estimate, rules.KEPT, "mean retention"),
-        quantile(retention, 0.5) >= rules.KEPT,
     )
-    notes: list[str] = []
-    if of_baseline := crossed(view.matrix(cells, view.baseline_retention)):
-        notes.append(
-            f"On the same strings the best baseline keeps {form.share(of_baseline.value)}: to "
-            "keep a score is no sign of a grammar by itself."
+    return Claim(
+        key,
+        *text,
+        statistics=(),
+        knowledge=(),
+        verdict="undecided",
+        why="The Penn Treebank is not in this study, so nothing was measured here.",
+        published=(Published("gain in perplexity", None, gain, "best of 10 each"),),
+        notes=notes,
+    )
+
+
+Told = tuple[Published | None, Sequence[str]]
+"""The paper's own statistic, and notes."""
+
+
+def _retention(freeze: tuple[str, ...]) -> Callable[[View], Told]:
+    """Of accuracy over all symbols: mean over cells, each by its best restart."""
+
+    def told(view: View) -> Told:
+        cells = _in_both(view, freeze)
+        kept = [one for cell, _ in cells if (one := _best(cell, view.retention)) is not None]
+        published = Published(
+            "retention of accuracy",
+            statistics.fmean(kept) if kept else None,
+            statistics.fmean(other.retention for _, other in cells) if cells else None,
+            _remark(view, cells),
         )
-    published = paper.mean_retention(freeze)
-    measured = Measured("mean retention", estimate, published, "mean of its cells")
-    return _claim(key, [measured], decision, [*notes, *_on_baseline(view, freeze)])
+        baselines = [one for cell, _ in cells if (one := view.baseline_retention(cell)) is not None]
+        notes = [
+            f"On the same strings the best baseline keeps {form.share(statistics.fmean(baselines))}"
+            " of its accuracy."
+        ] if baselines else []  # fmt: skip
+        low, known = paper.on_baseline(freeze, paper.last_bounds(view))
+        if low:
+            notes.append(
+                f"The paper publishes {known} cells on languages where the baseline and the "
+                f"Bayes-optimal predictor are apart; {low} of them are no better than the baseline "
+                f"on {set_label(paper.published().sets[-1])}."
+            )
+        return published, notes
+
+    return told
 
 
-def _loses(view: View, key: str) -> Claim:
-    """The largest median loss of a fully trained net."""
-    cells = view.cells(NOTHING)
-    loss = 1 - view.matrix(cells, view.retention)
-    estimate, worst = resampling.largest(loss, partial(quantile, share=0.5)) or (None, 0)
-    verdict, why = rules.decide(
-        view,
-        [(cell,) for cell in cells],
-        loss,
-        rules.at_least(estimate, rules.LOST),
-        _position(estimate, rules.LOST, "largest median loss"),
+def _largest_loss(view: View) -> Told:
+    cells = _in_both(view, NOTHING)
+    losses = [1 - one for cell, _ in cells if (one := _best(cell, view.retention)) is not None]
+    theirs, worst = paper.worst_loss()
+    published = Published(
+        "largest loss of accuracy",
+        max(losses, default=None),
+        max((1 - other.retention for _, other in cells), default=None),
+        _remark(view, cells),
     )
-    if estimate:
-        why += f" It is that of {cells[worst].model} on {cells[worst].task.title}."
-    published, cell = paper.worst_loss()
-    remark = f"{cell.model} on {cell.language}"
-    measured = Measured("largest median loss", estimate, published, remark)
-    return _claim(key, [measured], (verdict, why))
-
-
-def _stabilises(view: View, key: str) -> Claim:
-    """Retention and normalised accuracy, memory frozen minus nothing frozen."""
-    pairs = paired_cells(view, MEMORY)
-    by_run = differences(view, pairs, view.retention)
-    retention = crossed(by_run)
-    normalised = crossed(differences(view, pairs, view.normalised))
-    last, least = _label(view, last_set), rules.SMALLEST_KEPT
-    decision = rules.decide(
-        view,
-        pairs,
-        by_run,
-        rules.both(rules.gain(retention, least), rules.gain(normalised, least)),
-        f"By restart, freezing the memory changes retention by {_signed(retention)} and normalised "
-        f"accuracy on {last} by {_signed(normalised)}.",
-        known_mean(by_run) > 0,
+    note = (
+        f"In all of the paper’s tables it is {form.share(theirs)}, of {worst.model} on "
+        f"{worst.language}."
     )
-    bounds = paper.last_bounds(view)
-    measured = [
-        Measured(
-            "difference in retention",
-            retention,
-            paper.mean_difference(MEMORY, lambda cell: cell.retention),
-            "mean of its cells",
-            form.signed,
-        ),
-        Measured(
-            f"difference in normalised accuracy on {last}",
-            normalised,
-            paper.normalised_difference(MEMORY, bounds),
-            _known(bounds),
-            form.signed,
-        ),
-    ]
+    return published, (note,)
+
+
+def _retention_gained(view: View) -> Told:
+    published = _difference(
+        view,
+        MEMORY,
+        "difference in retention of accuracy",
+        view.retention,
+        lambda cell: cell.retention,
+    )
     note = (
         "In the paper’s tables lstm with nothing frozen and with memory frozen is the same "
         "experiment drawn twice; its retention differs by up to "
         f"{form.share(paper.twice_retention())} between the two."
     )
-    return _claim(key, measured, decision, [note])
+    return published, (note,)
 
 
-def _beats(view: View, key: str) -> Claim:
-    """Accuracy above the best baseline, controller frozen minus nothing frozen."""
-    pairs = paired_cells(view, CONTROLLER)
-    gains = differences(view, pairs, view.above_baseline)
-    estimate = crossed(gains)
-    decision = rules.decide(
+def _accuracy_gained(view: View) -> Told:
+    return _difference(
         view,
-        pairs,
-        gains,
-        rules.gain(estimate, rules.SMALLEST_GAIN),
-        "What its accuracy is above the floor differs from the fully trained net’s by "
-        f"{_signed(estimate)}.",
-        known_mean(gains) > 0,
-    )
-    notes: list[str] = []
-    if plain := crossed(differences(view, pairs, view.last_value)):
-        published = paper.mean_difference(CONTROLLER, lambda cell: cell.accuracies[-1])
-        notes.append(
-            f"Without regard for the floor the difference is {_signed(plain)} here and "
-            f"{form.signed(published)} in the paper’s tables."
-        )
-    bounds = paper.last_bounds(view)
-    published = paper.gain_difference(CONTROLLER, bounds)
-    name = "difference in accuracy above the floor"
-    measured = Measured(name, estimate, published, _known(bounds), form.signed)
-    notes += _on_baseline(view, CONTROLLER)
-    return _claim(key, [measured], decision, notes, last_set=_label(view, last_set))
+        CONTROLLER,
+        "difference in accuracy on the last set",
+        lambda cell, run: view.value(cell, run, last_set(cell.task)),
+        lambda cell: cell.accuracies[-1],
+    ), ()
 
 
-def _converges(view: View, key: str) -> Claim:
-    """Spread of validation scores and share of diverged restarts, memory frozen or nothing."""
-    pairs = paired_cells(view, MEMORY)
-    excesses = np.stack([view.matrix([pair[side] for pair in pairs], excess) for side in (0, 1)])
-    shrinkage = crossed(excesses, _narrower)
-    spreads = _spread(excesses[1])
-    spread = float(np.nanmean(spreads)) if (~np.isnan(spreads)).any() else 0.0
-    diverged = crossed(differences(view, pairs, lambda cell, run: float(run.status == "diverged")))
-    verdict = rules.gain(shrinkage, rules.SMALLEST_SPREAD * spread)
-    if diverged and diverged.value > 0:
-        certain = diverged.interval is not None and diverged.interval.low > 0
-        verdict = rules.both(verdict, "not supported" if certain else "undecided")
-    change = shrinkage and _negative(shrinkage)
-    decision = rules.decide(
-        view,
-        pairs,
-        excesses[0] - excesses[1],
-        verdict,
-        f"The spread over restarts changes by {_signed(change)} nats from {spread:.3f}, the "
-        f"share that diverges by {_signed(diverged)}.",
-        _narrower(excesses) > 0,
-        first_set,
-    )
-    measured = [
-        Measured("difference in spread", change, None, "one net a cell is published", form.signed),
-        Measured("difference in share diverged", diverged, None, "", form.signed),
-    ]
-    return _claim(key, measured, decision, first_set=_label(view, first_set))
-
-
-CLAIMS: dict[str, Callable[[View, str], Claim]] = {
-    "a": _treebank,
-    "b": partial(_keeps, freeze=MEMORY),
-    "c": _loses,
-    "d": _stabilises,
-    "e": _beats,
-    "f": _converges,
-    "g": partial(_keeps, freeze=CONTROLLER),
-    "h": partial(_keeps, freeze=BOTH),
+PUBLISHED: dict[str, Callable[[View], Told]] = {
+    "b": _retention(MEMORY),
+    "c": _largest_loss,
+    "d": _retention_gained,
+    "e": _accuracy_gained,
+    "g": _retention(CONTROLLER),
+    "h": _retention(BOTH),
 }
-"""By the keys of `data/claims.toml`, in the order of the page."""
+"""The paper's own statistics, of the claims that have one."""
+
+Cells = list[tuple[Cell, PublishedCell]]
 
 
-def _claim(
-    key: str,
-    measured: Sequence[Measured],
-    decision: tuple[Verdict, str],
-    notes: Sequence[str] = (),
-    **names: object,
-) -> Claim:
-    """A claim in the words of `data/claims.toml`, with names filled in."""
-    text = TEXTS["claims"][key]
-    claim, rule = (text[part].format(**rules.WRITTEN, **names) for part in ("claim", "rule"))
-    return Claim(key, claim, text["source"], rule, tuple(measured), *decision, tuple(notes))
-
-
-def _label(view: View, which: SetOf) -> str:
-    """How the first or the last set is called in sentences; claims are about one kind of task."""
-    return set_label(which(view.results.tasks[0]))
-
-
-def _known(bounds: dict[str, paper.Bounds]) -> str:
-    return f"{len(bounds)} languages whose floor is known here" if bounds else ""
-
-
-def _spread(values: np.ndarray) -> np.ndarray:
-    return quantile(values, 0.75) - quantile(values, 0.25)
-
-
-def _narrower(values: np.ndarray) -> np.ndarray:
-    """How much smaller the first spread of two is, over the restarts that both have."""
-    shared = np.where(np.isnan(values).any(axis=0), np.nan, values)
-    return _spread(shared[1]) - _spread(shared[0])
-
-
-def _negative(estimate: Estimate) -> Estimate:
-    ends = estimate.interval
-    return Estimate(-estimate.value, ends and resampling.Interval(-ends.high, -ends.low))
-
-
-def _position(estimate: Estimate | None, threshold: float, name: str) -> str:
-    """Where an interval lies to a threshold."""
-    if estimate is None or estimate.interval is None:
-        return f"There is no interval of the {name}."
-    low, high = estimate.interval
-    where = "holds"
-    if low >= threshold or high < threshold:
-        where = "lies wholly at or above" if low >= threshold else "lies wholly below"
-    return f"The interval of the {name}, {low:.3f} to {high:.3f}, {where} {threshold:.2f}."
-
-
-def _signed(estimate: Estimate | None) -> str:
-    """A difference with its interval, for sentences."""
-    value, *ends = map(form.signed, resampling.numbers(estimate))
-    return f"{value} ({' to '.join(ends)})" if estimate and estimate.interval else value
-
-
-def _on_baseline(view: View, freeze: tuple[str, ...]) -> list[str]:
-    low, known = paper.on_baseline(freeze, paper.last_bounds(view))
-    if not known:
+def _in_both(view: View, freeze: tuple[str, ...]) -> Cells:
+    """Cells of networks with a memory that have a finished restart here and a row in the paper."""
+    known = paper.published()
+    if any(task.trained_groups != known.lengths for task in view.results.tasks):
         return []
     return [
-        f"Of the {known} published cells whose floor is known here, {low} are no better than "
-        f"the floor on {set_label(paper.published().sets[-1])}."
+        (cell, other)
+        for cell in view.results.cells
+        if cell.freeze == freeze
+        and has_memory(cell)
+        and cell.best
+        and (other := known.find(paper.language_of(cell.task), cell.model, freeze))
     ]
+
+
+def _best(cell: Cell, measure: Callable[[Cell, RunRecord], float | None]) -> float | None:
+    """Of the restart that validation chooses."""
+    return measure(cell, cell.best) if cell.best else None
+
+
+def _difference(
+    view: View,
+    freeze: tuple[str, ...],
+    name: str,
+    here: Callable[[Cell, RunRecord], float | None],
+    theirs: Callable[[PublishedCell], float],
+) -> Published:
+    """A component frozen minus nothing frozen, each the best restart of its cell."""
+    whole = {(cell.task.key, cell.model): (cell, row) for cell, row in _in_both(view, NOTHING)}
+    pairs = [
+        (cell, row, *whole[cell.task.key, cell.model])
+        for cell, row in _in_both(view, freeze)
+        if (cell.task.key, cell.model) in whole
+    ]
+    ours = [
+        one - other
+        for cell, _, of_whole, _ in pairs
+        if (one := _best(cell, here)) is not None and (other := _best(of_whole, here)) is not None
+    ]
+    published = [theirs(row) - theirs(of_whole) for _, row, _, of_whole in pairs]
+    return Published(
+        name,
+        statistics.fmean(ours) if ours else None,
+        statistics.fmean(published) if published else None,
+        _remark(view, [(cell, row) for cell, row, _, _ in pairs]),
+    )
+
+
+def _remark(view: View, cells: Cells) -> str:
+    """Of which restarts, cells and sets a published statistic and ours are."""
+    known = paper.published()
+    if not cells:
+        return "no cell is both here and in the paper, trained on the same lengths"
+    counts = form.counted([len(cell.finished) for cell, _ in cells])
+    task = cells[0][0].task
+    first, last = first_set(task), last_set(task)
+    text = (
+        f"best of {counts} restarts by validation here, of {known.restarts} in the paper, on the "
+        f"same {form.plural(len(cells), 'cell')}"
+    )
+    if (first, last) != (known.sets[0], known.sets[-1]):
+        text += (
+            f"; sets {set_label(first)} and {set_label(last)} here, {set_label(known.sets[0])} and "
+            f"{set_label(known.sets[-1])} in the paper"
+        )
+    return text

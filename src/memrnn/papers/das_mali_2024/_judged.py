@@ -1,15 +1,23 @@
 """The statistics of every claim of `claims.md`, from the results of a study."""
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from memrnn.papers.das_mali_2024._measures import Measures, informative, ranges
 from memrnn.papers.das_mali_2024._published import BOTH, CONTROLLER, MEMORY, NOTHING
-from memrnn.papers.das_mali_2024._verdicts import LEVEL, Statistic
-from memrnn.reports.study import Estimate, View
+from memrnn.papers.das_mali_2024._verdicts import (
+    BETTER_THAN_BASELINE,
+    LEAST_RESTARTS,
+    LEVEL,
+    MOST_FAILED,
+)
+from memrnn.reports.study import Statistic, View
 from memrnn.reports.study.resampling import clustered, known_mean
+from memrnn.reports.study.scores import has_memory
+from memrnn.runtime import formats as form
 from memrnn.studies import Cell, RunRecord
 
 CONVERGED = 0.02
@@ -20,6 +28,7 @@ LEARNED = 0.9
 
 Freeze = tuple[str, ...]
 Measure = Callable[[Measures, RunRecord], float | None]
+"""A number of a restart that ended: None if the statistic is not about it, NaN if it has none."""
 
 
 class Judged(NamedTuple):
@@ -29,12 +38,40 @@ class Judged(NamedTuple):
         statistics: numbers with their thresholds.
         knowledge: d(long) and e(long) of the networks that the claim is about, where a baseline
             could hold it.
-        cells: how many cells they are means over.
+        cells: that the claim is about.
     """
 
     statistics: tuple[Statistic, ...]
-    knowledge: tuple[Estimate | None, ...]
-    cells: int
+    knowledge: tuple[Statistic, ...]
+    cells: tuple[Cell, ...]
+
+    @property
+    def obstacle(self) -> str:
+        """Why nothing can be said yet, as a sentence; empty if something can."""
+        if not self.cells:
+            return (
+                "The study has no such networks on tasks whose long strings tell a grammar from "
+                "a baseline."
+            )
+        cells, few = len(self.cells), sum(_ended(cell) < LEAST_RESTARTS for cell in self.cells)
+        if few:
+            return (
+                f"{few} of {form.plural(cells, 'cell')} {'has' if few == 1 else 'have'} fewer than "
+                f"{LEAST_RESTARTS} restarts that have ended."
+            )
+        ended, failed = sum(map(_ended, self.cells)), sum(map(_failed, self.cells))
+        if failed > MOST_FAILED * ended:
+            most = form.per_cent(MOST_FAILED)
+            return f"{failed} of {ended} restarts failed, and no more than {most} may."
+        return ""
+
+
+def _failed(cell: Cell) -> int:
+    return sum(run.status == "failed" for run in cell.runs)
+
+
+def _ended(cell: Cell) -> int:
+    return len(cell.finished) + _failed(cell)
 
 
 class Grid:
@@ -45,15 +82,15 @@ class Grid:
         self._cells = [
             cell
             for cell in view.results.cells
-            if cell.memory != "none"
+            if has_memory(cell)
             and (found := ranges(cell.task))
             and informative(found, cell.references)
         ]
         names = dict.fromkeys(_network(cell) for cell in self._cells)
         self._clusters = {name: number for number, name in enumerate(names)}
 
-    def cells(self, freeze: Freeze) -> list[Cell]:
-        return [cell for cell in self._cells if cell.freeze == freeze]
+    def cells(self, freeze: Freeze) -> tuple[Cell, ...]:
+        return tuple(cell for cell in self._cells if cell.freeze == freeze)
 
     def pairs(self, freeze: Freeze) -> list[tuple[Cell, Cell]]:
         """Each cell of a freezing mode with the one of the same network that freezes nothing."""
@@ -62,6 +99,15 @@ class Grid:
             (cell, whole[_network(cell)]) for cell in self.cells(freeze) if _network(cell) in whole
         ]
 
+    def ended(self, cell: Cell) -> Iterator[tuple[RunRecord, Measures]]:
+        """The restarts that ended, and what they score; a failed one nothing."""
+        found = ranges(cell.task)
+        assert found is not None  # of cells of the grid
+        for run in cell.runs:
+            if run.finished or run.status == "failed":
+                sets = run.scores.get(self._view.precision, {})
+                yield run, Measures(found, sets, cell.references)
+
     def values(self, cells: Sequence[Cell], measure: Measure) -> np.ndarray:
         """A measure, (cells, restarts); NaN where a run is still to come, or has no such number.
 
@@ -69,70 +115,155 @@ class Grid:
         """
         values = np.full((len(cells), self._view.results.study.restarts), np.nan)
         for row, cell in enumerate(cells):
-            found = ranges(cell.task)
-            assert found is not None  # of cells of the grid
-            for run in cell.runs:
-                if run.finished or run.status == "failed":
-                    sets = run.scores.get(self._view.precision, {})
-                    value = measure(Measures(found, sets, cell.references), run)
-                    values[row, run.restart] = np.nan if value is None else value
+            for run, measures in self.ended(cell):
+                value = measure(measures, run)
+                values[row, run.restart] = np.nan if value is None else value
         return values
 
-    def mean(self, cells: Sequence[Cell], values: np.ndarray) -> Estimate | None:
+    def statistic(
+        self,
+        name: str,
+        cells: Sequence[Cell],
+        values: np.ndarray,
+        measure: Measure,
+        threshold: float,
+        *,
+        at_least: bool = True,
+    ) -> Statistic:
+        """The mean over cells of values, (cells, restarts), with its interval.
+
+        Args:
+            measure: of which they are values, or differences.
+        """
         clusters = [self._clusters[_network(cell)] for cell in cells]
-        return clustered(values, clusters, LEVEL) if cells else None
+        means = zip(map(_name, cells), known_mean(values).tolist(), strict=True) if cells else ()
+        return Statistic(
+            name,
+            clustered(values, clusters, LEVEL) if cells else None,
+            threshold,
+            at_least,
+            tuple((cell, mean) for cell, mean in means if mean == mean),
+            restarts=int((~np.isnan(values)).sum()),
+            missing=sum(self._missing(cell, measure) for cell in cells),
+        )
 
-    def of(self, freeze: Freeze, measure: Measure) -> Estimate | None:
+    def of(
+        self,
+        name: str,
+        freeze: Freeze,
+        measure: Measure,
+        threshold: float,
+        *,
+        at_least: bool = True,
+    ) -> Statistic:
+        """Of the networks of a freezing mode."""
         cells = self.cells(freeze)
-        return self.mean(cells, self.values(cells, measure))
+        values = self.values(cells, measure)
+        return self.statistic(name, cells, values, measure, threshold, at_least=at_least)
 
-    def difference(self, freeze: Freeze, measure: Measure) -> Estimate | None:
+    def difference(
+        self,
+        name: str,
+        freeze: Freeze,
+        measure: Measure,
+        threshold: float,
+        *,
+        at_least: bool = True,
+    ) -> Statistic:
         """Of pairs with one seed: frozen minus nothing frozen."""
         pairs = self.pairs(freeze)
         frozen, whole = ([pair[side] for pair in pairs] for side in (0, 1))
-        return self.mean(frozen, self.values(frozen, measure) - self.values(whole, measure))
+        values = self.values(frozen, measure) - self.values(whole, measure)
+        return self.statistic(name, frozen, values, measure, threshold, at_least=at_least)
 
-    def keeping(self, freeze: Freeze, *statistics: Statistic) -> Judged:
-        """A claim that something is kept, as baselines keep it, too."""
-        knowledge = self.of(freeze, _accuracy_long), self.of(freeze, _nats_long)
-        return Judged(statistics, knowledge, len(self.cells(freeze)))
+    def knowledge(self, freeze: Freeze) -> tuple[Statistic, ...]:
+        """Whether the networks of a freezing mode are better than the best baseline."""
+        least = BETTER_THAN_BASELINE
+        return (
+            self.of("d(long), better than a baseline", freeze, accuracy_long, least),
+            self.of("e(long), better than a baseline", freeze, nats_long, least),
+        )
+
+    def _missing(self, cell: Cell, measure: Measure) -> int:
+        """Restarts that a measure is about and that lack it, or a number that it rests on."""
+        values = [(measure(measures, run), measures) for run, measures in self.ended(cell)]
+        return sum(
+            value is not None
+            and (
+                math.isnan(value)
+                or measures.lacks(measures.ranges.within)
+                or measures.lacks(measures.ranges.long)
+            )
+            for value, measures in values
+        )
 
 
 def _network(cell: Cell) -> tuple[str, str]:
     return cell.task.key, cell.model
 
 
-def _accuracy_long(measures: Measures, _: RunRecord) -> float:
+def _name(cell: Cell) -> str:
+    return f"{cell.model} on {cell.task.title}"
+
+
+def accuracy_within(measures: Measures, _: RunRecord) -> float:
+    return measures.normalised_accuracy(measures.ranges.within)
+
+
+def accuracy_long(measures: Measures, _: RunRecord) -> float:
     return measures.normalised_accuracy(measures.ranges.long)
 
 
-def _nats_long(measures: Measures, _: RunRecord) -> float:
+def nats_within(measures: Measures, _: RunRecord) -> float:
+    return measures.normalised_nats(measures.ranges.within)
+
+
+def nats_long(measures: Measures, _: RunRecord) -> float:
     return measures.normalised_nats(measures.ranges.long)
 
 
-def _kept(measures: Measures, _: RunRecord) -> float:
+def kept(measures: Measures, _: RunRecord) -> float:
     return measures.kept()
 
 
-def _loss(measures: Measures, _: RunRecord) -> float:
+def loss(measures: Measures, _: RunRecord) -> float:
     return measures.loss()
 
 
-def _growth(measures: Measures, _: RunRecord) -> float | None:
-    return measures.growth()
+def growth(measures: Measures, _: RunRecord) -> float:
+    found = measures.growth()
+    return math.nan if found is None else found
 
 
 def _converged(_: Measures, run: RunRecord) -> float:
     return float(run.excess <= CONVERGED)
 
 
+def _learned(measure: Measure) -> Measure:
+    """Of the restarts that have learned the trained lengths."""
+
+    def of_learned(measures: Measures, run: RunRecord) -> float | None:
+        return measure(measures, run) if accuracy_within(measures, run) >= LEARNED else None
+
+    return of_learned
+
+
+def _accuracy_just_beyond(measures: Measures, _: RunRecord) -> float | None:
+    name = measures.ranges.just_beyond
+    return None if name is None else measures.normalised_accuracy(name)
+
+
+def _accuracy_longest(measures: Measures, _: RunRecord) -> float:
+    return measures.normalised_accuracy(measures.ranges.longest)
+
+
 def _keeps(freeze: Freeze) -> Callable[[Grid], Judged]:
     def judged(grid: Grid) -> Judged:
-        return grid.keeping(
-            freeze,
-            Statistic("share of determined accuracy kept", grid.of(freeze, _kept), 0.85),
-            Statistic("loss of normalised nats", grid.of(freeze, _loss), 0.15, at_least=False),
+        statistics = (
+            grid.of("K, share of determined accuracy kept", freeze, kept, 0.8),
+            grid.of("L, loss of normalised nats", freeze, loss, 0.25, at_least=False),
         )
+        return Judged(statistics, grid.knowledge(freeze), grid.cells(freeze))
 
     return judged
 
@@ -140,67 +271,67 @@ def _keeps(freeze: Freeze) -> Callable[[Grid], Judged]:
 def _loses(grid: Grid) -> Judged:
     """The cell with the largest loss on the even restart numbers, tested on the odd ones."""
     cells = grid.cells(NOTHING)
-    loss = 1 - grid.values(cells, _kept)
-    even = known_mean(loss[:, ::2]) if cells else np.zeros(0)
-    estimate = None
+    losses = 1 - grid.values(cells, kept)
+    even = known_mean(losses[:, ::2]) if cells else np.zeros(0)
+    worst = slice(0, 0)
     if not np.isnan(even).all():
-        worst = int(np.nanargmax(even))
-        estimate = grid.mean(cells[worst : worst + 1], loss[worst : worst + 1, 1::2])
-    statistic = Statistic("loss of determined accuracy in the worst cell", estimate, 0.55)
-    return Judged((statistic,), (), len(cells))
+        index = int(np.nanargmax(even))
+        worst = slice(index, index + 1)
+    name = "1 − K in the cell with the largest loss"
+
+    def kept_by_odd(measures: Measures, run: RunRecord) -> float | None:
+        return measures.kept() if run.restart % 2 else None
+
+    statistic = grid.statistic(name, cells[worst], losses[worst, 1::2], kept_by_odd, 0.5)
+    return Judged((statistic,), (), cells)
 
 
 def _stabilises(grid: Grid) -> Judged:
-    return grid.keeping(
-        MEMORY,
-        Statistic("difference in d(long)", grid.difference(MEMORY, _accuracy_long), 0.05),
-        Statistic("difference in e(long)", grid.difference(MEMORY, _nats_long), 0.05),
+    statistics = (
+        grid.difference("difference in d(long)", MEMORY, accuracy_long, 0.05),
+        grid.difference("difference in e(long)", MEMORY, nats_long, 0.05),
     )
+    return Judged(statistics, grid.knowledge(MEMORY), _both(grid.pairs(MEMORY)))
 
 
 def _grows_linearly(grid: Grid) -> Judged:
-    by_pair = grid.difference(CONTROLLER, _growth)
-    return grid.keeping(
-        CONTROLLER,
-        Statistic("growth exponent", grid.of(CONTROLLER, _growth), 1.1, at_least=False),
-        Statistic("difference in growth exponent", by_pair, -0.1, at_least=False),
-        Statistic("difference in d(long)", grid.difference(CONTROLLER, _accuracy_long), 0.02),
+    name = "difference in growth exponent β"
+    statistics = (
+        grid.of("growth exponent β", CONTROLLER, growth, 1.25, at_least=False),
+        grid.difference(name, CONTROLLER, growth, -0.1, at_least=False),
+        grid.difference("difference in d(long)", CONTROLLER, accuracy_long, 0.05),
     )
+    return Judged(statistics, grid.knowledge(CONTROLLER), _both(grid.pairs(CONTROLLER)))
 
 
 def _converges(grid: Grid) -> Judged:
-    share = grid.difference(MEMORY, _converged)
-    statistic = Statistic("difference in share converged", share, 0.1)
-    return Judged((statistic,), (), len(grid.pairs(MEMORY)))
+    statistic = grid.difference("difference in share converged", MEMORY, _converged, 0.1)
+    return Judged((statistic,), (), _both(grid.pairs(MEMORY)))
 
 
 def _unstable(grid: Grid) -> Judged:
     """Of the restarts with nothing frozen that have learned the trained lengths."""
-
-    def learned(measure: Measure) -> Estimate | None:
-        def of_learned(measures: Measures, run: RunRecord) -> float | None:
-            within = measures.normalised_accuracy(measures.ranges.within)
-            return measure(measures, run) if within >= LEARNED else None
-
-        return grid.of(NOTHING, of_learned)
-
     statistics = (
-        Statistic("d just beyond", learned(_accuracy_beyond), 0.8),
-        Statistic("growth exponent", learned(_growth), 1.1),
+        grid.of("d just beyond", NOTHING, _learned(_accuracy_just_beyond), 0.8),
+        grid.of("growth exponent β", NOTHING, _learned(growth), 1.25),
     )
-    return Judged(statistics, (), len(grid.cells(NOTHING)))
-
-
-def _accuracy_beyond(measures: Measures, _: RunRecord) -> float | None:
-    """On the first set that begins just beyond the trained lengths."""
-    first = measures.ranges.beyond[0]
-    name = next((name for name in measures.references if name.startswith(f"{first}:")), None)
-    return None if name is None else measures.normalised_accuracy(name)
+    return Judged(statistics, (), grid.cells(NOTHING))
 
 
 def _holds_its_loss(grid: Grid) -> Judged:
-    loss = grid.of(MEMORY, _loss)
-    return grid.keeping(MEMORY, Statistic("loss of normalised nats", loss, 0.05, at_least=False))
+    statistic = grid.of("L, loss of normalised nats", MEMORY, loss, 0.15, at_least=False)
+    return Judged((statistic,), grid.knowledge(MEMORY), grid.cells(MEMORY))
+
+
+def _guesses(grid: Grid) -> Judged:
+    """Of the restarts with nothing frozen that have learned the trained lengths."""
+    measure = _learned(_accuracy_longest)
+    statistic = grid.of("d(longest)", NOTHING, measure, BETTER_THAN_BASELINE, at_least=False)
+    return Judged((statistic,), (), grid.cells(NOTHING))
+
+
+def _both(pairs: Sequence[tuple[Cell, Cell]]) -> tuple[Cell, ...]:
+    return tuple(cell for pair in pairs for cell in pair)
 
 
 JUDGED: Mapping[str, Callable[[Grid], Judged]] = {
@@ -213,5 +344,6 @@ JUDGED: Mapping[str, Callable[[Grid], Judged]] = {
     "h": _keeps(BOTH),
     "i": _unstable,
     "j": _holds_its_loss,
+    "k": _guesses,
 }
 """By the claims' keys; a is not a study's of formal languages."""

@@ -25,13 +25,18 @@ class Ranges(NamedTuple):
     """Of what lengths a claim speaks, for one task.
 
     Attributes:
-        within, long: names of sets: the first that is not beyond what was trained on, and the last
-            one beyond it that ends at most at `LONG` times the longest training string.
-        beyond: the lengths between them, both inclusive, over which errors grow.
+        within: name of the set that ends with the longest training string at most; where there is
+            none, of the first that begins inside the trained lengths.
+        long: of the last one beyond them that ends at most at `LONG` times their end.
+        just_beyond: of the one that begins one symbol after them; None if there is none.
+        longest: of the last set.
+        beyond: the lengths, both inclusive, over which errors grow.
     """
 
     within: str
     long: str
+    just_beyond: str | None
+    longest: str
     beyond: tuple[int, int]
 
 
@@ -40,14 +45,15 @@ def ranges(task: TaskDescription) -> Ranges | None:
     if task.trained_groups is None:
         return None
     trained = int(task.trained_groups[1])
-    ends = {one.name: set_range(one.name) for one in task.sets}
-    within = [name for name, range_ in ends.items() if range_ and range_[1] <= trained]
-    long = [
-        name for name, range_ in ends.items() if range_ and trained < range_[1] <= LONG * trained
-    ]
+    ends = {one.name: range_ for one in task.sets if (range_ := set_range(one.name))}
+    names = sorted(ends, key=lambda name: ends[name])
+    within = [name for name in names if ends[name][1] <= trained]
+    within += [name for name in names if ends[name][0] <= trained]
+    long = [name for name in names if trained < ends[name][0] and ends[name][1] <= LONG * trained]
     if not within or not long:
         return None
-    return Ranges(within[0], long[-1], (trained + 1, LONG * trained))
+    just_beyond = next((name for name in names if ends[name][0] == trained + 1), None)
+    return Ranges(within[0], long[-1], just_beyond, names[-1], (trained + 1, LONG * trained))
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,11 @@ class Measures:
     ranges: Ranges
     sets: Mapping[str, SetScores]
     references: Mapping[str, References]
+
+    def lacks(self, name: str) -> bool:
+        """Whether accuracy or nats on a set are missing or not finite."""
+        metrics = "determined_accuracy", "perplexity"
+        return any(math.isnan(_rate(self.sets.get(name), one, math.nan)) for one in metrics)
 
     def accuracy(self, name: str) -> float:
         """D, the share of determined symbols of a set that are right; 0 where it is missing."""

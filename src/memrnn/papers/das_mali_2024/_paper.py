@@ -1,12 +1,26 @@
 """The paper as the page of a study shows it."""
 
 import math
+import re
 import statistics
 
 from markupsafe import Markup
 
-from memrnn.papers.das_mali_2024._claims import judge
+from memrnn.nn.components import format_freeze
+from memrnn.papers.das_mali_2024._claims import RULES, judge
 from memrnn.papers.das_mali_2024._deviations import deviations
+from memrnn.papers.das_mali_2024._judged import (
+    Grid,
+    Measure,
+    accuracy_long,
+    accuracy_within,
+    growth,
+    kept,
+    loss,
+    nats_long,
+    nats_within,
+)
+from memrnn.papers.das_mali_2024._measures import Measures, ranges
 from memrnn.papers.das_mali_2024._published import (
     CONTROLLER,
     MEMORY,
@@ -16,20 +30,69 @@ from memrnn.papers.das_mali_2024._published import (
     language_of,
     published,
 )
-from memrnn.papers.das_mali_2024._rules import WRITTEN
 from memrnn.papers.das_mali_2024._tables import (
     DIFFERS,
     TREEBANK_NOTE,
     published_tables,
 )
-from memrnn.reports.study import Paper, Publication, View
-from memrnn.reports.study.comparisons import GAIN, NORMALISED, RETENTION
+from memrnn.papers.das_mali_2024._verdicts import LEVEL
+from memrnn.reports.study import Paper, Publication, Question, Rules, View
 from memrnn.reports.study.scores import has_memory
+from memrnn.reports.study.table import Table, number_field, text_field
 from memrnn.runtime import formats as form
+from memrnn.runtime.digests import text_digest
 from memrnn.studies import Cell, RunRecord
 
-QUESTIONS = ((MEMORY, RETENTION), (MEMORY, NORMALISED), (CONTROLLER, GAIN))
-"""What the paper's claims compare: freezing modes, each with a measure."""
+FIELDS: dict[str, Measure] = {
+    "d within": accuracy_within,
+    "d long": accuracy_long,
+    "e within": nats_within,
+    "e long": nats_long,
+    "K": kept,
+    "L": loss,
+    "growth exponent": growth,
+    "V": lambda _, run: run.excess,
+}
+"""The measures of `claims.md`, by the columns of the table of every restart."""
+
+MEANINGS = {
+    "d(long)": (
+        accuracy_long,
+        "is the determined accuracy on the long set, 0 for the best baseline and 1 for all right",
+    ),
+    "e(long)": (
+        nats_long,
+        "is the same of nats per symbol, 0 for the best baseline and 1 for the Bayes-optimal "
+        "predictor",
+    ),
+    "growth exponent": (
+        growth,
+        "is the slope of the logarithm of nats on determined symbols against that of the length",
+    ),
+}
+"""The measures that the claims compare, with what they mean."""
+
+
+def questions(view: View) -> list[Question]:
+    """What the paper's claims compare, cell by cell."""
+    return [
+        Question(freeze, name, meaning, _of_run(view, measure))
+        for freeze in (MEMORY, CONTROLLER)
+        for name, (measure, meaning) in MEANINGS.items()
+        if (freeze, name) != (MEMORY, "growth exponent")
+    ]
+
+
+def _of_run(view: View, measure: Measure):
+    def read(cell: Cell, run: RunRecord) -> float | None:
+        found = ranges(cell.task)
+        if found is None:
+            return None
+        sets = run.scores.get(view.precision, {})
+        value = measure(Measures(found, sets, cell.references), run)
+        return None if value is None or math.isnan(value) else value
+
+    return read
 
 
 def _read(view: View) -> Publication | None:
@@ -37,13 +100,11 @@ def _read(view: View) -> Publication | None:
         return None
     introduction = TEXTS["introduction"].strip()
     share = form.per_cent(DIFFERS["perplexity"])
-    rules = [rule.format(**WRITTEN) for rule in TEXTS["rules"]]
-    models = dict.fromkeys(cell.model for cell in view.results.cells if not has_memory(cell))
     return Publication(
         citation=TEXTS["citation"],
         claims=judge(view),
-        rules=[*rules, *([without_memory(view, list(models))] if models else [])],
-        questions=QUESTIONS,
+        rules=rules(view),
+        questions=questions(view),
         deviations=deviations(view.results),
         introduction=Markup(introduction.format(accuracy=DIFFERS["accuracy"], perplexity=share)),
         tables=published_tables(view),
@@ -51,11 +112,92 @@ def _read(view: View) -> Publication | None:
         notation=TEXTS["notation"],
         score=lambda cell, name: published().value(_find(cell), "accuracy", name),
         excess=_excess,
+        measures=measures_table(view),
     )
 
 
 PAPER = Paper(_read, absent=TEXTS["absent"])
 """For `write_study_report`."""
+
+
+def rules(view: View) -> Rules:
+    """The rules, with their digest, their date and that of the study."""
+    results, digest = view.results, text_digest(RULES)
+    finished = [run for run in results.runs if run.finished]
+    kept = [run.versions.get("rules of das_mali_2024", "") for run in finished]
+    other, without = sum(one not in ("", digest) for one in kept), kept.count("")
+    exploratory = ""
+    if other or without:
+        parts = [f"{other} began under other rules"] if other else []
+        parts += [f"{without} before there were rules"] if without else []
+        exploratory = (
+            f"Of the {form.plural(len(kept), 'finished run')} {form.listed(parts)}: what this page "
+            "says of the claims is exploratory."
+        )
+    left = sum(not run.finished and run.status != "failed" for run in results.runs)
+    preliminary = (
+        f"{form.plural(left, 'run')} {'is' if left == 1 else 'are'} still to come: verdicts are "
+        "preliminary."
+        if left
+        else ""
+    )
+    grid = Grid(view)
+    titles = [task.title for task in results.tasks]
+    informative = {cell.task.title for freeze in ((), MEMORY, CONTROLLER)
+                   for cell in grid.cells(freeze)}  # fmt: skip
+    left_out = [title for title in titles if title not in informative]
+    notes: list[str] = []
+    if left_out:
+        notes.append(
+            f"{form.listed(left_out)} {'counts' if len(left_out) == 1 else 'count'} in no claim: "
+            "there the best baseline is nearly perfect or Bayes-optimal, or no set lies within or "
+            "far enough beyond the trained lengths."
+        )
+    models = dict.fromkeys(cell.model for cell in results.cells if not has_memory(cell))
+    if models:
+        notes.append(without_memory(view, list(models)))
+    date = re.search(r"^Date: (\S+)$", RULES, re.MULTILINE)
+    assert date is not None
+    return Rules(
+        text=RULES,
+        digest=digest,
+        written=date[1],
+        begun=min((session["began"] for session in results.sessions), default=""),
+        exploratory=exploratory,
+        preliminary=preliminary,
+        level=LEVEL,
+        notes=tuple(notes),
+    )
+
+
+def measures_table(view: View) -> Table:
+    """The measures of `claims.md`, of every restart that ended in a cell that claims count."""
+    grid = Grid(view)
+    modes = dict.fromkeys(cell.freeze for cell in view.results.cells)
+    records = [
+        (cell, run, measures)
+        for freeze in modes
+        for cell in grid.cells(freeze)
+        for run, measures in grid.ended(cell)
+    ]
+
+    def column(name: str):
+        measure = FIELDS[name]
+        return number_field(name, lambda record: measure(record[2], record[1]), form.decimal)
+
+    return Table.of(
+        "measures",
+        "Measures of every restart",
+        records,
+        [
+            text_field("task", lambda record: record[0].task.title),
+            text_field("model", lambda record: record[0].model),
+            text_field("frozen", lambda record: format_freeze(record[0].freeze)),
+            text_field("restart", lambda record: str(record[1].restart)),
+            *map(column, FIELDS),
+        ],
+        heads=4,
+    )
 
 
 def without_memory(view: View, models: list[str]) -> str:

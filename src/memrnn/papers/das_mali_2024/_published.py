@@ -6,16 +6,15 @@ And the statistics of its claims, computed from them.
 import functools
 import importlib.resources
 import json
-import statistics
 import tomllib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from memrnn.reports import NEAR
-from memrnn.reports.study.scores import CLIP, View, baseline, bayes
+from memrnn.reports import NEAR, gain
+from memrnn.reports.study.scores import View, baseline, bayes
 from memrnn.studies import StudyResults
-from memrnn.tasks import TaskDescription
+from memrnn.tasks import Metric, TaskDescription
 
 NOTHING: tuple[str, ...] = ()
 MEMORY = ("memory",)
@@ -33,12 +32,13 @@ STRINGS = "strings:"
 """How the paper's tasks, language modelling on strings, begin as `NAME:ARGUMENT`."""
 
 
-def _read(name: str) -> str:
-    folder = importlib.resources.files("memrnn.papers.das_mali_2024") / "data"
-    return (folder / name).read_text("utf-8")
+def read(name: str) -> str:
+    """A file of the paper's folder as text."""
+    folder = importlib.resources.files("memrnn.papers.das_mali_2024")
+    return folder.joinpath(name).read_text("utf-8")
 
 
-TEXTS: dict[str, Any] = tomllib.loads(_read("claims.toml"))
+TEXTS: dict[str, Any] = tomllib.loads(read("data/texts.toml"))
 """What the page of a study says about the paper."""
 
 
@@ -124,7 +124,7 @@ def language_of(task: TaskDescription) -> str:
 @functools.cache
 def published() -> Published:
     """The published tables, read once."""
-    content = json.loads(_read("published_tables.json"))
+    content = json.loads(read("data/published_tables.json"))
     low, high = content["train_lengths"]
     bins = content["bins"]
     return Published(
@@ -177,63 +177,26 @@ def last_bounds(view: View) -> dict[str, Bounds]:
     return bounds
 
 
-def mean_retention(freeze: tuple[str, ...]) -> float:
-    """Mean over the cells with memory of last over first accuracy."""
-    return statistics.fmean(cell.retention for cell in published().with_memory(freeze))
-
-
 def worst_loss() -> tuple[float, PublishedCell]:
     """The largest loss of a fully trained net with memory, and whose it is."""
     worst = min(published().with_memory(NOTHING), key=lambda cell: cell.retention)
     return 1 - worst.retention, worst
 
 
-def mean_difference(
-    freeze: tuple[str, ...],
-    statistic: Callable[[PublishedCell], float],
-    languages: Collection[str] | None = None,
-) -> float | None:
-    """Mean over cells with memory: a component frozen minus nothing frozen, where both exist.
-
-    Args:
-        languages: to which it is confined.
-    """
-    paper = published()
-    differences = [
-        statistic(cell) - statistic(whole)
-        for cell in paper.with_memory(freeze)
-        if (languages is None or cell.language in languages)
-        and (whole := paper.find(cell.language, cell.model, NOTHING))
-    ]
-    return statistics.fmean(differences) if differences else None
-
-
-def normalised_difference(freeze: tuple[str, ...], bounds: Mapping[str, Bounds]) -> float | None:
-    """The same of the normalised accuracy on the last set, cut off, where bounds are known."""
-
-    def normalised(cell: PublishedCell) -> float:
-        low, high = bounds[cell.language]
-        return max(-CLIP, min(CLIP, (cell.accuracies[-1] - low) / (high - low)))
-
-    apart = [language for language, (low, high) in bounds.items() if high > low]
-    return mean_difference(freeze, normalised, apart)
-
-
-def gain_difference(freeze: tuple[str, ...], bounds: Mapping[str, Bounds]) -> float | None:
-    """The same of what the accuracy on the last set is above the best baseline."""
-
-    def gain(cell: PublishedCell) -> float:
-        return max(0.0, cell.accuracies[-1] - bounds[cell.language].baseline)
-
-    return mean_difference(freeze, gain, bounds)
-
-
 def on_baseline(freeze: tuple[str, ...], bounds: Mapping[str, Bounds]) -> tuple[int, int]:
-    """Numbers of published cells: not better than the best baseline on the last set, and all."""
-    cells = [cell for cell in published().with_memory(freeze) if cell.language in bounds]
-    near = NEAR + ROUNDING
-    low = sum(cell.accuracies[-1] <= bounds[cell.language].baseline + near for cell in cells)
-    return low, len(cells)
+    """Numbers of published cells: not better than the best baseline on the last set, and all.
+
+    A cell is not better if it has no more than `NEAR` of the way from the baseline to the
+    Bayes-optimal predictor behind it; languages where the two nearly meet are left out.
+    """
+    accuracy = Metric("accuracy", "max")
+    gains = [
+        gain(cell.accuracies[-1] - ROUNDING, *bounds[cell.language], accuracy)
+        for cell in published().with_memory(freeze)
+        if cell.language in bounds
+    ]
+    known = [one for one in gains if one is not None]
+    return sum(one <= NEAR for one in known), len(known)
 
 
 def twice_retention() -> float:

@@ -1,9 +1,12 @@
 """The report of a study: its page, figures and tables, and what a paper adds to them."""
 
 from memrnn.reports.study._papers import Claim as Claim
-from memrnn.reports.study._papers import Measured as Measured
 from memrnn.reports.study._papers import Paper as Paper
 from memrnn.reports.study._papers import Publication as Publication
+from memrnn.reports.study._papers import Published as Published
+from memrnn.reports.study._papers import Question as Question
+from memrnn.reports.study._papers import Rules as Rules
+from memrnn.reports.study._papers import Statistic as Statistic
 from memrnn.reports.study._papers import Verdict as Verdict
 from memrnn.reports.study._report import StudyReport as StudyReport
 from memrnn.reports.study._report import write_study_report as write_study_report

@@ -11,7 +11,7 @@ from memrnn.reports import warnings_of
 from memrnn.reports._findings import find
 from memrnn.reports._summary import range_label, set_label
 from memrnn.reports._templates import template
-from memrnn.reports._thresholds import LEARNED, NEAR
+from memrnn.reports._thresholds import LEARNED, NEAR, NEAR_WITHOUT_BAYES
 from memrnn.reports.study import comparisons as comparing
 from memrnn.reports.study._drawings import Drawing, drawings
 from memrnn.reports.study._papers import Paper, Publication, claims_table
@@ -93,7 +93,7 @@ class StudyReport:
             missing_table(self.results),
         ]
         if self.publication:
-            tables.append(claims_table(self.publication.claims))
+            tables += [claims_table(self.publication.claims), self.publication.measures]
         return {table.stem: table for table in tables}
 
     def write(self, out: Path) -> Path:
@@ -115,7 +115,6 @@ class StudyReport:
         """The page as text. It loads nothing; its one script sorts tables."""
         results = self.results
         evaluations = results.evaluations(self.view.precision)
-        tested = sum(comparison.p is not None for comparison in self.comparisons)
         return template("study.html.j2").render(
             title=f"Study {self.folder.resolve().name}",
             report=self,
@@ -133,14 +132,13 @@ class StudyReport:
             runs=Counter(run.status for run in results.runs),
             warnings=warnings_of(evaluations),
             findings=find(evaluations) if evaluations else [],
-            measures={comparison.measure for comparison in self.comparisons},
-            compared=Counter(comparison.verdict for comparison in self.comparisons),
-            tested=tested,
-            restarts_needed=comparing.restarts_needed(tested) if tested else 0,
-            least_pairs=comparing.LEAST_PAIRS,
-            alpha=comparing.ALPHA,
+            meanings=dict.fromkeys(
+                (comparison.name, comparison.question.meaning) for comparison in self.comparisons
+            ),
+            compared=Counter(comparison.difference for comparison in self.comparisons),
             learned=LEARNED,
-            near=NEAR,
+            near=form.per_cent(NEAR),
+            near_without_bayes=NEAR_WITHOUT_BAYES,
             figures=[(drawing.kind, drawing.on_page()) for drawing in self.drawings],
             tables=self.tables,
             origin=origin(results, self.folder),

@@ -146,8 +146,11 @@ def _table(statistics: Sequence[CellStatistics], task: TaskDescription, stem: st
         return count_of(row.solved or 0, row.ended) if known else Entry(form.MISSING)
 
     def stands(row: CellStatistics) -> Entry:
-        label = row.standing or form.MISSING
-        return Entry(label, label, {"above": "good", "equal": "bad", "below": "bad"}.get(label, ""))
+        if row.standing is None:
+            return Entry(form.MISSING)
+        place = row.standing.place
+        mark = {"above": "good", "equal": "bad", "below": "bad"}.get(place, "")
+        return Entry(row.standing.text, place, mark)
 
     fields = [
         text_field("model", lambda row: row.cell.model),

@@ -1,16 +1,14 @@
 """Cell against cell: the same network and task with a component frozen and with nothing frozen."""
 
-import dataclasses
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
 from memrnn.nn.components import format_freeze
 from memrnn.reports._summary import metric_label
-from memrnn.reports.study.resampling import Estimate, bootstrap, holm, mean, sign_flip
+from memrnn.reports.study._papers import Question
+from memrnn.reports.study.resampling import Estimate, student
 from memrnn.reports.study.scores import (
     Measure,
     Standing,
@@ -26,27 +24,11 @@ from memrnn.reports.study.table import (
     Table,
     count,
     estimate_fields,
-    number_field,
     text_field,
 )
 from memrnn.runtime import formats as form
-from memrnn.studies import Cell, RunRecord
+from memrnn.studies import Cell
 from memrnn.tasks import TaskDescription
-
-LEAST_PAIRS = 5
-"""Pairs of restarts from which a comparison of two cells is tested at all."""
-
-ALPHA = 0.05
-"""Holm-adjusted p up to which a difference is called one."""
-
-RETENTION, NORMALISED, GAIN = "retention", "normalised", "above floor"
-
-_MEASURES: dict[str, Callable[[View, Cell, RunRecord], float | None]] = {
-    RETENTION: View.retention,
-    NORMALISED: View.normalised,
-    GAIN: View.above_baseline,
-}
-"""Every other measure is the last set's value."""
 
 Pair = tuple[Cell, Cell]
 """A cell with a component frozen, and the same with nothing frozen."""
@@ -58,64 +40,74 @@ class Comparison:
 
     Attributes:
         cell: with the frozen component.
+        question: what is compared.
+        name: of the measure, in this task.
         pairs: restart numbers that are finished in both cells and have the measure.
-        estimate: mean difference, and its bootstrap interval over pairs.
-        p: of the sign-flip test; None with fewer than `LEAST_PAIRS` pairs.
+        estimate: mean difference, and its interval by Student's t over pairs.
         standing: where the cell stands to the baseline of the last set.
-        adjusted: p after Holm's correction over all that were tested.
     """
 
     cell: Cell
-    measure: str
+    question: Question
+    name: str
     pairs: int
     estimate: Estimate | None
-    p: float | None
     standing: Standing | None
-    adjusted: float | None = None
 
     @property
-    def verdict(self) -> str:
-        if self.adjusted is None or self.adjusted > ALPHA or self.estimate is None:
-            return "undecided"
-        return "higher" if self.estimate.value > 0 else "lower"
+    def difference(self) -> str:
+        """`higher` or `lower` if the whole interval is, else `open`."""
+        if self.estimate is None or self.estimate.interval is None:
+            return "open"
+        low, high = self.estimate.interval
+        return "higher" if low > 0 else "lower" if high < 0 else "open"
 
 
-def compare(
-    view: View, questions: Sequence[tuple[tuple[str, ...], str]] | None = None
-) -> list[Comparison]:
+def compare(view: View, questions: Sequence[Question] | None = None) -> list[Comparison]:
     """Compares cells with a frozen component with those with nothing frozen.
 
     Args:
-        questions: freezing modes, each with the measure to compare, for networks with a memory; by
-            default every cell with a frozen component, by retention and by the last set's value,
-            where its task has such a measure.
+        questions: for networks with a memory; by default every cell with a frozen component, by
+            retention and by the last set's value, where its task has such a measure.
     """
-    modes = dict.fromkeys(cell.freeze for cell in view.results.cells if cell.freeze)
-    every = [(freeze, measure) for freeze in modes for measure in (RETENTION, "")]
     comparisons: list[Comparison] = []
-    for freeze, measure in every if questions is None else questions:
-        read = _MEASURES.get(measure, View.last_value)
-        pairs = paired_cells(view, freeze, every=questions is None)
-        values = differences(view, pairs, partial(read, view))
+    for question in usual_questions(view) if questions is None else questions:
+        pairs = paired_cells(view, question.freeze, every=questions is None)
+        values = differences(view, pairs, question.measure)
         for (cell, _), row in zip(pairs, values, strict=True):
-            comparison = _comparison(view, cell, measure or last_measure(cell.task), row)
+            comparison = _comparison(view, cell, question, row)
             if comparison.pairs or questions is not None:
                 comparisons.append(comparison)
-    adjusted = iter(holm([one.p for one in comparisons if one.p is not None]))
+    return comparisons
+
+
+def usual_questions(view: View) -> list[Question]:
+    """Of every freezing mode: retention, and the last set's value."""
+    modes = dict.fromkeys(cell.freeze for cell in view.results.cells if cell.freeze)
     return [
-        one if one.p is None else dataclasses.replace(one, adjusted=next(adjusted))
-        for one in comparisons
+        question
+        for freeze in modes
+        for question in (
+            Question(
+                freeze,
+                "retention",
+                "is the score on the last set over the score on the first, or the first over the "
+                "last where smaller is better",
+                view.retention,
+            ),
+            Question(freeze, "", "is on the last set", view.last_value),
+        )
     ]
 
 
-def _comparison(view: View, cell: Cell, measure: str, differences: np.ndarray) -> Comparison:
+def _comparison(view: View, cell: Cell, question: Question, differences: np.ndarray) -> Comparison:
     known = differences[~np.isnan(differences)]
     return Comparison(
         cell,
-        measure,
+        question,
+        question.name or last_measure(cell.task),
         len(known),
-        bootstrap(known, mean) if len(known) else None,
-        sign_flip(known) if len(known) >= LEAST_PAIRS else None,
+        student(known) if len(known) else None,
         standing(view, cell, last_set(cell.task)),
     )
 
@@ -150,14 +142,6 @@ def last_measure(task: TaskDescription) -> str:
     return metric_label(metric) if metric.scale == "ratio" else f"log {metric_label(metric)}"
 
 
-def restarts_needed(comparisons: int) -> int:
-    """Pairs from which a test can be significant after Holm's correction over all comparisons.
-
-    The smallest n with 2^(1 - n) * comparisons <= ALPHA.
-    """
-    return 1 + math.ceil(math.log2(comparisons / ALPHA))
-
-
 def comparison_table(comparisons: Sequence[Comparison]) -> Table:
     """Every comparison of a cell with a component frozen and the same with nothing frozen."""
     return Table.of(
@@ -168,22 +152,16 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
             text_field("task", lambda row: row.cell.task.title),
             text_field("model", lambda row: row.cell.model),
             text_field("frozen", lambda row: format_freeze(row.cell.freeze)),
-            text_field("measure", lambda row: row.measure),
+            text_field("measure", lambda row: row.name),
             (Column("pairs"), lambda row: count(row.pairs)),
             *estimate_fields("difference", lambda row: row.estimate, form.signed),
-            number_field("p", lambda row: row.p, _probability),
-            number_field("p after Holm", lambda row: row.adjusted, _probability),
-            (Column("verdict", numeric=False), lambda row: _verdict(row.verdict)),
-            text_field("stands", lambda row: row.standing or form.MISSING),
+            (Column("change", numeric=False), lambda row: _change(row.difference)),
+            text_field("stands", lambda row: row.standing.text if row.standing else form.MISSING),
         ],
         heads=4,
         sortable=True,
     )
 
 
-def _verdict(verdict: str) -> Entry:
-    return Entry(verdict, verdict, "" if verdict == "undecided" else "differs")
-
-
-def _probability(value: float | None) -> str:
-    return form.MISSING if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"
+def _change(difference: str) -> Entry:
+    return Entry(difference, difference, "" if difference == "open" else "differs")

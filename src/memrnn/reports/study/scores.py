@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -12,17 +12,13 @@ from memrnn.reports._summary import (
     bayes_value,
     in_order,
     known_value,
-    normalise,
     with_worst,
 )
-from memrnn.reports._thresholds import NEAR, advantage
-from memrnn.reports.study.resampling import bootstrap, median
+from memrnn.reports._thresholds import NEAR, gain
+from memrnn.reports.study.resampling import LEVEL, bootstrap, median
+from memrnn.runtime import formats as form
 from memrnn.studies import Cell, RunRecord, StudyResults
 from memrnn.tasks import Metric, TaskDescription
-
-CLIP = 1.0
-"""Normalised values are cut off at plus and minus this where they are averaged: where baseline and
-Bayes-optimal value are close, one net would otherwise outweigh all others."""
 
 Measure = Callable[[Cell, RunRecord], float | None]
 """A number of a finished run; None if it does not exist."""
@@ -30,7 +26,7 @@ Measure = Callable[[Cell, RunRecord], float | None]
 SetOf = Callable[[TaskDescription], str]
 """Which set of a task is meant: `first_set` or `last_set`."""
 
-Standing = Literal["above", "equal", "below", "open"]
+Place = Literal["above", "equal", "below", "open", "uninformative"]
 
 
 @dataclass(frozen=True)
@@ -69,15 +65,9 @@ class View:
         """
         return _retention(cell, lambda name: self.value(cell, run, name))
 
-    def baseline_retention(self, cell: Cell, _: RunRecord) -> float | None:
+    def baseline_retention(self, cell: Cell) -> float | None:
         """The same of the best baseline on each set."""
         return _retention(cell, lambda name: baseline(cell, name))
-
-    def normalised(self, cell: Cell, run: RunRecord) -> float | None:
-        """Normalised value on the last set, cut off at `CLIP` on both sides."""
-        last = last_set(cell.task)
-        value = normalise(self.value(cell, run, last), baseline(cell, last), bayes(cell, last))
-        return None if value is None else max(-CLIP, min(CLIP, value))
 
     def last_value(self, cell: Cell, run: RunRecord) -> float | None:
         """The headline metric on the last set; its logarithm for one on an `exp` scale."""
@@ -85,15 +75,6 @@ class View:
         if value is not None and headline(cell.task).scale == "exp":
             value = math.log(value) if value > 0 else None
         return value if value is not None and math.isfinite(value) else None
-
-    def above_baseline(self, cell: Cell, run: RunRecord) -> float | None:
-        """How much better than the best baseline the last set's value is; 0 if it is not."""
-        last = last_set(cell.task)
-        value, bound = self.value(cell, run, last), baseline(cell, last)
-        if value is None or bound is None:
-            return None
-        gain = max(0.0, advantage(value, bound, headline(cell.task)))
-        return gain if math.isfinite(gain) else None
 
 
 def excess(_: Cell, run: RunRecord) -> float | None:
@@ -115,11 +96,6 @@ def last_set(task: TaskDescription) -> str:
     """The last set beyond what was trained on, else the last one; else empty."""
     beyond = _beyond(task)
     return next((name for name in reversed(beyond) if beyond[name]), next(reversed(beyond), ""))
-
-
-def reaches_beyond(task: TaskDescription) -> bool:
-    """Whether a set lies beyond what was trained on, and another one does not."""
-    return set(_beyond(task).values()) == {True, False}
 
 
 def _beyond(task: TaskDescription) -> dict[str, bool]:
@@ -158,25 +134,57 @@ def has_memory(cell: Cell) -> bool:
     return cell.memory != "none"
 
 
-def standing(view: View, cell: Cell, name: str) -> Standing | None:
-    """Where a cell stands to the baseline of a set, by the interval of its median advantage.
+class Standing(NamedTuple):
+    """Where a cell stands to the baseline of a set.
 
-    `above`: wholly better than the baseline by more than NEAR. `equal`: wholly within NEAR of it.
-    `below`: wholly worse than NEAR above the baseline, but not within NEAR of it. `open`: none of
-    these. None if no restart is finished, or the set has no baseline. A finished restart whose
-    score is missing counts as the worst.
+    Attributes:
+        place: `above`, `equal` or `below` if the whole interval of the median over restarts is
+            better than the baseline by more than `NEAR`, within `NEAR` of it, or worse by more;
+            `open` if it is none of these; `uninformative` if baseline and Bayes-optimal predictor
+            nearly meet. See `gain`.
+        restarts: how many it is of.
+    """
+
+    place: Place
+    restarts: int
+
+    @property
+    def coverage(self) -> float:
+        """Of the interval, at most: of n restarts none of their median covers more."""
+        return min(LEVEL, 1 - 2.0 ** (1 - self.restarts))
+
+    @property
+    def text(self) -> str:
+        """The place, with the coverage where it says less than the usual interval."""
+        if self.place in ("open", "uninformative") or self.coverage == LEVEL:
+            return self.place
+        return f"{self.place} ({form.per_cent(self.coverage)})"
+
+
+def standing(view: View, cell: Cell, name: str) -> Standing | None:
+    """Where a cell stands to the baseline of a set, by the interval of its median `gain`.
+
+    None if no restart is finished, or the set has no baseline. A finished restart whose score is
+    missing counts as the worst.
     """
     metric, bound = headline(cell.task), baseline(cell, name)
     values = [view.value(cell, run, name) for run in cell.finished]
     if bound is None or all(value is None for value in values):
         return None
-    gains = [advantage(value, bound, metric) for value in with_worst(values, metric)]
-    estimate = bootstrap(gains, median)
+    best = bayes(cell, name)
+    gains = [gain(value, bound, best, metric) for value in with_worst(values, metric)]
+    known = [one for one in gains if one is not None]
+    if not known:
+        return Standing("uninformative", len(values))
+    estimate = bootstrap(known, median)
     low, high = estimate.interval or (estimate.value, estimate.value)
     # What is exactly NEAR away counts as near, whatever its last bit is.
     near = NEAR + 1e-9
+    place: Place = "open"
     if low > near:
-        return "above"
-    if high <= near:
-        return "equal" if low >= -near else "below"
-    return "open"
+        place = "above"
+    elif high < -near:
+        place = "below"
+    elif low >= -near and high <= near:
+        place = "equal"
+    return Standing(place, len(values))
