@@ -32,24 +32,24 @@ def test_equal_results_give_equal_drawings_also_from_threads():
     ElementTree.fromstring(texts.pop())
 
 
-def test_lines_show_the_median_of_each_group_beside_floor_and_ceiling():
+def test_lines_show_the_median_of_each_group_beside_floor_and_bayes():
     figure = draw(RESULTS[:1])
     axis = figure.axes[0]
     (line, *bounds) = axis.get_lines()
     assert list(line.get_xdata()) == [6, 9, 12, 15, 18, 21, 24]
     assert line.get_ydata()[:4] == pytest.approx([0.91, 0.9, 0.89, 0.415])
-    floor, ceiling = (list(bound.get_ydata()) for bound in bounds)
+    floor, bayes = (list(bound.get_ydata()) for bound in bounds)
     assert set(floor) == {0.6}
-    assert set(ceiling) == {0.95}
+    assert set(bayes) == {0.95}
     names = {text.get_text() for text in axis.texts}
-    assert names == {"floor", "ceiling"}
+    assert names == {"floor", "Bayes"}
     assert axis.get_ylim() == (0, 1.1)
     assert figure.get_supxlabel() == "String length" and figure.get_supylabel() == "Accuracy"
     shaded = axis.patches[0].get_bbox()
     assert (shaded.x0, shaded.x1) == (6, 12)
 
 
-def test_a_task_with_one_baseline_has_a_floor_and_no_ceiling():
+def test_a_task_with_one_baseline_has_a_floor_and_no_bayes():
     axis = draw([recognition()]).axes[0]
     assert {text.get_text() for text in axis.texts} == {"floor"}
 

@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import msgspec
 import numpy as np
 import pytest
 
@@ -16,7 +17,7 @@ from memrnn import Distribution, Network, Strings, get_language, get_model
 from memrnn.languages import TemplateLanguage, register_language
 from memrnn.languages.predictors import BASELINES, table_predictor
 from memrnn.runtime.precision import cast, scope
-from memrnn.tasks import EvaluationSet, ItemScores, score_set, total
+from memrnn.tasks import EvaluationSet, ItemScores, TaskDescription, score_set, total
 
 TASK = Strings(
     "marked-copy",
@@ -309,3 +310,14 @@ def test_padded_lengths() -> None:
     register_language("rare", lambda: Rare(known.name, known.symbols, known.template))
     task = Strings("rare", train_lengths=(40, 80), length_bins=((40, 80),))
     assert task.widths == (53, 80)
+
+
+def test_what_reports_show_first_is_no_part_of_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    described = TASK.describe()
+    assert described.overview == "determined_accuracy"
+    # A ledger of before knows no overview.
+    text = msgspec.json.encode(described).replace(b',"overview":"determined_accuracy"', b"")
+    old = msgspec.json.decode(text, type=TaskDescription)
+    assert old == dataclasses.replace(described, overview=None)
+    monkeypatch.setattr(Strings, "overview", None)
+    assert TASK.describe() == old and old.key == described.key

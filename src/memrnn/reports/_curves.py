@@ -27,7 +27,7 @@ class Curve:
         groups: in ascending order; a bin of pooled groups counts as one, see `Bins`.
         values: of every restart per group; the worst where a restart has none, see `with_worst`.
         floor: of the best baseline, by group.
-        ceiling: of the Bayes-optimal predictor, by group.
+        bayes: of the Bayes-optimal predictor, by group.
     """
 
     evaluation: Evaluation
@@ -35,7 +35,7 @@ class Curve:
     groups: tuple[float, ...]
     values: tuple[tuple[float, ...], ...]
     floor: Mapping[float, float]
-    ceiling: Mapping[float, float]
+    bayes: Mapping[float, float]
 
 
 class Family(NamedTuple):
@@ -117,7 +117,7 @@ def _joined(evaluation: Evaluation, metric: Metric, sets: Sequence[str], label: 
         )
         for predictor in itertools.chain(*references.values())
     }
-    ceiling = predictors.pop(BAYES, {})
+    bayes = predictors.pop(BAYES, {})
     best = max if metric.goal == "max" else min
     return Curve(
         evaluation,
@@ -128,7 +128,7 @@ def _joined(evaluation: Evaluation, metric: Metric, sets: Sequence[str], label: 
             group: best(values[group] for values in predictors.values() if group in values)
             for group in sorted(set().union(*predictors.values()))
         },
-        ceiling,
+        bayes,
     )
 
 

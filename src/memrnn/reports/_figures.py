@@ -44,8 +44,7 @@ def draw(
     A line is the median over all restarts, its band reaches from the worst to the best of them;
     a restart without a value counts as the worst, and infinity is drawn at the axis' end. Where
     there are more groups than points fit, neighbours are pooled. Groups that were trained on are
-    shaded. Floor and ceiling are drawn where the task has a baseline and
-    a Bayes-optimal predictor.
+    shaded. Floor and Bayes-optimal value are drawn where the task has them.
 
     Args:
         metric: its name; by default the headline metric. Cells without it are left out.
@@ -120,7 +119,7 @@ def _panels(curves: Sequence[Curve]) -> dict[_PanelName, _Panel]:
 def _limits(curves: Sequence[Curve], metric: Metric) -> Limits:
     values = [value for curve in curves for restarts in curve.values for value in restarts]
     for curve in curves:
-        values += [*curve.floor.values(), *curve.ceiling.values()]
+        values += [*curve.floor.values(), *curve.bayes.values()]
     return Limits.of(values, metric, 0.1)
 
 
@@ -139,7 +138,7 @@ def _draw_panel(
         axis.plot(curve.groups, median, color=color, linestyle=dash, linewidth=width, zorder=3)
     first = next(iter(panel.values()))
     _draw_bound(axis, "floor", first.floor, "0.35", "top")
-    _draw_bound(axis, "ceiling", first.ceiling, "black", "bottom")
+    _draw_bound(axis, "Bayes", first.bayes, "black", "bottom")
     if first.groups and first.groups[-1] >= LOGARITHMIC * max(first.groups[0], 1):
         axis.set_xscale("log")
         axis.xaxis.set_major_formatter(ScalarFormatter())
@@ -151,7 +150,7 @@ def _draw_panel(
 
 
 def _draw_bound(axis: Axes, name: str, bound: Mapping[float, float], color: str, side: str) -> None:
-    """Floor or ceiling, with its name at the right end of its line."""
+    """Floor or Bayes-optimal value, with its name at the right end of its line."""
     points = [point for point in bound.items() if math.isfinite(point[1])]
     if not points:
         return
@@ -186,7 +185,7 @@ def _legend(curves: Sequence[Curve]) -> list[Any]:
     if any(curve.floor for curve in curves):
         label = "floor: best baseline"
         handles.append(Line2D([], [], color="0.35", linewidth=1, label=label))
-    if any(curve.ceiling for curve in curves):
-        label = "ceiling: Bayes-optimal predictor"
+    if any(curve.bayes for curve in curves):
+        label = "Bayes: Bayes-optimal predictor"
         handles.append(Line2D([], [], color="black", linewidth=1, label=label))
     return handles

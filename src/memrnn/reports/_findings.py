@@ -317,11 +317,11 @@ def _best_value(scores: SetSummary) -> str:
 
 
 def _bounds(scores: SetSummary) -> str:
-    """Floor and ceiling, as far as there are any."""
+    """Floor and Bayes-optimal value, as far as there are any."""
     score = scores.headline
     bounds: list[str] = []
     if score.baseline is not None:
         bounds.append(f"floor {score.text(score.baseline)} by {score.baseline_name}")
     if score.bayes is not None:
-        bounds.append(f"ceiling {score.text(score.bayes)}")
+        bounds.append(f"Bayes {score.text(score.bayes)}")
     return ", ".join(bounds)

@@ -39,9 +39,9 @@ def result_table(evaluation: Evaluation) -> Group:
     scores = [s.metrics[name] for s in summary.sets for name in names if name in s.metrics]
     # A reference or a normalised value that no metric has needs no column.
     floor = any(score.baseline is not None for score in scores)
-    ceiling = any(score.bayes is not None for score in scores)
+    bayes = any(score.bayes is not None for score in scores)
     headings = ["best", "median", "range"]
-    headings += ["floor"] * floor + ["ceiling"] * ceiling + ["norm."] * (floor and ceiling)
+    headings += ["floor"] * floor + ["Bayes"] * bayes + ["norm."] * (floor and bayes)
     table = ruled_table(None, "", padding=0)
     table.add_column("", overflow="fold")
     for heading in headings:
@@ -59,10 +59,10 @@ def result_table(evaluation: Evaluation) -> Group:
     ]
     if floor:
         caption.append("floor: the best baseline.")
-    if ceiling:
-        caption.append("ceiling: the Bayes-optimal predictor.")
+    if bayes:
+        caption.append("Bayes: the Bayes-optimal predictor.")
     if any(score.normalised is not None for score in scores):
-        caption.append("norm.: the best restart between floor (0) and ceiling (1).")
+        caption.append("norm.: the best restart between floor (0) and Bayes (1).")
     smaller = [metric_label(metric) for metric in summary.metrics if metric.goal == "min"]
     if smaller:
         caption.append(f"Smaller is better for {listed(smaller)}.")
@@ -73,8 +73,8 @@ def result_table(evaluation: Evaluation) -> Group:
 def overview_table(evaluations: Sequence[Evaluation]) -> Group:
     """Many cells, one row each: the headline metric of the best restart, its median, normalised.
 
-    One table per task, each ending with its floor and ceiling, where it has them. Shows the first
-    set and the last ones, as many as fit into 80 columns.
+    One table per task, each ending with its floor and Bayes-optimal value, where it has them. Shows
+    the first set and the last ones, as many as fit into 80 columns.
 
     Raises:
         MemrnnError: if there is no result.
@@ -89,8 +89,12 @@ def overview_table(evaluations: Sequence[Evaluation]) -> Group:
         for s in summaries
     ]
     # All tasks' tables have the columns of names equally wide.
-    models = ["ceiling", *(model for _, model, _ in rows)]
-    modes = [*(score.baseline_name for score in scores), *(freeze for _, _, freeze in rows)]
+    models = ["floor", *(model for _, model, _ in rows)]
+    modes = [
+        "optimal",
+        *(score.baseline_name for score in scores),
+        *(freeze for _, _, freeze in rows),
+    ]
     widths = max(map(len, models)), max(map(len, modes))
     tasks = list(dict.fromkeys(summary.task for summary in summaries))
     metrics = list(dict.fromkeys(metric_label(task.headline) for task in tasks))
@@ -101,8 +105,8 @@ def overview_table(evaluations: Sequence[Evaluation]) -> Group:
     total = sum(summary.restarts for summary in summaries)
     measure = metrics[0] if len(metrics) == 1 else "the metric"
     explained = (
-        ", and the best between floor and ceiling (norm.: 0 is the floor, the best baseline; 1 is "
-        "the ceiling, the Bayes-optimal predictor)"
+        ", and the best between floor and Bayes (norm.: 0 is the floor, the best baseline; 1 is "
+        "Bayes, the Bayes-optimal predictor)"
     )
     caption = [
         f"\nFor each evaluation set: {measure} of the best of "
@@ -142,7 +146,7 @@ def _task_table(
     baselines = dict.fromkeys(score.baseline_name for score in shown if score.baseline_name)
     for bound, predictor, position, values in (
         ("floor", "/".join(baselines), "0.00", [score.baseline for score in shown]),
-        ("ceiling", "bayes", "1.00", [score.bayes for score in shown]),
+        ("Bayes", "optimal", "1.00", [score.bayes for score in shown]),
     ):
         if all(value is None for value in values):
             continue
@@ -183,7 +187,7 @@ def _cells(score: MetricSummary) -> dict[str, Text]:
         "med.": Text(score.text(score.median)),
         "range": Text(score.range_text("–")),
         "floor": Text(score.text(score.baseline)),
-        "ceiling": Text(score.text(score.bayes)),
+        "Bayes": Text(score.text(score.bayes)),
         "norm.": Text(normalised(score.normalised), style),
     }
 

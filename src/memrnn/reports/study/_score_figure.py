@@ -31,7 +31,7 @@ _POINTS: dict[str, dict[str, Any]] = {
 
 _BOUNDS: dict[str, tuple[Callable[[Cell, str], float | None], str]] = {
     "floor": (baseline, GREY),
-    "ceiling": (bayes, "black"),
+    "Bayes": (bayes, "black"),
 }
 
 
@@ -45,7 +45,7 @@ def draw_scores(
 ) -> Figure:
     """The headline metric of every task and model in a freezing mode, one panel per set.
 
-    Shown are the best restart chosen by validation, every restart, floor and ceiling, and the
+    Shown are the best restart chosen by validation, every restart, floor, Bayes-optimal value and
     published number.
 
     Args:
@@ -78,7 +78,7 @@ def draw_scores(
         for run in cell.finished
         if (value := view.value(cell, run, name)) is not None
     ]
-    limits = Limits.of([*scores, *bounds["floor"], *bounds["ceiling"]], metric, 0.03)
+    limits = Limits.of([*scores, *bounds["floor"], *bounds["Bayes"]], metric, 0.03)
     for index, (axis, name) in enumerate(zip(axes.flat, sets, strict=False)):
         axis.set_xscale(limits.scale)
         axis.set_xlim(limits.low, limits.high)
