@@ -47,7 +47,7 @@ def test_the_demo_leaves_a_report(demo: tuple[Path, str]) -> None:
     assert page.name == "index.html" and page.exists()
     assert len(list(page.parent.glob("runs/**/restart-*.safetensors"))) == 6
     assert "elman-3 scores the same with memory frozen as with nothing frozen" in printed
-    assert "What the results say" in page.read_text()
+    assert "Do these networks learn the task" in page.read_text()
     assert all(len(line) <= 80 for line in printed.splitlines())
 
 
