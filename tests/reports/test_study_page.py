@@ -152,7 +152,7 @@ def test_study_files_survive_hostile_text_and_missing_values():
     }  # fmt: skip
 
 
-def test_dot_plots_show_floor_ceiling_published_and_all_restarts(results):
+def test_dot_plots_show_floor_bayes_published_and_all_restarts(results):
     publication = PAPER.read(View(results, "float32"))
     figure = draw_scores(View(results, "float32"), (), published=publication.score)
     assert [axis.get_title() for axis in figure.axes] == ["40–100", "100–200", "200–400"]
@@ -242,7 +242,7 @@ def test_a_report_is_written_whole_from_a_ledger(folder, tmp_path):
         rows = list(csv.DictReader(file))
     assert [row["set"] for row in rows] == ["3–12", "15–30"] * 2
     assert [row["finished"] for row in rows] == ["3", "3", "2", "2"]
-    assert all(0 < float(row["floor"]) < float(row["ceiling"]) <= 1 for row in rows)
+    assert all(0 < float(row["floor"]) < float(row["Bayes"]) <= 1 for row in rows)
     # The same bytes for the same ledger, wherever they are written.
     for file in (*(path.parent / "tables").iterdir(), *(path.parent / "figures").iterdir()):
         assert file.read_bytes() == (folder / "report" / file.parent.name / file.name).read_bytes()

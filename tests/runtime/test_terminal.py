@@ -103,6 +103,8 @@ def test_a_status_prints_names_as_they_are(
         seconds_left=None,
         faults=(),
         left_behind=0,
+        exported=False,
+        notes=(),
     )
     monkeypatch.setattr(study_commands, "study_status", lambda _: status)
     code, shown, _ = run(capsys, "study", "status", "anywhere")

@@ -102,6 +102,7 @@ def _read(view: View) -> Publication | None:
     share = form.per_cent(DIFFERS["perplexity"])
     return Publication(
         citation=TEXTS["citation"],
+        question=TEXTS["question"],
         claims=judge(view),
         rules=rules(view),
         questions=questions(view),

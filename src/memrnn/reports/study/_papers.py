@@ -192,6 +192,7 @@ class Publication:
 
     Attributes:
         citation: its authors and number.
+        question: that the page of a study asks first.
         claims: judged by the study's results.
         rules: how verdicts are reached.
         questions: what claims are about, cell by cell; see `compare`.
@@ -207,6 +208,7 @@ class Publication:
     """
 
     citation: str
+    question: str
     claims: Sequence[Claim]
     rules: Rules
     questions: Sequence[Question]

@@ -135,7 +135,7 @@ class StudyReport:
                 for of_set in cell.task.sets
             ),
             metrics=dict.fromkeys(metric for task in results.tasks for metric in task.metrics),
-            warnings=warnings_of(evaluations),
+            warnings=[*results.notes, *warnings_of(evaluations)],
             findings=find(evaluations) if evaluations else [],
             meanings=dict.fromkeys(
                 (comparison.name, comparison.question.meaning) for comparison in self.comparisons
@@ -144,7 +144,7 @@ class StudyReport:
             learned=LEARNED,
             near=form.per_cent(NEAR),
             near_without_bayes=NEAR_WITHOUT_BAYES,
-            question=QUESTION,
+            question=self.publication.question if self.publication else QUESTION,
             answer=answer(self.view),
             overview=self.overview and self.overview.on_page(narrow=2),
             figures=[

@@ -89,9 +89,9 @@ def statistics(results: StudyResults) -> list[CellStatistics]:
 def _row(view: View, cell: Cell, name: str) -> CellStatistics:
     metric = headline(cell.task)
     _, floor = best_baseline(references(cell, name), metric) or ("", None)
-    ceiling = bayes(cell, name)
+    best_possible = bayes(cell, name)
     values = [view.value(cell, run, name) for run in cell.finished]
-    scores = [normalise(value, floor, ceiling) for value in values]
+    scores = [normalise(value, floor, best_possible) for value in values]
     solved = sum(score is not None and score >= LEARNED for score in scores)
     failed = [None for run in cell.runs if run.status == "failed"]
     known = any(value is not None for value in values)
@@ -102,13 +102,13 @@ def _row(view: View, cell: Cell, name: str) -> CellStatistics:
         view.precision,
         name,
         missing=values.count(None),
-        solved=None if normalise(floor, floor, ceiling) is None else solved,
+        solved=None if normalise(floor, floor, best_possible) is None else solved,
         median=bootstrap(entered, median) if known else None,
         middle=interquartile_mean(entered) if known else None,
         best=best,
-        normalised=normalise(best, floor, ceiling),
+        normalised=normalise(best, floor, best_possible),
         baseline=floor if known else None,
-        bayes=ceiling if known else None,
+        bayes=best_possible if known else None,
         standing=standing(view, cell, name),
     )
 
@@ -164,7 +164,7 @@ def _table(statistics: Sequence[CellStatistics], task: TaskDescription, stem: st
         number_field("best", lambda row: row.best, write),
         number_field("norm.", lambda row: row.normalised, form.normalised),
         number_field("floor", lambda row: row.baseline, write),
-        number_field("ceiling", lambda row: row.bayes, write),
+        number_field("Bayes", lambda row: row.bayes, write),
         (Column("diverged"), lambda row: count(row.count("diverged"))),
         (Column("failed"), lambda row: count(row.count("failed"))),
         (Column("missing"), lambda row: count(row.missing)),
