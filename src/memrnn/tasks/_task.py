@@ -188,8 +188,15 @@ class Task(abc.ABC):
         return jax.tree.map(lambda leaf: leaf[item], data.own)
 
     def carry(self, network: Network) -> Any:
-        """What is carried from one batch to the next, at the start of an epoch or a set."""
+        """What is carried from one batch to the next, at the start of a stream."""
         return ()
+
+    def continues(self, epoch: int) -> bool:
+        """Whether an epoch begins with what the last one carried, and not with `carry`.
+
+        An epoch is what lies between two evaluations, which can be less than a pass over the data.
+        """
+        return False
 
     def loss(
         self, network: Network, carry: Any, batch: Any, key: PRNGKeyArray
