@@ -27,6 +27,7 @@ from memrnn.cli._lists import (
 )
 from memrnn.cli._runs import evaluate_command, explain_command, train_command
 from memrnn.cli._study import STUDY_COMMANDS, StudyFailedError, reproduce_command
+from memrnn.cli._text import TEXT_COMMANDS
 from memrnn.errors import MemrnnError, os_error_text
 from memrnn.runtime import formats
 from memrnn.runtime.cache import use_compile_cache
@@ -126,6 +127,7 @@ def _commands(arguments: list[str], imports: list[str]) -> dict[str, Any]:
         "train": train_command(kind, [*_script(), *imports]),
         "evaluate": evaluate_command(_evaluated_task(arguments)),
         "explain": explain_command,
+        "text": TEXT_COMMANDS,
         "study": STUDY_COMMANDS,
         "reproduce": reproduce_command,
     }
