@@ -34,11 +34,9 @@ def read_files(folder: Path) -> tuple[Source, Source, Source]:
     the Penn Treebank holds both.
 
     Raises:
-        MemrnnError: if the folder or a file is missing, two files could be meant, two are equal, or
+        MemrnnError: if a file is missing, two files could be meant, two are equal, or
             one is not UTF-8.
     """
-    if not folder.is_dir():
-        raise MemrnnError(f"There is no folder {folder}.")
     train, validation, test = (_read(_find(folder, part)) for part in PARTS)
     for one, other in ((train, validation), (train, test), (validation, test)):
         if one.digest == other.digest:
