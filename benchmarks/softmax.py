@@ -32,7 +32,7 @@ def usual(output: OutputLayer, hidden: Any, targets: Any, weights: Any, chunk: i
 
 
 def fused(output: OutputLayer, hidden: Any, targets: Any, weights: Any, chunk: int) -> Any:
-    return weighted_nats(output, hidden, targets, weights, chunk)[0]
+    return weighted_nats(output.matrix(), hidden, targets, weights, chunk)[0]
 
 
 def main() -> None:

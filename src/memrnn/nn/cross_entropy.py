@@ -6,14 +6,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from memrnn.nn.network import OutputLayer
-
 ROWS = 224
 """Rows whose logits are computed at a time: with 10,000 classes in float32 they take 9 MB."""
 
 
 def weighted_nats(
-    output: OutputLayer,
+    matrix: tuple[Float[Array, "classes hidden"], Float[Array, " classes"]],
     hidden: Float[Array, "rows hidden"],
     targets: Int[Array, " rows"],
     weights: Float[Array, " rows"],
@@ -22,7 +20,7 @@ def weighted_nats(
     """The weighted sum of cross-entropies, and the cross-entropy of each row, in nats.
 
     With z_i = W h_i + b, nats_i = log sum_j exp z_ij - z_i,y_i, and the sum is
-    sum_i weights_i nats_i. Its gradient with respect to `output` and `hidden`,
+    sum_i weights_i nats_i. Its gradient with respect to W, b and `hidden`,
 
         d_i = weights_i (softmax(z_i) - onehot(y_i));  dW = sum_i d_i h_i^T;  db = sum_i d_i;
         dh_i = W^T d_i,
@@ -32,6 +30,7 @@ def weighted_nats(
     result and the weights have no gradient.
 
     Args:
+        matrix: W and b.
         weights: 0 leaves a row out, whatever its target.
     """
     rows = hidden.shape[0]
@@ -43,28 +42,29 @@ def weighted_nats(
         return padded.reshape(-1, chunk, *values.shape[1:])
 
     weights = jax.lax.stop_gradient(weights)
-    total, nats = _chunked(output, cut(hidden), cut(targets), cut(weights))
+    total, nats = _chunked(matrix, cut(hidden), cut(targets), cut(weights))
     return total, jax.lax.stop_gradient(nats).reshape(-1)[:rows]
 
 
 @jax.custom_vjp
 def _chunked(
-    output: OutputLayer,
+    matrix: tuple[Array, Array],
     hidden: Float[Array, "chunks rows hidden"],
     targets: Int[Array, "chunks rows"],
     weights: Float[Array, "chunks rows"],
 ) -> tuple[Float[Array, ""], Float[Array, "chunks rows"]]:
     def of_chunk(inputs: tuple[Array, Array]) -> Array:
-        nats, _, _ = _nats(output, *inputs)
+        nats, _, _ = _nats(matrix, *inputs)
         return nats
 
     nats = jax.lax.map(of_chunk, (hidden, targets))
     return jnp.sum(weights * nats), nats
 
 
-def _nats(output: OutputLayer, hidden: Array, targets: Array) -> tuple[Array, Array, Array]:
+def _nats(matrix: tuple[Array, Array], hidden: Array, targets: Array) -> tuple[Array, Array, Array]:
     """Nats of each row, exp(z - max z) and its sum over classes."""
-    logits = output(hidden)
+    weight, bias = matrix
+    logits = hidden @ weight.T + bias[None]
     largest = jnp.max(logits, axis=1, keepdims=True)
     powers = jnp.exp(logits - largest)
     sums = jnp.sum(powers, axis=1, keepdims=True)
@@ -72,27 +72,20 @@ def _nats(output: OutputLayer, hidden: Array, targets: Array) -> tuple[Array, Ar
     return (jnp.log(sums) + largest - right)[:, 0], powers, sums
 
 
-def _forward(output: OutputLayer, hidden: Array, targets: Array, weights: Array) -> Any:
+def _forward(matrix: tuple[Array, Array], hidden: Array, targets: Array, weights: Array) -> Any:
     rows = jnp.arange(hidden.shape[1])
 
-    def of_chunk(gradient: OutputLayer, inputs: tuple[Array, Array, Array]) -> Any:
+    def of_chunk(gradient: tuple[Array, Array], inputs: tuple[Array, Array, Array]) -> Any:
         hidden, targets, weights = inputs
-        nats, powers, sums = _nats(output, hidden, targets)
+        nats, powers, sums = _nats(matrix, hidden, targets)
         errors = powers * (weights[:, None] / sums)
         errors = errors.at[rows, targets].add(-weights)
-        added = jax.tree.map(
-            jnp.add, gradient, _output_gradient(gradient, errors.T @ hidden, errors.sum(axis=0))
-        )
-        return added, (nats, errors @ output.weight)
+        added = gradient[0] + errors.T @ hidden, gradient[1] + errors.sum(axis=0)
+        return added, (nats, errors @ matrix[0])
 
-    nothing = jax.tree.map(jnp.zeros_like, output)
+    nothing = jax.tree.map(jnp.zeros_like, matrix)
     gradient, (nats, of_hidden) = jax.lax.scan(of_chunk, nothing, (hidden, targets, weights))
     return (jnp.sum(weights * nats), nats), (gradient, of_hidden)
-
-
-def _output_gradient(like: OutputLayer, weight: Array, bias: Array) -> OutputLayer:
-    structure = jax.tree.structure(like)
-    return jax.tree.unflatten(structure, [weight, bias])
 
 
 def _backward(saved: Any, cotangents: tuple[Array, Array]) -> Any:

@@ -25,5 +25,7 @@ from memrnn.tasks._task import TaskDescription as TaskDescription
 from memrnn.tasks._task import Traced as Traced
 from memrnn.tasks._task import whole_set as whole_set
 from memrnn.tasks.strings import Strings as Strings
+from memrnn.tasks.text import Text as Text
 
 register_task(Strings)
+register_task(Text)
