@@ -5,6 +5,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple, NoReturn
 
 import jax
@@ -101,6 +102,18 @@ class TaskDescription:
         return next(metric for metric in self.metrics if metric.name == name)
 
 
+class Preset(NamedTuple):
+    """Values of options that belong together, as `--config` names them.
+
+    Attributes:
+        options: of the task.
+        config: of training, fields of `TrainingConfig`.
+    """
+
+    options: Mapping[str, Any] = MappingProxyType({})
+    config: Mapping[str, Any] = MappingProxyType({})
+
+
 class Task(abc.ABC):
     """A sequence task. A task is a frozen dataclass whose fields are its options.
 
@@ -125,6 +138,8 @@ class Task(abc.ABC):
     """What tables and figures show first."""
     group_axis: ClassVar[str | None] = None
     """What groups are if they are numbers: the label of an axis."""
+    presets: ClassVar[Mapping[str, Preset]] = MappingProxyType({"paper": Preset()})
+    """By name; the first is that of a command line which names none."""
 
     @property
     @abc.abstractmethod

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
@@ -18,13 +19,54 @@ from memrnn.nn.models import Model
 from memrnn.nn.network import Network, TiedOutput, WordVectors
 from memrnn.nn.unroll import State
 from memrnn.tasks._metrics import Metric, Scores
-from memrnn.tasks._task import Data, EvaluationSet, SetDescription, Task
+from memrnn.tasks._task import Data, EvaluationSet, Preset, SetDescription, Task
 from memrnn.text import PARTS, Corpus, fit_baselines, lay_out, read_corpus
 
 PERPLEXITY = Metric("perplexity", "min", "exp")
 
 SEGMENTS_OF_FILE = 10
 """Groups of an evaluation set: tenths of its file."""
+
+
+PAPER = Preset(
+    config={
+        "optimizer": "sgd",
+        "learning_rate_range": (1.0, 100.0),
+        "max_grad_norm_range": (0.0112, 1.12),
+        "lr_decay": 1 / 1.5,
+        "lr_patience": 0,
+        "early_stopping_patience": 2,
+        "max_epochs": 100,
+    }
+)
+"""The protocol of DuSell & Chiang 2023 (arXiv 2210.01343), section 6 and appendix."""
+
+STRONG = Preset(
+    options={
+        "streams": 64,
+        "updates_per_epoch": 100,
+        "random_offsets": True,
+        "embedding_size": 268,
+        "tied": True,
+        "input_dropout": 0.58,
+        "state_dropout": 0.215,
+        "output_dropout": 0.327,
+        "state_reset": 0.01,
+    },
+    config={
+        "optimizer": "rmsprop",
+        "learning_rate_range": (0.00418, 0.00418),
+        "max_grad_norm": 10 / 35,
+        "weight_decay": 1.24e-4 / 35,
+        "lr_decay": 0.1,
+        "lr_patience": 25,
+        "early_stopping_patience": 30,
+        "max_epochs": 1000,
+    },
+)
+"""The one-layer net of 10 million parameters of Melis et al. 2018 (arXiv 1707.05589), for the model
+`lstm_capped-1194`. Their loss is the sum over the 35 words of a segment, here it is the mean, hence
+the quotients. U(-.05, .05) has the standard deviation 1194^-.5 of their initial parameters."""
 
 
 class Segment(NamedTuple):
@@ -86,6 +128,8 @@ class Text(Task):
     metrics: ClassVar[tuple[Metric, ...]] = (PERPLEXITY,)
     selection: ClassVar[Metric] = PERPLEXITY
     headline: ClassVar[Metric] = PERPLEXITY
+
+    presets: ClassVar[Mapping[str, Preset]] = MappingProxyType({"paper": PAPER, "strong": STRONG})
 
     corpus: str
     streams: int = 32
