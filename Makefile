@@ -15,7 +15,7 @@ LOCKED := .venv/locked
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test slow check lint types wheel other bench lock clean
+.PHONY: help install demo test slow check lint types wheel other bench results lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1#/p' Makefile | while IFS='#' read -r target text; do \
@@ -93,6 +93,9 @@ bench: $(INSTALLED) ## how to run the benchmarks
 	@for file in benchmarks/*.py; do case $$file in *_reference.py|*/standings.py) ;; \
 	  *) echo "  $(BIN)/python $$file";; esac; done
 	@echo 'Some compare with PyTorch: $(BIN)/python -m pip install torch'
+
+results: $(INSTALLED) ## what the docs say of the studies in results/, and the page of each study
+	$(BIN)/python results/rebuild.py
 
 lock: $(INSTALLED) ## choose all versions anew, one of each package for every Python
 	$(BIN)/python $(PIP) install uv

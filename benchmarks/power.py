@@ -11,28 +11,34 @@ restarts that have learned, of which there are as many as in `paper-small`.
 
     python benchmarks/power.py [--studies 200]
 
-The exported tables of `paper-small` were written by version 0.1: its bins are 40:100 and 200:400,
-and its errors by length are nats above the Bayes-optimal predictor over all symbols.
+`paper-small` was made by version 0.1: its sets are 40:100 and 200:400, and its errors by length are
+nats above the Bayes-optimal predictor over all symbols, since it did not keep those of the
+determined ones.
 """
 
 import argparse
-import csv
+import functools
 import math
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from memrnn import Strings
+from memrnn.evaluation import SetScores
+from memrnn.nn.components import format_freeze
 from memrnn.papers.das_mali_2024 import LEVEL
 from memrnn.reports.study.resampling import clustered
+from memrnn.runtime.options import parse_range
+from memrnn.studies import load_results
 
 RESULTS = Path(__file__).parent.parent / "results" / "paper-small"
 LANGUAGES = ("marked-copy", "marked-reverse-and-copy", "count-and-copy")
 MODELS = ("jm-10", "jm-3.3.3", "jm-hidden")
-WITHIN, LONG = (40, 100), (200, 400)
+BASELINES = ("repeat-last", "unigram", "bigram")
+WITHIN, LONG = "40:100", "200:400"
 RESTARTS = (3, 5, 8, 10, 12, 16, 20, 30, 50, 100)
 CONVERGED, LEARNED = 0.02, 0.9
 
@@ -40,92 +46,72 @@ Key = tuple[str, str, str, int]
 """Language, model, freezing mode, restart."""
 
 
-def rows(name: str) -> list[dict[str, str]]:
-    with (RESULTS / f"{name}.csv").open(newline="", encoding="utf-8") as file:
-        return [
-            row
-            for row in csv.DictReader(file)
-            if row["language"] in LANGUAGES and row.get("model", MODELS[0]) in MODELS
-        ]
+def mean(scores: SetScores, metric: str) -> float:
+    """Numerator over denominator on a set: nats per symbol of a perplexity."""
+    numerator, denominator = scores.whole[metric]
+    return numerator / denominator
 
 
-def key(row: dict[str, str]) -> Key:
-    return row["language"], row["model"], row["freeze"], int(row["restart"])
-
-
-def bin_of(row: dict[str, str]) -> tuple[int, int]:
-    return int(row["low"]), int(row["high"])
+def by_length(sets: Iterable[SetScores]) -> dict[int, float]:
+    """Nats per symbol by length beyond the trained ones; of a length in two sets, the last."""
+    return {
+        int(group): totals["perplexity"].numerator / totals["perplexity"].denominator
+        for scores in sets
+        for group, totals in scores.groups.items()
+        if 81 <= int(group) <= 400
+    }
 
 
 def measures() -> dict[str, dict[Key, float]]:
     """The measures of the claims, of every run."""
-    accuracy: dict[Key, dict[tuple[int, int], float]] = defaultdict(dict)
-    nats: dict[Key, dict[tuple[int, int], float]] = defaultdict(dict)
-    for row in rows("bin_scores"):
-        accuracy[key(row)][bin_of(row)] = float(row["determined_accuracy"])
-        nats[key(row)][bin_of(row)] = math.log(float(row["perplexity"]))
-    bounds = {
-        (row["language"], bin_of(row), row["predictor"]): math.log(float(row["perplexity"]))
-        for row in rows("bin_bounds")
-    }
-    baselines = ("repeat-last", "unigram", "bigram")
-    bayes = {(language, edges): bounds[language, edges, "ceiling"] for language, edges, _ in bounds}
-    gap = {
-        (language, edges): min(bounds[language, edges, name] for name in baselines) - least
-        for (language, edges), least in bayes.items()
-    }
-    chance = {
-        (language, edges): best_accuracy(language, edges)
-        for language in LANGUAGES
-        for edges in (WITHIN, LONG)
-    }
-    below = {
-        (row["language"], int(row["length"])): row
-        for row in rows("length_bounds")
-        if row["predictor"] == "ceiling"
-    }
-    errors: dict[Key, dict[int, float]] = defaultdict(dict)
-    for row in rows("length_scores"):
-        length = int(row["length"])
-        if 81 <= length <= 400:
-            exact = math.log(float(below[row["language"], length]["perplexity"]))
-            errors[key(row)][length] = (math.log(float(row["perplexity"])) - exact) * (length + 1)
-    valid = {
-        key(row): math.log(float(row["valid_perplexity"]) / float(row["valid_bound"]))
-        for row in rows("runs")
-    }
-
-    def normalised_nats(run: Key, edges: tuple[int, int]) -> float:
-        place = run[0], edges
-        return max(-1.0, 1 - (nats[run][edges] - bayes[place]) / gap[place])
-
-    def normalised_accuracy(run: Key, edges: tuple[int, int]) -> float:
-        least = chance[run[0], edges]
-        return max(-1.0, (accuracy[run][edges] - least) / (1 - least))
-
-    def growth(run: Key) -> float:
-        points = {length: error for length, error in errors[run].items() if error > 0}
-        return float(np.polyfit(np.log(list(points)), np.log(list(points.values())), 1)[0])
-
-    return {
-        "K": {run: one[LONG] / one[WITHIN] for run, one in accuracy.items()},
-        "L": {run: normalised_nats(run, WITHIN) - normalised_nats(run, LONG) for run in nats},
-        "d(within)": {run: normalised_accuracy(run, WITHIN) for run in accuracy},
-        "d(long)": {run: normalised_accuracy(run, LONG) for run in accuracy},
-        "e(long)": {run: normalised_nats(run, LONG) for run in nats},
-        "growth exponent": {run: growth(run) for run in errors},
-        "converged": {run: float(excess <= CONVERGED) for run, excess in valid.items()},
-    }
+    found: dict[str, dict[Key, float]] = defaultdict(dict)
+    for cell in load_results(RESULTS).cells:
+        if cell.task.title not in LANGUAGES or cell.model not in MODELS:
+            continue
+        accuracy, nats, least, gap = {}, {}, {}, {}
+        chance = {name: best_accuracy(cell.task.title, name) for name in (WITHIN, LONG)}
+        for name, references in cell.references.items():
+            least[name] = mean(references["bayes"], "perplexity")
+            baselines = [mean(references[one], "perplexity") for one in BASELINES]
+            gap[name] = min(baselines) - least[name]
+        exact = by_length(references["bayes"] for references in cell.references.values())
+        for run in cell.runs:
+            key = (cell.task.title, cell.model, format_freeze(cell.freeze), run.restart)
+            sets = run.scores["float32"]
+            for name in (WITHIN, LONG):
+                share = mean(sets[name], "determined_accuracy")
+                accuracy[name] = max(-1.0, (share - chance[name]) / (1 - chance[name]))
+                above = mean(sets[name], "perplexity") - least[name]
+                nats[name] = max(-1.0, 1 - above / gap[name])
+            kept = [mean(sets[name], "determined_accuracy") for name in (LONG, WITHIN)]
+            found["K"][key] = kept[0] / kept[1]
+            found["L"][key] = nats[WITHIN] - nats[LONG]
+            found["d(within)"][key], found["d(long)"][key] = accuracy[WITHIN], accuracy[LONG]
+            found["e(long)"][key] = nats[LONG]
+            found["converged"][key] = float(run.excess <= CONVERGED)
+            errors = {
+                length: (mean_nats - exact[length]) * (length + 1)
+                for length, mean_nats in by_length(sets.values()).items()
+            }
+            if errors:  # of some runs scores by length were not kept
+                found["growth exponent"][key] = growth(errors)
+    return found
 
 
-def best_accuracy(language: str, edges: tuple[int, int]) -> float:
-    """The best baseline's determined accuracy on strings of these lengths."""
-    task = Strings(language, length_bins=(edges,), samples_per_length=1)
-    references = task.references(f"{edges[0]}:{edges[1]}")
+def growth(errors: Mapping[int, float]) -> float:
+    """The exponent of nats above the Bayes-optimal predictor per string, by length."""
+    points = {length: error for length, error in errors.items() if error > 0}
+    return float(np.polyfit(np.log(list(points)), np.log(list(points.values())), 1)[0])
+
+
+@functools.cache
+def best_accuracy(language: str, name: str) -> float:
+    """The best baseline's determined accuracy on strings of these lengths, one of each length."""
+    task = Strings(language, length_bins=(parse_range(name),), samples_per_length=1)
     shares = [
         np.sum(scores["determined_accuracy"][0]) / np.sum(scores["determined_accuracy"][1])
-        for name, scores in references.items()
-        if name != "bayes"
+        for predictor, scores in task.references(name).items()
+        if predictor != "bayes"
     ]
     return float(max(shares))
 

@@ -15,13 +15,17 @@ range from the lowest to the highest. It stands
 Not every cell can stand above: where floor + 0.01 is more than the ceiling, no network can. And
 not every cell is an experiment of its own: a network without a memory has nothing to freeze there.
 
-    python benchmarks/standings.py [FOLDER of exported CSV tables]
+    python benchmarks/standings.py [FOLDER of a study or of its exported tables]
 """
 
 import argparse
-import csv
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+from memrnn.nn.components import format_freeze
+from memrnn.studies import Cell, load_results
 
 RESULTS = Path(__file__).parent.parent / "results" / "paper-small"
 NEAR = 0.01
@@ -29,11 +33,6 @@ ROUNDING = 1e-9
 WITHOUT_MEMORY = ("lstm", "gru", "elman")
 MODES = ("none", "memory", "controller", "controller+memory")
 STANDINGS = ("above", "equal", "below", "open", "not above")
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def standing(accuracies: list[float], floor: float) -> tuple[str, bool]:
@@ -58,23 +57,43 @@ def distinct(model: str, freeze: str) -> str:
     return freeze
 
 
-def report(scores: list[dict[str, str]], bounds: list[dict[str, str]], edges: tuple[str, str]):
-    """Prints the standings in one bin."""
-    chosen = {"low": edges[0], "high": edges[1]}.items()
-    cells: dict[tuple[str, str, str], list[float]] = defaultdict(list)
-    for row in scores:
-        if chosen <= row.items():
-            cells[row["language"], row["model"], row["freeze"]].append(float(row["accuracy"]))
-    floors: dict[str, float] = defaultdict(float)
-    ceilings: dict[str, float] = {}
-    for row in bounds:
-        if chosen <= row.items():
-            language, accuracy = row["language"], float(row["accuracy"])
-            if row["predictor"] == "ceiling":
-                ceilings[language] = accuracy
-            else:
-                floors[language] = max(floors[language], accuracy)
-    impossible = {name for name in ceilings if floors[name] + NEAR > ceilings[name]}
+def accuracies(cell: Cell, name: str) -> list[float]:
+    """Of every finished restart on a set."""
+    metric = cell.task.metric("accuracy")
+    runs = [run.scores["float32"][name].value(metric) for run in cell.finished]
+    return [value for value in runs if value is not None]
+
+
+def bounds(cell: Cell, name: str) -> tuple[float, float]:
+    """Accuracy of the best baseline and of the Bayes-optimal predictor on a set."""
+    metric = cell.task.metric("accuracy")
+    values = {one: scores.value(metric) or 0 for one, scores in cell.references[name].items()}
+    ceiling = values.pop("bayes")
+    return max(values.values()), ceiling
+
+
+class Standings(NamedTuple):
+    """Where cells stand on a set.
+
+    Attributes:
+        counts: by selection of cells, how many stand where.
+        cells: by the same, how many there are.
+        impossible: of languages on which no cell can stand above, floor and ceiling.
+    """
+
+    counts: dict[str, Counter[str]]
+    cells: dict[str, int]
+    impossible: dict[str, tuple[float, float]]
+
+
+def standings(results: Sequence[Cell], name: str) -> Standings:
+    """Where the cells of a study stand on a set."""
+    cells = {
+        (cell.task.title, cell.model, format_freeze(cell.freeze)): accuracies(cell, name)
+        for cell in results
+    }
+    known = {cell.task.title: bounds(cell, name) for cell in results}
+    impossible = {one: ends for one, ends in known.items() if ends[0] + NEAR > ends[1]}
     own = [cell for cell in cells if distinct(*cell[1:]) == cell[2]]
     selections = {
         "all cells": list(cells),
@@ -83,29 +102,37 @@ def report(scores: list[dict[str, str]], bounds: list[dict[str, str]], edges: tu
     }
     for mode in MODES:
         selections[f"all cells, frozen: {mode}"] = [cell for cell in cells if cell[2] == mode]
-    title = f"lengths {edges[0]} to {edges[1]}"
-    print(f"{title:<38}{'cells':>6}" + "".join(f"{name:>11}" for name in STANDINGS))
-    for name, selected in selections.items():
-        counts: Counter[str] = Counter()
+    counts: dict[str, Counter[str]] = {}
+    for selection, selected in selections.items():
+        counts[selection] = Counter()
         for cell in selected:
-            where, not_above = standing(cells[cell], floors[cell[0]])
-            counts[where] += 1
-            counts["not above"] += not_above
-        print(f"{name:<38}{len(selected):>6}" + "".join(f"{counts[one]:>11}" for one in STANDINGS))
-    for name in sorted(impossible):
+            where, not_above = standing(cells[cell], known[cell[0]][0])
+            counts[selection][where] += 1
+            counts[selection]["not above"] += not_above
+    return Standings(counts, {one: len(cells) for one, cells in selections.items()}, impossible)
+
+
+def report(results: Sequence[Cell], name: str) -> None:
+    """Prints the standings on one set."""
+    found = standings(results, name)
+    title = f"lengths {name.replace(':', ' to ')}"
+    print(f"{title:<38}{'cells':>6}" + "".join(f"{name:>11}" for name in STANDINGS))
+    for selection, counts in found.counts.items():
+        numbers = "".join(f"{counts[one]:>11}" for one in STANDINGS)
+        print(f"{selection:<38}{found.cells[selection]:>6}{numbers}")
+    for language, (floor, ceiling) in sorted(found.impossible.items()):
         print(
-            f"{name}: floor + {NEAR} = {floors[name] + NEAR:.4f} is more than the ceiling "
-            f"{ceilings[name]:.4f}"
+            f"{language}: floor + {NEAR} = {floor + NEAR:.4f} is more than the ceiling "
+            f"{ceiling:.4f}"
         )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=RESULTS)
-    folder = parser.parse_args().folder
-    scores, bounds = rows(folder / "bin_scores.csv"), rows(folder / "bin_bounds.csv")
-    for edges in dict.fromkeys((row["low"], row["high"]) for row in scores):
-        report(scores, bounds, edges)
+    cells = load_results(parser.parse_args().folder).cells
+    for described in cells[0].task.sets:
+        report(cells, described.name)
         print()
 
 

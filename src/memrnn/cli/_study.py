@@ -58,7 +58,8 @@ def run_command(
         workers: runs at a time; by default one per core.
         address: of the Ray cluster; by default $RAY_ADDRESS, else one is started here.
         retry: run also what has failed before.
-        import_results: folders of `memrnn study export`, whose finished runs are not run again.
+        import_results: folders of `memrnn study export`, compact or not, whose finished runs are
+            not run again.
         stop_after: end after such a time, as 90s, 9m or 1.5h; the same command goes on.
         dry_run: say what there is to run and what it takes, and run nothing.
     """
@@ -85,7 +86,7 @@ def status_command(directory: tyro.conf.Positional[Path], json: bool = False) ->
     """Shows how far a study is, how fast, and when it will be done.
 
     Args:
-        directory: folder that `memrnn study run --out` filled.
+        directory: folder that `memrnn study run --out` or `memrnn study export` filled.
         json: print JSON instead of a table.
     """
     status = study_status(directory)
@@ -102,7 +103,8 @@ def report_command(directory: tyro.conf.Positional[Path], out: Path | None = Non
     """Writes the report of a study: one page, figures, tables, and the paper's claims.
 
     Args:
-        directory: folder that `memrnn study run --out` filled; also while the study runs.
+        directory: folder that `memrnn study run --out` filled, also while the study runs, or
+            `memrnn study export`.
         out: folder for the report; by default `report` in the study's folder.
     """
     # Only here: SciPy's statistics would add a second to the start of every command.
@@ -117,18 +119,22 @@ def report_command(directory: tyro.conf.Positional[Path], out: Path | None = Non
 def export_command(
     directory: tyro.conf.Positional[Path],
     out: Path | None = None,
-    formats: Annotated[tuple[str, ...], tyro.conf.arg(name="format")] = FORMATS,
+    formats: Annotated[tuple[str, ...] | None, tyro.conf.arg(name="format")] = None,
+    compact: bool = False,
 ) -> None:
-    """Writes the ledger's tables as Parquet and CSV files.
+    """Writes the tables of a study as Parquet and CSV files.
 
     Args:
-        directory: folder that `memrnn study run --out` filled.
+        directory: folder that `memrnn study run --out` filled, or this command.
         out: folder for the files; by default `export` in the study's folder.
-        formats: parquet, csv or both.
+        formats: parquet, csv or both; by default both, of compact tables parquet.
+        compact: keep less, for a repository: by group only the first precision, rounded; totals
+            of evaluation sets stay as they are.
     """
     folder = out or directory / "export"
     check_output(folder)
-    for path in export(directory, folder, formats):
+    chosen = formats or (("parquet",) if compact else FORMATS)
+    for path in export(directory, folder, chosen, compact=compact):
         print(path)
 
 
@@ -259,6 +265,8 @@ def _status_lines(status: StudyStatus) -> list[str]:
         )
     if status.driver:
         lines.append("It is running now.")
+    elif status.exported and finished < total:
+        lines.append("These are exported tables; memrnn study run --import-results goes on.")
     elif finished + counts["failed"] < total:
         lines.append("It is not running; the same command continues.")
     else:
@@ -268,6 +276,7 @@ def _status_lines(status: StudyStatus) -> list[str]:
     lines += [f"failed: {text}" for text in _fault_texts(status, _FAULTS_SHOWN)]
     if len(status.faults) > _FAULTS_SHOWN:
         lines.append(f"... and {len(status.faults) - _FAULTS_SHOWN} more; see --json.")
+    lines += status.notes
     return lines
 
 

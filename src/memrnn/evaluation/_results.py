@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,14 +15,17 @@ class SetScores:
 
     Attributes:
         groups: totals by group, in the set's order.
+        rest: what the groups' totals lack to those of the set; empty where they lack nothing. An
+            export can leave out groups and round the others.
     """
 
     groups: Mapping[str, Totals]
+    rest: Totals = field(default_factory=dict)
 
     @cached_property
     def whole(self) -> Totals:
-        """Totals over all groups."""
-        return add(self.groups.values())
+        """Totals over the whole set."""
+        return add([*self.groups.values(), self.rest])
 
     def value(self, metric: Metric) -> float | None:
         """A metric over the whole set; None where it does not exist."""

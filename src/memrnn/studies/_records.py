@@ -10,6 +10,7 @@ import msgspec
 import pyarrow as pa
 from pyarrow import compute
 
+from memrnn.studies._compact import notes_of, with_notes
 from memrnn.studies._job import EvaluationFinished, RunFinished, RunStarted
 from memrnn.studies._ledger import Ledger, now
 from memrnn.studies._schema import FINAL, OF_RUNS
@@ -100,7 +101,7 @@ class Records:
     ) -> tuple[int, int]:
         """Writes those of the planned runs that an export holds finished, and this ledger does not.
 
-        What is known of a task stays.
+        What is known of a task stays. What the export says of its tables is kept.
 
         Args:
             tables: as `read_export` gives them.
@@ -126,6 +127,9 @@ class Records:
         ledger.insert("tasks", *_rows_with(tables["tasks"], "key", keys - tasks))
         references = _rows_with(tables["references"], "task_key", keys - self.referenced())
         ledger.insert("references", *references)
+        if new and (notes := notes_of(tables["facts"])):
+            facts = pa.Table.from_pylist(ledger.rows("SELECT * FROM facts"), tables["facts"].schema)
+            ledger.insert("facts", *with_notes(facts, notes).to_pylist())
         return len(new), len(exported) - len(ours)
 
     def begin(self, message: RunStarted, engine: str) -> None:

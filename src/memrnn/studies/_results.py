@@ -1,4 +1,4 @@
-"""What a study's ledger holds, cell by cell, for reports. Reading it imports no code of users."""
+"""What is known of a study, cell by cell, for reports. Reading it imports no code of users."""
 
 import json
 import math
@@ -13,11 +13,11 @@ import pyarrow as pa
 
 from memrnn.evaluation import Evaluation, References, RunScores, SetScores
 from memrnn.nn.components import parse_freeze
-from memrnn.studies._ledger import Ledger
-from memrnn.studies._schema import FINAL, TABLES, Status
+from memrnn.studies._compact import notes_of
+from memrnn.studies._schema import FINAL, Status
 from memrnn.studies._study import Study
-from memrnn.studies._tables import read_table
-from memrnn.tasks import TaskDescription, Total
+from memrnn.studies._tables import read_tables, study_of
+from memrnn.tasks import TaskDescription, Total, Totals
 from memrnn.training import Epoch
 
 
@@ -114,12 +114,14 @@ class StudyResults:
         cells: of the whole grid, in the study's order.
         references: by the key of a task and evaluation set.
         sessions: one row for each time the study was run: `engine`, `workers`, `began`, ...
+        notes: sentences about where results come from and what of them is not there.
     """
 
     study: Study
     cells: tuple[Cell, ...]
     references: Mapping[str, Mapping[str, References]]
     sessions: tuple[Mapping[str, Any], ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def runs(self) -> list[RunRecord]:
@@ -138,14 +140,13 @@ class StudyResults:
 
 
 def load_results(folder: str | Path) -> StudyResults:
-    """Reads the ledger in a study's folder, also while the study runs.
+    """Reads a study's folder, also while the study runs, or one that `export` wrote.
 
     Raises:
-        MemrnnError: if there is none, or it cannot be read.
+        MemrnnError: if there is no study in it, or it cannot be read.
     """
-    with Ledger(folder) as ledger:
-        study = ledger.study()
-        tables = {name: read_table(ledger, name) for name in TABLES}
+    tables = read_tables(folder)
+    study = study_of(tables["facts"], folder)
     tasks = {
         row["key"]: msgspec.json.decode(row["description"], type=TaskDescription)
         for row in tables["tasks"].to_pylist()
@@ -177,7 +178,8 @@ def load_results(folder: str | Path) -> StudyResults:
         )
         for (key, model, freeze), rows in grid.items()
     )
-    return StudyResults(study, cells, references, tuple(tables["sessions"].to_pylist()))
+    sessions = tuple(tables["sessions"].to_pylist())
+    return StudyResults(study, cells, references, sessions, notes_of(tables["facts"]))
 
 
 def _record(
@@ -213,7 +215,12 @@ def _curves(tables: Mapping[str, pa.Table]) -> Mapping[str, Sequence[Epoch]]:
 
 
 def _set_scores(totals: Mapping[str, Any], names: Iterable[str]) -> dict[str, SetScores]:
-    return {name: SetScores(totals[name]) for name in names if name in totals}
+    return {name: _scores_of(totals[name]) for name in names if name in totals}
+
+
+def _scores_of(totals: Mapping[str | None, Totals]) -> SetScores:
+    groups = {group: each for group, each in totals.items() if group is not None}
+    return SetScores(groups, totals.get(None, {}))
 
 
 def _nested(table: pa.Table, *columns: str) -> dict[Any, Any]:

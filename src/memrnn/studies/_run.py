@@ -1,11 +1,14 @@
 """Runs a study, or what is left of it."""
 
+import json
 import math
 import platform
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+import pyarrow as pa
 
 from memrnn.engines import Engine
 from memrnn.errors import MemrnnError
@@ -15,10 +18,11 @@ from memrnn.runtime.locks import hold
 from memrnn.runtime.sources import file_digest
 from memrnn.studies._about import versions
 from memrnn.studies._changes import check_changes
+from memrnn.studies._compact import notes_of
 from memrnn.studies._driver import Driver, Listener
 from memrnn.studies._ledger import LEDGER_FILE, Ledger
 from memrnn.studies._records import Records
-from memrnn.studies._study import Study, plan
+from memrnn.studies._study import PlannedRun, Study, plan
 from memrnn.studies._tables import read_export
 
 LOCK_TIMEOUT = 1.0
@@ -54,8 +58,8 @@ def run_study(
 
     Raises:
         MemrnnError: if `out` holds something else, another process runs a study in it, the ledger
-            is damaged or locked, one of `import_results` is no export, or workers cannot import
-            the script that calls this.
+            is damaged or locked, one of `import_results` is no export or has other seeds, or
+            workers cannot import the script that calls this.
         OSError: if the disk is full.
     """
     check_main_guard()
@@ -65,6 +69,8 @@ def run_study(
     runs = [run for job in jobs for run in job]
     tasks = {run.experiment.task.spec: run.experiment.task for run in runs}
     exports = {folder: read_export(folder) for folder in import_results}
+    for folder, tables in exports.items():
+        _check_seeds(folder, tables["runs"], runs)
     notice = notice or (lambda _: None)
     with _locked(out), Ledger(out, create=True) as ledger:
         records = Records(ledger)
@@ -79,6 +85,8 @@ def run_study(
                 notice(
                     f"{text}; {others} more there are not of this study." if others else f"{text}."
                 )
+                for sentence in notes_of(tables["facts"]) if taken else ():
+                    notice(sentence)
             records.plan(study, jobs, tasks)
             if retry:
                 records.retry()
@@ -101,6 +109,28 @@ def run_study(
             "SELECT status, count(*) AS runs FROM runs WHERE position IS NOT NULL GROUP BY status"
         )
         return {row["status"]: row["runs"] for row in counts}
+
+
+def _check_seeds(folder: str | Path, exported: pa.Table, planned: Sequence[PlannedRun]) -> None:
+    """Refuses tables whose runs are all of other seeds than those of the study."""
+    ids = {run.id for run in planned}
+    seeds = {
+        (*run.cell.values(), run.restart): run.experiment.restart_seed(run.restart)
+        for run in planned
+    }
+    rows = exported.to_pylist()
+    names = [(row["task"], row["model"], row["freeze"], row["restart"]) for row in rows]
+    others = [
+        row
+        for name, row in zip(names, rows, strict=True)
+        if name in seeds and seeds[name] != row["seed"]
+    ]
+    if others and not any(row["id"] in ids for row in rows):
+        versions = {json.loads(row["versions"] or "{}").get("memrnn", "?") for row in others}
+        raise MemrnnError(
+            f"No run of {folder} can be taken: its runs of these cells (of memrnn "
+            f"{', '.join(sorted(versions))}) have other seeds than this study gives them."
+        )
 
 
 @contextmanager

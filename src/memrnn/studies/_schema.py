@@ -3,6 +3,9 @@
 Scores are long: one row per metric of one group of one evaluation set. A numerator that is NULL
 was not a number: SQLite has no NaN. Sums in SQL skip NULL, so compare `count(numerator)` with
 `count(*)`; results and exported tables have NaN in its place, which every sum keeps.
+
+A row whose group is NULL holds what the groups' totals lack to those of their set. It comes from
+compact exports, which leave out groups and round the others; sums over a set need no exception.
 """
 
 from typing import Literal
@@ -50,7 +53,7 @@ CREATE TABLE curves (
 ) WITHOUT ROWID;
 CREATE TABLE scores (
   run TEXT, task_key TEXT, precision TEXT, "set" TEXT,
-  place INTEGER, "group" TEXT,   -- the group and where it stands in its set
+  place INTEGER, "group" TEXT,   -- the group and where it stands in its set; NULL: the rest
   metric TEXT, numerator REAL, denominator REAL,
   PRIMARY KEY (run, task_key, precision, "set", place, metric)
 ) WITHOUT ROWID;
@@ -65,11 +68,14 @@ CREATE TABLE sessions (
 );
 """
 
+REST = -1
+"""The place of a row without a group."""
+
 OF_RUNS = ("epochs", "curves", "scores")
 """Tables whose rows belong to runs."""
 
 OF_TASKS = ("tasks", "references")
 """Tables whose rows belong to tasks."""
 
-TABLES = ("runs", *OF_TASKS, *OF_RUNS, "sessions")
+TABLES = ("runs", *OF_TASKS, *OF_RUNS, "sessions", "facts")
 """In an order in which they can be read while a study runs: what runs name comes after them."""

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from memrnn.runtime.locks import is_held
+from memrnn.studies._compact import notes_of
 from memrnn.studies._ledger import Ledger
 from memrnn.studies._schema import FINAL, STATUSES
+from memrnn.studies._tables import is_export, read_tables
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class StudyStatus:
             before the first.
         seconds_left: expected; None before the first finished run.
         left_behind: runs in the ledger that are not in the study any more.
+        exported: whether these are exported tables rather than the study's folder.
+        notes: as `StudyResults` has them.
     """
 
     driver: bool
@@ -55,13 +59,15 @@ class StudyStatus:
     seconds_left: float | None
     faults: tuple[FailedRun, ...]
     left_behind: int
+    exported: bool
+    notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
 def study_status(folder: str | Path) -> StudyStatus:
-    """Reads the status from a study's ledger, also while the study runs.
+    """Reads the status from a study's ledger, also while it runs, or from exported tables.
 
     The expected time of a run that is not finished is the mean of the finished ones of its model
     and freezing mode, else of its model, else of all, less what it has taken already.
@@ -69,14 +75,10 @@ def study_status(folder: str | Path) -> StudyStatus:
     Raises:
         MemrnnError: if there is no study, or its ledger cannot be read.
     """
-    with Ledger(folder) as ledger:
-        rows = ledger.rows(
-            "SELECT task, model, freeze, restart, status, reason, seconds, epochs "
-            "FROM runs WHERE position IS NOT NULL ORDER BY position"
-        )
-        sessions = ledger.rows("SELECT * FROM sessions ORDER BY number")
-        left = ledger.rows("SELECT count(*) AS runs FROM runs WHERE position IS NULL")[0]["runs"]
-    running = is_held(folder)
+    tables = read_tables(folder, ("runs", "sessions", "facts"))
+    rows, sessions = tables["runs"].to_pylist(), tables["sessions"].to_pylist()
+    exported = is_export(folder)
+    running = not exported and is_held(folder)
     counts: dict[str, int] = dict.fromkeys(STATUSES, 0)
     cells: dict[tuple[str, str], dict[str, int]] = {}
     for row in rows:
@@ -97,14 +99,21 @@ def study_status(folder: str | Path) -> StudyStatus:
         progress=tuple(StatusCounts(*cell, of_cell) for cell, of_cell in cells.items()),
         epochs=sum(row["epochs"] for row in rows),
         core_seconds=sum(row["seconds"] for row in rows),
-        runs_per_hour=len(finished) * workers / total * 3600 if total else None,
+        runs_per_hour=len(finished) * workers / total * 3600 if total and workers else None,
         seconds_left=sum(_expected(rows)) / workers if finished and workers else None,
         faults=tuple(
             FailedRun(row["task"], row["model"], row["freeze"], row["restart"], row["reason"])
             for row in failed
         ),
-        left_behind=left,
+        left_behind=0 if exported else _left_behind(folder),
+        exported=exported,
+        notes=notes_of(tables["facts"]),
     )
+
+
+def _left_behind(folder: str | Path) -> int:
+    with Ledger(folder) as ledger:
+        return ledger.rows("SELECT count(*) AS runs FROM runs WHERE position IS NULL")[0]["runs"]
 
 
 def _expected(rows: Sequence[Mapping[str, Any]]) -> Iterator[float]:

@@ -1,10 +1,11 @@
-"""The ledger's tables as Arrow tables, and as Parquet and CSV files."""
+"""A study's tables as Arrow tables: from its ledger, and to and from Parquet and CSV files."""
 
 import contextlib
 import itertools
+import json
 import math
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,14 +16,21 @@ from pyarrow import compute
 
 from memrnn.errors import MemrnnError
 from memrnn.runtime.checkpoints import write_bytes
-from memrnn.studies._ledger import Ledger
-from memrnn.studies._schema import OF_RUNS, OF_TASKS, SCHEMA, TABLES
+from memrnn.studies._compact import compact as compact_tables
+from memrnn.studies._ledger import LEDGER_FILE, Ledger, LedgerError
+from memrnn.studies._schema import FORMAT, SCHEMA, TABLES
+from memrnn.studies._study import Study
 
 CHUNK = 50_000
 """Rows that are Python objects at a time."""
 
-_WRITERS = {"parquet": pyarrow.parquet.write_table, "csv": pyarrow.csv.write_csv}
-FORMATS = tuple(_WRITERS)
+_LEVEL = 19
+"""Of zstd: twice the time of writing for a fifth less."""
+
+_PAGE = 1 << 26
+"""Bytes of a page, so that a column is one, and what repeats in it is found."""
+
+FORMATS = ("parquet", "csv")
 
 _TYPES = {"INTEGER": pa.int64(), "REAL": pa.float64(), "TEXT": pa.string()}
 _TOTALS = ("numerator", "denominator")
@@ -46,6 +54,7 @@ _QUERIES = {
     "references": 'SELECT task, "references".* FROM "references" JOIN tasks ON key = task_key '
     f'{_OF_TASKS} ORDER BY tasks.rowid, "references".rowid',
     "sessions": "SELECT * FROM sessions ORDER BY number",
+    "facts": "SELECT * FROM facts ORDER BY rowid",
 }
 
 
@@ -54,7 +63,8 @@ class ArrowResults(NamedTuple):
 
     Tables about runs begin with task, model, freezing mode and restart. The value of a metric is
     the sum of its numerators divided by that of its denominators, or exp of it, as the metric's
-    scale says. A numerator can be infinite, or NaN where it was not a number.
+    scale says. A numerator can be infinite, or NaN where it was not a number. In scores and
+    references a row without a group holds what the groups lack to their set, as in compact exports.
 
     Attributes:
         runs: one row per run.
@@ -74,12 +84,47 @@ class ArrowResults(NamedTuple):
 def load_tables(folder: str | Path) -> ArrowResults:
     """The results of a study, also while it runs; runs that left the study are left out.
 
+    Args:
+        folder: of the study, or one that `export` wrote.
+
     Raises:
-        MemrnnError: if there is no study in `folder`, or its ledger cannot be read.
+        MemrnnError: if there is no study in `folder`, or it cannot be read.
     """
+    tables = read_tables(folder, ("facts", *ArrowResults._fields))
+    study_of(tables["facts"], folder)
+    return ArrowResults(*(tables[name] for name in ArrowResults._fields))
+
+
+def is_export(folder: str | Path) -> bool:
+    """Whether a folder holds exported tables rather than a ledger."""
+    names = [LEDGER_FILE, *(f"runs.{suffix}" for suffix in FORMATS)]
+    ledger, *tables = [(Path(folder) / name).is_file() for name in names]
+    return any(tables) and not ledger
+
+
+def read_tables(folder: str | Path, names: Iterable[str] = TABLES) -> dict[str, pa.Table]:
+    """Tables of the study in a folder, from its ledger or as `export` wrote them.
+
+    Raises:
+        MemrnnError: if there are none, or they cannot be read.
+        OSError: if a file could not be read.
+    """
+    if is_export(folder):
+        return _read_export(Path(folder), names)
     with Ledger(folder) as ledger:
-        ledger.study()
-        return ArrowResults(*(read_table(ledger, name) for name in ArrowResults._fields))
+        return {name: _read_table(ledger, name) for name in names}
+
+
+def study_of(facts: pa.Table, folder: str | Path) -> Study:
+    """The study as it was last run.
+
+    Raises:
+        LedgerError: if none was planned.
+    """
+    values = {row["key"]: row["value"] for row in facts.to_pylist()}
+    if "study" not in values:
+        raise LedgerError(f"{folder} holds no study yet.")
+    return Study.from_json(json.loads(values["study"]))
 
 
 def column_types(name: str) -> dict[str, pa.DataType]:
@@ -90,11 +135,16 @@ def column_types(name: str) -> dict[str, pa.DataType]:
         return {column: _TYPES[kind] for column, kind in columns}
 
 
-def read_table(ledger: Ledger, name: str) -> pa.Table:
-    """One of a ledger's tables, with what it takes to read it alone."""
+def _schema(name: str) -> pa.Schema:
+    """The columns of one of a ledger's tables, after what it takes to read it alone."""
     of_runs = column_types("runs")
     added = {column: of_runs[column] for column in _ADDED.get(name, ())}
-    schema = pa.schema(list((added | column_types(name)).items()))
+    return pa.schema(list((added | column_types(name)).items()))
+
+
+def _read_table(ledger: Ledger, name: str) -> pa.Table:
+    """One of a ledger's tables, with what it takes to read it alone."""
+    schema = _schema(name)
     rows, batches = ledger.tuples(_QUERIES[name]), list[pa.RecordBatch]()
     while chunk := list(itertools.islice(rows, CHUNK)):
         columns = zip(zip(*chunk, strict=True), schema.types, strict=True)
@@ -107,12 +157,23 @@ def read_table(ledger: Ledger, name: str) -> pa.Table:
     return table
 
 
-def export(folder: str | Path, out: str | Path, formats: Iterable[str] = FORMATS) -> list[Path]:
-    """Writes every table of a study's ledger; runs that left the study are left out.
+def export(
+    folder: str | Path,
+    out: str | Path,
+    formats: Iterable[str] = FORMATS,
+    *,
+    compact: bool = False,
+) -> list[Path]:
+    """Writes every table of a study; runs that left the study are left out.
 
     The rows of a run's curve and scores begin with its task, model, freezing mode and number, so
     that each file can be read alone. A value that does not exist is null. A total can be `inf`,
     or `nan` where it was not a number.
+
+    Args:
+        folder: of the study, or one that this wrote before.
+        compact: keep less, so that the files are small enough for a repository. Totals of sets
+            stay as they are; by group they are rounded, and kept in the first precision only.
 
     Returns:
         The files, in the order in which they were written.
@@ -125,17 +186,39 @@ def export(folder: str | Path, out: str | Path, formats: Iterable[str] = FORMATS
     if unknown := [name for name in chosen if name not in FORMATS]:
         raise MemrnnError(f"{unknown[0]!r} is not a format; choose of {', '.join(FORMATS)}.")
     out = Path(out)
-    with Ledger(folder) as ledger:
-        tables = {name: read_table(ledger, name) for name in TABLES}
+    tables = read_tables(folder)
+    if compact:
+        tables = compact_tables(tables, study_of(tables["facts"], folder))
     out.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
     for name, table in tables.items():
         for suffix in chosen:
             stream = pa.BufferOutputStream()
-            _WRITERS[suffix](table, stream)
+            if suffix == "csv":
+                pyarrow.csv.write_csv(table, stream)
+            else:
+                _write_parquet(table, stream)
             written.append(out / f"{name}.{suffix}")
             write_bytes(written[-1], stream.getvalue().to_pybytes())
     return written
+
+
+def _write_parquet(table: pa.Table, stream: pa.NativeFile) -> None:
+    """Numbers that hardly repeat are written byte by byte, so that their zeros are together."""
+    split = [name for name in ("numerator",) if name in table.column_names]
+    pyarrow.parquet.write_table(
+        table,
+        stream,
+        compression="zstd",
+        compression_level=_LEVEL,
+        row_group_size=max(1, table.num_rows),
+        data_page_size=_PAGE,
+        # Names are allowed, too, which the stubs do not know.
+        use_dictionary=[  # type: ignore[arg-type]
+            name for name in table.column_names if name not in split
+        ],
+        column_encoding=dict.fromkeys(split, "BYTE_STREAM_SPLIT") or None,
+    )
 
 
 def read_export(folder: str | Path) -> dict[str, pa.Table]:
@@ -145,7 +228,16 @@ def read_export(folder: str | Path) -> dict[str, pa.Table]:
         MemrnnError: if a table is missing or is none that `export` wrote.
         OSError: if a file could not be read.
     """
-    return {name: _read(Path(folder), name) for name in ("runs", *OF_RUNS, *OF_TASKS)}
+    tables = _read_export(Path(folder), TABLES)
+    return {name: table.select(list(column_types(name))) for name, table in tables.items()}
+
+
+def _read_export(folder: Path, names: Iterable[str]) -> dict[str, pa.Table]:
+    tables = {name: _read(folder, name) for name in dict.fromkeys((*names, "facts"))}
+    values: Mapping[str, str] = {row["key"]: row["value"] for row in tables["facts"].to_pylist()}
+    if values.get("format") != FORMAT:
+        raise MemrnnError(f"The tables in {folder} are not of this version of memrnn.")
+    return tables
 
 
 def _read(folder: Path, name: str) -> pa.Table:
@@ -155,14 +247,14 @@ def _read(folder: Path, name: str) -> pa.Table:
             f"{folder} holds no {name}.parquet or {name}.csv; give a folder that "
             "`memrnn study export` of this version wrote."
         )
-    types = column_types(name)
+    schema = _schema(name)
     try:
         if paths[0].suffix == ".parquet":
-            return pyarrow.parquet.read_table(paths[0]).select(list(types))
+            return pyarrow.parquet.read_table(paths[0]).select(schema.names).cast(schema)
         parsing = pyarrow.csv.ParseOptions(newlines_in_values=True)
         conversion = pyarrow.csv.ConvertOptions(
-            column_types=types,
-            include_columns=list(types),
+            column_types=schema,
+            include_columns=schema.names,
             null_values=[""],
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
