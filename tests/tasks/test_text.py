@@ -11,7 +11,7 @@ import pytest
 
 import memrnn
 from memrnn import Experiment, Network, TrainingConfig, get_model, partition, train
-from memrnn.evaluation import evaluate
+from memrnn.evaluation import baseline_nats, compare_tokens, evaluate, token_nats
 from memrnn.runtime.precision import cast, scope
 from memrnn.tasks import score_set, total
 from memrnn.tasks.text import Segment, Text, choose_streams, dropout
@@ -276,3 +276,56 @@ def test_another_text_under_the_same_name_is_another_task(folder: Path, tmp_path
 def test_wrong_options_are_refused(folder: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(memrnn.MemrnnError, match=next(iter(wrong))):
         small(folder, **wrong)
+
+
+def test_runs_are_compared_word_by_word(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from memrnn.cli import main
+
+    run = train(experiment(folder, 2), tmp_path / "one", 1)
+    train(experiment(folder, 1), tmp_path / "other", 1)
+    nats = token_nats(run)
+    task = small(folder)
+    (scores,) = evaluate(run).runs
+    assert nats.sum() == pytest.approx(scores.sets["test"].whole["perplexity"].numerator, rel=1e-6)
+    kneser_ney = baseline_nats(task.text, "kneser-ney-5", "test")
+    found = compare_tokens(task.text, "test", nats, kneser_ney)
+    assert found.difference.nats == pytest.approx(nats.mean() - kneser_ney.mean())
+    for groups in found.groups.values():
+        counts = np.array([count for _, _, count in groups.values()])
+        means = np.array([one for one, _, _ in groups.values()])
+        assert counts.sum() == len(nats) and means @ counts == pytest.approx(nats.sum())
+    with pytest.raises(memrnn.MemrnnError, match="cannot be compared"):
+        compare_tokens(task.text, "test", nats[:-1], kneser_ney)
+
+    out = tmp_path / "nats.npz"
+    main(["text", "compare", str(tmp_path / "one"), str(tmp_path / "other"), "--out", str(out)])
+    said = capsys.readouterr().out
+    assert "2 streams from <eos>" in said and "paired bootstrap over 7 sentences" in said
+    np.testing.assert_allclose(np.load(out)["first"], nats, rtol=1e-6)
+    with pytest.raises(SystemExit):
+        main(["text", "compare", str(tmp_path / "one"), "nothing"])
+    assert "neither a folder nor a baseline" in capsys.readouterr().err
+
+
+def test_a_command_line_has_presets(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from memrnn.cli import main
+    from memrnn.training import load_experiment
+
+    words = ["train", "--text", str(folder), "--model", "lstm-4", "--restarts", "1"]
+    words += ["--max-epochs", "0", "--embedding-size", "3"]
+    for name, optimizer, tied in (("paper", "sgd", False), ("strong", "rmsprop", True)):
+        main([*words, "--config", name, "--out", str(tmp_path / name)])
+        made = load_experiment(tmp_path / name)
+        assert made.config.optimizer == optimizer and made.config.max_epochs == 0
+        assert isinstance(made.task, Text) and made.task.tied == tied
+        assert made.task.embedding_size == 3, "what is given comes first"
+    with pytest.raises(SystemExit):
+        main([*words, "--config", "weak", "--out", str(tmp_path / "weak")])
+    assert "there is paper or strong" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*words, "--language", "count-3", "--out", str(tmp_path / "two")])
+    assert "Give one of" in capsys.readouterr().err

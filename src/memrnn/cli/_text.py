@@ -1,16 +1,23 @@
 """The commands about text: `memrnn text ...`."""
 
 import dataclasses
+import io
 import math
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tyro
 from rich.console import Console
 
+from memrnn.errors import MemrnnError
+from memrnn.evaluation import baseline_nats, compare_tokens, text_of, token_nats
+from memrnn.runtime.checkpoints import write_bytes
 from memrnn.runtime.formats import decimal
 from memrnn.runtime.options import to_json
 from memrnn.runtime.printing import print_json, print_rows, say
 from memrnn.text import PARTS, Corpus, fit_baselines, read_corpus
+from memrnn.training import load_run
 
 
 def prepare_command(
@@ -96,8 +103,77 @@ def baselines_command(
         say(console, remark)
 
 
+def compare_command(
+    first: tyro.conf.Positional[Path],
+    second: tyro.conf.Positional[str],
+    set: str = "test",
+    out: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Compares two runs on the same words, or a run and a baseline; best restarts by validation.
+
+    Args:
+        first: folder of a run on a text.
+        second: folder of another run on the same text, or a baseline: unigram, kneser-ney-3,
+            kneser-ney-5, modified-kneser-ney-5.
+        set: validation or test.
+        out: file (.npz) for the nats of every word of both.
+        json: print JSON instead of a table.
+    """
+    run = load_run(first)
+    task = text_of(run)
+    corpus, one = task.text, token_nats(run, set)
+    if Path(second).is_dir():
+        other_run = load_run(second)
+        if text_of(other_run).text.digest != corpus.digest:
+            raise MemrnnError(f"{first} and {second} were trained on different texts.")
+        other, other_name = token_nats(other_run, set), other_run.experiment.label
+    else:
+        other, other_name = baseline_nats(corpus, second, set), second
+    found = compare_tokens(corpus, set, one, other)
+    if out is not None:
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, first=one.astype(np.float32), second=other.astype(np.float32))
+        write_bytes(out, buffer.getvalue())
+    difference = found.difference
+    if json:
+        values = {"set": set, "first": str(first), "second": second, **found._asdict()}
+        print_json(values | {"difference": difference._asdict()})
+        return
+    console = Console()
+    say(console, f"{_title(corpus)}: {set}, {difference.tokens:,} words. {task.protocol}")
+    names = (run.experiment.label, other_name)
+    for name, perplexity in zip(names, found.perplexities, strict=True):
+        say(console, f"perplexity {perplexity:.2f}: {name}")
+    low, high = difference.ratio_interval
+    say(
+        console,
+        f"difference {difference.nats:+.4f} nats per word ({difference.low:+.4f} to "
+        f"{difference.high:+.4f}, 95 %, paired bootstrap over {difference.sentences:,} sentences); "
+        f"ratio {difference.ratio:.4f} ({low:.4f} to {high:.4f}). Restarts differ, too; this is "
+        "about two networks.",
+    )
+    for kind, groups in found.groups.items():
+        print_rows(
+            [
+                {
+                    kind: name,
+                    "words": words,
+                    "first": f"{a:.3f}",
+                    "second": f"{b:.3f}",
+                    "difference": f"{a - b:+.3f}",
+                }
+                for name, (a, b, words) in groups.items()
+            ]
+        )
+
+
 def _title(corpus: Corpus) -> str:
     return f"{corpus.about.title}, {corpus.size:,} words"
 
 
-TEXT_COMMANDS = {"prepare": prepare_command, "baselines": baselines_command}
+TEXT_COMMANDS = {
+    "prepare": prepare_command,
+    "baselines": baselines_command,
+    "compare": compare_command,
+}

@@ -168,6 +168,16 @@ class Text(Task):
     def title(self) -> str:
         return self.text.about.name
 
+    @property
+    def protocol(self) -> str:
+        """How words are scored, in a sentence; two perplexities compare only under one protocol."""
+        streams = self.evaluation_streams
+        return (
+            f"Every word and <eos> is a target once; the part is read in {streams} "
+            f"stream{'' if streams == 1 else 's'} from <eos> and no state, which is carried across "
+            "segments and sentences; no adaptation."
+        )
+
     def identity(self) -> dict[str, Any]:
         # The name of a folder does not say what is in it.
         return super().identity() | {"text": self.text.digest}
