@@ -16,6 +16,7 @@ PACKAGES = (
     "runtime",
     "nn",
     "languages",
+    "text",
     "identity",
     "tasks",
     "engines",

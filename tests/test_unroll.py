@@ -161,6 +161,55 @@ def test_fast_equals_reference(controller: str, memory: str, options: dict, fres
         assert np.all(np.isfinite(after)) or fresh
 
 
+@pytest.mark.parametrize("memory", list(OPTIONS))
+@pytest.mark.parametrize("controller", ["lstm", "gru"])
+def test_a_hidden_mask_is_the_same_under_both_rules(controller: str, memory: str) -> None:
+    """States and gradients; and with ones nothing changes."""
+    with scope("float64"):
+        parts = build(controller, memory, OPTIONS[memory][0])
+        mask = jnp.asarray(np.random.default_rng(2).choice([0.0, 1.7], size=(BATCH, HIDDEN)))
+
+        @eqx.filter_jit
+        def run(rule: Any, mask: Any) -> Any:
+            def loss(parts: Parts, xs: jax.Array) -> Any:
+                hidden, state = memrnn.unroll(
+                    parts.controller,
+                    parts.memory,
+                    xs,
+                    rule=rule,
+                    hidden_mask=mask,
+                    horizon=TIME + 4,
+                )
+                return total(hidden), (hidden, state.controller, later(parts, state))
+
+            return jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(parts, inputs())
+
+        masked = run(REFERENCE, mask)
+        close(run(FAST, mask), masked)
+        plain = run(REFERENCE, None)
+        close(run(FAST, jnp.ones_like(mask)), plain)
+        assert not np.allclose(masked[0][0], plain[0][0])
+
+
+def test_a_hidden_mask_multiplies_what_the_weights_see() -> None:
+    """The same as other weights, where the mask is one for all strings."""
+    with scope("float64"):
+        parts = build("elman", "superposition", OPTIONS["superposition"][0])
+        factors = jnp.array([0.0, 2.0, 0.5])
+        mask = jnp.broadcast_to(factors, (BATCH, HIDDEN))
+        found, _ = unroll(parts.controller, parts.memory, inputs(), hidden_mask=mask)
+        weight = parts.controller.weight_hidden * factors[None]
+        controller = eqx.tree_at(lambda cell: cell.weight_hidden, parts.controller, weight)
+        cell, content = start(controller, parts.memory, BATCH, TIME)
+        hidden = []
+        for x in inputs():
+            cell = controller.step(cell, jnp.concatenate([x, parts.memory.read(content)], axis=1))
+            # The memory, too, sees the masked state.
+            content = parts.memory.step(content, cell[0] * factors[None])
+            hidden.append(cell[0])
+        close(found, jnp.stack(hidden))
+
+
 def memory_is_limited(memory: Memory) -> bool:
     """Whether the memory must be told how many steps it serves."""
     try:

@@ -77,7 +77,14 @@ def test_a_pack_is_its_restarts_alone(model: str, freezes: list[tuple[str, ...]]
     """Of two languages, several freezing modes and seeds, in fewer slots than there are runs."""
     # Alone, the first is padded to one of two lengths; in a pack, to the longer one.
     cells = [tiny(model, freeze, train_lengths=(3, 30)) for freeze in freezes]
-    cells.append(tiny(model, train_lengths=(3, 30), language="marked-reverse-and-copy"))
+    cells.append(
+        tiny(
+            model,
+            train_lengths=(3, 30),
+            language="marked-reverse-and-copy",
+            max_grad_norm_range=(0.1, 1.0),
+        )
+    )
     alone, together = made(cells), made(cells)
     starts = [jax.device_get(one.network) for one in together]
     finish_alone(alone)
@@ -114,7 +121,7 @@ def test_what_shares_a_program() -> None:
     assert not shares(tiny("strat-3"))
     assert not shares(tiny(train_lengths=(3, 10)))
     assert not shares(tiny(batch_size=5))
-    assert not shares(tiny(max_grad_norm=1.0))
+    assert shares(tiny(max_grad_norm=1.0)) and not shares(tiny(optimizer="sgd"))
     assert not shares(tiny(precision="float32"))
     assert not shares(tiny(language="unmarked-copy"))  # two symbols
 

@@ -26,10 +26,29 @@ def nats(network: memrnn.Network, tokens: jax.Array) -> jax.Array:
     return -jnp.sum(jnp.take_along_axis(odds, targets[..., None], axis=2))
 
 
-@pytest.mark.parametrize("freeze", [(), ("memory",), ("controller", "memory")], ids=str)
-def test_an_epoch_equals_adam_in_numpy(freeze: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("freeze", "optimizer", "decay"),
+    [
+        ((), "adam", 0.0),
+        (("memory",), "adam", 0.01),
+        (("controller", "memory"), "adam", 0.0),
+        ((), "rmsprop", 0.01),
+        (("memory",), "sgd", 0.01),
+    ],
+    ids=str,
+)
+def test_an_epoch_equals_the_optimizer_in_numpy(
+    freeze: tuple[str, ...], optimizer: str, decay: float, tmp_path: Path
+) -> None:
     """Clipping by the global norm, bias-corrected moments, the mean over strings; in float64."""
-    experiment = small(precision="float64", freeze=freeze, max_grad_norm=0.5)
+    experiment = small(
+        precision="float64",
+        freeze=freeze,
+        max_grad_norm=0.5,
+        optimizer=optimizer,
+        weight_decay=decay,
+    )
+    beta = {"adam": 0.9, "rmsprop": 0.0, "sgd": 0.0}[optimizer]
     task = experiment.task
     with scope("float64"):
         restart = Restart(experiment, 0, tmp_path / "checkpoint")
@@ -55,19 +74,42 @@ def test_an_epoch_equals_adam_in_numpy(freeze: tuple[str, ...], tmp_path: Path) 
             gradients = [g * on for g, on in zip(leaves(gradient), trained, strict=True)]
             norm = np.sqrt(sum(np.sum(g**2) for g in gradients))
             clipped += norm > 0.5
-            gradients = [g * min(1.0, 0.5 / norm) for g in gradients]
+            gradients = [
+                g * min(1.0, 0.5 / norm) + decay * on * value
+                for g, on, value in zip(gradients, trained, values, strict=True)
+            ]
             for i, g in enumerate(gradients):
-                first[i] = 0.9 * first[i] + 0.1 * g
+                first[i] = beta * first[i] + (1 - beta) * g
                 second[i] = 0.999 * second[i] + 0.001 * g**2
-                mean, square = first[i] / (1 - 0.9**step), second[i] / (1 - 0.999**step)
+                mean, square = first[i] / (1 - beta**step), second[i] / (1 - 0.999**step)
                 rate = progress.schedule.rate
-                values[i] = values[i] - rate * mean / (np.sqrt(square) + 1e-8)
+                size = 1.0 if optimizer == "sgd" else np.sqrt(square) + 1e-8
+                values[i] = values[i] - rate * mean / size
         restart.advance()
         assert clipped > 0
         for ours, theirs in zip(leaves(restart.network), values, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-11)
     found = restart.progress.curve[0].train["perplexity"]
     assert found == pytest.approx((total, symbols), rel=1e-9)
+
+
+def test_the_largest_norm_is_drawn_where_there_is_a_range() -> None:
+    norms = [
+        float(Restart(small(max_grad_norm_range=(0.01, 1.0)), number).plan().max_grad_norm)
+        for number in range(8)
+    ]
+    assert len(set(norms)) == 8 and 0.01 <= min(norms) < 0.1 < max(norms) <= 1.0
+    # Freezing modes share the draw, and the learning rate does not depend on it.
+    frozen = Restart(small(freeze=("memory",), max_grad_norm_range=(0.01, 1.0)), 0)
+    assert float(frozen.plan().max_grad_norm) == norms[0]
+    assert frozen.plan().rate == Restart(small(), 0).plan().rate
+
+
+def test_options_that_came_later_change_no_identity_where_they_have_their_default() -> None:
+    """So that runs from before can be continued."""
+    config = small().identity()["config"]
+    assert not {"max_grad_norm_range", "optimizer", "weight_decay"} & config.keys()
+    assert small(optimizer="sgd").identity()["config"]["optimizer"] == "sgd"
 
 
 @pytest.mark.parametrize("freeze", [("controller", "memory"), COMPONENTS], ids=str)
@@ -263,6 +305,8 @@ WRONG = {
     "max_epochs": -1,
     "learning_rate_range": (0.1, 0.01),
     "max_grad_norm": 0.0,
+    "max_grad_norm_range": (1.0, 0.1),
+    "weight_decay": -1.0,
     "lr_decay": 1.5,
     "lr_patience": -1,
     "early_stopping_patience": 0,

@@ -2,7 +2,7 @@
 
 import dataclasses
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import tyro
@@ -55,14 +55,20 @@ def split_flag(flag: str, arguments: Sequence[str]) -> tuple[list[str], list[str
     return values, others
 
 
-def options_class(kind: type, names: Iterable[str]) -> type:
-    """A dataclass with some fields of a dataclass, whose docstring explains them as flags."""
+def options_class(kind: type, names: Iterable[str], defaults: Mapping[str, Any]) -> type:
+    """A dataclass with some fields of a dataclass, whose docstring explains them as flags.
+
+    Args:
+        defaults: of some fields, instead of those of the class.
+    """
     hints = typing.get_type_hints(kind)
     fields: list[Any] = [
         (
             field.name,
             hints[field.name],
-            dataclasses.field(default=field.default, default_factory=field.default_factory),
+            dataclasses.field(default=defaults[field.name])
+            if field.name in defaults
+            else dataclasses.field(default=field.default, default_factory=field.default_factory),
         )
         for field in dataclasses.fields(kind)
         if field.name in names

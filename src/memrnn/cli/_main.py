@@ -27,12 +27,13 @@ from memrnn.cli._lists import (
 )
 from memrnn.cli._runs import evaluate_command, explain_command, train_command
 from memrnn.cli._study import STUDY_COMMANDS, StudyFailedError, reproduce_command
+from memrnn.cli._text import TEXT_COMMANDS
 from memrnn.errors import MemrnnError, os_error_text
 from memrnn.runtime import formats
 from memrnn.runtime.cache import use_compile_cache
 from memrnn.runtime.imports import import_files
 from memrnn.runtime.printing import plain_output
-from memrnn.tasks import Task, task_class
+from memrnn.tasks import Preset, Task, task_class
 from memrnn.training import EXPERIMENT_FILE, load_experiment, out_of_memory
 
 WRONG, FAILED, STOPPED = 2, 1, 130
@@ -115,7 +116,9 @@ def _parse(arguments: list[str]) -> Callable[[], None]:
 def _commands(arguments: list[str], imports: list[str]) -> dict[str, Any]:
     """All commands; the flags of some follow from the task that a command line is about."""
     task_flag, _ = split_flag("--task", arguments)
-    kind = task_class(task_flag[0].partition(":")[0] if task_flag else "strings")
+    text_flag, _ = split_flag("--text", arguments)
+    usual = "text" if text_flag else "strings"
+    kind = task_class(task_flag[0].partition(":")[0] if task_flag else usual)
     return {
         "demo": demo_command,
         "tasks": tasks_command,
@@ -123,12 +126,25 @@ def _commands(arguments: list[str], imports: list[str]) -> dict[str, Any]:
         "models": models_command,
         "devices": devices_command,
         "sample": sample_command,
-        "train": train_command(kind, [*_script(), *imports]),
+        "train": train_command(kind, _preset(kind, arguments), [*_script(), *imports]),
         "evaluate": evaluate_command(_evaluated_task(arguments)),
         "explain": explain_command,
+        "text": TEXT_COMMANDS,
         "study": STUDY_COMMANDS,
         "reproduce": reproduce_command,
     }
+
+
+def _preset(kind: type[Task], arguments: list[str]) -> Preset:
+    """What `--config` names, of the task that is trained on."""
+    flag, _ = split_flag("--config", arguments)
+    name = flag[0] if flag else next(iter(kind.presets))
+    if name not in kind.presets:
+        raise MemrnnError(
+            f"There is no preset {name!r} for the task {kind.name}; there is "
+            f"{formats.listed(list(kind.presets), 'or')}."
+        )
+    return kind.presets[name]
 
 
 def _evaluated_task(arguments: list[str]) -> Task | None:

@@ -18,7 +18,7 @@ from memrnn.runtime.formats import duration
 from memrnn.runtime.options import from_json, parse_duration, to_json
 from memrnn.runtime.precision import check_precision
 from memrnn.runtime.printing import print_json, say
-from memrnn.tasks import Task, make_task, parse_task, task_class
+from memrnn.tasks import Preset, Task, make_task, parse_task, task_class
 from memrnn.training import (
     Experiment,
     Progress,
@@ -30,20 +30,22 @@ from memrnn.training import (
 )
 
 
-def train_command(kind: type[Task], imports: Sequence[str]) -> Callable[..., None]:
+def train_command(kind: type[Task], preset: Preset, imports: Sequence[str]) -> Callable[..., None]:
     """The command that trains on a task of this class, whose options are flags.
 
     Args:
+        preset: default values of the flags.
         imports: what was imported, so that the folder can keep it.
     """
-    options_type = options_class(kind, kind.option_names()[1:])
+    options_type = options_class(kind, kind.option_names()[1:], preset.options)
     config_fields = [field.name for field in dataclasses.fields(TrainingConfig)]
-    config_type = options_class(TrainingConfig, config_fields)
+    config_type = options_class(TrainingConfig, config_fields, preset.config)
 
     def command(
         model: str,
         out: Path,
         language: str | None = None,
+        text: str | None = None,
         task: str | None = None,
         freeze: str = "none",
         restarts: int = 10,
@@ -52,8 +54,9 @@ def train_command(kind: type[Task], imports: Sequence[str]) -> Callable[..., Non
         start: Path | None = None,
         workers: int | None = None,
         stop_after: str | None = None,
+        config: str | None = None,
         options: Annotated[options_type, tyro.conf.arg(name="")] = options_type(),  # type: ignore[valid-type] # noqa: B008
-        config: Annotated[config_type, tyro.conf.arg(name="")] = config_type(),  # type: ignore[valid-type] # noqa: B008
+        training: Annotated[config_type, tyro.conf.arg(name="")] = config_type(),  # type: ignore[valid-type] # noqa: B008
     ) -> None:
         """Trains restarts of a network; called again, it continues.
 
@@ -61,6 +64,8 @@ def train_command(kind: type[Task], imports: Sequence[str]) -> Callable[..., Non
             model: name of the model, see `memrnn models`.
             out: folder for the checkpoints.
             language: name of a language, see `memrnn languages`; short for --task strings:LANGUAGE.
+            text: folder of a tokenised corpus, or name of one that ships (kjv, kjv-small); short
+                for --task text:FOLDER_OR_NAME.
             task: NAME:ARGUMENT, see `memrnn tasks`.
             freeze: components that keep their random start, joined by `+`: embedding, controller,
                 memory, output; or none.
@@ -72,16 +77,25 @@ def train_command(kind: type[Task], imports: Sequence[str]) -> Callable[..., Non
             workers: processes, each of which trains one restart at a time on one core, or many on
                 a GPU; by default one per core.
             stop_after: end after such a time, as 90s, 9m or 1.5h; the same command goes on.
+            config: preset of the flags below, for text paper or strong; flags that are given come
+                first.
             options: of the task.
-            config: everything about training that is neither the task nor the network.
+            training: everything about training that is neither the task nor the network.
         """
-        if (task is None) == (language is None):
-            raise MemrnnError("Give either --language L or --task NAME:ARGUMENT; see memrnn tasks.")
+        del config  # has chosen the defaults of the flags
+        named = {"strings": language, "text": text}
+        given = [f"{name}:{value}" for name, value in named.items() if value is not None]
+        given += [task] if task is not None else []
+        if len(given) != 1:
+            raise MemrnnError(
+                "Give one of --language L, --text FOLDER_OR_NAME and --task NAME:ARGUMENT; see "
+                "memrnn tasks."
+            )
         experiment = Experiment(
-            parse_task(task or f"strings:{language}", to_json(options)),
+            parse_task(given[0], to_json(options)),
             model,
             parse_freeze(freeze),
-            from_json(TrainingConfig, to_json(config), "[config]"),
+            from_json(TrainingConfig, to_json(training), "[config]"),
             seed,
             None if start is None else start_from(start),
         )
@@ -121,7 +135,7 @@ def evaluate_command(task: Task | None) -> Callable[..., None]:
         task: of the folder that is evaluated; None where there is none.
     """
     kind = task_class("strings") if task is None else type(task)
-    options_type = options_class(kind, kind.evaluation_options)
+    options_type = options_class(kind, kind.evaluation_options, {})
     defaults = {} if task is None else {n: getattr(task, n) for n in kind.evaluation_options}
 
     def command(

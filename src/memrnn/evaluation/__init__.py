@@ -9,3 +9,8 @@ from memrnn.evaluation._results import RunScores as RunScores
 from memrnn.evaluation._results import SetScores as SetScores
 from memrnn.evaluation._results import best_baseline as best_baseline
 from memrnn.evaluation._results import normalised as normalised
+from memrnn.evaluation._tokens import TokenComparison as TokenComparison
+from memrnn.evaluation._tokens import baseline_nats as baseline_nats
+from memrnn.evaluation._tokens import compare_tokens as compare_tokens
+from memrnn.evaluation._tokens import text_of as text_of
+from memrnn.evaluation._tokens import token_nats as token_nats

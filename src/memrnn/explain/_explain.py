@@ -115,7 +115,7 @@ def _follow(network: Network, tokens: Int[Array, " length"]) -> tuple[Array, Arr
         return state, state.hidden[0]
 
     _, hidden = jax.lax.scan(step, network.init(1, len(tokens)), tokens)
-    return hidden, network.output(jnp.concatenate([jnp.zeros_like(hidden[:1]), hidden]))
+    return hidden, network.logits(jnp.concatenate([jnp.zeros_like(hidden[:1]), hidden]))
 
 
 def _trace_to_json(trace: Trace) -> dict[str, Any]:

@@ -30,6 +30,7 @@ def fast_hidden_states(
     xs: Float[Array, "time batch features"],
     state: Any,
     memory_state: Any,
+    mask: Float[Array, "batch hidden"] | None = None,
     *,
     fresh: bool,
 ) -> tuple[Float[Array, "time batch hidden"], Any, Any]:
@@ -45,19 +46,23 @@ def fast_hidden_states(
     from_reading = controller.weight_input[:, features:].T
     from_hidden = jnp.broadcast_to(controller.bias_hidden, projected[0].shape)
     if not fresh:  # else the hidden state is 0
-        from_hidden = state[0] @ controller.weight_hidden.T + from_hidden
+        from_hidden = _masked(state[0], mask) @ controller.weight_hidden.T + from_hidden
     from_input = projected[0] + memory.read(memory_state) @ from_reading
     state = controller.activate(from_input, from_hidden, state)
     hidden = state[0][None]
     loop = memory.loop()
     layout = loop.layout_of(memory_state, time, fresh=fresh)
     if time > 1:
-        rest, state, layout = _fast_scan(controller, memory, projected[1:], state, layout)
+        rest, state, layout = _fast_scan(controller, memory, projected[1:], state, layout, mask)
         hidden = jnp.concatenate([hidden, rest])
     weight, bias = memory.controls()
     constants, carry = loop.start(layout)
-    carry, _, _ = loop.step(constants, carry, state[0] @ weight.T + bias[None])
+    carry, _, _ = loop.step(constants, carry, _masked(state[0], mask) @ weight.T + bias[None])
     return hidden, state, loop.state_of(loop.stop(layout, carry, 1), memory_state)
+
+
+def _masked(hidden: Array, mask: Array | None) -> Array:
+    return hidden if mask is None else hidden * mask
 
 
 class _Residuals(NamedTuple):
@@ -74,6 +79,7 @@ def _fast_scan(
     projected: Float[Array, "time batch gates"],
     state: Any,
     layout: Any,
+    mask: Float[Array, "batch hidden"] | None,
 ) -> tuple[Float[Array, "time batch hidden"], Any, Any]:
     """Steps each of which is an update of the memory and then one of the controller.
 
@@ -98,15 +104,15 @@ def _fast_scan(
         return eqx.combine(controller, static[0]).activate(from_input, from_hidden, state)
 
     def forward_pass(
-        parameters: Any, projected: Array, state: Any, layout: Any, *, gradient: bool
+        parameters: Any, projected: Array, state: Any, layout: Any, mask: Any, *, gradient: bool
     ) -> tuple[Array, Any, list[_Residuals]]:
         """Everything that it returns comes in groups of strings."""
         weight, bias, from_reading = affine(parameters)
         loop = eqx.combine(parameters, static)[1].loop()
 
-        def step(constants: Any, carry: Any, projected: Array) -> Any:
+        def step(constants: Any, mask: Any, carry: Any, projected: Array) -> Any:
             state, memory_carry = carry
-            affine_hidden = state[0] @ weight + bias[None]
+            affine_hidden = _masked(state[0], mask) @ weight + bias[None]
             controls = affine_hidden[:, gates:]
             memory_carry, reading, residuals = loop.step(constants, memory_carry, controls)
             from_input = projected + reading @ from_reading
@@ -114,12 +120,12 @@ def _fast_scan(
             return (after, memory_carry), (state, residuals)
 
         def run_group(group: Any) -> tuple[tuple[Array, Any, list[_Residuals]], None]:
-            projected, state, layout = group
+            projected, state, layout, mask = group
             residuals, begin = [], 0
             for length in loop.lengths(layout, updates):
                 constants, carry = loop.start(layout)
                 (state, carry), (states, saved) = scan(
-                    functools.partial(step, constants),
+                    functools.partial(step, constants, mask),
                     (state, carry),
                     projected[begin : begin + length],
                     unroll=unrolled,
@@ -132,7 +138,7 @@ def _fast_scan(
             return (hidden, (state, layout), residuals), None
 
         groups = batch // group_size(memory, batch, updates, gradient=gradient)
-        strings = split(projected, groups, axis=1), *split((state, layout), groups)
+        strings = split(projected, groups, axis=1), *split((state, layout, mask), groups)
         return map_and_sum(run_group, strings)[0]
 
     @jax.custom_vjp
@@ -145,7 +151,7 @@ def _fast_scan(
         return (join(hidden, axis=1), join(after)), (*arguments, residuals)
 
     def backward(saved: Any, cotangents: Any) -> Any:
-        parameters, projected, _, layout, residuals = saved
+        parameters, projected, _, layout, mask, residuals = saved
         d_hidden, _ = cotangents
         groups = len(residuals[0].states[0])
         d_hidden, projected = split((d_hidden, projected), groups, axis=1)
@@ -156,7 +162,9 @@ def _fast_scan(
             return jnp.concatenate(pieces, axis=1)
 
         states = jax.tree.map(over_time, *(each.states for each in residuals))
-        affine_hidden = states[0] @ weight + jnp.broadcast_to(bias, (1, 1, 1, len(bias)))
+        mask = split(mask, groups)
+        masked = states[0] if mask is None else states[0] * mask[:, None]
+        affine_hidden = masked @ weight + jnp.broadcast_to(bias, (1, 1, 1, len(bias)))
         readings = [jax.vmap(loop.readings)(each.carry, each.memory) for each in residuals]
         readings = over_time(*readings)
         # The derivatives of every step, computed outside the loop as batches over time.
@@ -165,7 +173,7 @@ def _fast_scan(
             projected + readings @ from_reading, affine_hidden[..., :gates], states
         )
 
-        def step(constants: Any, carry: Any, inputs: Any) -> Any:
+        def step(constants: Any, mask: Any, carry: Any, inputs: Any) -> Any:
             d_controller, d_state, memory_carry = carry
             d_hidden, pull_activate, memory_inputs = inputs
             d_state = (d_state[0] + d_hidden, *d_state[1:])
@@ -174,12 +182,12 @@ def _fast_scan(
                 constants, memory_carry, memory_inputs, d_input @ from_reading.T
             )
             d_affine = jnp.concatenate([d_from_hidden, d_controls], axis=-1)
-            d_state = (d_state[0] + d_affine @ weight.T, *d_state[1:])
+            d_state = (d_state[0] + _masked(d_affine @ weight.T, mask), *d_state[1:])
             d_controller = jax.tree.map(jnp.add, d_controller, d_activate)
             return (d_controller, d_state, memory_carry), (d_input, d_affine)
 
         def run_group(group: Any) -> Any:
-            first, residuals, steps = group
+            first, mask, residuals, steps = group
             spans, layout, begin = [], first, 0
             for each in residuals:
                 end = begin + len(each.states[0])
@@ -193,7 +201,7 @@ def _fast_scan(
                 d_span, pulls, controls = jax.tree.map(lambda leaf, span=span: leaf[span], steps)
                 constants, carry, inputs = loop.start_backward(after, controls, saved, adjoint)
                 (d_controller, d_state, carry), piece = scan(
-                    functools.partial(step, constants),
+                    functools.partial(step, constants, mask),
                     (d_controller, d_state, carry),
                     (d_span, pulls, inputs),
                     reverse=True,
@@ -209,11 +217,11 @@ def _fast_scan(
 
         steps = d_hidden, pull_activate, affine_hidden[..., gates:]
         ((d_projected, d_affine), d_first), d_direct = map_and_sum(
-            run_group, (split(layout, groups), residuals, steps)
+            run_group, (split(layout, groups), mask, residuals, steps)
         )
         (d_from_affine,) = pull_affine(
             (
-                _products(states[0], d_affine),
+                _products(masked, d_affine),
                 d_affine.sum((0, 1, 2)),
                 _products(readings, d_projected),
             )
@@ -224,10 +232,11 @@ def _fast_scan(
             lambda leaf: np.zeros(leaf.shape, jax.dtypes.float0),
             eqx.filter(layout, eqx.is_inexact_array, inverse=True),
         )
-        return d_parameters, join(d_projected, axis=1), d_state, eqx.combine(d_layout, integers)
+        d_layout = eqx.combine(d_layout, integers)
+        return d_parameters, join(d_projected, axis=1), d_state, d_layout, None
 
     run.defvjp(forward, backward)
-    hidden, (state, layout) = run(parameters, projected, state, layout)
+    hidden, (state, layout) = run(parameters, projected, state, layout, mask)
     return hidden, state, layout
 
 

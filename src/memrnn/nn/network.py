@@ -45,8 +45,52 @@ class OutputLayer(eqx.Module):
         self.bias = zeros(classes)
 
     def __call__(self, hidden: Float[Array, "... hidden"]) -> Float[Array, "... classes"]:
-        scores = hidden @ self.weight.T
-        return scores + jnp.broadcast_to(self.bias, scores.shape)
+        return _affine(*self.matrix(), hidden)
+
+    def features(self, hidden: Float[Array, "... hidden"]) -> Float[Array, "... hidden"]:
+        """What the matrix multiplies."""
+        return hidden
+
+    def matrix(self, embedding: Embedding | None = None) -> tuple[Array, Array]:
+        """W and b."""
+        return self.weight, self.bias
+
+
+def _affine(weight: Array, bias: Array, features: Array) -> Array:
+    scores = features @ weight.T
+    return scores + jnp.broadcast_to(bias, scores.shape)
+
+
+class WordVectors(Embedding):
+    """Word i is row i of a matrix of parameters."""
+
+    weight: Float[Array, "words size"]
+    size: int = eqx.field(static=True)
+
+    def __init__(self, weight: Float[Array, "words size"]):
+        self.weight, self.size = weight, weight.shape[1]
+
+    def __call__(self, inputs: Int[Array, "..."], dtype: jnp.dtype) -> Float[Array, "... size"]:
+        return self.weight[inputs].astype(dtype)
+
+
+class TiedOutput(eqx.Module):
+    """An output layer that shares its matrix with the embedding: `logits = V (P h) + b`.
+
+    V are the vectors of `WordVectors`; they belong to the embedding, also where it is frozen.
+
+    Source: Press & Wolf 2017 (arXiv 1608.05859); Inan et al. 2017 (arXiv 1611.01462).
+    """
+
+    projection: Float[Array, "size hidden"]
+    bias: Float[Array, " classes"]
+
+    def features(self, hidden: Float[Array, "... hidden"]) -> Float[Array, "... size"]:
+        return hidden @ self.projection.T
+
+    def matrix(self, embedding: Embedding) -> tuple[Array, Array]:
+        assert isinstance(embedding, WordVectors)
+        return embedding.weight, self.bias
 
 
 class Network(eqx.Module):
@@ -62,11 +106,11 @@ class Network(eqx.Module):
     embedding: Embedding
     controller: Controller
     memory: Memory
-    output: OutputLayer
+    output: OutputLayer | TiedOutput
 
     @property
     def dtype(self) -> jnp.dtype:
-        return self.output.weight.dtype
+        return self.output.bias.dtype
 
     def init(self, batch: int, horizon: int | None) -> State:
         """The state before the first step of a batch of sequences; see `Memory.init`."""
@@ -88,14 +132,30 @@ class Network(eqx.Module):
         Args:
             state: None for a state before the first step that serves these steps only.
         """
-        inputs = self.embedding(xs, self.dtype)
-        return unroll(self.controller, self.memory, inputs, state, rule=rule)
+        return self.unroll(self.embedding(xs, self.dtype), state, rule=rule)
+
+    def unroll(
+        self,
+        vectors: Float[Array, "time batch size"],
+        state: State | None = None,
+        *,
+        rule: Rule | None = None,
+        hidden_mask: Float[Array, "batch hidden"] | None = None,
+    ) -> tuple[Float[Array, "time batch hidden"], State]:
+        """The same from embedded inputs."""
+        return unroll(
+            self.controller, self.memory, vectors, state, rule=rule, hidden_mask=hidden_mask
+        )
+
+    def logits(self, hidden: Float[Array, "... hidden"]) -> Float[Array, "... classes"]:
+        """What the output layer makes of hidden states."""
+        return _affine(*self.output.matrix(self.embedding), self.output.features(hidden))
 
     def prefix_logits(
         self, xs: Shaped[Array, "time batch ..."]
     ) -> Float[Array, "time_plus_1 batch classes"]:
         """The logits after 0 ... n inputs; the first are those of the hidden state 0."""
-        return self.output(from_zero(self.hidden(xs)[0]))
+        return self.logits(from_zero(self.hidden(xs)[0]))
 
 
 def from_zero(

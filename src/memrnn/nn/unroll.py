@@ -51,7 +51,11 @@ def init(controller: Controller, memory: Memory, batch: int, horizon: int | None
 
 
 def step(
-    controller: Controller, memory: Memory, state: State, x: Float[Array, "batch features"]
+    controller: Controller,
+    memory: Memory,
+    state: State,
+    x: Float[Array, "batch features"],
+    hidden_mask: Float[Array, "batch hidden"] | None = None,
 ) -> State:
     """One time step: read the memory, run the controller, update the memory.
 
@@ -60,10 +64,17 @@ def step(
         m_t = memory.step(m_{t-1}, h_t)
 
     where the hidden state h_t is the first leaf of c_t.
+
+    Args:
+        hidden_mask: see `unroll`.
     """
     inputs = jnp.concatenate([x, memory.read(state.memory)], axis=-1)
-    after = State(controller.step(state.controller, inputs), state.memory)
-    return after._replace(memory=memory.step(state.memory, after.hidden))
+    if hidden_mask is None:
+        after = State(controller.step(state.controller, inputs), state.memory)
+        return after._replace(memory=memory.step(state.memory, after.hidden))
+    assert isinstance(controller, AffineController)  # as `unroll` demands
+    after = State(controller.step(state.controller, inputs, hidden_mask), state.memory)
+    return after._replace(memory=memory.step(state.memory, after.hidden * hidden_mask))
 
 
 def unroll(
@@ -74,6 +85,7 @@ def unroll(
     *,
     horizon: int | None = None,
     rule: Rule | None = None,
+    hidden_mask: Float[Array, "batch hidden"] | None = None,
 ) -> tuple[Float[Array, "time batch hidden"], State]:
     """Runs a controller with its memory over a batch of sequences: n inputs, n steps.
 
@@ -89,6 +101,9 @@ def unroll(
             `Network.init(batch, None)`.
         rule: `REFERENCE` or `FAST`; by default `FAST` for an `AffineController` with an
             `AffineMemory`, else `REFERENCE`.
+        hidden_mask: factors of the hidden state where the controller's weights and the memory's
+            controls multiply it, the same in all steps; for an `AffineController`. State dropout
+            draws them. The states that are returned are without them.
 
     Returns:
         The hidden states `h_1 ... h_n`, and the state after the last step.
@@ -104,9 +119,14 @@ def unroll(
         state = init(controller, memory, xs.shape[1], len(xs) if horizon is None else horizon)
     elif horizon is not None:
         raise MemrnnError("A horizon is for a new state; the given state has one already.")
+    if hidden_mask is not None and not isinstance(controller, AffineController):
+        kind = type(controller).__name__
+        raise MemrnnError(f"A mask of the hidden state needs an AffineController, not {kind}.")
     if rule is not REFERENCE and len(xs) > 0:
         if isinstance(controller, AffineController) and isinstance(memory, AffineMemory):
-            hidden, *after = fast_hidden_states(controller, memory, xs, *state, fresh=fresh)
+            hidden, *after = fast_hidden_states(
+                controller, memory, xs, *state, hidden_mask, fresh=fresh
+            )
             arrays, rest = eqx.partition(State(*after), eqx.is_inexact_array)
             return hidden, eqx.combine(_without_gradient(arrays), rest)
         if rule is FAST:
@@ -116,7 +136,7 @@ def unroll(
             )
 
     def scan_step(state: State, x: Array) -> tuple[State, Array]:
-        state = step(controller, memory, state, x)
+        state = step(controller, memory, state, x, hidden_mask)
         return state, state.hidden
 
     last, hidden = scan(scan_step, state, xs)

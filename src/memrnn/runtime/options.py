@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import types
 import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -95,8 +96,15 @@ def from_json(kind: type[T], values: Any, what: str) -> T:
         raise MemrnnError(f"{what}: {message} in {path.rstrip('`')}.") from error
 
 
+def without_none(hint: Any) -> Any:
+    """The type T of `T | None`; any other type as it is."""
+    kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]
+    return kinds[0] if isinstance(hint, types.UnionType) and len(kinds) == 1 else hint
+
+
 def _parse_ranges(value: Any, hint: Any) -> Any:
     """Texts of ranges as pairs, where the type of the field is a pair or a tuple of pairs."""
+    hint = without_none(hint)
     kinds = typing.get_args(hint)
     if typing.get_origin(hint) is not tuple:
         return value

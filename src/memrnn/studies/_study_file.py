@@ -13,7 +13,7 @@ from memrnn.studies._study import Study
 from memrnn.tasks import task_names
 from memrnn.training import TrainingConfig
 
-SHORT = {"languages": "strings"}
+SHORT = {"languages": "strings", "texts": "text"}
 """Keys whose values are arguments of one task: `languages = ["L"]` is `tasks = ["strings:L"]`."""
 
 RENAMED = {

@@ -18,6 +18,7 @@ from memrnn.tasks._scoring import total_by_group as total_by_group
 from memrnn.tasks._task import BAYES as BAYES
 from memrnn.tasks._task import Data as Data
 from memrnn.tasks._task import EvaluationSet as EvaluationSet
+from memrnn.tasks._task import Preset as Preset
 from memrnn.tasks._task import Relation as Relation
 from memrnn.tasks._task import SetDescription as SetDescription
 from memrnn.tasks._task import Task as Task
@@ -25,5 +26,7 @@ from memrnn.tasks._task import TaskDescription as TaskDescription
 from memrnn.tasks._task import Traced as Traced
 from memrnn.tasks._task import whole_set as whole_set
 from memrnn.tasks.strings import Strings as Strings
+from memrnn.tasks.text import Text as Text
 
 register_task(Strings)
+register_task(Text)

@@ -93,7 +93,7 @@ def predict(network: Network, batch: Batch) -> Predicted:
     """Nats are computed in float32, or float64 if the logits are, whatever the network's format."""
     tokens, lengths = jnp.asarray(batch.tokens), jnp.asarray(batch.lengths)
     states = batch.states or hidden_states(network, tokens)
-    logits = network.output(states.hidden)
+    logits = network.logits(states.hidden)
     logits = logits.astype(jnp.float64 if logits.dtype == jnp.float64 else jnp.float32)
     end = logits.shape[-1] - 1
     positions = jnp.arange(tokens.shape[1] + 1, dtype=lengths.dtype)[:, None]

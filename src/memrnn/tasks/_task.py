@@ -5,6 +5,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple, NoReturn
 
 import jax
@@ -103,6 +104,18 @@ class TaskDescription:
         return next(metric for metric in self.metrics if metric.name == name)
 
 
+class Preset(NamedTuple):
+    """Values of options that belong together, as `--config` names them.
+
+    Attributes:
+        options: of the task.
+        config: of training, fields of `TrainingConfig`.
+    """
+
+    options: Mapping[str, Any] = MappingProxyType({})
+    config: Mapping[str, Any] = MappingProxyType({})
+
+
 class Task(abc.ABC):
     """A sequence task. A task is a frozen dataclass whose fields are its options.
 
@@ -130,6 +143,8 @@ class Task(abc.ABC):
     one whose Bayes-optimal value does not depend on the items."""
     group_axis: ClassVar[str | None] = None
     """What groups are if they are numbers: the label of an axis."""
+    presets: ClassVar[Mapping[str, Preset]] = MappingProxyType({"paper": Preset()})
+    """By name; the first is that of a command line which names none."""
 
     @property
     @abc.abstractmethod
@@ -193,8 +208,15 @@ class Task(abc.ABC):
         return jax.tree.map(lambda leaf: leaf[item], data.own)
 
     def carry(self, network: Network) -> Any:
-        """What is carried from one batch to the next, at the start of an epoch or a set."""
+        """What is carried from one batch to the next, at the start of a stream."""
         return ()
+
+    def continues(self, epoch: int) -> bool:
+        """Whether an epoch begins with what the last one carried, and not with `carry`.
+
+        An epoch is what lies between two evaluations, which can be less than a pass over the data.
+        """
+        return False
 
     def loss(
         self, network: Network, carry: Any, batch: Any, key: PRNGKeyArray

@@ -1,7 +1,7 @@
 """What is trained: a task, a model, frozen components, a configuration and a seed."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -19,16 +19,25 @@ from memrnn.runtime.precision import TRAINING_PRECISIONS
 from memrnn.tasks import Task, make_task
 
 
+def added(default: Any) -> Any:
+    """A field that came after runs were made: where it has its default, no identity holds it."""
+    return field(default=default, metadata={"added": True})
+
+
 @dataclass(frozen=True)
 class TrainingConfig:
     """Everything about training that is neither the task nor the network.
 
-    The optimiser is Adam. The defaults are the paper's.
+    The defaults are the paper's.
 
     Attributes:
         max_epochs: the largest number of epochs; 0 evaluates the start alone.
         learning_rate_range: bounds between which a restart's rate is drawn, log-uniformly.
         max_grad_norm: largest global L2 norm of the gradient of a batch's loss.
+        max_grad_norm_range: bounds between which a restart's largest norm is drawn, log-uniformly,
+            instead.
+        optimizer: adam; rmsprop, which is Adam with beta1 = 0; or sgd.
+        weight_decay: times the parameters, added to the clipped gradient of what is trained.
         lr_decay: factor on the rate when the selection metric stays on a plateau.
         lr_patience: epochs without improvement (relative threshold 1e-4) that are forgiven.
         early_stopping_patience: epochs without strict improvement after which training ends.
@@ -48,17 +57,23 @@ class TrainingConfig:
     early_stopping_patience: int = 10
     precision: str = "float32"
     matmul_precision: Literal["float32", "tf32"] = "float32"
+    max_grad_norm_range: tuple[float, float] | None = added(None)
+    optimizer: Literal["adam", "rmsprop", "sgd"] = added("adam")
+    weight_decay: float = added(0.0)
 
     def __post_init__(self) -> None:
         for name, least in (("max_epochs", 0), ("early_stopping_patience", 1)):
             value = getattr(self, name)
             if value < least:
                 raise MemrnnError(f"{name} is {value}, but must be at least {least}.")
-        low, high = self.learning_rate_range
-        if not 0 < low <= high:
-            raise MemrnnError(
-                f"learning_rate_range is {low}:{high}, but must be two positive bounds in order."
-            )
+        for name in ("learning_rate_range", "max_grad_norm_range"):
+            low, high = getattr(self, name) or (1, 1)
+            if not 0 < low <= high:
+                raise MemrnnError(
+                    f"{name} is {low}:{high}, but must be two positive bounds in order."
+                )
+        if self.weight_decay < 0:
+            raise MemrnnError(f"weight_decay is {self.weight_decay}, but must be at least 0.")
         if not (self.max_grad_norm > 0 and 0 < self.lr_decay <= 1 and self.lr_patience >= 0):
             raise MemrnnError(
                 "max_grad_norm must be positive, lr_decay in (0, 1], lr_patience at least 0."
@@ -184,6 +199,9 @@ class Experiment:
             "start": None if self.start is None else self.start.digest,
         }
         del values["definition"], values["config"]["max_epochs"]
+        for one in fields(TrainingConfig):
+            if one.metadata.get("added") and getattr(self.config, one.name) == one.default:
+                del values["config"][one.name]
         return values
 
     @staticmethod

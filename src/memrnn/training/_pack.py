@@ -22,7 +22,7 @@ class Slots(NamedTuple):
     """What a pack holds on the device; every leaf has a first axis of slots.
 
     Attributes:
-        state: also of frozen components, whose moments are zero.
+        state: also of frozen components, whose moments do not count.
         own: `Data.own`.
         batches: of the validation set.
     """
@@ -121,7 +121,7 @@ class Pack:
             plans = [filler if one is None else _plan(one) for one in self.restarts]
             plan = jax.tree.map(lambda *leaves: np.stack(leaves), *plans)
             begin = time.perf_counter()
-            network, moments, *results = _epoch_of_all()(
+            network, moments, carry, *results = _epoch_of_all()(
                 *self._static, self._slots, self._shared, plan
             )
             jax.block_until_ready(results)
@@ -139,7 +139,7 @@ class Pack:
                     bool(finite),
                 )
             best = _choose_best(improved, network, self._slots.state.best)
-            self._slots = self._slots._replace(state=TrainingState(network, best, moments))
+            self._slots = self._slots._replace(state=TrainingState(network, best, moments, carry))
 
 
 def _program_key(restart: Restart) -> ProgramKey:
@@ -161,17 +161,18 @@ def _row(restart: Restart) -> Slots:
     def moment(path: Any, zeros: np.ndarray) -> np.ndarray:
         return known.get(f"optimizer{jax.tree_util.keystr(path)}", zeros)
 
-    zeros = initial_moments(restart.network, restart.experiment.config.max_grad_norm)
+    zeros = initial_moments(restart.network, restart.experiment.config)
     moments = jax.tree_util.tree_map_with_path(moment, zeros)
-    network, best = jax.device_get((restart.network, restart.best))
-    state = TrainingState(network, best, moments)
+    network, best, _, carry = restart.state
+    network, best, carry = jax.device_get((network, best, carry))
+    state = TrainingState(network, best, moments, carry)
     return Slots(state, restart.data.own, list(restart.validation.batches))
 
 
 @compiled(static_argnums=(0, 1, 2))
 def _epoch_of_all(
     key: ProgramKey, carries: bool, validated: int, slots: Slots, shared: Any, plan: Plan
-) -> tuple[Network, Any, Scores, list[Scores], Array]:
+) -> tuple[Network, Any, Any, Scores, list[Scores], Array]:
     """An epoch of every slot.
 
     Args:
@@ -179,15 +180,16 @@ def _epoch_of_all(
         validated: slots that are validated at a time.
 
     Returns:
-        Networks, states of the optimiser, scores of training and of validation, and whether all
-        parameters are finite.
+        Networks, states of the optimiser, what is carried, scores of training and of validation,
+        and whether all parameters are finite.
     """
     task = key.traced.task
 
-    def train(slots: Slots, plan: Plan) -> tuple[Network, Any, Scores, Array]:
+    def train(slots: Slots, plan: Plan) -> tuple[Network, Any, Any, Scores, Array]:
         nothing = jax.tree.map(lambda _: None, slots.state.network)
         data = Data(slots.own, shared)
-        return epoch(key, slots.state.network, slots.state.optimizer, nothing, data, plan)
+        network, _, moments, carry = slots.state
+        return epoch(key, network, moments, carry, nothing, data, plan)
 
     def validate(arguments: tuple[Network, list[Any]]) -> list[Scores]:
         network, batches = arguments
@@ -198,9 +200,9 @@ def _epoch_of_all(
             results.append(scores)
         return results
 
-    network, moments, scores, finite = jax.vmap(train)(slots, plan)
+    network, moments, carry, scores, finite = jax.vmap(train)(slots, plan)
     validation = jax.lax.map(validate, (network, slots.batches), batch_size=validated)
-    return network, moments, scores, validation, finite
+    return network, moments, carry, scores, validation, finite
 
 
 @jax.jit

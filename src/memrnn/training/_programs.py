@@ -15,6 +15,7 @@ from memrnn.nn.components import by_component
 from memrnn.nn.network import Network
 from memrnn.runtime.devices import compiled
 from memrnn.tasks import Data, Scores, Traced
+from memrnn.training._experiment import TrainingConfig
 
 MATMUL = {"float32": "highest", "tf32": "tensorfloat32"}
 """What JAX calls the precisions of products."""
@@ -25,13 +26,14 @@ class ProgramKey(NamedTuple):
 
     Attributes:
         widths: to which batches are cut; `Plan.widths` holds indices of these.
-        max_grad_norm, matmul_precision: as `TrainingConfig` has them.
+        matmul_precision, optimizer, weight_decay: as `TrainingConfig` has them.
     """
 
     traced: Traced
     widths: tuple[int, ...]
-    max_grad_norm: float
     matmul_precision: str
+    optimizer: str
+    weight_decay: float
 
 
 class Plan(NamedTuple):
@@ -40,8 +42,10 @@ class Plan(NamedTuple):
     Attributes:
         items, widths: as `Task.plan` gives them, [updates, ...].
         rate: learning rate.
+        max_grad_norm: largest norm of a gradient.
         key: of the run, two words; update number u draws from `fold_in(key, u)`.
         first: number of the epoch's first update.
+        fresh: whether the epoch begins with `Task.carry`, not with what the last one carried.
         trains: per component, whether it is trained; None where the trained network holds nothing
             else.
     """
@@ -49,40 +53,60 @@ class Plan(NamedTuple):
     items: Any
     widths: Int[np.ndarray, " updates"]
     rate: Float[np.ndarray, ""]
+    max_grad_norm: Float[np.ndarray, ""]
     key: np.ndarray
     first: np.ndarray
+    fresh: Bool[np.ndarray, ""]
     trains: Bool[np.ndarray, " components"] | None = None
 
 
-def optimizer(max_grad_norm: float) -> Any:
-    """Adam's direction after clipping by the global norm; the rate is applied by the caller.
+DIRECTIONS: dict[str, Callable[[], Any]] = {
+    "adam": optax.scale_by_adam,
+    "rmsprop": functools.partial(optax.scale_by_adam, b1=0.0),
+    "sgd": optax.identity,
+}
+"""What each optimiser makes of a gradient; the rate is applied by the caller."""
+
+
+def transformation(optimizer: str, weight_decay: float, max_grad_norm: Any) -> Any:
+    """Clips by the global norm, adds the decay of weights, and gives the optimiser's direction.
 
     An `optax.GradientTransformation`, whose types do not know that a module is a tree of arrays.
     """
-    return optax.chain(optax.clip_by_global_norm(max_grad_norm), optax.scale_by_adam())
+    clip: Any = optax.clip_by_global_norm(max_grad_norm)
+    decay = [optax.add_decayed_weights(weight_decay)] if weight_decay else []
+    return optax.chain(clip, *decay, DIRECTIONS[optimizer]())
 
 
-def initial_moments(network: Network, max_grad_norm: float) -> Any:
+def initial_moments(network: Network, config: TrainingConfig) -> Any:
     """The optimiser's state before the first update: zeros, made on the host."""
-    shapes = jax.eval_shape(optimizer(max_grad_norm).init, network)
+    chain = transformation(config.optimizer, config.weight_decay, 1.0)
+    shapes = jax.eval_shape(chain.init, network)
     return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
 
 
 def epoch(
-    key: ProgramKey, trained: Network, moments: Any, frozen: Network, data: Data, plan: Plan
-) -> tuple[Network, Any, Scores, Array]:
-    """One pass over the training batches, one update per batch.
+    key: ProgramKey,
+    trained: Network,
+    moments: Any,
+    carry: Any,
+    frozen: Network,
+    data: Data,
+    plan: Plan,
+) -> tuple[Network, Any, Any, Scores, Array]:
+    """The updates between two evaluation points.
 
     Args:
         trained, frozen: a network, split as by `partition`.
         moments: the optimiser's state for `trained`.
+        carry: what the task carries from the last epoch, see `Task.continues`.
 
     Returns:
-        The next `trained` and `moments`, scores per update and item, and whether all parameters
-        are finite.
+        The next `trained`, `moments` and `carry`, scores per update and item, and whether all
+        parameters are finite.
     """
     task = key.traced.task
-    update = optimizer(key.max_grad_norm).update
+    update = transformation(key.optimizer, key.weight_decay, plan.max_grad_norm).update
     run_key = jax.random.wrap_key_data(jnp.asarray(plan.key))
 
     def gradient(width: int) -> Callable:
@@ -112,7 +136,7 @@ def epoch(
         gradients = choose(gradients, jax.tree.map(jnp.zeros_like, gradients))
         # Optax mixes the number of steps, an integer, with floats.
         with jax.numpy_dtype_promotion("standard"):
-            directions, new_moments = update(gradients, moments)
+            directions, new_moments = update(gradients, moments, network)
         updated = jax.tree.map(lambda p, d: p - plan.rate * d, network, directions)
         if plan.trains is not None:
             # Where nothing is trained, no step is counted.
@@ -120,13 +144,15 @@ def epoch(
             new_moments = jax.tree.map(lambda a, b: jnp.where(some, a, b), new_moments, moments)
         return (choose(updated, network), new_moments, carry), scores
 
-    carry = task.carry(eqx.combine(trained, frozen))
+    begin = task.carry(eqx.combine(trained, frozen))
+    carry = jax.tree.map(lambda new, old: jnp.where(plan.fresh, new, old), begin, carry)
     numbers = plan.first + jnp.arange(task.updates, dtype=plan.first.dtype)
-    (trained, moments, _), scores = jax.lax.scan(
+    (trained, moments, carry), scores = jax.lax.scan(
         step, (trained, moments, carry), (plan.items, plan.widths, numbers)
     )
     finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(trained)]
-    return trained, moments, scores, functools.reduce(jnp.logical_and, finite, jnp.array(True))
+    all_finite = functools.reduce(jnp.logical_and, finite, jnp.array(True))
+    return trained, moments, carry, scores, all_finite
 
 
 epoch_program = compiled(static_argnums=0)(epoch)

@@ -17,7 +17,7 @@ from memrnn.nn.components import partition
 from memrnn.nn.network import Network
 from memrnn.runtime import checkpoints
 from memrnn.runtime.precision import cast, scope
-from memrnn.tasks import Data, EvaluationSet, Total, Totals, Traced, score_set, total
+from memrnn.tasks import Data, EvaluationSet, Task, Total, Totals, Traced, score_set, total
 from memrnn.training._experiment import Experiment, TrainingConfig
 from memrnn.training._programs import Plan, ProgramKey, epoch_program, initial_moments
 from memrnn.training._progress import Progress, Schedule
@@ -29,11 +29,13 @@ class TrainingState(NamedTuple):
     Attributes:
         network, best: now, and at the best epoch.
         optimizer: the optimiser's state for the trained components.
+        carry: what the task carries from one batch to the next.
     """
 
     network: Network
     best: Network
     optimizer: Any
+    carry: Any
 
 
 class Checkpoint(NamedTuple):
@@ -64,8 +66,9 @@ class Restart:
             if experiment.start is not None:
                 network = experiment.start.load_into(network)
             trained, _ = partition(network, experiment.freeze)
-            moments = jax.device_put(initial_moments(trained, config.max_grad_norm))
-            self.state = TrainingState(network, network, moments)
+            moments = jax.device_put(initial_moments(trained, config))
+            carry = _initial_carry(task, network)
+            self.state = TrainingState(network, network, moments, carry)
             self.trains = bool(jax.tree.leaves(trained))
             inner = trained.embedding, trained.controller, trained.memory
             # Then hidden states are the same in every epoch.
@@ -118,18 +121,25 @@ class Restart:
             or (progress.epochs > 0 and not self.trains)
         )
 
-    def epoch_arguments(self) -> tuple[ProgramKey, Network, Any, Network, Data, Plan]:
+    def epoch_arguments(self) -> tuple[ProgramKey, Network, Any, Any, Network, Data, Plan]:
         """What `epoch_program` takes for the next epoch."""
         trained, frozen = partition(self.network, self.experiment.freeze)
         data, _ = self._on_device
-        return self.program_key, trained, self.state.optimizer, frozen, data, self.plan()
+        state = self.state
+        return self.program_key, trained, state.optimizer, state.carry, frozen, data, self.plan()
 
     @property
     def program_key(self) -> ProgramKey:
         task, config = self.experiment.task, self.experiment.config
         # Without a loop over time, padding costs next to nothing.
         widths = task.widths[-1:] if self._only_output_trains else task.widths
-        return ProgramKey(Traced.of(task), widths, config.max_grad_norm, config.matmul_precision)
+        return ProgramKey(
+            Traced.of(task),
+            widths,
+            config.matmul_precision,
+            config.optimizer,
+            config.weight_decay,
+        )
 
     def plan(self) -> Plan:
         """What the next epoch does."""
@@ -137,13 +147,16 @@ class Restart:
         items, widths = task.plan(self.data, self.seed, progress.epochs)
         if self._only_output_trains:
             widths = np.zeros_like(widths)
+        number = jnp.dtype(self.experiment.config.precision).type
         words = np.random.SeedSequence(self.seed, spawn_key=(4,)).generate_state(2)
         return Plan(
             items,
             widths,
-            np.asarray(progress.schedule.rate, jnp.dtype(self.experiment.config.precision)),
+            np.asarray(number(progress.schedule.rate)),
+            np.asarray(number(_draw_max_grad_norm(self.experiment.config, self.seed))),
             words.astype(np.uint32),
             np.asarray(progress.epochs * task.updates, np.uint32),
+            np.asarray(not task.continues(progress.epochs)),
         )
 
     def advance(self) -> None:
@@ -152,10 +165,11 @@ class Restart:
             train, finite, state = dict[str, Total](), True, self.state
             if self.trains:
                 arguments = self.epoch_arguments()
-                trained, moments, scores, all_finite = epoch_program()(*arguments)
+                trained, moments, carry, scores, all_finite = epoch_program()(*arguments)
                 train, finite = total(jax.device_get(scores)), bool(all_finite)
-                _, _, _, frozen, _, _ = arguments
-                state = state._replace(network=eqx.combine(trained, frozen), optimizer=moments)
+                *_, frozen, _, _ = arguments
+                network = eqx.combine(trained, frozen)
+                state = state._replace(network=network, optimizer=moments, carry=carry)
             _, validation = self._on_device
             scores = score_set(self.experiment.task, state.network, validation)
             if self.finish_epoch(train, total(scores), finite):
@@ -226,8 +240,24 @@ class Restart:
             self.progress = dataclasses.replace(self.progress, status=status)
 
 
+def _initial_carry(task: Task, network: Network) -> Any:
+    """Zeros, made on the host; the first epoch does not read them."""
+    shapes = jax.eval_shape(task.carry, network)
+    return jax.device_put(jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes))
+
+
+def _draw_max_grad_norm(config: TrainingConfig, seed: int) -> float:
+    """Log-uniform between the configured bounds, where there are any."""
+    if config.max_grad_norm_range is None:
+        return config.max_grad_norm
+    return _log_uniform(np.random.SeedSequence(seed, spawn_key=(5,)), config.max_grad_norm_range)
+
+
 def _draw_learning_rate(config: TrainingConfig, seed: int) -> float:
     """Log-uniform between the configured bounds."""
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
-    low, high = config.learning_rate_range
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+    return _log_uniform(np.random.SeedSequence(seed, spawn_key=(1,)), config.learning_rate_range)
+
+
+def _log_uniform(seed: np.random.SeedSequence, bounds: tuple[float, float]) -> float:
+    low, high = bounds
+    return float(np.exp(np.random.default_rng(seed).uniform(np.log(low), np.log(high))))

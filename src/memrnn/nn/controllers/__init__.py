@@ -8,9 +8,11 @@ from memrnn.nn.controllers._controller import Vectors as Vectors
 from memrnn.nn.controllers._elman import Elman as Elman
 from memrnn.nn.controllers._gru import GRU as GRU
 from memrnn.nn.controllers._lstm import LSTM as LSTM
+from memrnn.nn.controllers._lstm_capped import CappedLSTM as CappedLSTM
 
 CONTROLLERS: dict[str, Callable[..., Controller]] = {
     "elman": Elman,
     "gru": GRU,
     "lstm": LSTM,
+    "lstm_capped": CappedLSTM,
 }

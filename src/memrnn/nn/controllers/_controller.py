@@ -94,10 +94,21 @@ class AffineController(Controller):
         zeros = jnp.zeros((batch, self.hidden_size), self.weight_hidden.dtype)
         return (zeros,) * self.state_vectors
 
-    def step(self, state: Vectors, inputs: Float[Array, "batch input"]) -> Vectors:
+    def step(
+        self,
+        state: Vectors,
+        inputs: Float[Array, "batch input"],
+        hidden_mask: Float[Array, "batch hidden"] | None = None,
+    ) -> Vectors:
+        """The next state.
+
+        Args:
+            hidden_mask: factors of `h_{t-1}` where it is multiplied by `W_hh`.
+        """
+        hidden = state[0] if hidden_mask is None else state[0] * hidden_mask
         return self.activate(
             inputs @ self.weight_input.T + self.bias_input[None],
-            state[0] @ self.weight_hidden.T + self.bias_hidden[None],
+            hidden @ self.weight_hidden.T + self.bias_hidden[None],
             state,
         )
 

@@ -1,0 +1,113 @@
+"""Nats of every word of a text, and what two runs, or a run and a baseline, differ in."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from memrnn.errors import MemrnnError
+from memrnn.runtime.precision import cast, check_precision, scope
+from memrnn.tasks import score_set
+from memrnn.tasks.text import Text
+from memrnn.text import (
+    Corpus,
+    PairedDifference,
+    fit_baselines,
+    paired_difference,
+    sentences,
+    token_groups,
+)
+from memrnn.training import Run
+
+
+class TokenComparison(NamedTuple):
+    """Two predictors on the same words.
+
+    Attributes:
+        perplexities: of the first and the second.
+        difference: first minus second.
+        groups: by what words are grouped, then by group: nats per word of the first and the
+            second, and how many words there are.
+    """
+
+    perplexities: tuple[float, float]
+    difference: PairedDifference
+    groups: dict[str, dict[str, tuple[float, float, int]]]
+
+
+def token_nats(
+    run: Run, set_name: str = "test", *, restart: int | None = None, precision: str | None = None
+) -> Float[np.ndarray, " tokens"]:
+    """The nats of every word of a part, in the order of the text.
+
+    Args:
+        set_name: `validation` or `test`.
+        restart: its number; by default the one that validation chooses.
+        precision: of the evaluation; by default that of the training.
+
+    Raises:
+        MemrnnError: if the run was not trained on a text, or has no such restart or set.
+    """
+    task, precision = text_of(run), check_precision(precision or run.experiment.config.precision)
+    with scope(precision):
+        network = cast(run.restart(restart).network, precision)
+        scores = score_set(task, network, task.evaluation_set(set_name))
+    return scores[task.headline.name][0]
+
+
+def text_of(run: Run) -> Text:
+    """The task of a run on a text.
+
+    Raises:
+        MemrnnError: if it is another task.
+    """
+    task = run.experiment.task
+    if not isinstance(task, Text):
+        raise MemrnnError(f"The run was trained on {task.spec}, which is no text.")
+    return task
+
+
+def baseline_nats(corpus: Corpus, name: str, set_name: str) -> Float[np.ndarray, " tokens"]:
+    """The same of a baseline that was fitted on the corpus.
+
+    Raises:
+        MemrnnError: if there is no such baseline.
+    """
+    baselines = fit_baselines(corpus)
+    if name not in baselines:
+        raise MemrnnError(
+            f"There is neither a folder nor a baseline {name!r}; baselines are "
+            f"{', '.join(baselines)}."
+        )
+    return baselines[name](corpus.part(set_name))
+
+
+def compare_tokens(
+    corpus: Corpus,
+    set_name: str,
+    first: Float[np.ndarray, " first"],
+    second: Float[np.ndarray, " second"],
+) -> TokenComparison:
+    """What two predictors differ in, with a paired bootstrap over sentences.
+
+    Raises:
+        MemrnnError: if they are not nats of this part.
+    """
+    part = corpus.part(set_name)
+    if not len(first) == len(second) == len(part):
+        raise MemrnnError(
+            f"Nats of {len(first)} and {len(second)} words cannot be compared on the "
+            f"{len(part)} words of {set_name}."
+        )
+    groups = {
+        kind: {
+            name: (one / count, other / count, count)
+            for (name, one, count), (_, other, _) in zip(
+                tokens.sums(first), tokens.sums(second), strict=True
+            )
+        }
+        for kind, tokens in token_groups(corpus, set_name).items()
+    }
+    perplexities = float(np.exp(first.mean())), float(np.exp(second.mean()))
+    numbers = sentences(part, corpus.eos)
+    return TokenComparison(perplexities, paired_difference(first, second, numbers), groups)

@@ -1,0 +1,161 @@
+"""Two models on the same tokens: the difference of their nats, and where it comes from."""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from memrnn.errors import MemrnnError
+from memrnn.text._corpus import Corpus, sentences
+
+RESAMPLES = 10_000
+LEVEL = 0.95
+
+_CHUNK = 1 << 20
+"""Sentences drawn at a time: 8 MB of their numbers."""
+
+
+class PairedDifference(NamedTuple):
+    """How two models differ on the same tokens.
+
+    Attributes:
+        nats: mean difference per token, a - b; below 0 where a is better.
+        low, high: ends of its interval.
+        tokens, sentences: how many there are.
+    """
+
+    nats: float
+    low: float
+    high: float
+    tokens: int
+    sentences: int
+
+    @property
+    def ratio(self) -> float:
+        """exp(nats): the perplexity of a divided by that of b."""
+        return math.exp(self.nats)
+
+    @property
+    def ratio_interval(self) -> tuple[float, float]:
+        """The interval of `ratio`."""
+        return math.exp(self.low), math.exp(self.high)
+
+
+def paired_difference(
+    nats_a: Float[np.ndarray, " tokens"],
+    nats_b: Float[np.ndarray, " tokens"],
+    sentences: Int[np.ndarray, " tokens"],
+    *,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> PairedDifference:
+    """The difference in nats per token, with a percentile interval of the paired bootstrap.
+
+    With d_s the sum of a - b over the n_s tokens of sentence s, the difference is
+
+        sum_s d_s / sum_s n_s
+
+    and each resample draws as many sentences as there are, with replacement. Sentences are drawn
+    and not tokens, since the errors within a sentence depend on each other. The interval is about
+    the sample of sentences; how much restarts differ is another question.
+
+    Args:
+        nats_a, nats_b: of the two models, for the same tokens.
+        sentences: number of the sentence of each token, from 0, as `memrnn.text.sentences` gives.
+        resamples: how many.
+        level: share of the resamples that the interval holds, in the middle.
+        seed: the same seed gives the same interval.
+
+    Raises:
+        MemrnnError: if there is no token, or a value is not finite.
+
+    Source: Koehn 2004, Statistical significance tests for machine translation evaluation.
+    """
+    if not len(nats_a):
+        raise MemrnnError("There is no token to compare.")
+    difference = nats_a.astype(np.float64) - nats_b
+    if not np.isfinite(difference).all():
+        raise MemrnnError("Nats of a token are not finite; such models cannot be compared.")
+    tokens = np.bincount(sentences)
+    sums = np.bincount(sentences, difference)
+    count = len(tokens)
+    rng = np.random.default_rng(seed)
+    means = np.empty(resamples)
+    rows = max(1, _CHUNK // count)
+    for start in range(0, resamples, rows):
+        part = means[start : start + rows]
+        drawn = rng.integers(count, size=(len(part), count))
+        part[:] = sums[drawn].sum(axis=1) / tokens[drawn].sum(axis=1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return PairedDifference(
+        float(sums.sum() / tokens.sum()), float(low), float(high), len(difference), count
+    )
+
+
+class TokenGroups(NamedTuple):
+    """A partition of tokens.
+
+    Attributes:
+        names: of the groups, in order; some may be empty.
+        numbers: the group of each token.
+    """
+
+    names: tuple[str, ...]
+    numbers: Int[np.ndarray, " tokens"]
+
+    def sums(self, nats: Float[np.ndarray, " tokens"]) -> Iterator[tuple[str, float, int]]:
+        """Name, sum of nats in float64 and number of tokens of each group that is not empty."""
+        count = len(self.names)
+        sums = np.bincount(self.numbers, nats, minlength=count)
+        tokens = np.bincount(self.numbers, minlength=count)
+        for name, total, size in zip(self.names, sums.tolist(), tokens.tolist(), strict=True):
+            if size:
+                yield name, total, size
+
+
+def token_groups(corpus: Corpus, part: str) -> dict[str, TokenGroups]:
+    """Partitions of the tokens of a part, by what they group them by.
+
+    `segment`: tenths of the part, in order. `frequency`: decades of how often the token occurs in
+    the training part. `position`: the token's position in its sentence, from 1, in bins whose ends
+    are powers of 2.
+    """
+    tokens = corpus.part(part)
+    return {
+        "segment": _segments(len(tokens)),
+        "frequency": _frequencies(corpus.train, tokens, corpus.size),
+        "position": _positions(tokens, corpus.eos),
+    }
+
+
+def _segments(count: int) -> TokenGroups:
+    names = [f"{10 * tenth}–{10 * tenth + 10} %" for tenth in range(10)]
+    return TokenGroups(tuple(names), np.arange(count) * 10 // count)
+
+
+def _frequencies(
+    train: Int[np.ndarray, " train"], tokens: Int[np.ndarray, " tokens"], size: int
+) -> TokenGroups:
+    counts = np.bincount(train, minlength=size)  # above 0: the vocabulary is that of training
+    bounds = [10**exponent for exponent in range(1, len(str(counts.max())))]
+    return _binned(counts[tokens], [1, *bounds])
+
+
+def _positions(tokens: Int[np.ndarray, " tokens"], eos: int) -> TokenGroups:
+    number = sentences(tokens, eos)
+    first = np.searchsorted(number, number)  # where the token's sentence begins
+    return _binned(np.arange(len(tokens)) - first + 1, [1, 2, 3, 5, 9, 17, 33])
+
+
+def _binned(values: Int[np.ndarray, " tokens"], starts: Sequence[int]) -> TokenGroups:
+    """Groups of values by bins that begin at `starts`; the last one has no end."""
+    names = [
+        str(low) if high == low + 1 else f"{low}–{high - 1}"
+        for low, high in itertools.pairwise(starts)
+    ]
+    numbers = np.searchsorted(np.asarray(starts), values, side="right") - 1
+    return TokenGroups((*names, f"{starts[-1]}–"), numbers)
