@@ -79,7 +79,7 @@ class Characters(memrnn.Task):
 
     def score(self, network, carry, batch):
         hidden, state = network.hidden(batch[:, :-1].T, carry)
-        odds = jax.nn.log_softmax(network.output(hidden))  # [time, streams, characters]
+        odds = jax.nn.log_softmax(network.logits(hidden))  # [time, streams, characters]
         targets = batch[:, 1:].T
         nats = -jnp.take_along_axis(odds, targets[..., None], axis=2)[..., 0].sum(axis=0)
         predicted = jnp.argmax(odds, axis=2).astype(targets.dtype)
