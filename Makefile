@@ -90,7 +90,7 @@ other: ## the tests with another Python and JAX: make other PYTHON=python3.13 JA
 
 bench: $(INSTALLED) ## how to run the benchmarks
 	@echo 'Each of these prints a ratio of two things measured in the same run:'
-	@for file in benchmarks/*.py; do case $$file in *_reference.py|*/standings.py) ;; \
+	@for file in benchmarks/*.py; do case $$file in *_reference.py) ;; \
 	  *) echo "  $(BIN)/python $$file";; esac; done
 	@echo 'Some compare with PyTorch: $(BIN)/python -m pip install torch'
 

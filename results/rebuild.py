@@ -7,8 +7,8 @@ A region of a Markdown file begins with `<!-- begin FOLDER KIND -->` and ends wi
 What stands between them is made from the tables in `results/FOLDER`:
 
     runs            what the study is, how many runs are finished, and what its tables lack
-    standings       where its cells stand to the floor of each set, by benchmarks/standings.py
-    beyond SET      its runs that score more than 0.01 above the floor of a set
+    standings       where its cells stand to the floor of each set, as in its report
+    beyond SET      its runs that have more than a tenth of the way from floor to Bayes behind them
     table STEM      a table of its report, by the stem of the file
     figure STEM     a figure of its report, written to docs/images
 
@@ -18,25 +18,27 @@ is larger than the repository should carry.
 
 import argparse
 import functools
+import math
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from memrnn.evaluation import best_baseline
 from memrnn.nn.components import format_freeze
 from memrnn.papers.das_mali_2024 import PAPER
-from memrnn.reports.study import StudyReport
+from memrnn.reports import NEAR, gain
+from memrnn.reports.study import StudyReport, statistics
 from memrnn.runtime.checkpoints import write_bytes
 from memrnn.studies import StudyResults, load_results
+from memrnn.tasks import BAYES
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 PAGES = (ROOT / "docs" / "results.md", HERE / "README.md")
 MOST_BYTES = 5_000_000
 REGION = re.compile(r"(?<=<!-- begin )(\S+) (.*?)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
-
-sys.path.insert(0, str(ROOT / "benchmarks"))
-import standings as standing  # noqa: E402
 
 
 @functools.cache
@@ -74,48 +76,46 @@ def runs(name: str) -> str:
     )
 
 
+PLACES = ("above", "equal", "below", "open", "uninformative")
+
+
 def standings(name: str) -> str:
+    """Of distinct cells: without a memory, freezing it is the same experiment once more."""
     results = results_of(name)
     sets = [one.name for one in results.tasks[0].sets]
-    found = {one: standing.standings(results.cells, one) for one in sets}
-    where = standing.STANDINGS[:4]
-    names = {
-        "distinct cells that can stand above": "distinct cells that can stand above",
-        "all cells": "all cells",
-        **{f"all cells, frozen: {mode}": f"frozen: {mode}" for mode in standing.MODES},
-    }
+    modes = dict.fromkeys(cell.freeze for cell in results.cells)
+    counts = {(freeze, one): Counter[str]() for freeze in modes for one in sets}
+    for row in statistics(results):
+        again = row.cell.memory == "none" and "memory" in row.cell.freeze
+        if row.precision == results.study.precisions[0] and row.standing and not again:
+            counts[row.cell.freeze, row.set][row.standing.place] += 1
+
+    def written(counted: Counter[str]) -> str:
+        return f"{' / '.join(str(counted[place]) for place in PLACES)} of {counted.total()}"
+
     rows = [
-        [label, *(
-            f"{' / '.join(str(found[one].counts[selection][each]) for each in where)} "
-            f"of {found[one].cells[selection]}"
-            for one in sets
-        )]
-        for selection, label in names.items()
-        if any(found[one].cells[selection] for one in sets)
-    ]  # fmt: skip
-    heads = [f"{' / '.join(where)}: {_label(sets[0])}", *map(_label, sets[1:])]
-    lines = [
-        f"On {language} at {_label(one)} no network can stand above: floor + {standing.NEAR} is "
-        f"{floor + standing.NEAR:.4f}, the ceiling {ceiling:.4f}.\n"
-        for one in sets
-        for language, (floor, ceiling) in found[one].impossible.items()
+        [format_freeze(freeze), *(written(counts[freeze, one]) for one in sets)] for freeze in modes
     ]
-    return markdown(["cells", *heads], rows) + "".join(f"\n{line}" for line in lines)
+    totals = [sum((counts[freeze, one] for freeze in modes), Counter[str]()) for one in sets]
+    rows.append(["all", *map(written, totals)])
+    return f"{' / '.join(PLACES)}:\n\n" + markdown(["frozen", *map(_label, sets)], rows)
 
 
 def beyond(name: str, of_set: str) -> str:
     results, rows = results_of(name), list[tuple[float, list[str]]]()
     for cell in results.cells:
-        floor, ceiling = standing.bounds(cell, of_set)
+        metric = cell.task.metric(cell.task.headline)
+        values = {one: scores.value(metric) for one, scores in cell.references[of_set].items()}
+        best = values.pop(BAYES)
+        _, floor = best_baseline(cell.references[of_set], metric) or ("", math.nan)
         for run in cell.finished:
-            metric = cell.task.metric("accuracy")
-            value = run.scores[results.study.precisions[0]][of_set].value(metric) or 0.0
-            if value > floor + standing.NEAR:
-                share = (value - floor) / (ceiling - floor)
+            value = run.scores[results.study.precisions[0]][of_set].value(metric)
+            share = None if value is None else gain(value, floor, best, metric)
+            if share is not None and share > NEAR:
                 texts = [cell.task.title, cell.model, format_freeze(cell.freeze), str(run.restart)]
-                numbers = [f"{number:.3f}" for number in (value, floor, ceiling)]
+                numbers = [f"{number:.3f}" for number in (value, floor, best)]
                 rows.append((share, [*texts, *numbers, f"{share:.0%}"]))
-    heads = ["language", "model", "frozen", "restart", "accuracy", "floor", "ceiling", "of the way"]
+    heads = ["language", "model", "frozen", "restart", "accuracy", "floor", "Bayes", "of the way"]
     ordered = [row for _, row in sorted(rows, key=lambda row: -row[0])]
     return f"{len(ordered)} of {len(results.runs)} runs:\n\n{markdown(heads, ordered)}"
 
