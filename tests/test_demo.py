@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 import memrnn
-from memrnn.cli import run_demo
-from memrnn.studies import Study, load_study, parse_study
+from memrnn.cli import compare_memories, run_demo
+from memrnn.studies import Study, load_results, load_study, parse_study
 
 TINY = {
     "languages": ["count-3"],
@@ -73,3 +73,31 @@ def test_the_demo_as_it_ships_evaluates_far_beyond_what_it_trains_on() -> None:
     assert len(cells) == 18 and study.restarts >= 3
     for cell in cells:
         assert cell.task.length_bins[-1][1] >= 4 * cell.task.train_lengths[1]  # type: ignore[attr-defined]
+
+
+def test_the_demo_of_text_compares_a_network_with_a_memory_to_one_without(tmp_path: Path) -> None:
+    lines = ["the cat sat on the mat", "a dog sat", "the dog and a cat ran on"]
+    for name, count in (("train", 12), ("valid", 2), ("test", 3)):
+        text = "\n".join(lines[i % 3] + f" {lines[i * 2 % 3]}" for i in range(count))
+        (tmp_path / f"{name}.txt").write_text(text + "\n")
+    study = parse_study(
+        {
+            "texts": [str(tmp_path)],
+            "models": ["elman-3", "elman-3+jm-2:depth_limit=3"],
+            "restarts": 1,
+            "text": {"streams": 2, "segment": 5, "evaluation_streams": 1},
+            "config": {"max_epochs": 1, "optimizer": "sgd"},
+        }
+    )
+    console = Console(file=io.StringIO(), width=80)
+    run_demo(study, tmp_path / "out", 1, console)
+    compare_memories(load_results(tmp_path / "out"), tmp_path / "out", console)
+    printed = console.file.getvalue()  # type: ignore[attr-defined]
+    assert ": kneser-ney-5" in printed and ": unigram" in printed
+    assert "paired bootstrap over 3 sentences" in printed.replace("\n", " ")
+    # The demo as it ships has the same parts.
+    shipped = load_study("demo-text")
+    assert [cell.model for cell in shipped.cells() if not cell.freeze] == [
+        "lstm-64",
+        "lstm-64+jm-10:depth_limit=10",
+    ]

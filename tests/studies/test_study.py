@@ -8,6 +8,7 @@ from small_studies import small_study
 from memrnn.errors import MemrnnError
 from memrnn.studies import Study, load_study, parse_study, plan, shipped_studies
 from memrnn.tasks import Strings
+from memrnn.tasks.text import Text
 from memrnn.training import TrainingConfig
 
 FILE = """
@@ -149,7 +150,7 @@ def test_a_wrong_table_is_one_sentence(tmp_path: Path, old: str, new: str, compl
 
 def test_what_is_no_study_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(
-        MemrnnError, match="ships only decisive-rns, decisive, demo, paper-small, paper, smoke"
+        MemrnnError, match="ships only decisive-rns, decisive, demo-text, demo, paper-small, paper"
     ):
         load_study("papers")
     (tmp_path / "own.py").write_text(OWN_TASK.format(name="unused"))
@@ -204,9 +205,11 @@ def test_jobs_hold_one_cell_and_every_run_once() -> None:
 
 
 def test_the_studies_that_ship() -> None:
-    sizes = {name: sum(map(len, plan(load_study(name)))) for name in shipped_studies()}
+    names = [name for name in shipped_studies() if name != "treebank"]
+    sizes = {name: sum(map(len, plan(load_study(name)))) for name in names}
     assert sizes == {
         "demo": 54,
+        "demo-text": 8,
         "smoke": 24,
         "paper-small": 336,
         "paper": 1400,
@@ -220,6 +223,21 @@ def test_the_studies_that_ship() -> None:
     assert dataclasses.replace(small, models=paper.models, restarts=paper.restarts) == paper, (
         "the small one is a part of it"
     )
+
+
+def test_the_treebank_is_read_from_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MemrnnError, match="There is no folder ptb"):
+        load_study("treebank")
+    (tmp_path / "ptb").mkdir()
+    for number, name in enumerate(("train", "valid", "test")):
+        (tmp_path / "ptb" / f"ptb.{name}.txt").write_text("a b <unk>\n" * (9 - number))
+    study = load_study("treebank")
+    assert sum(map(len, plan(study))) == 200
+    paper = Text.presets["paper"].config
+    assert dataclasses.replace(study.config, **paper) == study.config
 
 
 def test_models_of_ones_own_are_imported(tmp_path: Path) -> None:

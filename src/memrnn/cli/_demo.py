@@ -3,25 +3,54 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.text import Text
 
 from memrnn.cli._study import run_and_show
+from memrnn.cli._text import say_comparison
 from memrnn.engines import LocalEngine
+from memrnn.evaluation import compare_tokens, text_of, token_nats
 from memrnn.runtime.printing import say
-from memrnn.studies import Study, load_results, load_study
+from memrnn.studies import Study, StudyResults, load_results, load_study
+from memrnn.text import fit_baselines
+from memrnn.training import load_run
 
 
-def demo_command(out: Path = Path("demo"), seed: int = 0, workers: int | None = None) -> None:
+def demo_command(
+    out: Path | None = None, text: bool = False, seed: int = 0, workers: int | None = None
+) -> None:
     """The main job in small: train with components frozen, evaluate far beyond, report.
 
     Args:
-        out: folder of the study and of the page; a second call continues in it.
+        out: folder of the study and of the page, by default demo or demo-text; a second call
+            continues in it.
+        text: a word language model with and without a memory instead, compared word by word.
         seed: from which every restart's own seed follows.
         workers: runs that train at a time; by default one per core.
     """
-    study = dataclasses.replace(load_study("demo"), seed=seed)
-    print(run_demo(study, out, workers, Console()))
+    name, console = "demo-text" if text else "demo", Console()
+    out = Path(name) if out is None else out
+    study = dataclasses.replace(load_study(name), seed=seed)
+    page = run_demo(study, out, workers, console)
+    if text:
+        compare_memories(load_results(out), out, console)
+    print(page)
+
+
+def compare_memories(results: StudyResults, out: Path, console: Console) -> None:
+    """On the test words of a text: the best network with a memory, that without, the baselines."""
+    best = {
+        cell.memory == "none": cell.best for cell in results.cells if not cell.freeze and cell.best
+    }
+    runs = [load_run(out / best[without].folder) for without in (False, True)]
+    corpus = text_of(runs[0]).text
+    nats = [token_nats(run) for run in runs]
+    say(console, f"On the {len(nats[0]):,} words of test:")
+    for name, baseline in fit_baselines(corpus).items():
+        say(console, f"perplexity {np.exp(baseline(corpus.test).mean()):.2f}: {name}")
+    names = runs[0].experiment.label, runs[1].experiment.label
+    say_comparison(console, names, compare_tokens(corpus, "test", *nats))
 
 
 def run_demo(study: Study, out: Path, workers: int | None, console: Console) -> Path:

@@ -11,7 +11,13 @@ import tyro
 from rich.console import Console
 
 from memrnn.errors import MemrnnError
-from memrnn.evaluation import baseline_nats, compare_tokens, text_of, token_nats
+from memrnn.evaluation import (
+    TokenComparison,
+    baseline_nats,
+    compare_tokens,
+    text_of,
+    token_nats,
+)
 from memrnn.runtime.checkpoints import write_bytes
 from memrnn.runtime.formats import decimal
 from memrnn.runtime.options import to_json
@@ -142,17 +148,7 @@ def compare_command(
         return
     console = Console()
     say(console, f"{_title(corpus)}: {set}, {difference.tokens:,} words. {task.protocol}")
-    names = (run.experiment.label, other_name)
-    for name, perplexity in zip(names, found.perplexities, strict=True):
-        say(console, f"perplexity {perplexity:.2f}: {name}")
-    low, high = difference.ratio_interval
-    say(
-        console,
-        f"difference {difference.nats:+.4f} nats per word ({difference.low:+.4f} to "
-        f"{difference.high:+.4f}, 95 %, paired bootstrap over {difference.sentences:,} sentences); "
-        f"ratio {difference.ratio:.4f} ({low:.4f} to {high:.4f}). Restarts differ, too; this is "
-        "about two networks.",
-    )
+    say_comparison(console, (run.experiment.label, other_name), found)
     for kind, groups in found.groups.items():
         print_rows(
             [
@@ -166,6 +162,21 @@ def compare_command(
                 for name, (a, b, words) in groups.items()
             ]
         )
+
+
+def say_comparison(console: Console, names: tuple[str, str], found: TokenComparison) -> None:
+    """Prints two perplexities and their difference."""
+    for name, perplexity in zip(names, found.perplexities, strict=True):
+        say(console, f"perplexity {perplexity:.2f}: {name}")
+    difference = found.difference
+    low, high = difference.ratio_interval
+    say(
+        console,
+        f"difference {difference.nats:+.4f} nats per word ({difference.low:+.4f} to "
+        f"{difference.high:+.4f}, 95 %, paired bootstrap over {difference.sentences:,} sentences); "
+        f"ratio {difference.ratio:.4f} ({low:.4f} to {high:.4f}). Restarts differ, too; this is "
+        "about two networks.",
+    )
 
 
 def _title(corpus: Corpus) -> str:

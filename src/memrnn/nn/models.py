@@ -27,6 +27,7 @@ PRESETS: dict[str, str] = {
     "elman": "simple recurrent network, no memory",
     "gru": "gated recurrent unit, no memory",
     "lstm": "long short-term memory, no memory beside it",
+    "lstm_capped": "the same with an input gate that the forget gate caps",
     "jm-10": "superposition stack of learned vectors of length 10",
     "jm-3.3.3": "three superposition stacks of learned vectors of length 3",
     "jm-hidden": "superposition stack of hidden states",
@@ -137,7 +138,7 @@ _CONTROLLER_NAME = r"[a-z][a-z0-9_]*"
 _CONTROLLER = re.compile(rf"(?P<name>{_CONTROLLER_NAME})(?:-(?P<hidden>[1-9]\d*))?")
 
 GRAMMAR = (
-    "elman, gru or lstm, with a number of hidden units if not 20 (lstm-256); jm-M1.M2... or "
+    "elman, gru, lstm or lstm_capped, with a number of hidden units if not 20 (lstm-256); jm-M1.M2... or "
     "jm-hidden, strat-M, rns-STATES-SYMBOLS, vrns-STATES-SYMBOLS-M for stacks, with a controller "
     "in front if not lstm (gru+jm-10, lstm-256+rns-4-5) and options behind a colon: "
     + "; ".join(f"{name}: {', '.join(f.optional)}" for name, f in _FAMILIES.items() if f.optional)
