@@ -148,7 +148,7 @@ TRAIN = ("train", "--language", "count-3", "--model", "lstm", "--out", "OUT")
 
 WRONG = {
     "unknown language": (("train", "--language", "x", *TRAIN[3:]), "choose one of count-3"),
-    "unknown model": ((*TRAIN[:4], "jm-x", *TRAIN[5:]), "there are elman, gru or lstm"),
+    "unknown model": ((*TRAIN[:4], "jm-x", *TRAIN[5:]), "elman, gru, lstm or lstm_capped"),
     "unknown task": (("train", "--task", "x:y", *TRAIN[3:]), "There is no task 'x'"),
     "no task": (("train", *TRAIN[3:]), "Give one of --language L, --text"),
     "two tasks": ((*TRAIN, "--task", "strings:count-3"), "Give one of --language L, --text"),
