@@ -140,7 +140,8 @@ _CONTROLLER = re.compile(rf"(?P<name>{_CONTROLLER_NAME})(?:-(?P<hidden>[1-9]\d*)
 GRAMMAR = (
     "elman, gru, lstm or lstm_capped, with a number of hidden units if not 20 (lstm-256); "
     "jm-M1.M2... or jm-hidden, strat-M, rns-STATES-SYMBOLS, vrns-STATES-SYMBOLS-M for stacks, "
-    "with a controller in front if not lstm (gru+jm-10, lstm-256+rns-4-5) and options behind a colon: "
+    "with a controller in front if not lstm (gru+jm-10, lstm-256+rns-4-5) and options behind a "
+    "colon: "
     + "; ".join(f"{name}: {', '.join(f.optional)}" for name, f in _FAMILIES.items() if f.optional)
     + " (rns-4-5:window=35)"
 )
