@@ -1,4 +1,4 @@
-"""The error that a user caused and can mend, and how the system's errors are told."""
+"""The error of wrong input, and the sentences for errors of the operating system."""
 
 
 class MemrnnError(ValueError):

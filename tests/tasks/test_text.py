@@ -12,6 +12,7 @@ import pytest
 import memrnn
 from memrnn import Experiment, Network, TrainingConfig, get_model, partition, train
 from memrnn.evaluation import baseline_nats, compare_tokens, evaluate, token_nats
+from memrnn.explain import explain
 from memrnn.runtime.precision import cast, scope
 from memrnn.tasks import score_set, total
 from memrnn.tasks.text import Segment, Text, choose_streams, dropout
@@ -329,3 +330,15 @@ def test_a_command_line_has_presets(
     with pytest.raises(SystemExit):
         main([*words, "--language", "count-3", "--out", str(tmp_path / "two")])
     assert "Give one of" in capsys.readouterr().err
+
+
+def test_a_sentence_is_explained_from_its_beginning(folder: Path) -> None:
+    task = small(folder)
+    tokens = task.encode("the cat ran")
+    assert [task.labels[token] for token in tokens] == ["<eos>", "the", "cat", "ran"]
+    with scope("float64"):
+        network = network_of(task)
+        found = explain(network, tokens, task.targets(tokens))
+        nats = plain_nats(network, np.append(tokens[1:], task.text.eos), task.text.eos)
+    assert found.targets == (*tokens.tolist(), task.text.eos)
+    np.testing.assert_allclose(-np.log(found.probability[1:]), nats, rtol=1e-9)

@@ -4,7 +4,7 @@ import dataclasses
 import io
 import math
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import tyro
@@ -26,23 +26,38 @@ from memrnn.text import PARTS, Corpus, fit_baselines, read_corpus
 from memrnn.training import load_run
 
 
-def prepare_command(
-    corpus: tyro.conf.Positional[str],
-    least_count: int | None = None,
-    largest_size: int | None = None,
-    json: bool = False,
-) -> None:
-    """Checks a folder of three tokenised files, and prints what it is; writes nothing.
+@dataclasses.dataclass(frozen=True)
+class CorpusOptions:
+    """A corpus, and how its vocabulary is made.
 
-    Args:
+    Attributes:
         corpus: a folder with a file each for train, valid and test, or a corpus that ships: kjv,
             kjv-small.
         least_count: words that occur fewer times in the training file become <unk>; by default 1,
             and 2 for what ships.
         largest_size: of the vocabulary, <unk> and <eos> included; by default any.
+    """
+
+    corpus: tyro.conf.Positional[str]
+    least_count: int | None = None
+    largest_size: int | None = None
+
+    def read(self) -> Corpus:
+        return read_corpus(
+            self.corpus, least_count=self.least_count, largest_size=self.largest_size
+        )
+
+
+def prepare_command(
+    chosen: Annotated[CorpusOptions, tyro.conf.arg(name="")], json: bool = False
+) -> None:
+    """Checks a folder of three tokenised files, and prints what it is; writes nothing.
+
+    Args:
+        chosen: the corpus.
         json: print JSON instead of a table.
     """
-    read = read_corpus(corpus, least_count=least_count, largest_size=largest_size)
+    read = chosen.read()
     about = read.about
     if json:
         print_json(to_json(about) | {"digest": read.digest})
@@ -67,22 +82,15 @@ def prepare_command(
 
 
 def baselines_command(
-    corpus: tyro.conf.Positional[str],
-    least_count: int | None = None,
-    largest_size: int | None = None,
-    json: bool = False,
+    chosen: Annotated[CorpusOptions, tyro.conf.arg(name="")], json: bool = False
 ) -> None:
     """Fits n-gram models on a corpus and prints their perplexities on validation and test.
 
     Args:
-        corpus: a folder with a file each for train, valid and test, or a corpus that ships: kjv,
-            kjv-small.
-        least_count: words that occur fewer times in the training file become <unk>; by default 1,
-            and 2 for what ships.
-        largest_size: of the vocabulary, <unk> and <eos> included; by default any.
+        chosen: the corpus.
         json: print JSON instead of a table.
     """
-    read = read_corpus(corpus, least_count=least_count, largest_size=largest_size)
+    read = chosen.read()
     results: dict[str, dict[str, dict[str, Any]]] = {}
     for name, baseline in fit_baselines(read).items():
         results[name] = {}

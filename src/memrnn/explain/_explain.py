@@ -86,7 +86,7 @@ def explain(
             explanation (see `memrnn.explain.trace`), or targets that are no outputs.
     """
     ids, targets = tuple(map(int, tokens)), tuple(map(int, targets))
-    symbols = network.embedding.size
+    symbols = network.embedding.symbols
     if len(ids) < 2:
         raise MemrnnError(
             f"The string has length {len(ids)}, but a memory is updated between two symbols; "

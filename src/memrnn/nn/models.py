@@ -27,7 +27,7 @@ PRESETS: dict[str, str] = {
     "elman": "simple recurrent network, no memory",
     "gru": "gated recurrent unit, no memory",
     "lstm": "long short-term memory, no memory beside it",
-    "lstm_capped": "the same with an input gate that the forget gate caps",
+    "lstm_capped": "the same with an input gate of at most one minus the forget gate",
     "jm-10": "superposition stack of learned vectors of length 10",
     "jm-3.3.3": "three superposition stacks of learned vectors of length 3",
     "jm-hidden": "superposition stack of hidden states",

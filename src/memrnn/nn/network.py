@@ -20,6 +20,11 @@ class Embedding(eqx.Module):
     size: eqx.AbstractVar[int]
     """Length of the vectors."""
 
+    @property
+    def symbols(self) -> int:
+        """How many different inputs there are; by default as many as a vector has numbers."""
+        return self.size
+
     @abc.abstractmethod
     def __call__(self, inputs: Shaped[Array, "..."], dtype: jnp.dtype) -> Float[Array, "... size"]:
         """The vectors of raw inputs of any shape, as a new last axis."""
@@ -69,6 +74,10 @@ class WordVectors(Embedding):
 
     def __init__(self, weight: Float[Array, "words size"]):
         self.weight, self.size = weight, weight.shape[1]
+
+    @property
+    def symbols(self) -> int:
+        return self.weight.shape[0]
 
     def __call__(self, inputs: Int[Array, "..."], dtype: jnp.dtype) -> Float[Array, "... size"]:
         return self.weight[inputs].astype(dtype)

@@ -133,6 +133,11 @@ def metric_label(metric: Metric | str) -> str:
     return (metric if isinstance(metric, str) else metric.name).replace("_", " ")
 
 
+def mean_label(metric: Metric) -> str:
+    """What a metric's mean is called: that of perplexity is its logarithm."""
+    return metric_label(metric) if metric.scale == "ratio" else f"log {metric_label(metric)}"
+
+
 def format_value(value: float | None, metric: Metric) -> str:
     """A metric's value in at most 8 characters: 0.974, 12.50, 1.2e+07, inf."""
     return formats.share(value) if metric.scale == "ratio" else formats.decimal(value)

@@ -17,7 +17,7 @@ ItemScores = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 def score_set(task: Task, network: Network, evaluation_set: EvaluationSet) -> ItemScores:
     """A network's scores of every item of a set; one compiled program per shape of a batch."""
-    carry, scores = task.carry(network), list[Scores]()
+    carry, scores = task.evaluation_carry(network), list[Scores]()
     traced = Traced.of(task)
     for batch in evaluation_set.batches:
         next_carry, batch_scores = _score()(traced, network, carry, batch)

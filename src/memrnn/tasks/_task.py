@@ -211,6 +211,10 @@ class Task(abc.ABC):
         """What is carried from one batch to the next, at the start of a stream."""
         return ()
 
+    def evaluation_carry(self, network: Network) -> Any:
+        """The same of evaluation sets, whose batches may have another number of rows."""
+        return self.carry(network)
+
     def continues(self, epoch: int) -> bool:
         """Whether an epoch begins with what the last one carried, and not with `carry`.
 

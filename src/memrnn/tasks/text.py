@@ -251,10 +251,10 @@ class Text(Task):
         return Words(inputs, jnp.where(mask, data.shared[positions], eos), mask, item.begins)
 
     def carry(self, network: Network) -> State:
-        return self._start(network, self.streams)
+        return network.init(self.streams, horizon=None)
 
-    def _start(self, network: Network, streams: int) -> State:
-        return network.init(streams, horizon=None)
+    def evaluation_carry(self, network: Network) -> State:
+        return network.init(self.evaluation_streams, horizon=None)
 
     def loss(
         self, network: Network, carry: State, batch: Words, key: PRNGKeyArray
@@ -264,7 +264,7 @@ class Text(Task):
         fresh = jnp.broadcast_to(batch.begins, streams)
         if self.state_reset:
             fresh |= jax.random.bernoulli(keys[0], self.state_reset, (streams,))
-        carry = choose_streams(fresh, self._start(network, streams), carry)
+        carry = choose_streams(fresh, self.carry(network), carry)
         vectors = network.embedding(jnp.asarray(batch.inputs), dtype)
         vectors = dropout(keys[1], self.input_dropout, vectors)
         mask = None
@@ -282,13 +282,7 @@ class Text(Task):
         return loss, (jax.lax.stop_gradient(carry), _scores(nats, batch))
 
     def score(self, network: Network, carry: State, batch: Words) -> tuple[State, Scores]:
-        # Sets have streams of their own number.
-        streams = batch.inputs.shape[1]
-        start = self._start(network, streams)
-        if _streams_of(carry) == streams:
-            start = choose_streams(jnp.broadcast_to(batch.begins, streams), start, carry)
-        vectors = network.embedding(jnp.asarray(batch.inputs), network.dtype)
-        hidden, carry = network.unroll(vectors, start)
+        hidden, carry = network.hidden(jnp.asarray(batch.inputs), carry)
         weights = jnp.zeros(batch.mask.shape, network.dtype)
         _, nats = self._nats(network, network.output.features(hidden), batch, weights)
         return carry, _scores(nats, batch)
@@ -337,7 +331,8 @@ class Text(Task):
         return self.text.vocabulary
 
     def encode(self, text: str) -> Int[np.ndarray, " length"]:
-        return self.text.encode(text)
+        # A sentence begins after the end of another one.
+        return np.insert(self.text.encode(text), 0, self.text.eos)
 
     def targets(self, tokens: Int[np.ndarray, " length"]) -> Int[np.ndarray, " length_plus_1"]:
         return np.append(tokens, self.text.eos).astype(np.int32)
@@ -384,10 +379,6 @@ def choose_streams(choice: Bool[Array, " streams"], yes: State, no: State) -> St
         return jnp.where(rows.reshape(-1, *[1] * (one.ndim - 1)), one, other)
 
     return jax.tree.map(choose, yes, no)
-
-
-def _streams_of(carry: State) -> int:
-    return carry.hidden.shape[0]
 
 
 def _scores(nats: Float[Array, " words"], batch: Words) -> Scores:

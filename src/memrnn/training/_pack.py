@@ -193,7 +193,7 @@ def _epoch_of_all(
 
     def validate(arguments: tuple[Network, list[Any]]) -> list[Scores]:
         network, batches = arguments
-        carry, results = task.carry(network), list[Scores]()
+        carry, results = task.evaluation_carry(network), list[Scores]()
         for batch in batches:
             next_carry, scores = task.score(network, carry, batch)
             carry = next_carry if carries else carry

@@ -7,7 +7,7 @@ from memrnn.nn.controllers._controller import AffineController, Gates, Vectors
 
 
 class CappedLSTM(AffineController):
-    """Long short-term memory whose input gate leaves no more room than the forget gate made.
+    """Long short-term memory whose input gate is at most one minus the forget gate.
 
         F = sigmoid(f + 1)      c_t = F * c_{t-1} + min(1 - F, sigmoid(i)) * tanh(g)
         h_t = sigmoid(o) * tanh(c_t)

@@ -120,14 +120,14 @@ def _treebank(key: str, text: Written) -> Claim:
     )
 
 
-Told = tuple[Published | None, Sequence[str]]
+OwnStatistic = tuple[Published | None, Sequence[str]]
 """The paper's own statistic, and notes."""
 
 
-def _retention(freeze: tuple[str, ...]) -> Callable[[View], Told]:
+def _retention(freeze: tuple[str, ...]) -> Callable[[View], OwnStatistic]:
     """Of accuracy over all symbols: mean over cells, each by its best restart."""
 
-    def told(view: View) -> Told:
+    def of_study(view: View) -> OwnStatistic:
         cells = _in_both(view, freeze)
         kept = [one for cell, _ in cells if (one := _best(cell, view.retention)) is not None]
         published = Published(
@@ -150,10 +150,10 @@ def _retention(freeze: tuple[str, ...]) -> Callable[[View], Told]:
             )
         return published, notes
 
-    return told
+    return of_study
 
 
-def _largest_loss(view: View) -> Told:
+def _largest_loss(view: View) -> OwnStatistic:
     cells = _in_both(view, NOTHING)
     losses = [1 - one for cell, _ in cells if (one := _best(cell, view.retention)) is not None]
     theirs, worst = paper.worst_loss()
@@ -170,7 +170,7 @@ def _largest_loss(view: View) -> Told:
     return published, (note,)
 
 
-def _retention_gained(view: View) -> Told:
+def _retention_gained(view: View) -> OwnStatistic:
     published = _difference(
         view,
         MEMORY,
@@ -186,7 +186,7 @@ def _retention_gained(view: View) -> Told:
     return published, (note,)
 
 
-def _accuracy_gained(view: View) -> Told:
+def _accuracy_gained(view: View) -> OwnStatistic:
     return _difference(
         view,
         CONTROLLER,
@@ -196,7 +196,7 @@ def _accuracy_gained(view: View) -> Told:
     ), ()
 
 
-PUBLISHED: dict[str, Callable[[View], Told]] = {
+PUBLISHED: dict[str, Callable[[View], OwnStatistic]] = {
     "b": _retention(MEMORY),
     "c": _largest_loss,
     "d": _retention_gained,

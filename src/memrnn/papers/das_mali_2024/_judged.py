@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -121,60 +121,40 @@ class Grid:
         return values
 
     def statistic(
-        self,
-        name: str,
-        cells: Sequence[Cell],
-        values: np.ndarray,
-        measure: Measure,
-        threshold: float,
-        *,
-        at_least: bool = True,
+        self, name: str, cells: Sequence[Cell], values: np.ndarray, measure: Measure, **needed: Any
     ) -> Statistic:
         """The mean over cells of values, (cells, restarts), with its interval.
 
         Args:
             measure: of which they are values, or differences.
+            needed: `threshold` and `at_least`, as `Statistic` has them.
         """
         clusters = [self._clusters[_network(cell)] for cell in cells]
-        means = zip(map(_name, cells), known_mean(values).tolist(), strict=True) if cells else ()
+        means = dict(zip(map(_name, cells), known_mean(values).tolist(), strict=True))
         return Statistic(
             name,
             clustered(values, clusters, LEVEL) if cells else None,
-            threshold,
-            at_least,
-            tuple((cell, mean) for cell, mean in means if mean == mean),
+            cells=tuple((cell, mean) for cell, mean in means.items() if not math.isnan(mean)),
             restarts=int((~np.isnan(values)).sum()),
             missing=sum(self._missing(cell, measure) for cell in cells),
+            **needed,
         )
 
     def of(
-        self,
-        name: str,
-        freeze: Freeze,
-        measure: Measure,
-        threshold: float,
-        *,
-        at_least: bool = True,
+        self, name: str, freeze: Freeze, measure: Measure, threshold: float, at_least: bool = True
     ) -> Statistic:
         """Of the networks of a freezing mode."""
-        cells = self.cells(freeze)
-        values = self.values(cells, measure)
-        return self.statistic(name, cells, values, measure, threshold, at_least=at_least)
+        cells, needed = self.cells(freeze), {"threshold": threshold, "at_least": at_least}
+        return self.statistic(name, cells, self.values(cells, measure), measure, **needed)
 
     def difference(
-        self,
-        name: str,
-        freeze: Freeze,
-        measure: Measure,
-        threshold: float,
-        *,
-        at_least: bool = True,
+        self, name: str, freeze: Freeze, measure: Measure, threshold: float, at_least: bool = True
     ) -> Statistic:
         """Of pairs with one seed: frozen minus nothing frozen."""
-        pairs = self.pairs(freeze)
+        pairs, needed = self.pairs(freeze), {"threshold": threshold, "at_least": at_least}
         frozen, whole = ([pair[side] for pair in pairs] for side in (0, 1))
         values = self.values(frozen, measure) - self.values(whole, measure)
-        return self.statistic(name, frozen, values, measure, threshold, at_least=at_least)
+        return self.statistic(name, frozen, values, measure, **needed)
 
     def knowledge(self, freeze: Freeze) -> tuple[Statistic, ...]:
         """Whether the networks of a freezing mode are better than the best baseline."""
@@ -282,7 +262,7 @@ def _loses(grid: Grid) -> Judged:
     def kept_by_odd(measures: Measures, run: RunRecord) -> float | None:
         return measures.kept() if run.restart % 2 else None
 
-    statistic = grid.statistic(name, cells[worst], losses[worst, 1::2], kept_by_odd, 0.5)
+    statistic = grid.statistic(name, cells[worst], losses[worst, 1::2], kept_by_odd, threshold=0.5)
     return Judged((statistic,), (), cells)
 
 

@@ -3,6 +3,7 @@
 import math
 import re
 import statistics
+from collections.abc import Callable
 
 from markupsafe import Markup
 
@@ -38,7 +39,7 @@ from memrnn.papers.das_mali_2024._tables import (
 from memrnn.papers.das_mali_2024._verdicts import LEVEL
 from memrnn.reports.study import Paper, Publication, Question, Rules, View
 from memrnn.reports.study.scores import has_memory
-from memrnn.reports.study.table import Table, number_field, text_field
+from memrnn.reports.study.table import Field, Table, number_field, text_field
 from memrnn.runtime import formats as form
 from memrnn.runtime.digests import text_digest
 from memrnn.studies import Cell, RunRecord
@@ -83,7 +84,7 @@ def questions(view: View) -> list[Question]:
     ]
 
 
-def _of_run(view: View, measure: Measure):
+def _of_run(view: View, measure: Measure) -> Callable[[Cell, RunRecord], float | None]:
     def read(cell: Cell, run: RunRecord) -> float | None:
         found = ranges(cell.task)
         if found is None:
@@ -125,15 +126,15 @@ def rules(view: View) -> Rules:
     """The rules, with their digest, their date and that of the study."""
     results, digest = view.results, text_digest(RULES)
     finished = [run for run in results.runs if run.finished]
-    kept = [run.versions.get("rules of das_mali_2024", "") for run in finished]
-    other, without = sum(one not in ("", digest) for one in kept), kept.count("")
+    digests = [run.versions.get("rules of das_mali_2024", "") for run in finished]
+    other, without = sum(one not in ("", digest) for one in digests), digests.count("")
     exploratory = ""
     if other or without:
         parts = [f"{other} began under other rules"] if other else []
         parts += [f"{without} before there were rules"] if without else []
         exploratory = (
-            f"Of the {form.plural(len(kept), 'finished run')} {form.listed(parts)}: what this page "
-            "says of the claims is exploratory."
+            f"Of the {form.plural(len(digests), 'finished run')} {form.listed(parts)}: what this "
+            "page says of the claims is exploratory."
         )
     left = sum(not run.finished and run.status != "failed" for run in results.runs)
     preliminary = (
@@ -182,7 +183,7 @@ def measures_table(view: View) -> Table:
         for run, measures in grid.ended(cell)
     ]
 
-    def column(name: str):
+    def column(name: str) -> Field:
         measure = FIELDS[name]
         return number_field(name, lambda record: measure(record[2], record[1]), form.decimal)
 

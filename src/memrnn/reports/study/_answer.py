@@ -15,22 +15,28 @@ from memrnn.reports import format_value
 from memrnn.reports._summary import (
     frozen_words,
     in_order,
+    mean_label,
     metric_label,
     set_label,
     with_worst,
 )
 from memrnn.reports._thresholds import LEARNED, LEAST_WAY, NEAR
+from memrnn.reports.study._means import LEAST_RESTARTS, Difference, Mean, cell_mean
 from memrnn.reports.study._overview import Overview, distinct, effective, overviews
-from memrnn.reports.study.resampling import LEVEL, Estimate, clustered
+from memrnn.reports.study._wording import (
+    freezing_words,
+    interval_words,
+    share,
+    too_few,
+    verdict_words,
+)
+from memrnn.reports.study.resampling import LEVEL
 from memrnn.reports.study.scores import View, first_set, has_memory, last_set
 from memrnn.runtime import formats as form
 from memrnn.studies import Cell, RunRecord
 
 QUESTION = "Do these networks learn the task, or only the lengths they were trained on?"
 """What a study is about, if nothing else is said."""
-
-LEAST_RESTARTS = 10
-"""Restarts of every cell from which an interval decides: of fewer it covers less than it says."""
 
 Freeze = tuple[str, ...]
 
@@ -87,40 +93,6 @@ class _Place(NamedTuple):
 
     def write(self, value: float | None) -> str:
         return format_value(value, self.overview.metric)
-
-
-class _Mean(NamedTuple):
-    """A mean over cells of the mean over restarts.
-
-    Attributes:
-        estimate: without an interval where a cell has one restart only.
-        values: how many there are.
-        least: restarts of the cell that has the fewest.
-    """
-
-    estimate: Estimate
-    values: int
-    least: int
-
-    @property
-    def decides(self) -> bool:
-        return self.estimate.interval is not None and self.least >= LEAST_RESTARTS
-
-
-class _Difference(NamedTuple):
-    """What freezing components changes: positive is better."""
-
-    freeze: Freeze
-    mean: _Mean
-
-    @property
-    def verdict(self) -> str:
-        low, high = self.mean.estimate.interval or (-math.inf, math.inf)
-        if not self.mean.decides:
-            return "undecided"
-        if low == high == 0:
-            return "same"
-        return "better" if low > 0 else "worse" if high < 0 else "undecided"
 
 
 @dataclass(frozen=True)
@@ -237,7 +209,7 @@ class _Answer:
             )
         level = 1 - (1 - LEVEL) / len(frozen)
         means = {mode: self._difference(mode, level) for mode in frozen}
-        known = [_Difference(mode, mean) for mode, mean in means.items() if mean]
+        known = [Difference(mode, mean) for mode, mean in means.items() if mean]
         if not known:
             return Sentence(
                 "Nothing is known of freezing yet:",
@@ -247,23 +219,21 @@ class _Answer:
             unit = "the share of the way from baseline to Bayes"
         else:
             metric = self.tasks[0].metric
-            unit = (
-                metric_label(metric) if metric.scale == "ratio" else f"log {metric_label(metric)}"
-            )
+            unit = mean_label(metric)
             unit += " (turned so that larger is better)" if metric.goal == "min" else ""
         numbers = [
             f"{form.signed(one.mean.estimate.value)} with {frozen_words(one.freeze)}"
-            f" ({_interval(one.mean, form.signed)}{form.plural(one.mean.values, 'pair')})"
+            f" ({interval_words(one.mean, form.signed)}{form.plural(one.mean.values, 'pair')})"
             for one in known
         ]
         intervals = sum(one.mean.estimate.interval is not None for one in known)
         coverage = ["", f"; the interval is of {form.per_cent(LEVEL)}"]
         together = f"; the intervals hold together with {form.per_cent(LEVEL)}"
         return Sentence(
-            f"{_freezing_words(known)}:",
+            f"{freezing_words(known)}:",
             f"on {self._where(last_set)} freezing changes {unit}, paired by seed, by "
             f"{form.listed(numbers)}{coverage[intervals] if intervals < 2 else together}"
-            f"{_too_few(min((one.mean for one in known), key=lambda mean: mean.least))}.",
+            f"{too_few(min((one.mean for one in known), key=lambda mean: mean.least))}.",
         )
 
     def best(self) -> Sentence:
@@ -373,7 +343,7 @@ class _Answer:
                     values[row, run.restart] = value
         return values
 
-    def _difference(self, mode: Freeze, level: float) -> _Mean | None:
+    def _difference(self, mode: Freeze, level: float) -> Mean | None:
         frozen: list[tuple[_Place, Cell]] = []
         whole: list[tuple[_Place, Cell]] = []
         for one in self.tasks:
@@ -383,7 +353,7 @@ class _Answer:
                 if cell.model in known:
                     frozen.append((place, cell))
                     whole.append((place, known[cell.model]))
-        return _mean(self._matrix(frozen) - self._matrix(whole), [c for _, c in frozen], level)
+        return cell_mean(self._matrix(frozen) - self._matrix(whole), [c for _, c in frozen], level)
 
     def _score(self, where: str, places: Sequence[_Place], still: str) -> Sentence:
         """How good networks are on one set of each task."""
@@ -399,7 +369,7 @@ class _Answer:
             ]
 
         cells = of(True if self.with_memory else None)
-        mean = _mean(self._matrix(cells), [cell for _, cell in cells])
+        mean = cell_mean(self._matrix(cells), [cell for _, cell in cells])
         if mean is None:
             return Sentence(f"{where} nothing is known yet:", "no finished run has a score.")
         memory = "a memory and " if self.with_memory else ""
@@ -422,14 +392,14 @@ class _Answer:
         shown += " to ".join(_valued(*end) for end in ends)
         plain = ""
         if self.with_memory and (others := of(False)):
-            other = _mean(self._matrix(others), [cell for _, cell in others])
-            plain = f"; without a memory they get {_share(other.estimate.value)}" if other else ""
-        interval = _interval(mean, _share)
+            other = cell_mean(self._matrix(others), [cell for _, cell in others])
+            plain = f"; without a memory they get {share(other.estimate.value)}" if other else ""
+        interval = interval_words(mean, share)
         coverage = f", {form.per_cent(LEVEL)} interval {interval}".removesuffix(", ")
-        coverage = (coverage if interval else "") + _too_few(mean)
+        coverage = (coverage if interval else "") + too_few(mean)
         return Sentence(
-            f"{where} {_verdict(mean, still)}:",
-            f"with {subject} they get {_share(mean.estimate.value)} of the way from the best "
+            f"{where} {verdict_words(mean, still)}:",
+            f"with {subject} they get {share(mean.estimate.value)} of the way from the best "
             f"baseline (0) to the Bayes-optimal predictor (1){coverage}"
             f"{shown}{plain}.",
         )
@@ -472,83 +442,6 @@ def _held(overview: Overview, run: RunRecord) -> list[str]:
     return list(
         itertools.takewhile(lambda name: (overview.normalised(run, name) or 0) >= LEARNED, names)
     )
-
-
-def _mean(values: np.ndarray, cells: Sequence[Cell], level: float = LEVEL) -> _Mean | None:
-    """The mean of (cells, restarts), NaN where there is none; None without a value."""
-    counts = (~np.isnan(values)).sum(axis=1) if len(cells) else np.array([])
-    known = counts > 0
-    if not known.any():
-        return None
-    names = [(cell.task.key, cell.model) for cell in cells]
-    numbers = [list(dict.fromkeys(names)).index(name) for name in names]
-    clusters = list(itertools.compress(numbers, known))
-    least = int(counts[known].min())
-    # Resampling a single restart gives itself: an interval without a width.
-    if least > 1:
-        estimate = clustered(values[known], clusters, level)
-    else:
-        estimate = Estimate(float(np.mean(np.nanmean(values[known], axis=1))))
-    return None if estimate is None else _Mean(estimate, int(counts.sum()), least)
-
-
-def _interval(mean: _Mean, write: Callable[[float | None], str]) -> str:
-    """The interval of a mean and a comma; empty if there is none."""
-    interval = mean.estimate.interval
-    return "" if interval is None else f"{' to '.join(map(write, interval))}, "
-
-
-def _too_few(mean: _Mean) -> str:
-    """That a mean decides nothing, if that is so."""
-    if mean.decides:
-        return ""
-    if mean.estimate.interval is None:
-        return "; a cell with one restart gives no interval"
-    return f"; {mean.least} restarts per cell are too few to decide"
-
-
-def _share(number: float | None) -> str:
-    return form.normalised(number).replace("-", "−")
-
-
-def _verdict(mean: _Mean, still: str) -> str:
-    """Whether networks solve a task, and whether they are better than its best baseline."""
-    low, high = mean.estimate.interval if mean.decides and mean.estimate.interval else (-1.0, 1.0)
-    if low >= LEARNED:
-        return f"the networks {still}solve the task"
-    if high >= LEARNED:
-        if low > NEAR:
-            return (
-                "the networks are better than the best baseline; whether they solve the task is "
-                "undecided"
-            )
-        return f"it is undecided whether the networks {still}solve the task"
-    if low > NEAR:
-        return "the networks do not solve the task, but are better than the best baseline"
-    if high <= NEAR:
-        return "the networks do not solve the task and are no better than the best baseline"
-    return "the networks do not solve the task; whether they beat the best baseline is undecided"
-
-
-def _freezing_words(differences: Sequence[_Difference]) -> str:
-    """Which components help when frozen, which harm, and of which nobody knows."""
-    clauses = {
-        "better": "freezing {} helps",
-        "worse": "freezing {} harms",
-        "same": "freezing {} changes nothing",
-        "undecided": "whether freezing {} helps is undecided",
-    }
-    parts: list[str] = []
-    for verdict, clause in clauses.items():
-        modes = [one.freeze for one in differences if one.verdict == verdict]
-        if modes:
-            parts.append(clause.format(form.listed([_components(mode) for mode in modes], "or")))
-    words = "; ".join(parts)
-    return words[:1].upper() + words[1:]
-
-
-def _components(freeze: Freeze) -> str:
-    return f"the {freeze[0]}" if len(freeze) == 1 else f"{form.listed(freeze)} together"
 
 
 def _name(cell: Cell, run: RunRecord) -> str:

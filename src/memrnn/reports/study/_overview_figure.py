@@ -6,9 +6,9 @@ half of these runs: few runs need no more, and one infinite value does not move 
 
 import math
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,80 +17,26 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator, ScalarFormatter
 
-from memrnn.evaluation import SetScores
 from memrnn.nn.components import format_freeze
-from memrnn.reports._curves import has_numbers
 from memrnn.reports._figures import SPARE, STYLES
 from memrnn.reports._limits import Limits
-from memrnn.reports._pooling import Bins
-from memrnn.reports._summary import frozen_words, in_order, metric_label, set_label, with_worst
-from memrnn.reports.study._overview import Overview, effective, overviews
+from memrnn.reports._summary import frozen_words, metric_label
+from memrnn.reports.study._overview import overviews
+from memrnn.reports.study._overview_lines import POINTS, WIDE, Column, Row, column, quartiles
 from memrnn.reports.study.scores import View, has_memory
 from memrnn.runtime import formats as form
-from memrnn.studies import RunRecord
-from memrnn.tasks import BAYES, Metric, Total
-
-POINTS = 16
-"""Bins of an axis of groups; where there are fewer groups, each is a point."""
-
-_WIDE = 8.0
-"""Ratio of the largest to the smallest group from which their axis is logarithmic."""
 
 _LINEAR = 0.01
 """Nats up to which their axis is linear; from there it is logarithmic."""
 
 _GREY = "0.45"
 
-Freeze = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Row:
-    """What is drawn of a task in one row of the figure.
-
-    Attributes:
-        lines: the runs of each freezing mode, (runs, places); NaN where no run has a value.
-        plain: those of networks without a memory, beside networks with one.
-    """
-
-    metric: Metric
-    lines: Mapping[Freeze, np.ndarray]
-    plain: np.ndarray | None
-    floor: np.ndarray
-    bayes: np.ndarray
-
-    @property
-    def drawn(self) -> list[float]:
-        """All values that must fit into the panel, infinite ones included."""
-        arrays = [*(_quartiles(runs) for runs in self.lines.values()), self.floor, self.bayes]
-        if self.plain is not None:
-            arrays.append(_quartiles(self.plain)[1])
-        values = np.concatenate([np.ravel(array) for array in arrays])
-        return values[~np.isnan(values)].tolist()
-
-
-@dataclass(frozen=True)
-class _Column:
-    """One task: where its points stand, and its two rows.
-
-    Attributes:
-        labels: of the places, where they are evaluation sets.
-        hidden: finished runs without scores.
-    """
-
-    overview: Overview
-    places: tuple[float, ...]
-    labels: tuple[str, ...]
-    score: _Row
-    nats: _Row | None
-    hidden: int
-
 
 @dataclass(frozen=True)
 class OverviewFigure:
     """The first figure of a study, of all tasks with a finished run."""
 
-    columns: tuple[_Column, ...] = field(repr=False)
+    columns: tuple[Column, ...] = field(repr=False)
 
     @property
     def title(self) -> str:
@@ -120,7 +66,7 @@ class OverviewFigure:
         return " ".join(sentences)
 
     @property
-    def _rows(self) -> list[_Row]:
+    def _rows(self) -> list[Row]:
         rows = [row for one in self.columns for row in (one.score, one.nats)]
         return [row for row in rows if row is not None]
 
@@ -196,157 +142,25 @@ class OverviewFigure:
 
 def overview_figure(view: View) -> OverviewFigure | None:
     """The figure of a study; None if no finished run has scores."""
-    columns = tuple(filter(None, map(_column, overviews(view))))
+    columns = tuple(filter(None, map(column, overviews(view))))
     return OverviewFigure(columns) if columns else None
 
 
-class _Axis(NamedTuple):
-    """Where the points of a task stand."""
-
-    places: tuple[float, ...]
-    labels: tuple[str, ...]
-    totals: Callable[[Mapping[str, SetScores], Metric], list[Total | None]]
-
-
-def _axis(overview: Overview, scores: Sequence[Mapping[str, SetScores]]) -> _Axis:
-    """The bins of numeric groups, else the evaluation sets."""
-    names = in_order([one.name for one in overview.task.sets])
-    known = [one[name] for one in scores for name in names if name in one]
-    if overview.task.group_axis and all(map(has_numbers, known)):
-        trained = overview.task.trained_groups
-        groups = {group for one in known for group in one.groups}
-        bins = Bins.of(groups, POINTS, boundary=trained and trained[1], wide=_WIDE)
-        return _Axis(bins.places, (), lambda sets, metric: bins.totals(sets, names, metric))
-
-    def of_sets(sets: Mapping[str, SetScores], metric: Metric) -> list[Total | None]:
-        totals = [sets[name].whole.get(metric.name) if name in sets else None for name in names]
-        return [total if total and total.denominator else None for total in totals]
-
-    return _Axis(tuple(map(float, range(len(names)))), tuple(map(set_label, names)), of_sets)
-
-
-def _column(overview: Overview) -> _Column | None:
-    precision, metric = overview.view.precision, overview.metric
-    cells = overview.cells
-    main = [cell for cell in cells if has_memory(cell)]
-    main = main if any(cell.finished for cell in main) else list(cells)
-
-    def scored(runs: Sequence[RunRecord]) -> list[Mapping[str, SetScores]]:
-        found = [run.scores.get(precision, {}) for run in runs]
-        return [sets for sets in found if any(metric.name in one.whole for one in sets.values())]
-
-    modes: dict[Freeze, list[Mapping[str, SetScores]]] = {}
-    plain: list[Mapping[str, SetScores]] = []
-    for cell in cells:
-        if cell in main:
-            modes.setdefault(effective(cell), []).extend(scored(cell.finished))
-        elif not effective(cell):
-            plain += scored(cell.finished)
-    every = [sets for runs in [*modes.values(), plain] for sets in runs]
-    if not every:
-        return None
-    axis = _axis(overview, every)
-    references = cells[0].references
-    predictors: dict[str, dict[str, SetScores]] = {}
-    for name, known in references.items():
-        for predictor, scores in known.items():
-            predictors.setdefault(predictor, {})[name] = scores
-    bayes = predictors.pop(BAYES, {})
-
-    def row(metric: Metric, above: np.ndarray | None = None) -> _Row:
-        """Values of a metric, or its means above those of the Bayes-optimal predictor."""
-
-        def read(sets: Mapping[str, SetScores]) -> list[float | None]:
-            if above is None:
-                values = [total and metric.value(total) for total in axis.totals(sets, metric)]
-            else:
-                values = [total and metric.mean(total) for total in axis.totals(sets, metric)]
-                values = [
-                    None if value is None or math.isnan(base) else value - base
-                    for value, base in zip(values, above, strict=True)
-                ]
-            return [None if value is None or math.isnan(value) else value for value in values]
-
-        def of_runs(runs: Sequence[Mapping[str, SetScores]]) -> np.ndarray:
-            columns = [list(column) for column in zip(*map(read, runs), strict=True)]
-            return np.array(
-                [
-                    with_worst(column, metric) if any(v is not None for v in column)
-                    else [math.nan] * len(column)
-                    for column in columns
-                ]
-            ).T  # fmt: skip
-
-        def of_references(sets: Mapping[str, SetScores]) -> np.ndarray:
-            return np.array([math.nan if value is None else value for value in read(sets)])
-
-        lines = {mode: of_runs(runs) for mode, runs in modes.items() if runs}
-        baselines = [of_references(sets) for sets in predictors.values()]
-        best = np.fmax if metric.goal == "max" else np.fmin
-        empty = np.full(len(axis.places), math.nan)
-        return _Row(
-            metric,
-            lines,
-            of_runs(plain) if plain else None,
-            best.reduce([empty, *baselines]),
-            of_references(bayes),
-        )
-
-    nats = _nats_metric(overview, bayes, every)
-    above = None
-    if nats:
-        means = [total and nats.mean(total) for total in axis.totals(bayes, nats)]
-        above = np.array([math.nan if mean is None else mean for mean in means])
-    finished = sum(len(cell.finished) for cell in cells if cell in main or not effective(cell))
-    return _Column(
-        overview,
-        axis.places,
-        axis.labels,
-        row(metric),
-        row(nats, above) if nats else None,
-        finished - len(every),
-    )
-
-
-def _nats_metric(
-    overview: Overview, bayes: Mapping[str, SetScores], runs: Sequence[Mapping[str, SetScores]]
-) -> Metric | None:
-    """The metric of nats that runs and the Bayes-optimal predictor have; `selection` first."""
-    task = overview.task
-    metrics = sorted(task.metrics, key=lambda metric: metric.name != task.selection)
-    return next(
-        (
-            metric
-            for metric in metrics
-            if (metric.scale, metric.goal) == ("exp", "min")
-            and any(metric.name in one.whole for one in bayes.values())
-            and any(metric.name in one.whole for sets in runs for one in sets.values())
-        ),
-        None,
-    )
-
-
-def _quartiles(runs: np.ndarray) -> np.ndarray:
-    """The lower quartile, the median and the upper quartile at each place, (3, places)."""
-    low, high = np.quantile(runs, (0.25, 0.75), axis=0, method="inverted_cdf")
-    return np.stack([low, np.median(runs, axis=0), high])
-
-
-def _shared(rows: Sequence[_Row], limits: Callable[[Sequence[_Row]], Limits]) -> list[Limits]:
+def _shared(rows: Sequence[Row], limits: Callable[[Sequence[Row]], Limits]) -> list[Limits]:
     """The limits of each row; the same for rows of one metric."""
     return [limits([other for other in rows if other.metric == row.metric]) for row in rows]
 
 
-def _score_limits(rows: Sequence[_Row]) -> Limits:
+def _score_limits(rows: Sequence[Row]) -> Limits:
     return Limits.of([value for row in rows for value in row.drawn], rows[0].metric, 0.08)
 
 
-def _nats_limits(rows: Sequence[_Row]) -> Limits:
+def _nats_limits(rows: Sequence[Row]) -> Limits:
     values = [value for row in rows for value in row.drawn if math.isfinite(value)]
     return Limits(-_LINEAR / 2, 1.5 * max([1.0, *values]))
 
 
-def _draw(axis: Axes, column: _Column, row: _Row, limits: Limits, *, first: bool) -> None:
+def _draw(axis: Axes, column: Column, row: Row, limits: Limits, *, first: bool) -> None:
     task, x = column.overview.task, np.array(column.places)
     if row is column.nats:
         axis.set_yscale("symlog", linthresh=_LINEAR, linscale=0.5)
@@ -360,19 +174,19 @@ def _draw(axis: Axes, column: _Column, row: _Row, limits: Limits, *, first: bool
         axis.axvspan(*task.trained_groups, color="0.9", linewidth=0, zorder=0)
     for freeze, runs in row.lines.items():
         color, dash, width = STYLES.get(format_freeze(freeze), SPARE)
-        low, median, high = (np.clip(one, limits.low, limits.high) for one in _quartiles(runs))
+        low, median, high = (np.clip(one, limits.low, limits.high) for one in quartiles(runs))
         axis.fill_between(x, low, high, color=color, alpha=0.16, linewidth=0, zorder=2)
         axis.plot(x, median, color=color, linestyle=dash, linewidth=0.75 * width, zorder=3,
                   marker="o", markersize=2.2, clip_on=False)  # fmt: skip
     if row.plain is not None:
-        middle = np.clip(_quartiles(row.plain)[1], limits.low, limits.high)
+        middle = np.clip(quartiles(row.plain)[1], limits.low, limits.high)
         axis.plot(x, middle, color=_GREY, linestyle="--", linewidth=0.9, zorder=3)
     _draw_bound(axis, "Bayes", x, row.bayes, "black", above=True)
     _draw_bound(axis, "floor", x, row.floor, "0.3", above=row is column.nats)
     if column.labels:
         axis.set_xticks(x, column.labels, parse_math=False)
         axis.set_xlim(-0.5, len(x) - 0.5)
-    elif x[0] > 0 and x[-1] >= _WIDE * x[0]:
+    elif x[0] > 0 and x[-1] >= WIDE * x[0]:
         axis.set_xscale("log")
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
         axis.xaxis.set_major_formatter(ScalarFormatter())

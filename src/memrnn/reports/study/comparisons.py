@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from memrnn.nn.components import format_freeze
-from memrnn.reports._summary import metric_label
+from memrnn.reports._summary import mean_label
 from memrnn.reports.study._papers import Question
 from memrnn.reports.study.resampling import Estimate, student
 from memrnn.reports.study.scores import (
@@ -28,7 +28,6 @@ from memrnn.reports.study.table import (
 )
 from memrnn.runtime import formats as form
 from memrnn.studies import Cell
-from memrnn.tasks import TaskDescription
 
 Pair = tuple[Cell, Cell]
 """A cell with a component frozen, and the same with nothing frozen."""
@@ -105,7 +104,7 @@ def _comparison(view: View, cell: Cell, question: Question, differences: np.ndar
     return Comparison(
         cell,
         question,
-        question.name or last_measure(cell.task),
+        question.name or mean_label(headline(cell.task)),
         len(known),
         student(known) if len(known) else None,
         standing(view, cell, last_set(cell.task)),
@@ -134,12 +133,6 @@ def differences(view: View, pairs: Sequence[Pair], measure: Measure) -> np.ndarr
     """Frozen minus nothing frozen, (pairs, restarts)."""
     frozen, whole = ([pair[side] for pair in pairs] for side in (0, 1))
     return view.matrix(frozen, measure) - view.matrix(whole, measure)
-
-
-def last_measure(task: TaskDescription) -> str:
-    """What `View.last_value` is called."""
-    metric = headline(task)
-    return metric_label(metric) if metric.scale == "ratio" else f"log {metric_label(metric)}"
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> Table:

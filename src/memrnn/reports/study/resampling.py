@@ -11,11 +11,10 @@ RESAMPLES = 10_000
 SEED = 0
 LEVEL = 0.95
 
-Statistic = Callable[[np.ndarray], np.ndarray]
+Reduction = Callable[[np.ndarray], np.ndarray]
 """From an array of (..., values) to (...), which has at least one axis."""
 
-median: Statistic = functools.partial(np.median, axis=-1)
-mean: Statistic = functools.partial(np.mean, axis=-1)
+median: Reduction = functools.partial(np.median, axis=-1)
 
 
 class Interval(NamedTuple):
@@ -46,7 +45,7 @@ def interquartile_mean(values: Sequence[float] | np.ndarray) -> float:
     return float(stats.trim_mean(np.asarray(values, float), 0.25))
 
 
-def bootstrap(values: Sequence[float] | np.ndarray, statistic: Statistic) -> Estimate:
+def bootstrap(values: Sequence[float] | np.ndarray, statistic: Reduction) -> Estimate:
     """Percentile bootstrap: the statistic of as many values, drawn with replacement.
 
     Of n values no interval of their median covers more than 1 - 2^(1 - n): 0.75 for 3.
