@@ -69,6 +69,7 @@ class _Residuals(NamedTuple):
     """What the backward pass needs of one of the memory's loops, for each group of strings."""
 
     states: Any  # the controller's states before each step, time first
+    affine: Any  # all that is affine in the hidden state, time first
     memory: Any  # the memory's residuals of each step, time first
     carry: Any  # what the memory's loop carried at its end
 
@@ -109,29 +110,30 @@ def _fast_scan(
         """Everything that it returns comes in groups of strings."""
         weight, bias, from_reading = affine(parameters)
         loop = eqx.combine(parameters, static)[1].loop()
+        rows = jax.lax.optimization_barrier(weight.T)
 
         def step(constants: Any, mask: Any, carry: Any, projected: Array) -> Any:
             state, memory_carry = carry
-            affine_hidden = _masked(state[0], mask) @ weight + bias[None]
+            affine_hidden = _apply(rows, _masked(state[0], mask)) + bias[None]
             controls = affine_hidden[:, gates:]
             memory_carry, reading, residuals = loop.step(constants, memory_carry, controls)
             from_input = projected + reading @ from_reading
             after = activate(parameters[0], from_input, affine_hidden[:, :gates], state)
-            return (after, memory_carry), (state, residuals)
+            return (after, memory_carry), (state, affine_hidden, residuals)
 
         def run_group(group: Any) -> tuple[tuple[Array, Any, list[_Residuals]], None]:
             projected, state, layout, mask = group
             residuals, begin = [], 0
             for length in loop.lengths(layout, updates):
                 constants, carry = loop.start(layout)
-                (state, carry), (states, saved) = scan(
+                (state, carry), (states, affines, saved) = scan(
                     functools.partial(step, constants, mask),
                     (state, carry),
                     projected[begin : begin + length],
                     unroll=unrolled,
                 )
                 layout = loop.stop(layout, carry, length)
-                residuals.append(_Residuals(states, saved, carry))
+                residuals.append(_Residuals(states, affines, saved, carry))
                 begin += length
             hidden = [each.states[0] for each in residuals]
             hidden = jnp.concatenate([*hidden, state[0][None]])[1:]
@@ -156,7 +158,7 @@ def _fast_scan(
         groups = len(residuals[0].states[0])
         d_hidden, projected = split((d_hidden, projected), groups, axis=1)
         loop = eqx.combine(parameters, static)[1].loop()
-        (weight, bias, from_reading), pull_affine = jax.vjp(affine, parameters)
+        (weight, _, from_reading), pull_affine = jax.vjp(affine, parameters)
 
         def over_time(*pieces: Array) -> Array:
             return jnp.concatenate(pieces, axis=1)
@@ -164,7 +166,7 @@ def _fast_scan(
         states = jax.tree.map(over_time, *(each.states for each in residuals))
         mask = split(mask, groups)
         masked = states[0] if mask is None else states[0] * mask[:, None]
-        affine_hidden = masked @ weight + jnp.broadcast_to(bias, (1, 1, 1, len(bias)))
+        affine_hidden = over_time(*(each.affine for each in residuals))
         readings = [jax.vmap(loop.readings)(each.carry, each.memory) for each in residuals]
         readings = over_time(*readings)
         # The derivatives of every step, computed outside the loop as batches over time.
@@ -182,9 +184,12 @@ def _fast_scan(
                 constants, memory_carry, memory_inputs, d_input @ from_reading.T
             )
             d_affine = jnp.concatenate([d_from_hidden, d_controls], axis=-1)
-            d_state = (d_state[0] + _masked(d_affine @ weight.T, mask), *d_state[1:])
+            d_state = (d_state[0] + _masked(_apply(weight, d_affine), mask), *d_state[1:])
             d_controller = jax.tree.map(jnp.add, d_controller, d_activate)
-            return (d_controller, d_state, memory_carry), (d_input, d_affine)
+            # Where the two are added, as in an LSTM, they have one cotangent; it is saved once.
+            d_from_hidden = None if d_from_hidden is d_input else d_from_hidden
+            saved = d_input, d_from_hidden, d_controls
+            return (d_controller, d_state, memory_carry), saved
 
         def run_group(group: Any) -> Any:
             first, mask, residuals, steps = group
@@ -211,18 +216,19 @@ def _fast_scan(
                 if d_direct is not None:
                     d_memory = jax.tree.map(jnp.add, d_memory, d_direct)
                 pieces.append(piece)
-            d_steps = [jnp.concatenate(piece[::-1]) for piece in zip(*pieces, strict=True)]
+            d_steps = jax.tree.map(lambda *each: jnp.concatenate(each), *pieces[::-1])
             d_first = d_state, loop.layout_cotangent(first, adjoint)
             return (d_steps, d_first), (d_controller, d_memory)
 
         steps = d_hidden, pull_activate, affine_hidden[..., gates:]
-        ((d_projected, d_affine), d_first), d_direct = map_and_sum(
+        ((d_projected, d_from_hidden, d_controls), d_first), d_direct = map_and_sum(
             run_group, (split(layout, groups), mask, residuals, steps)
         )
+        d_affine = d_projected if d_from_hidden is None else d_from_hidden, d_controls
         (d_from_affine,) = pull_affine(
             (
-                _products(masked, d_affine),
-                d_affine.sum((0, 1, 2)),
+                jnp.concatenate([_products(masked, each) for each in d_affine], axis=1),
+                jnp.concatenate([each.sum((0, 1, 2)) for each in d_affine]),
                 _products(readings, d_projected),
             )
         )
@@ -238,6 +244,17 @@ def _fast_scan(
     run.defvjp(forward, backward)
     hidden, (state, layout) = run(parameters, projected, state, layout, mask)
     return hidden, state, layout
+
+
+def _apply(matrix: Float[Array, "rows columns"], vectors: Float[Array, "batch columns"]) -> Array:
+    """The matrix times each vector, [batch, rows].
+
+    XLA's CPU backend copies the right factor of a product at every step; the policy says whether
+    the matrix must be the left one. The barrier keeps XLA from exchanging them.
+    """
+    if policy().matrix_left:
+        return jax.lax.optimization_barrier(matrix @ vectors.T).T
+    return vectors @ matrix.T
 
 
 def _products(left: Float[Array, "*steps l"], right: Float[Array, "*steps r"]) -> Array:

@@ -18,6 +18,7 @@ class Policy(NamedTuple):
         group_bytes: how much a group of strings may look at, so that it stays in the cache; None
             for all strings at once.
         unroll: steps per iteration of a loop over time whose steps are small.
+        matrix_left: whether weights are the left factor of a product in a loop over time.
         validated: slots that are scored at a time.
         checkpoint_seconds: between two checkpoints of a run or a pack.
         compiler_options: for XLA; those that `$XLA_FLAGS` names are left to it.
@@ -26,6 +27,7 @@ class Policy(NamedTuple):
     slots: int
     group_bytes: int | None
     unroll: int
+    matrix_left: bool
     validated: int
     checkpoint_seconds: float
     compiler_options: Mapping[str, int | bool]
@@ -39,12 +41,12 @@ if jax.__version_info__ < (0, 11):
     _CPU_OPTIONS["xla_cpu_use_fusion_emitters"] = False
 
 POLICIES = {
-    # 14 MB: `docs/nondeterministic.md`.
-    "cpu": Policy(1, 14 << 20, 1, 40, 1.0, _CPU_OPTIONS),
+    # 14 MB: `docs/nondeterministic.md`. Left factors: `benchmarks/torch_text_step.py --loop`.
+    "cpu": Policy(1, 14 << 20, 1, True, 40, 1.0, _CPU_OPTIONS),
     # On an H100 starting a step costs more than computing it, and there is no cache to stay in:
     # rns-3-3 in version 0.1, 1 and 40 restarts: 38 and 75 ms per update in groups, 8.5 and 38
     # without.
-    "gpu": Policy(160, None, 8, 40, 60.0, {}),
+    "gpu": Policy(160, None, 8, False, 40, 60.0, {}),
 }
 
 
