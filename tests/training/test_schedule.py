@@ -133,6 +133,22 @@ def test_training_stops_after_epochs_without_strict_improvement(start) -> None:
     assert (restart.progress.best_epoch, restart.progress.schedule.best) == (2, 0.6)
 
 
+def test_averaging_begins_after_a_plateau_or_at_the_latest(start) -> None:
+    means = [0.5, 0.6, 0.55, 0.4, 0.4, 0.4, 0.3, 0.3, 0.3, 0.3]
+    for patience, latest, expected in (
+        (2, None, 3),
+        (3, None, 10),
+        (4, None, None),
+        (3, 5, 5),
+        (None, 4, 4),
+        (2, 7, 3),
+    ):
+        restart = start(averaging_patience=patience, averaging_latest=latest)
+        epoch(restart, *means)
+        assert restart.progress.averaged_from == expected
+        assert restart.progress.schedule.stale == 3, "averaging resets no count"
+
+
 @pytest.mark.parametrize("name", METRICS)
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_what_is_not_finite_is_no_improvement(name: str, value: float, start) -> None:

@@ -108,7 +108,8 @@ def test_the_largest_norm_is_drawn_where_there_is_a_range() -> None:
 def test_options_that_came_later_change_no_identity_where_they_have_their_default() -> None:
     """So that runs from before can be continued."""
     config = small().identity()["config"]
-    assert not {"max_grad_norm_range", "optimizer", "weight_decay"} & config.keys()
+    added = {"max_grad_norm_range", "optimizer", "weight_decay"}
+    assert not (added | {"averaging_patience", "averaging_latest"}) & config.keys()
     assert small(optimizer="sgd").identity()["config"]["optimizer"] == "sgd"
 
 
@@ -307,6 +308,8 @@ WRONG = {
     "max_grad_norm": 0.0,
     "max_grad_norm_range": (1.0, 0.1),
     "weight_decay": -1.0,
+    "averaging_patience": 10,  # as early_stopping_patience
+    "averaging_latest": 0,
     "lr_decay": 1.5,
     "lr_patience": -1,
     "early_stopping_patience": 0,

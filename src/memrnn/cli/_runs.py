@@ -216,6 +216,8 @@ def _show(display: RunDisplay, number: int, progress: Progress, max_epochs: int)
         text += f"{best:.4f}"
     else:
         text += f"{best - progress.reference:+.4f} from bound"
+    if progress.averaged_from is not None:
+        text += f", averaged from epoch {progress.averaged_from} on"
     if progress.status == "running":
         display.running(name, text, progress.epochs / max_epochs)
     else:

@@ -72,6 +72,7 @@ class Progress:
             items; None where it is not known.
         status: "diverged" as soon as a parameter or the validation value is not finite.
         best_epoch: number of the epoch with the best validation value, from 1; 0 for the start.
+        averaged_from: number of the epoch after which iterates are averaged; None before that.
     """
 
     seed: int
@@ -81,6 +82,7 @@ class Progress:
     status: Literal["running", "done", "diverged"] = "running"
     best_epoch: int = 0
     curve: tuple[Epoch, ...] = ()
+    averaged_from: int | None = None
 
     @property
     def epochs(self) -> int:
@@ -117,10 +119,23 @@ class Progress:
         value = self.selection.value(validation[self.selection.name])
         value = math.nan if value is None else value
         schedule = self.schedule.after(value, self.selection, config)
+        averaged_from = self.averaged_from
+        if averaged_from is None and _averaging_begins(self.epochs + 1, schedule.stale, config):
+            averaged_from = self.epochs + 1
         return dataclasses.replace(
             self,
             schedule=schedule,
             status="running" if finite and math.isfinite(value) else "diverged",
             best_epoch=self.best_epoch if schedule.stale else self.epochs + 1,
             curve=(*self.curve, Epoch(self.schedule.rate, train, validation)),
+            averaged_from=averaged_from,
         )
+
+
+def _averaging_begins(epochs: int, stale: int, config: TrainingConfig) -> bool:
+    """Whether iterates are averaged after this epoch.
+
+    Source: the trigger of Melis et al. 2020 (arXiv 1909.01792), as published with their code.
+    """
+    patience, latest = config.averaging_patience, config.averaging_latest
+    return (patience is not None and stale >= patience) or (latest is not None and epochs >= latest)
