@@ -98,9 +98,16 @@ def test_a_pack_is_its_restarts_alone(model: str, freezes: list[tuple[str, ...]]
 
 
 def test_slots_average_from_epochs_of_their_own(tmp_path: Path) -> None:
-    """Frozen components of several kinds; one enters the pack while it averages."""
+    """Of several frozen components, whose decay counts in no norm; one restart enters the pack
+    while it averages."""
     cells = [
-        tiny(max_epochs=4, averaging_latest=latest, freeze=freeze)
+        tiny(
+            max_epochs=4,
+            averaging_latest=latest,
+            weight_decay=0.1,
+            max_grad_norm=0.1,
+            freeze=freeze,
+        )
         for latest, freeze in ((1, ()), (2, ("memory",)), (4, ("controller",)), (1, COMPONENTS))
     ]
     alone, together = made(cells), made(cells, tmp_path)

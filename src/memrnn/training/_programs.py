@@ -71,19 +71,18 @@ DIRECTIONS: dict[str, Callable[[], Any]] = {
 """What each optimiser makes of a gradient; the rate is applied by the caller."""
 
 
-def transformation(optimizer: str, weight_decay: float, max_grad_norm: Any) -> Any:
-    """Clips by the global norm, adds the decay of weights, and gives the optimiser's direction.
+def transformation(optimizer: str, max_grad_norm: Any) -> Any:
+    """Clips by the global norm, and gives the optimiser's direction.
 
     An `optax.GradientTransformation`, whose types do not know that a module is a tree of arrays.
     """
     clip: Any = optax.clip_by_global_norm(max_grad_norm)
-    decay = [optax.add_decayed_weights(weight_decay)] if weight_decay else []
-    return optax.chain(clip, *decay, DIRECTIONS[optimizer]())
+    return optax.chain(clip, DIRECTIONS[optimizer]())
 
 
 def initial_moments(network: Network, config: TrainingConfig) -> Any:
     """The optimiser's state before the first update: zeros, made on the host."""
-    chain = transformation(config.optimizer, config.weight_decay, 1.0)
+    chain = transformation(config.optimizer, 1.0)
     return zeros_like(jax.eval_shape(chain.init, network))
 
 
@@ -116,7 +115,7 @@ def epoch(
         whether all parameters are finite.
     """
     task = key.traced.task
-    update = transformation(key.optimizer, key.weight_decay, plan.max_grad_norm).update
+    update = transformation(key.optimizer, plan.max_grad_norm).update
     run_key = jax.random.wrap_key_data(jnp.asarray(plan.key))
 
     def gradient(width: int) -> Callable:
@@ -154,6 +153,8 @@ def epoch(
         gradients, (carry, scores) = jax.lax.switch(
             width, gradients_by_width, network, carry, item, jax.random.fold_in(run_key, number)
         )
+        if key.weight_decay:
+            gradients = jax.tree.map(lambda g, p: g + key.weight_decay * p, gradients, network)
         gradients = choose(gradients, jax.tree.map(jnp.zeros_like, gradients))
         # Optax mixes the number of steps, an integer, with floats.
         with jax.numpy_dtype_promotion("standard"):
