@@ -52,7 +52,22 @@ def lstm(weights: dict[str, np.ndarray], u: np.ndarray, state: tuple) -> tuple:
     return sigmoid(o) * np.tanh(c), c
 
 
-CELLS = {"Elman": (elman, 1), "GRU": (gru, 1), "LSTM": (lstm, 2)}
+def capped_lstm(weights: dict[str, np.ndarray], u: np.ndarray, state: tuple) -> tuple:
+    h, c = state
+    n = len(h)
+    a = weights["ih"] @ u + weights["b_ih"] + weights["hh"] @ h
+    i, f, g, o = (a[k * n : (k + 1) * n] for k in range(4))
+    kept = sigmoid(f + 1)
+    c = kept * c + np.minimum(1 - kept, sigmoid(i)) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+
+
+CELLS = {
+    "Elman": (elman, 1),
+    "GRU": (gru, 1),
+    "LSTM": (lstm, 2),
+    "CappedLSTM": (capped_lstm, 2),
+}
 
 
 class ListStack:
@@ -199,8 +214,9 @@ def losses(network: Network, string: Sequence[int]) -> list[float]:
         "ih": np.asarray(controller.weight_input, np.float64),
         "hh": np.asarray(controller.weight_hidden, np.float64),
         "b_ih": np.asarray(controller.bias_input, np.float64),
-        "b_hh": np.asarray(controller.bias_hidden, np.float64),
     }
+    if controller.bias_hidden is not None:
+        weights["b_hh"] = np.asarray(controller.bias_hidden, np.float64)
     cell, vectors = CELLS[type(controller).__name__]
     symbols = network.embedding.size
     memory = REFERENCES[type(network.memory)](network.memory)

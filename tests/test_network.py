@@ -21,6 +21,7 @@ MODELS = [
     Model("elman", "none", 4),
     Model("gru", "none", 4),
     Model("lstm", "superposition", 4, {"sizes": [2]}),
+    Model("lstm_capped", "superposition", 4, {"sizes": [2]}),
     Model("lstm", "superposition", 4, {"sizes": [2, 1]}),
     Model("gru", "superposition", 4, {"sizes": [1, 3, 2]}),
     Model("elman", "superposition", 4, {"sizes": "hidden"}),

@@ -60,7 +60,7 @@ NUMBERED = [
 EVERY = [case(name, options, name=name, number=n) for name, options, n in NUMBERED]
 PAIRS = [case("lstm", name, options, name=name, number=n) for name, options, n in NUMBERED] + [
     case(controller, name, several[0], name=name, number=0)
-    for controller in ("elman", "gru")
+    for controller in ("elman", "gru", "lstm_capped")
     for name, several in OPTIONS.items()
     # They take long to compile, and which cell is in front changes nothing in them.
     if "nondeterministic" not in name
@@ -81,7 +81,7 @@ class Parts(eqx.Module):
 
 def test_every_controller_and_memory_is_covered() -> None:
     cells = {pair.values[0] for pair in PAIRS}
-    assert cells == {"elman", "gru", "lstm"} <= set(CONTROLLERS)
+    assert cells == {"elman", "gru", "lstm", "lstm_capped"} <= set(CONTROLLERS)
     built_in = {n for n, kind in MEMORIES.items() if kind.__module__.startswith("memrnn.")}
     assert set(OPTIONS) == built_in
 

@@ -193,8 +193,11 @@ def test_states_of_some_streams_are_reset(folder: Path) -> None:
         np.testing.assert_allclose(after[:, [0, 2]], fresh[:, [0, 2]], rtol=1e-6)
 
 
-def experiment(folder: Path, epochs: int, **options: Any) -> Experiment:
+def experiment(
+    folder: Path, epochs: int, averaging_latest: int | None = None, **options: Any
+) -> Experiment:
     config = TrainingConfig(
+        averaging_latest=averaging_latest,
         max_epochs=epochs,
         learning_rate_range=(1.0, 1.0),
         max_grad_norm=0.25,
@@ -209,14 +212,13 @@ def test_training_goes_on_in_the_middle_of_a_pass(folder: Path, tmp_path: Path) 
     """Equal bits whether it was interrupted or not, and however often it is evaluated."""
     assert small(folder).updates % 5, "passes end within an epoch"
     options: dict[str, Any] = {"random_offsets": True, "input_dropout": 0.2, "state_reset": 0.1}
-    whole = train(experiment(folder, 6, updates_per_epoch=5, **options), tmp_path / "whole", 1)
-    train(experiment(folder, 3, updates_per_epoch=5, **options), tmp_path / "parts", 1)
-    parts = train(experiment(folder, 6, updates_per_epoch=5, **options), tmp_path / "parts", 1)
-    best = [jax.tree.leaves(run.restarts[0].network) for run in (whole, parts)]
-    for one, other in zip(*best, strict=True):
-        np.testing.assert_array_equal(one, other)
-    curves = [run.restarts[0].progress.curve for run in (whole, parts)]
-    assert curves[0] == curves[1]
+    options |= {"updates_per_epoch": 5, "averaging_latest": 2}
+    whole = train(experiment(folder, 6, **options), tmp_path / "whole", 1)
+    for epochs in (1, 3, 6):
+        parts = train(experiment(folder, epochs, **options), tmp_path / "parts", 1)
+    assert parts.restarts[0].progress == whole.restarts[0].progress
+    name = "restart-000.safetensors"
+    assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_how_often_it_is_evaluated_changes_nothing(folder: Path, tmp_path: Path) -> None:
@@ -248,6 +250,51 @@ def test_freezing_modes_and_memories_begin_with_the_same_words(folder: Path) -> 
     np.testing.assert_array_equal(one.output.weight, other.output.weight)
     values = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(other)])
     assert np.abs(values).max() <= 0.05 and values.std() == pytest.approx(0.05 / 3**0.5, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters"),
+    [("lstm_capped-1194", 9_997_280), ("lstm_capped-1159+jm-64:depth_limit=35", 9_995_244)],
+)
+def test_a_memory_can_take_hidden_units_place_at_ten_million_parameters(
+    model: str, parameters: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the one-layer net of Melis et al. 2018 has, on a text of 10,000 words."""
+    from memrnn.cli import main
+
+    for name, words in (("train", range(9_999)), ("valid", (1, 2)), ("test", (3, 4))):
+        (tmp_path / f"{name}.txt").write_text(" ".join(f"w{word}" for word in words))
+    out = tmp_path / "run"
+    words = ["train", "--text", str(tmp_path), "--model", model, "--config", "strong"]
+    words += ["--initialisation", "uniform"]  # in less time
+    main([*words, "--freeze", "memory", "--dry-run", "--out", str(out)])
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    counts = {name: int(count) for name, count, *_ in rows[1:]}
+    assert counts.pop("all") == parameters == sum(counts.values())
+    assert counts["embedding"] == 2_680_000
+    assert [row[0] for row in rows if row[-1] == "False"] == ["memory"] and not out.exists()
+
+
+def test_initial_parameters_by_fan_in(folder: Path) -> None:
+    task = small(folder, tied=True, embedding_size=40, initialisation="fan_in")
+    network = task.build(get_model("lstm_capped-300+jm-50"), 0)
+    controller = network.controller
+    for matrix, columns in (
+        (network.embedding.weight, 40),
+        (controller.weight_input, 40 + 50),
+        (controller.weight_hidden, 300),
+        (network.memory.weight_push, 300),
+    ):
+        values, deviation = np.asarray(matrix), columns**-0.5
+        assert matrix.shape[1] == columns
+        assert values.std() == pytest.approx(deviation, rel=0.1)
+        assert 1.8 < np.abs(values).max() / deviation < 2 / 0.8796 + 1e-3, "cut"
+    projection = np.asarray(network.output.projection)
+    np.testing.assert_allclose(projection @ projection.T, np.eye(40), atol=1e-5)
+    for bias in (controller.bias_input, network.memory.bias_push, network.output.bias):
+        assert not np.any(bias)
+    assert "initialisation" not in small(folder).identity()["options"]
+    assert task.identity()["options"]["initialisation"] == "fan_in"
 
 
 def test_a_text_is_trained_evaluated_and_compared(folder: Path, tmp_path: Path) -> None:
@@ -318,15 +365,21 @@ def test_a_command_line_has_presets(
 
     words = ["train", "--text", str(folder), "--model", "lstm-4", "--restarts", "1"]
     words += ["--max-epochs", "0", "--embedding-size", "3"]
-    for name, optimizer, tied in (("paper", "sgd", False), ("strong", "rmsprop", True)):
+    for name, optimizer, tied in (
+        ("paper", "sgd", False),
+        ("strong", "rmsprop", True),
+        ("strong-averaged", "rmsprop", True),
+    ):
         main([*words, "--config", name, "--out", str(tmp_path / name)])
         made = load_experiment(tmp_path / name)
         assert made.config.optimizer == optimizer and made.config.max_epochs == 0
+        assert made.config.averages == (name == "strong-averaged")
+        assert (made.config.lr_decay == 1) == made.config.averages
         assert isinstance(made.task, Text) and made.task.tied == tied
         assert made.task.embedding_size == 3, "what is given comes first"
     with pytest.raises(SystemExit):
         main([*words, "--config", "weak", "--out", str(tmp_path / "weak")])
-    assert "there is paper or strong" in capsys.readouterr().err
+    assert "there is paper, strong or strong-averaged." in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main([*words, "--language", "count-3", "--out", str(tmp_path / "two")])
     assert "Give one of" in capsys.readouterr().err

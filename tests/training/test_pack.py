@@ -97,6 +97,37 @@ def test_a_pack_is_its_restarts_alone(model: str, freezes: list[tuple[str, ...]]
             assert all(map(np.array_equal, before, after))
 
 
+def test_slots_average_from_epochs_of_their_own(tmp_path: Path) -> None:
+    """Of several frozen components, whose decay counts in no norm; one restart enters the pack
+    while it averages."""
+    cells = [
+        tiny(
+            max_epochs=4,
+            averaging_latest=latest,
+            weight_decay=0.1,
+            max_grad_norm=0.1,
+            freeze=freeze,
+        )
+        for latest, freeze in ((1, ()), (2, ("memory",)), (4, ("controller",)), (1, COMPONENTS))
+    ]
+    alone, together = made(cells), made(cells, tmp_path)
+    starts = [jax.device_get(one.network) for one in together]
+    finish_alone(alone)
+    with scope("float64"):
+        for _ in range(2):
+            together[0].advance()
+        together[0].save()
+    together[0] = made(cells[:1], tmp_path)[0]
+    assert together[0].progress.averaged_from == 1
+    finish(together, Pack(together[0], 3))
+    for one, expected, start in zip(together, alone, starts, strict=True):
+        agree(one, expected)
+        assert one.progress.averaged_from == expected.progress.averaged_from
+        for part in one.experiment.freeze:
+            before, after = (leaves(getattr(net, part)) for net in (start, one.best))
+            assert all(map(np.array_equal, before, after))
+
+
 def test_groups_of_strings_run_in_packs(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a cache that holds two strings, a loop over groups lies under the slot axis."""
     experiment = tiny("rns-2-2", batches=2, max_epochs=1)
@@ -123,6 +154,7 @@ def test_what_shares_a_program() -> None:
     assert not shares(tiny(batch_size=5))
     assert shares(tiny(max_grad_norm=1.0)) and not shares(tiny(optimizer="sgd"))
     assert not shares(tiny(precision="float32"))
+    assert not shares(tiny(averaging_latest=1))
     assert not shares(tiny(language="unmarked-copy"))  # two symbols
 
 

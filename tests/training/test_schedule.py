@@ -133,6 +133,50 @@ def test_training_stops_after_epochs_without_strict_improvement(start) -> None:
     assert (restart.progress.best_epoch, restart.progress.schedule.best) == (2, 0.6)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_late_decay_equals_the_published_scheduler(seed: int, start) -> None:
+    """Of Melis et al. 2018: the code of their `LearningRateScheduler`, transcribed."""
+    rng = np.random.default_rng(seed)
+    patience, latest = int(rng.integers(1, 5)), int(rng.integers(5, 30))
+    restart = start(
+        lr_patience=patience,
+        lr_decay=0.1,
+        lr_decay_latest=latest,
+        learning_rate_range=(1.0, 1.0),
+        early_stopping_patience=1000,
+    )
+    best, best_turn, last_drop, multiplier = math.inf, 0, -1, 1.0
+    drops = []
+    for turn in range(1, 41):
+        # Steps far from the relative threshold, which theirs has not.
+        mean = 2 - 0.5 * turn / 40 + float(rng.choice([0.0, 0.1, 0.2]))
+        if mean < best:
+            best, best_turn = mean, turn
+        epoch(restart, mean)
+        if max(best_turn, last_drop) + patience < turn or (last_drop == -1 and latest <= turn):
+            multiplier, last_drop = multiplier * 0.1, turn
+            drops.append(turn)
+        # Ours goes no lower than PyTorch's.
+        assert restart.progress.schedule.rate == pytest.approx(max(multiplier, 1e-8), rel=1e-9)
+    assert drops
+
+
+def test_averaging_begins_after_a_plateau_or_at_the_latest(start) -> None:
+    means = [0.5, 0.6, 0.55, 0.4, 0.4, 0.4, 0.3, 0.3, 0.3, 0.3]
+    for patience, latest, expected in (
+        (2, None, 3),
+        (3, None, 10),
+        (4, None, None),
+        (3, 5, 5),
+        (None, 4, 4),
+        (2, 7, 3),
+    ):
+        restart = start(averaging_patience=patience, averaging_latest=latest)
+        epoch(restart, *means)
+        assert restart.progress.averaged_from == expected
+        assert restart.progress.schedule.stale == 3, "averaging resets no count"
+
+
 @pytest.mark.parametrize("name", METRICS)
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_what_is_not_finite_is_no_improvement(name: str, value: float, start) -> None:

@@ -72,12 +72,13 @@ def test_an_epoch_equals_the_optimizer_in_numpy(
             total += 4 * float(loss)
             symbols += tokens.size + 4
             gradients = [g * on for g, on in zip(leaves(gradient), trained, strict=True)]
-            norm = np.sqrt(sum(np.sum(g**2) for g in gradients))
-            clipped += norm > 0.5
             gradients = [
-                g * min(1.0, 0.5 / norm) + decay * on * value
+                g + decay * on * value
                 for g, on, value in zip(gradients, trained, values, strict=True)
             ]
+            norm = np.sqrt(sum(np.sum(g**2) for g in gradients))
+            clipped += norm > 0.5
+            gradients = [g * min(1.0, 0.5 / norm) for g in gradients]
             for i, g in enumerate(gradients):
                 first[i] = beta * first[i] + (1 - beta) * g
                 second[i] = 0.999 * second[i] + 0.001 * g**2
@@ -108,7 +109,8 @@ def test_the_largest_norm_is_drawn_where_there_is_a_range() -> None:
 def test_options_that_came_later_change_no_identity_where_they_have_their_default() -> None:
     """So that runs from before can be continued."""
     config = small().identity()["config"]
-    assert not {"max_grad_norm_range", "optimizer", "weight_decay"} & config.keys()
+    added = {"max_grad_norm_range", "optimizer", "weight_decay", "lr_decay_latest"}
+    assert not (added | {"averaging_patience", "averaging_latest"}) & config.keys()
     assert small(optimizer="sgd").identity()["config"]["optimizer"] == "sgd"
 
 
@@ -307,6 +309,9 @@ WRONG = {
     "max_grad_norm": 0.0,
     "max_grad_norm_range": (1.0, 0.1),
     "weight_decay": -1.0,
+    "averaging_patience": 10,  # as early_stopping_patience
+    "averaging_latest": 0,
+    "lr_decay_latest": 0,
     "lr_decay": 1.5,
     "lr_patience": -1,
     "early_stopping_patience": 0,

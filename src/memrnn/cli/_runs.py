@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
@@ -12,12 +12,12 @@ from memrnn.cli._display import RunDisplay
 from memrnn.cli._flags import options_class
 from memrnn.errors import MemrnnError
 from memrnn.evaluation import evaluate
-from memrnn.nn.components import parse_freeze
+from memrnn.nn.components import COMPONENTS, parameter_count, parse_freeze
 from memrnn.runtime import cores
 from memrnn.runtime.formats import duration
 from memrnn.runtime.options import from_json, parse_duration, to_json
 from memrnn.runtime.precision import check_precision
-from memrnn.runtime.printing import print_json, say
+from memrnn.runtime.printing import print_json, print_rows, say
 from memrnn.tasks import Preset, Task, make_task, parse_task, task_class
 from memrnn.training import (
     Experiment,
@@ -54,6 +54,7 @@ def train_command(kind: type[Task], preset: Preset, imports: Sequence[str]) -> C
         start: Path | None = None,
         workers: int | None = None,
         stop_after: str | None = None,
+        dry_run: bool = False,
         config: str | None = None,
         options: Annotated[options_type, tyro.conf.arg(name="")] = options_type(),  # type: ignore[valid-type] # noqa: B008
         training: Annotated[config_type, tyro.conf.arg(name="")] = config_type(),  # type: ignore[valid-type] # noqa: B008
@@ -77,8 +78,9 @@ def train_command(kind: type[Task], preset: Preset, imports: Sequence[str]) -> C
             workers: processes, each of which trains one restart at a time on one core, or many on
                 a GPU; by default one per core.
             stop_after: end after such a time, as 90s, 9m or 1.5h; the same command goes on.
-            config: preset of the flags below, for text paper or strong; flags that are given come
-                first.
+            dry_run: print how many parameters each component has, and write nothing.
+            config: preset of the flags below, for text paper, strong or strong-averaged; flags
+                that are given come first.
             options: of the task.
             training: everything about training that is neither the task nor the network.
         """
@@ -99,6 +101,9 @@ def train_command(kind: type[Task], preset: Preset, imports: Sequence[str]) -> C
             seed,
             None if start is None else start_from(start),
         )
+        if dry_run:
+            print_rows(_parameter_rows(experiment))
+            return
         seconds = None if stop_after is None else parse_duration(stop_after)
         console, count = Console(stderr=True), len(set(restart_ids)) or restarts
         with RunDisplay(console, count, title=experiment.label) as display:
@@ -126,6 +131,20 @@ def train_command(kind: type[Task], preset: Preset, imports: Sequence[str]) -> C
             say(console, f"next: memrnn evaluate {out}")
 
     return command
+
+
+def _parameter_rows(experiment: Experiment) -> list[dict[str, Any]]:
+    """Each component's number of parameters, and that of all."""
+    network = experiment.task.build(experiment.definition, 0)
+    rows = [
+        {
+            "component": component,
+            "parameters": parameter_count(network, component),
+            "trained": component not in experiment.freeze,
+        }
+        for component in COMPONENTS
+    ]
+    return [*rows, {"component": "all", "parameters": parameter_count(network), "trained": ""}]
 
 
 def evaluate_command(task: Task | None) -> Callable[..., None]:
@@ -216,6 +235,8 @@ def _show(display: RunDisplay, number: int, progress: Progress, max_epochs: int)
         text += f"{best:.4f}"
     else:
         text += f"{best - progress.reference:+.4f} from bound"
+    if progress.averaged_from is not None:
+        text += f", averaged from epoch {progress.averaged_from} on"
     if progress.status == "running":
         display.running(name, text, progress.epochs / max_epochs)
     else:

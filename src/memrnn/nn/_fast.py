@@ -44,9 +44,10 @@ def fast_hidden_states(
     time, _, features = xs.shape
     projected = xs @ controller.weight_input[:, :features].T + controller.bias_input[None, None]
     from_reading = controller.weight_input[:, features:].T
-    from_hidden = jnp.broadcast_to(controller.bias_hidden, projected[0].shape)
+    weight, bias = controller.hidden_map
+    from_hidden = jnp.broadcast_to(bias, projected[0].shape)
     if not fresh:  # else the hidden state is 0
-        from_hidden = _masked(state[0], mask) @ controller.weight_hidden.T + from_hidden
+        from_hidden = _masked(state[0], mask) @ weight.T + from_hidden
     from_input = projected[0] + memory.read(memory_state) @ from_reading
     state = controller.activate(from_input, from_hidden, state)
     hidden = state[0][None]
@@ -93,11 +94,12 @@ def _fast_scan(
     def affine(parameters: Any) -> tuple[Array, Array, Array]:
         """All that multiplies the hidden state as one matrix, and all that reads the memory."""
         controller, memory = eqx.combine(parameters, static)
-        weight, bias = memory.controls()
+        maps = controller.hidden_map, memory.controls()
+        weights, biases = zip(*maps, strict=True)
         features = controller.weight_input.shape[1] - memory.reading_size
         return (
-            jnp.concatenate([controller.weight_hidden, weight]).T,
-            jnp.concatenate([controller.bias_hidden, bias]),
+            jnp.concatenate(weights).T,
+            jnp.concatenate(biases),
             controller.weight_input[:, features:].T,
         )
 

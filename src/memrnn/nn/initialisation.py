@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from scipy.special import ndtr, ndtri
 
 SCALE = 0.1
 """Parameters start in U(-0.1, 0.1) where nothing else is said (DuSell & Chiang 2023, app. A)."""
@@ -31,6 +32,31 @@ def xavier(
     """
     rows, columns = shape
     return uniform(rng, shape, gain * math.sqrt(6 / (columns + (fan_out or rows))))
+
+
+def truncated_normal(
+    rng: np.random.Generator, shape: tuple[int, ...], deviation: float
+) -> Float[Array, "..."]:
+    """Draws from the normal distribution around 0, cut at two standard deviations of the whole.
+
+    What is left has the standard deviation `deviation`.
+    """
+    cut = 2.0
+    density = math.exp(-(cut**2) / 2) / math.sqrt(2 * math.pi)
+    left = math.sqrt(1 - 2 * cut * density / (1 - 2 * ndtr(-cut)))  # 0.8796
+    values = ndtri(rng.uniform(ndtr(-cut), ndtr(cut), shape))
+    return _on_device(values * (deviation / left))
+
+
+def orthonormal(rng: np.random.Generator, shape: tuple[int, int]) -> Float[Array, "out in"]:
+    """A matrix with orthonormal rows, or columns if these are fewer, drawn uniformly.
+
+    Source: Saxe et al. 2014 (arXiv 1312.6120).
+    """
+    rows, columns = shape
+    q, r = np.linalg.qr(rng.normal(size=(max(shape), min(shape))))
+    q = q * np.sign(np.diagonal(r))  # else not uniform
+    return _on_device(q.T if rows < columns else q)
 
 
 def zeros(*shape: int) -> Float[Array, "..."]:

@@ -54,6 +54,21 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
+def added(default: Any) -> Any:
+    """A field that came after runs were made: where it has its default, no identity holds it."""
+    return dataclasses.field(default=default, metadata={"added": True})
+
+
+def without_added(options: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of a dataclass' fields without those of `added` ones that have their default."""
+    left_out = {
+        field.name
+        for field in dataclasses.fields(options)
+        if field.metadata.get("added") and getattr(options, field.name) == field.default
+    }
+    return {name: value for name, value in values.items() if name not in left_out}
+
+
 def to_json(options: Any) -> dict[str, Any]:
     """The fields of a dataclass as JSON holds them."""
     return json.loads(json.dumps(dataclasses.asdict(options)))

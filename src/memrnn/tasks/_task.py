@@ -18,7 +18,7 @@ from memrnn.identity import identity_of, language_identity
 from memrnn.nn.models import Model
 from memrnn.nn.network import Network
 from memrnn.runtime.digests import digest
-from memrnn.runtime.options import to_json
+from memrnn.runtime.options import to_json, without_added
 from memrnn.tasks._metrics import Metric, Scores
 
 BAYES = "bayes"
@@ -282,7 +282,7 @@ class Task(abc.ABC):
         The identity of the language that an option named `language` names is part of it. A task
         that reads anything else, such as a file, adds a digest of it.
         """
-        options = self.options()
+        options = without_added(self, self.options())
         trained = {name: options[name] for name in options if name not in self.evaluation_options}
         identity = identity_of(type(self), self.name, trained)
         if "language" in options:

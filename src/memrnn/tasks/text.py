@@ -4,7 +4,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -14,10 +14,11 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from memrnn.errors import MemrnnError
 from memrnn.nn.cross_entropy import weighted_nats
-from memrnn.nn.initialisation import uniform
+from memrnn.nn.initialisation import orthonormal, truncated_normal, uniform, zeros
 from memrnn.nn.models import Model
 from memrnn.nn.network import Network, TiedOutput, WordVectors
 from memrnn.nn.unroll import State
+from memrnn.runtime.options import added
 from memrnn.tasks._metrics import Metric, Scores
 from memrnn.tasks._task import Data, EvaluationSet, Preset, SetDescription, Task
 from memrnn.text import PARTS, Corpus, fit_baselines, lay_out, read_corpus
@@ -48,6 +49,7 @@ STRONG = Preset(
         "random_offsets": True,
         "embedding_size": 268,
         "tied": True,
+        "initialisation": "fan_in",
         "input_dropout": 0.58,
         "state_dropout": 0.215,
         "output_dropout": 0.327,
@@ -59,14 +61,29 @@ STRONG = Preset(
         "max_grad_norm": 10 / 35,
         "weight_decay": 1.24e-4 / 35,
         "lr_decay": 0.1,
-        "lr_patience": 25,
-        "early_stopping_patience": 30,
+        "lr_patience": 26,
+        "lr_decay_latest": 900,
+        "early_stopping_patience": 31,
         "max_epochs": 1000,
     },
 )
 """The one-layer net of 10 million parameters of Melis et al. 2018 (arXiv 1707.05589), for the model
-`lstm_capped-1194`. Their loss is the sum over the 35 words of a segment, here it is the mean, hence
-the quotients. U(-.05, .05) has the standard deviation 1194^-.5 of their initial parameters."""
+`lstm_capped-1194`, with the numbers of the file `ptb_10m_lstm_d1` published with their code. Their
+loss is the sum over the 35 words of a segment, here it is the mean, hence the quotients."""
+
+STRONG_AVERAGED = Preset(
+    options=STRONG.options,
+    config={
+        **STRONG.config,
+        "lr_decay": 1.0,
+        "lr_decay_latest": None,
+        "early_stopping_patience": 1000,
+        "averaging_patience": 50,
+        "averaging_latest": 800,
+    },
+)
+"""The same with iterate averaging in place of a falling rate, as in Melis et al. 2020
+(arXiv 1909.01792), whose trigger it has."""
 
 
 class Segment(NamedTuple):
@@ -112,7 +129,11 @@ class Text(Task):
         embedding_size: of word vectors; by default as many as hidden units.
         tied: whether the output layer's matrix is that of the word vectors, `V (P h) + b`.
         least_count, largest_size: of the vocabulary; 0 for what the corpus has.
-        bound: parameters start in U(-bound, bound).
+        bound: of the initial parameters, which are drawn from U(-bound, bound) if `initialisation`
+            is uniform.
+        initialisation: uniform; or fan_in, a matrix with n columns from a normal distribution, cut
+            at two standard deviations, with the standard deviation n^-.5, P with orthonormal rows,
+            all other parameters 0.
         input_dropout: probability with which a number of a word's vector is 0.
         state_dropout: of the hidden state where weights multiply it; one draw per stream and
             segment.
@@ -129,7 +150,9 @@ class Text(Task):
     selection: ClassVar[Metric] = PERPLEXITY
     headline: ClassVar[Metric] = PERPLEXITY
 
-    presets: ClassVar[Mapping[str, Preset]] = MappingProxyType({"paper": PAPER, "strong": STRONG})
+    presets: ClassVar[Mapping[str, Preset]] = MappingProxyType(
+        {"paper": PAPER, "strong": STRONG, "strong-averaged": STRONG_AVERAGED}
+    )
 
     corpus: str
     streams: int = 32
@@ -146,6 +169,7 @@ class Text(Task):
     state_dropout: float = 0.0
     output_dropout: float = 0.0
     state_reset: float = 0.0
+    initialisation: Literal["uniform", "fan_in"] = added("uniform")
 
     def __post_init__(self) -> None:
         for name in ("streams", "segment", "evaluation_streams"):
@@ -211,10 +235,26 @@ class Text(Task):
         streams = np.random.SeedSequence(seed, spawn_key=(6,)).spawn(4)
         parts = [network.embedding, network.controller, network.memory, network.output]
         drawn = [
-            _redrawn(part, np.random.default_rng(stream), self.bound)
+            self._redrawn(part, np.random.default_rng(stream))
             for part, stream in zip(parts, streams, strict=True)
         ]
         return Network(*drawn)
+
+    def _redrawn(self, part: Any, rng: np.random.Generator) -> Any:
+        """The same component with other parameters, see `initialisation`."""
+
+        def draw(path: Any, leaf: Any) -> Any:
+            if not eqx.is_inexact_array(leaf):
+                return leaf
+            if self.initialisation == "uniform":
+                return uniform(rng, leaf.shape, self.bound)
+            if leaf.ndim < 2:
+                return zeros(*leaf.shape)
+            if path[0].name == "projection":
+                return orthonormal(rng, leaf.shape)
+            return truncated_normal(rng, leaf.shape, leaf.shape[-1] ** -0.5)
+
+        return jax.tree_util.tree_map_with_path(draw, part)
 
     def data(self, seed: int) -> Data:
         return Data(own=(), shared=self.text.train)
@@ -346,13 +386,6 @@ def _read(corpus: str, least_count: int, largest_size: int) -> Corpus:
 @functools.lru_cache(maxsize=2)
 def _baselines(corpus: Corpus) -> Mapping[str, Any]:
     return fit_baselines(corpus)
-
-
-def _redrawn(part: Any, rng: np.random.Generator, bound: float) -> Any:
-    """The same component with every parameter from U(-bound, bound)."""
-    return jax.tree.map(
-        lambda leaf: uniform(rng, leaf.shape, bound) if eqx.is_inexact_array(leaf) else leaf, part
-    )
 
 
 def dropout(key: PRNGKeyArray, rate: float, values: Float[Array, "..."]) -> Float[Array, "..."]:

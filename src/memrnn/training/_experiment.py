@@ -1,7 +1,7 @@
 """What is trained: a task, a model, frozen components, a configuration and a seed."""
 
 import hashlib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -14,14 +14,9 @@ from memrnn.nn.components import check_freeze, freeze_label
 from memrnn.nn.models import Model, canonical_name, get_model
 from memrnn.nn.network import Network
 from memrnn.runtime import checkpoints
-from memrnn.runtime.options import from_json, to_json
+from memrnn.runtime.options import added, from_json, to_json, without_added
 from memrnn.runtime.precision import TRAINING_PRECISIONS
 from memrnn.tasks import Task, make_task
-
-
-def added(default: Any) -> Any:
-    """A field that came after runs were made: where it has its default, no identity holds it."""
-    return field(default=default, metadata={"added": True})
 
 
 @dataclass(frozen=True)
@@ -37,10 +32,19 @@ class TrainingConfig:
         max_grad_norm_range: bounds between which a restart's largest norm is drawn, log-uniformly,
             instead.
         optimizer: adam; rmsprop, which is Adam with beta1 = 0; or sgd.
-        weight_decay: times the parameters, added to the clipped gradient of what is trained.
+        weight_decay: times the parameters that are trained, added to the gradient before it is
+            clipped: the gradient of a penalty, half the squared norm.
         lr_decay: factor on the rate when the selection metric stays on a plateau.
         lr_patience: epochs without improvement (relative threshold 1e-4) that are forgiven.
+        lr_decay_latest: the epoch after which the rate decays for the first time at the latest;
+            None for no such epoch.
         early_stopping_patience: epochs without strict improvement after which training ends.
+        averaging_patience: epochs without strict improvement after which iterate averaging begins:
+            from then on the mean of the parameters after every update is validated, kept where it
+            is the best, and evaluated, while training goes on from the parameters themselves. None
+            for no such number.
+        averaging_latest: the epoch after which averaging begins at the latest; None for no such
+            epoch. With neither, nothing is averaged.
         precision: number format of the parameters and of training.
         matmul_precision: of float32 products in training: float32, or tf32, which GPUs compute
             faster from factors rounded to 10 bits; a CPU always computes in float32. Validation
@@ -60,11 +64,20 @@ class TrainingConfig:
     max_grad_norm_range: tuple[float, float] | None = added(None)
     optimizer: Literal["adam", "rmsprop", "sgd"] = added("adam")
     weight_decay: float = added(0.0)
+    lr_decay_latest: int | None = added(None)
+    averaging_patience: int | None = added(None)
+    averaging_latest: int | None = added(None)
 
     def __post_init__(self) -> None:
-        for name, least in (("max_epochs", 0), ("early_stopping_patience", 1)):
+        for name, least in (
+            ("max_epochs", 0),
+            ("early_stopping_patience", 1),
+            ("lr_decay_latest", 1),
+            ("averaging_patience", 1),
+            ("averaging_latest", 1),
+        ):
             value = getattr(self, name)
-            if value < least:
+            if value is not None and value < least:
                 raise MemrnnError(f"{name} is {value}, but must be at least {least}.")
         for name in ("learning_rate_range", "max_grad_norm_range"):
             low, high = getattr(self, name) or (1, 1)
@@ -78,11 +91,21 @@ class TrainingConfig:
             raise MemrnnError(
                 "max_grad_norm must be positive, lr_decay in (0, 1], lr_patience at least 0."
             )
+        if (self.averaging_patience or 0) >= self.early_stopping_patience:
+            raise MemrnnError(
+                f"averaging_patience is {self.averaging_patience}, but must be smaller than "
+                f"early_stopping_patience, {self.early_stopping_patience}: training ends then."
+            )
         if self.precision not in TRAINING_PRECISIONS:
             raise MemrnnError(
                 f"Training in {self.precision!r} is not offered; there are "
                 f"{', '.join(TRAINING_PRECISIONS)}."
             )
+
+    @property
+    def averages(self) -> bool:
+        """Whether iterates are averaged sooner or later."""
+        return self.averaging_patience is not None or self.averaging_latest is not None
 
 
 @dataclass(frozen=True)
@@ -199,10 +222,7 @@ class Experiment:
             "start": None if self.start is None else self.start.digest,
         }
         del values["definition"], values["config"]["max_epochs"]
-        for one in fields(TrainingConfig):
-            if one.metadata.get("added") and getattr(self.config, one.name) == one.default:
-                del values["config"][one.name]
-        return values
+        return values | {"config": without_added(self.config, values["config"])}
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> "Experiment":

@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from memrnn.nn.components import COMPONENTS
+from memrnn.nn.components import COMPONENTS, by_component
 from memrnn.nn.network import Network
 from memrnn.runtime import checkpoints
 from memrnn.runtime.devices import compiled, policy
 from memrnn.runtime.precision import scope
 from memrnn.tasks import Data, Scores, item_scores, total
-from memrnn.training._programs import Plan, ProgramKey, epoch, initial_moments
+from memrnn.training._programs import Plan, ProgramKey, epoch, initial_moments, zeros_like
 from memrnn.training._restart import Checkpoint, Restart, TrainingState
 
 
@@ -22,7 +22,7 @@ class Slots(NamedTuple):
     """What a pack holds on the device; every leaf has a first axis of slots.
 
     Attributes:
-        state: also of frozen components, whose moments do not count.
+        state: also of frozen components, whose moments and average do not count.
         own: `Data.own`.
         batches: of the validation set.
     """
@@ -39,6 +39,7 @@ def pack_key(restart: Restart) -> tuple[Any, ...]:
     return (
         _program_key(restart),
         restart.experiment.config.precision,
+        restart.experiment.config.averages,
         restart.validation.carries,
         structure,
         tuple((np.shape(leaf), np.dtype(leaf.dtype).name) for leaf in leaves),
@@ -108,7 +109,7 @@ class Pack:
         """What the checkpoint of every restart holds now."""
         stacked = checkpoints.arrays_of(self._slots.state)
         return [
-            # Moments of frozen components are no part of a checkpoint.
+            # Moments and average of frozen components are no part of a checkpoint.
             restart.checkpoint({name: np.asarray(stacked[name][slot]) for name in restart.arrays()})
             for slot, restart in enumerate(self.restarts)
             if restart is not None
@@ -121,7 +122,7 @@ class Pack:
             plans = [filler if one is None else _plan(one) for one in self.restarts]
             plan = jax.tree.map(lambda *leaves: np.stack(leaves), *plans)
             begin = time.perf_counter()
-            network, moments, carry, *results = _epoch_of_all()(
+            network, moments, average, carry, mean, *results = _epoch_of_all()(
                 *self._static, self._slots, self._shared, plan
             )
             jax.block_until_ready(results)
@@ -138,8 +139,10 @@ class Pack:
                     total(item_scores(restart.validation, validation)),
                     bool(finite),
                 )
-            best = _choose_best(improved, network, self._slots.state.best)
-            self._slots = self._slots._replace(state=TrainingState(network, best, moments, carry))
+            validated = network if mean is None else mean
+            best = _choose_best(improved, validated, self._slots.state.best)
+            state = TrainingState(network, best, moments, carry, average)
+            self._slots = self._slots._replace(state=state)
 
 
 def _program_key(restart: Restart) -> ProgramKey:
@@ -158,21 +161,25 @@ def _row(restart: Restart) -> Slots:
     """What a restart brings into its slot, on the host."""
     known = restart.arrays()
 
-    def moment(path: Any, zeros: np.ndarray) -> np.ndarray:
-        return known.get(f"optimizer{jax.tree_util.keystr(path)}", zeros)
+    def stored(field: str, zeros: Any) -> Any:
+        """Those of trained components, with zeros for the others."""
+        return jax.tree_util.tree_map_with_path(
+            lambda path, leaf: known.get(f"{field}{jax.tree_util.keystr(path)}", leaf), zeros
+        )
 
-    zeros = initial_moments(restart.network, restart.experiment.config)
-    moments = jax.tree_util.tree_map_with_path(moment, zeros)
-    network, best, _, carry = restart.state
+    moments = stored("optimizer", initial_moments(restart.network, restart.experiment.config))
+    network, best, _, carry, average = restart.state
     network, best, carry = jax.device_get((network, best, carry))
-    state = TrainingState(network, best, moments, carry)
+    if average is not None:
+        average = stored("average", zeros_like(network))
+    state = TrainingState(network, best, moments, carry, average)
     return Slots(state, restart.data.own, list(restart.validation.batches))
 
 
 @compiled(static_argnums=(0, 1, 2))
 def _epoch_of_all(
     key: ProgramKey, carries: bool, validated: int, slots: Slots, shared: Any, plan: Plan
-) -> tuple[Network, Any, Any, Scores, list[Scores], Array]:
+) -> tuple[Network, Any, Any, Any, Network | None, Scores, list[Scores], Array]:
     """An epoch of every slot.
 
     Args:
@@ -180,16 +187,23 @@ def _epoch_of_all(
         validated: slots that are validated at a time.
 
     Returns:
-        Networks, states of the optimiser, what is carried, scores of training and of validation,
-        and whether all parameters are finite.
+        Networks, states of the optimiser, averages, what is carried, the networks that were
+        validated if there are averages, scores of training and of validation, and whether all
+        parameters are finite.
     """
     task = key.traced.task
 
-    def train(slots: Slots, plan: Plan) -> tuple[Network, Any, Any, Scores, Array]:
+    def train(slots: Slots, plan: Plan) -> Any:
         nothing = jax.tree.map(lambda _: None, slots.state.network)
         data = Data(slots.own, shared)
-        network, _, moments, carry = slots.state
-        return epoch(key, network, moments, carry, nothing, data, plan)
+        network, _, moments, carry, average = slots.state
+        network, moments, average, *rest = epoch(
+            key, network, moments, average, carry, nothing, data, plan
+        )
+        if average is None:
+            return network, moments, None, None, *rest
+        averaged = jnp.asarray(plan.trains) & (jnp.asarray(plan.averaged) >= 0)
+        return network, moments, average, by_component(averaged, average, network), *rest
 
     def validate(arguments: tuple[Network, list[Any]]) -> list[Scores]:
         network, batches = arguments
@@ -200,9 +214,10 @@ def _epoch_of_all(
             results.append(scores)
         return results
 
-    network, moments, carry, scores, finite = jax.vmap(train)(slots, plan)
-    validation = jax.lax.map(validate, (network, slots.batches), batch_size=validated)
-    return network, moments, carry, scores, validation, finite
+    network, moments, average, mean, carry, scores, finite = jax.vmap(train)(slots, plan)
+    networks = network if mean is None else mean
+    validation = jax.lax.map(validate, (networks, slots.batches), batch_size=validated)
+    return network, moments, average, carry, mean, scores, validation, finite
 
 
 @jax.jit

@@ -48,6 +48,8 @@ class Plan(NamedTuple):
         fresh: whether the epoch begins with `Task.carry`, not with what the last one carried.
         trains: per component, whether it is trained; None where the trained network holds nothing
             else.
+        averaged: iterates in the mean before the epoch; -1 if there is none yet, and None where
+            iterates are never averaged.
     """
 
     items: Any
@@ -58,6 +60,7 @@ class Plan(NamedTuple):
     first: np.ndarray
     fresh: Bool[np.ndarray, ""]
     trains: Bool[np.ndarray, " components"] | None = None
+    averaged: Int[np.ndarray, ""] | None = None
 
 
 DIRECTIONS: dict[str, Callable[[], Any]] = {
@@ -68,45 +71,51 @@ DIRECTIONS: dict[str, Callable[[], Any]] = {
 """What each optimiser makes of a gradient; the rate is applied by the caller."""
 
 
-def transformation(optimizer: str, weight_decay: float, max_grad_norm: Any) -> Any:
-    """Clips by the global norm, adds the decay of weights, and gives the optimiser's direction.
+def transformation(optimizer: str, max_grad_norm: Any) -> Any:
+    """Clips by the global norm, and gives the optimiser's direction.
 
     An `optax.GradientTransformation`, whose types do not know that a module is a tree of arrays.
     """
     clip: Any = optax.clip_by_global_norm(max_grad_norm)
-    decay = [optax.add_decayed_weights(weight_decay)] if weight_decay else []
-    return optax.chain(clip, *decay, DIRECTIONS[optimizer]())
+    return optax.chain(clip, DIRECTIONS[optimizer]())
 
 
 def initial_moments(network: Network, config: TrainingConfig) -> Any:
     """The optimiser's state before the first update: zeros, made on the host."""
-    chain = transformation(config.optimizer, config.weight_decay, 1.0)
-    shapes = jax.eval_shape(chain.init, network)
-    return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+    chain = transformation(config.optimizer, 1.0)
+    return zeros_like(jax.eval_shape(chain.init, network))
+
+
+def zeros_like(tree: Any) -> Any:
+    """Zeros of the shapes and types of all leaves, made on the host."""
+    return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), tree)
 
 
 def epoch(
     key: ProgramKey,
     trained: Network,
     moments: Any,
+    average: Network | None,
     carry: Any,
     frozen: Network,
     data: Data,
     plan: Plan,
-) -> tuple[Network, Any, Any, Scores, Array]:
+) -> tuple[Network, Any, Network | None, Any, Scores, Array]:
     """The updates between two evaluation points.
 
     Args:
         trained, frozen: a network, split as by `partition`.
         moments: the optimiser's state for `trained`.
+        average: the mean of the iterates so far, of the shapes of `trained`; before the first one
+            zeros, and None where iterates are never averaged.
         carry: what the task carries from the last epoch, see `Task.continues`.
 
     Returns:
-        The next `trained`, `moments` and `carry`, scores per update and item, and whether all
-        parameters are finite.
+        The next `trained`, `moments`, `average` and `carry`, scores per update and item, and
+        whether all parameters are finite.
     """
     task = key.traced.task
-    update = transformation(key.optimizer, key.weight_decay, plan.max_grad_norm).update
+    update = transformation(key.optimizer, plan.max_grad_norm).update
     run_key = jax.random.wrap_key_data(jnp.asarray(plan.key))
 
     def gradient(width: int) -> Callable:
@@ -128,11 +137,24 @@ def epoch(
             return trained
         return by_component(jnp.asarray(plan.trains), trained, other)
 
-    def step(state: tuple[Network, Any, Any], inputs: Any) -> tuple[Any, Scores]:
-        (network, moments, carry), (item, width, number) = state, inputs
+    def next_mean(average: Network, network: Network, number: Array) -> Network:
+        """With the iterate after this update, if averaging has begun."""
+        assert plan.averaged is not None
+        count = plan.averaged + 1 + (number - plan.first).astype(jnp.int32)
+
+        def of_leaf(mean: Array, iterate: Array) -> Array:
+            following = mean + (iterate - mean) / count.astype(mean.dtype)
+            return jnp.where(count > 0, following, mean)
+
+        return jax.tree.map(of_leaf, average, network)
+
+    def step(state: tuple[Network, Any, Any, Any], inputs: Any) -> tuple[Any, Scores]:
+        (network, moments, average, carry), (item, width, number) = state, inputs
         gradients, (carry, scores) = jax.lax.switch(
             width, gradients_by_width, network, carry, item, jax.random.fold_in(run_key, number)
         )
+        if key.weight_decay:
+            gradients = jax.tree.map(lambda g, p: g + key.weight_decay * p, gradients, network)
         gradients = choose(gradients, jax.tree.map(jnp.zeros_like, gradients))
         # Optax mixes the number of steps, an integer, with floats.
         with jax.numpy_dtype_promotion("standard"):
@@ -142,17 +164,20 @@ def epoch(
             # Where nothing is trained, no step is counted.
             some = jnp.any(plan.trains)
             new_moments = jax.tree.map(lambda a, b: jnp.where(some, a, b), new_moments, moments)
-        return (choose(updated, network), new_moments, carry), scores
+        network = choose(updated, network)
+        if average is not None:
+            average = next_mean(average, network, number)
+        return (network, new_moments, average, carry), scores
 
     begin = task.carry(eqx.combine(trained, frozen))
     carry = jax.tree.map(lambda new, old: jnp.where(plan.fresh, new, old), begin, carry)
     numbers = plan.first + jnp.arange(task.updates, dtype=plan.first.dtype)
-    (trained, moments, carry), scores = jax.lax.scan(
-        step, (trained, moments, carry), (plan.items, plan.widths, numbers)
+    (trained, moments, average, carry), scores = jax.lax.scan(
+        step, (trained, moments, average, carry), (plan.items, plan.widths, numbers)
     )
     finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(trained)]
     all_finite = functools.reduce(jnp.logical_and, finite, jnp.array(True))
-    return trained, moments, carry, scores, all_finite
+    return trained, moments, average, carry, scores, all_finite
 
 
 epoch_program = compiled(static_argnums=0)(epoch)

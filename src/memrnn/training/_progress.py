@@ -34,12 +34,18 @@ class Schedule:
     stale: int = 0
     bad: int = 0
 
-    def after(self, value: float, metric: Metric, config: TrainingConfig) -> "Schedule":
-        """The state after an epoch with this validation value."""
+    def after(
+        self, value: float, metric: Metric, config: TrainingConfig, *, late: bool = False
+    ) -> "Schedule":
+        """The state after an epoch with this validation value.
+
+        Args:
+            late: whether the rate decays now, whatever the value.
+        """
         rate, plateau, bad = self.rate, self.plateau, self.bad + 1
         if metric.improves(value, self.plateau, THRESHOLD):
             plateau, bad = value, 0
-        if bad > config.lr_patience:
+        if bad > config.lr_patience or late:
             bad = 0
             if rate * (1 - config.lr_decay) > 1e-8:
                 rate *= config.lr_decay
@@ -72,6 +78,7 @@ class Progress:
             items; None where it is not known.
         status: "diverged" as soon as a parameter or the validation value is not finite.
         best_epoch: number of the epoch with the best validation value, from 1; 0 for the start.
+        averaged_from: number of the epoch after which iterates are averaged; None before that.
     """
 
     seed: int
@@ -81,6 +88,7 @@ class Progress:
     status: Literal["running", "done", "diverged"] = "running"
     best_epoch: int = 0
     curve: tuple[Epoch, ...] = ()
+    averaged_from: int | None = None
 
     @property
     def epochs(self) -> int:
@@ -105,6 +113,10 @@ class Progress:
         excess = mean - (0.0 if self.reference is None else self.selection.mean_of(self.reference))
         return excess if self.selection.goal == "min" else -excess
 
+    @property
+    def _has_decayed(self) -> bool:
+        return bool(self.curve) and self.schedule.rate < self.curve[0].learning_rate
+
     def after(
         self, train: Totals, validation: Totals, finite: bool, config: TrainingConfig
     ) -> "Progress":
@@ -116,11 +128,25 @@ class Progress:
         """
         value = self.selection.value(validation[self.selection.name])
         value = math.nan if value is None else value
-        schedule = self.schedule.after(value, self.selection, config)
+        late = config.lr_decay_latest == self.epochs + 1 and not self._has_decayed
+        schedule = self.schedule.after(value, self.selection, config, late=late)
+        averaged_from = self.averaged_from
+        if averaged_from is None and _averaging_begins(self.epochs + 1, schedule.stale, config):
+            averaged_from = self.epochs + 1
         return dataclasses.replace(
             self,
             schedule=schedule,
             status="running" if finite and math.isfinite(value) else "diverged",
             best_epoch=self.best_epoch if schedule.stale else self.epochs + 1,
             curve=(*self.curve, Epoch(self.schedule.rate, train, validation)),
+            averaged_from=averaged_from,
         )
+
+
+def _averaging_begins(epochs: int, stale: int, config: TrainingConfig) -> bool:
+    """Whether iterates are averaged after this epoch.
+
+    Source: the trigger of Melis et al. 2020 (arXiv 1909.01792), as published with their code.
+    """
+    patience, latest = config.averaging_patience, config.averaging_latest
+    return (patience is not None and stale >= patience) or (latest is not None and epochs >= latest)

@@ -19,7 +19,13 @@ from memrnn.runtime import checkpoints
 from memrnn.runtime.precision import cast, scope
 from memrnn.tasks import Data, EvaluationSet, Task, Total, Totals, Traced, score_set, total
 from memrnn.training._experiment import Experiment, TrainingConfig
-from memrnn.training._programs import Plan, ProgramKey, epoch_program, initial_moments
+from memrnn.training._programs import (
+    Plan,
+    ProgramKey,
+    epoch_program,
+    initial_moments,
+    zeros_like,
+)
 from memrnn.training._progress import Progress, Schedule
 
 
@@ -27,15 +33,18 @@ class TrainingState(NamedTuple):
     """The arrays of a restart; a leaf's path in it is its name in a checkpoint.
 
     Attributes:
-        network, best: now, and at the best epoch.
+        network, best: now, and what was validated at the best epoch.
         optimizer: the optimiser's state for the trained components.
         carry: what the task carries from one batch to the next.
+        average: of the trained components the mean of the iterates, zeros before averaging has
+            begun; None where iterates are never averaged.
     """
 
     network: Network
     best: Network
     optimizer: Any
     carry: Any
+    average: Network | None = None
 
 
 class Checkpoint(NamedTuple):
@@ -68,7 +77,8 @@ class Restart:
             trained, _ = partition(network, experiment.freeze)
             moments = jax.device_put(initial_moments(trained, config))
             carry = _initial_carry(task, network)
-            self.state = TrainingState(network, network, moments, carry)
+            average = jax.device_put(zeros_like(trained)) if config.averages else None
+            self.state = TrainingState(network, network, moments, carry, average)
             self.trains = bool(jax.tree.leaves(trained))
             inner = trained.embedding, trained.controller, trained.memory
             # Then hidden states are the same in every epoch.
@@ -121,12 +131,12 @@ class Restart:
             or (progress.epochs > 0 and not self.trains)
         )
 
-    def epoch_arguments(self) -> tuple[ProgramKey, Network, Any, Any, Network, Data, Plan]:
+    def epoch_arguments(self) -> tuple[ProgramKey, Network, Any, Any, Any, Network, Data, Plan]:
         """What `epoch_program` takes for the next epoch."""
         trained, frozen = partition(self.network, self.experiment.freeze)
         data, _ = self._on_device
-        state = self.state
-        return self.program_key, trained, state.optimizer, state.carry, frozen, data, self.plan()
+        _, _, moments, carry, average = self.state
+        return self.program_key, trained, moments, average, carry, frozen, data, self.plan()
 
     @property
     def program_key(self) -> ProgramKey:
@@ -157,30 +167,43 @@ class Restart:
             words.astype(np.uint32),
             np.asarray(progress.epochs * task.updates, np.uint32),
             np.asarray(not task.continues(progress.epochs)),
+            averaged=self._averaged,
         )
+
+    @property
+    def _averaged(self) -> np.ndarray | None:
+        """As `Plan` has it."""
+        if not self.experiment.config.averages:
+            return None
+        begin, epochs = self.progress.averaged_from, self.progress.epochs
+        count = -1 if begin is None else (epochs - begin) * self.experiment.task.updates
+        return np.asarray(count, np.int32)
 
     def advance(self) -> None:
         """One epoch: train, validate, schedule."""
         with scope(self.experiment.config.precision):
             train, finite, state = dict[str, Total](), True, self.state
+            validated = state.network
             if self.trains:
                 arguments = self.epoch_arguments()
-                trained, moments, carry, scores, all_finite = epoch_program()(*arguments)
+                trained, moments, average, carry, scores, all_finite = epoch_program()(*arguments)
                 train, finite = total(jax.device_get(scores)), bool(all_finite)
                 *_, frozen, _, _ = arguments
-                network = eqx.combine(trained, frozen)
-                state = state._replace(network=network, optimizer=moments, carry=carry)
+                network = validated = eqx.combine(trained, frozen)
+                state = TrainingState(network, state.best, moments, carry, average)
+                if self.progress.averaged_from is not None:
+                    validated = eqx.combine(average, frozen)
             _, validation = self._on_device
-            scores = score_set(self.experiment.task, state.network, validation)
+            scores = score_set(self.experiment.task, validated, validation)
             if self.finish_epoch(train, total(scores), finite):
-                state = state._replace(best=state.network)
+                state = state._replace(best=validated)
             self.state = state
 
     def finish_epoch(self, train: Totals, validation: Totals, finite: bool) -> bool:
         """Updates the progress, see `Progress.after`.
 
         Returns:
-            Whether the network after this epoch is the best so far.
+            Whether the network that was validated is the best so far.
         """
         self.progress = self.progress.after(train, validation, finite, self.experiment.config)
         self._update_status()
@@ -241,9 +264,8 @@ class Restart:
 
 
 def _initial_carry(task: Task, network: Network) -> Any:
-    """Zeros, made on the host; the first epoch does not read them."""
-    shapes = jax.eval_shape(task.carry, network)
-    return jax.device_put(jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes))
+    """Zeros; the first epoch does not read them."""
+    return jax.device_put(zeros_like(jax.eval_shape(task.carry, network)))
 
 
 def _draw_max_grad_norm(config: TrainingConfig, seed: int) -> float:

@@ -58,18 +58,20 @@ class AffineController(Controller):
 
     Attributes:
         weight_input, weight_hidden: `W_ih` and `W_hh`.
-        bias_input, bias_hidden: `b_ih` and `b_hh`.
+        bias_input, bias_hidden: `b_ih` and `b_hh`; the second is None in a cell with one bias.
     """
 
     blocks: ClassVar[int]
     """Number of stacked blocks of `hidden` rows in the affine maps (gates)."""
     state_vectors: ClassVar[int] = 1
     """Number of vectors in the state; the first is the hidden state `h`."""
+    two_biases: ClassVar[bool] = True
+    """Whether there is a `b_hh`."""
 
     weight_input: Float[Array, "gates input"]
     weight_hidden: Float[Array, "gates hidden"]
     bias_input: Float[Array, " gates"]
-    bias_hidden: Float[Array, " gates"]
+    bias_hidden: Float[Array, " gates"] | None
 
     def __init__(
         self, input_size: int, hidden_size: int, *, scale: float, rng: np.random.Generator
@@ -79,7 +81,7 @@ class AffineController(Controller):
         self.weight_input = uniform(rng, (rows, input_size), scale)
         self.weight_hidden = uniform(rng, (rows, hidden_size), scale)
         self.bias_input = uniform(rng, (rows,), scale)
-        self.bias_hidden = uniform(rng, (rows,), scale)
+        self.bias_hidden = uniform(rng, (rows,), scale) if self.two_biases else None
 
     @property
     def input_size(self) -> int:
@@ -88,6 +90,12 @@ class AffineController(Controller):
     @property
     def hidden_size(self) -> int:
         return self.weight_hidden.shape[1]
+
+    @property
+    def hidden_map(self) -> tuple[Float[Array, "gates hidden"], Float[Array, " gates"]]:
+        """`W_hh` and `b_hh`, which is 0 in a cell with one bias."""
+        bias = jnp.zeros_like(self.bias_input) if self.bias_hidden is None else self.bias_hidden
+        return self.weight_hidden, bias
 
     def init(self, batch: int) -> Vectors:
         """The zero state: it is fixed, not learned."""
@@ -106,9 +114,10 @@ class AffineController(Controller):
             hidden_mask: factors of `h_{t-1}` where it is multiplied by `W_hh`.
         """
         hidden = state[0] if hidden_mask is None else state[0] * hidden_mask
+        weight, bias = self.hidden_map
         return self.activate(
             inputs @ self.weight_input.T + self.bias_input[None],
-            hidden @ self.weight_hidden.T + self.bias_hidden[None],
+            hidden @ weight.T + bias[None],
             state,
         )
 

@@ -12,13 +12,15 @@ class CappedLSTM(AffineController):
         F = sigmoid(f + 1)      c_t = F * c_{t-1} + min(1 - F, sigmoid(i)) * tanh(g)
         h_t = sigmoid(o) * tanh(c_t)
 
-    Gates in the order (input, forget, cell, output), two biases. |c_t| is at most 1 if |c_0| is.
+    Gates in the order (input, forget, cell, output), one bias. |c_t| is at most 1 if |c_0| is.
 
     Source: the cell of Melis et al. 2018 (arXiv 1707.05589), section 3 and appendix.
     """
 
+    revision: ClassVar[int] = 2
     blocks: ClassVar[int] = 4
     state_vectors: ClassVar[int] = 2
+    two_biases: ClassVar[bool] = False
 
     def activate(self, from_input: Gates, from_hidden: Gates, state: Vectors) -> Vectors:
         _, cell = state
