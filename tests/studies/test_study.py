@@ -204,6 +204,52 @@ def test_jobs_hold_one_cell_and_every_run_once() -> None:
     assert [job[0].restart for job in long[:4]] == [0, 0, 1, 1], "first restarts come first"
 
 
+def test_blocks_come_first_and_then_the_first_restarts_of_all_cells() -> None:
+    models, modes = ["lstm-4", "jm-3"], ["none", "memory"]
+    first = [
+        {"models": ["jm-3"], "freeze": modes, "restarts": 2},
+        {"models": ["lstm-4"], "freeze": ["none"], "restarts": 3},
+    ]
+    study = small_study(models=models, freeze=modes, restarts=3, first=first)
+    runs = [run for job in plan(study) for run in job]
+    named = [(run.experiment.model, *(run.experiment.freeze or ("none",)), run.restart)
+             for run in runs]  # fmt: skip
+    assert named[:7] == [
+        *(("jm-3", mode, restart) for restart in (0, 1) for mode in modes),
+        *(("lstm-4", "none", restart) for restart in range(3)),
+    ]
+    left = [("lstm-4", "memory"), ("jm-3", "none"), ("jm-3", "memory")]
+    assert named[7:] == [("lstm-4", "memory", 0), ("lstm-4", "memory", 1)] + [
+        (*cell, 2) for cell in left
+    ]
+    assert {run.id for run in runs} == {
+        run.id for job in plan(dataclasses.replace(study, first=())) for run in job
+    }
+
+
+def test_a_cell_that_repeats_another_can_be_left_out() -> None:
+    modes = ["none", "memory", "controller", "controller+memory"]
+    study = small_study(models=["lstm-4", "jm-3"], freeze=modes, distinct_cells=True)
+    cells = [(cell.model, cell.freeze) for cell in study.cells()]
+    assert cells[:2] == [("lstm-4", ()), ("lstm-4", ("controller",))]
+    assert len(cells) == 6, "of a network with a memory all modes are there"
+    alone = small_study(models=["lstm-4"], freeze=["memory"], distinct_cells=True)
+    assert [cell.freeze for cell in alone.cells()] == [("memory",)], "it repeats nothing there"
+
+
+@pytest.mark.parametrize(
+    ("block", "complaint"),
+    [
+        ({"models": ["gru"]}, "first names 'gru' in models; models of the study are jm-3, lstm-4"),
+        ({"freeze": ["memory"]}, "first names 'memory' in freeze; freeze of the study are none"),
+        ({"restarts": 3}, "first has 3 restarts, but must have 1 to 2"),
+    ],
+)
+def test_a_wrong_block_is_one_sentence(block: dict, complaint: str) -> None:
+    with pytest.raises(MemrnnError, match=complaint):
+        small_study(first=[{"models": ["jm-3"], "freeze": ["none"], "restarts": 1} | block])
+
+
 def test_the_studies_that_ship() -> None:
     names = [name for name in shipped_studies() if name != "treebank"]
     sizes = {name: sum(map(len, plan(load_study(name)))) for name in names}
@@ -235,7 +281,14 @@ def test_the_treebank_is_read_from_the_working_directory(
     for number, name in enumerate(("train", "valid", "test")):
         (tmp_path / "ptb" / f"ptb.{name}.txt").write_text("a b <unk>\n" * (9 - number))
     study = load_study("treebank")
-    assert sum(map(len, plan(study))) == 200
+    runs = [run for job in plan(study) for run in job]
+    assert len(runs) == 180, "an lstm has no memory to freeze"
+    assert [(run.experiment.model, run.restart) for run in runs[:10]] == [
+        ("lstm-256", restart) for restart in range(10)
+    ]
+    assert {run.experiment.freeze for run in runs[10:16]} == {(), ("memory",)}
+    models = list(dict.fromkeys(run.experiment.model for run in runs))
+    assert models[1:3] == ["lstm-256+jm-22:depth_limit=10", "lstm-256+rns-4-5:window=35"]
     paper = Text.presets["paper"].config
     assert dataclasses.replace(study.config, **paper) == study.config
 

@@ -1,13 +1,29 @@
 """Evaluates trained networks on the evaluation sets of their task, in any precision."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from memrnn.errors import MemrnnError
-from memrnn.evaluation._results import Evaluation, References, RunScores, SetScores
+from memrnn.evaluation._results import (
+    Evaluation,
+    PartitionScores,
+    ReferencePartitions,
+    References,
+    RunScores,
+    SetScores,
+)
 from memrnn.nn.network import Network
 from memrnn.runtime.precision import cast, check_precision, scope
-from memrnn.tasks import EvaluationSet, Task, score_set, total_by_group
+from memrnn.tasks import (
+    EvaluationSet,
+    ItemScores,
+    Partition,
+    Scores,
+    Task,
+    score_set,
+    total_by_group,
+    total_by_partition,
+)
 from memrnn.training import Run
 
 
@@ -60,20 +76,48 @@ def evaluate_restart(
     Raises:
         MemrnnError: if that needs more memory than there is.
     """
+    return {
+        name: summed(task, name, scores)
+        for name, scores in evaluate_items(task, network, precision, sets).items()
+    }
+
+
+def evaluate_items(
+    task: Task, network: Network, precision: str, sets: Sequence[str] | None = None
+) -> dict[str, ItemScores]:
+    """The scores of every item of evaluation sets, by default of all of the task.
+
+    Raises:
+        MemrnnError: if that needs more memory than there is.
+    """
     names = [one.name for one in task.sets] if sets is None else sets
     with scope(precision):
         network = cast(network, precision)
         task.check_memory(network, training=False)
-        chosen = {name: _evaluation_set(task, name) for name in names}
-        return {
-            name: SetScores(total_by_group(score_set(task, network, one), one.groups))
-            for name, one in chosen.items()
-        }
+        return {name: score_set(task, network, _evaluation_set(task, name)) for name in names}
+
+
+def summed(task: Task, name: str, scores: Scores) -> SetScores:
+    """Scores of the items of an evaluation set, summed by group."""
+    return SetScores(total_by_group(scores, _evaluation_set(task, name).groups))
+
+
+def summed_by_partition(task: Task, name: str, scores: Scores) -> PartitionScores:
+    """The same, summed by the groups of every partition of the set."""
+    return {
+        kind: SetScores(total_by_partition(scores, partition))
+        for kind, partition in _partitions(task, name).items()
+    }
 
 
 def reference_scores(task: Task) -> dict[str, References]:
     """Scores of predictors that need no training on every evaluation set."""
-    return {one.name: _references(task, one.name) for one in task.sets}
+    return {one.name: _references(task, one.name)[0] for one in task.sets}
+
+
+def reference_partitions(task: Task) -> dict[str, ReferencePartitions]:
+    """The same by the groups of every partition; empty for a task without partitions."""
+    return {one.name: known for one in task.sets if (known := _references(task, one.name)[1])}
 
 
 @functools.lru_cache(maxsize=64)
@@ -82,10 +126,19 @@ def _evaluation_set(task: Task, name: str) -> EvaluationSet:
 
 
 @functools.lru_cache(maxsize=64)
-def _references(task: Task, name: str) -> References:
+def _partitions(task: Task, name: str) -> Mapping[str, Partition]:
+    return task.partitions(name)
+
+
+@functools.lru_cache(maxsize=64)
+def _references(task: Task, name: str) -> tuple[References, ReferencePartitions]:
     """Cached, since exact predictors take seconds on long strings."""
-    groups = _evaluation_set(task, name).groups
-    return {
-        predictor: SetScores(total_by_group(scores, groups))
-        for predictor, scores in task.references(name).items()
-    }
+    scores = task.references(name)
+    return (
+        {predictor: summed(task, name, one) for predictor, one in scores.items()},
+        {
+            predictor: sums
+            for predictor, one in scores.items()
+            if (sums := summed_by_partition(task, name, one))
+        },
+    )

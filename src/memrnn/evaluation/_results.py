@@ -46,6 +46,13 @@ References = Mapping[str, SetScores]
 """Scores of predictors that need no training, by their name, on one evaluation set."""
 
 
+PartitionScores = Mapping[str, SetScores]
+"""Scores on one evaluation set by the groups of each of its partitions."""
+
+ReferencePartitions = Mapping[str, PartitionScores]
+"""The same of predictors that need no training, by their name."""
+
+
 @dataclass(frozen=True)
 class RunScores:
     """One restart on evaluation sets.
@@ -102,6 +109,7 @@ class Evaluation:
             "model": self.model,
             "freeze": list(self.freeze),
             "precision": self.precision,
+            "protocol": dict(self.task.protocol),
             "best": self.best,
             "runs": [
                 vars(run)

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import compute
 
-from memrnn.studies._schema import REST
+from memrnn.studies._schema import ADDED, REST
 from memrnn.studies._study import Study
 
 BITS = 12
@@ -26,6 +27,9 @@ def compact(tables: Mapping[str, pa.Table], study: Study) -> dict[str, pa.Table]
       `MOST_GROUPS` groups of every second or third group only.
     - Numerators by group and in curves are rounded to `BITS` bits, if they are not counts.
     - What the groups' totals then lack to those of their set is a row without a group.
+    - Sums by the groups of partitions are kept in the first precision only. Those of partitions
+      with more than `MOST_GROUPS` groups, as the sentences of a text, are rounded likewise, and
+      kept of the last set only.
 
     What was done is a sentence in the table `facts`. Compact tables stay as they are.
     """
@@ -37,8 +41,18 @@ def compact(tables: Mapping[str, pa.Table], study: Study) -> dict[str, pa.Table]
         "scores": _sorted(_fewer_groups(scores, ("run", "precision"), of_first)),
         "references": _fewer_groups(references, ("task_key", "predictor"), None),
     }
-    changed["facts"] = with_notes(tables["facts"], [_note(study, scores)])
-    return {**tables, **changed}
+    notes = [_note(study, scores)]
+    tasks = tables["tasks"].to_pylist()
+    sets = {row["key"]: json.loads(row["description"])["sets"] for row in tasks}
+    last = {key: of_task[-1][0] for key, of_task in sets.items() if of_task}
+    of_partitions = {name: _partitions(tables[name], first, last) for name in ADDED}
+    if any(table.num_rows < tables[name].num_rows for name, table in of_partitions.items()):
+        notes.append(
+            f"Sums by partitions with more than {MOST_GROUPS} groups are rounded to {BITS} bits "
+            "and there for the last evaluation set only."
+        )
+    changed["facts"] = with_notes(tables["facts"], notes)
+    return {**tables, **changed, **of_partitions}
 
 
 def notes_of(facts: pa.Table) -> tuple[str, ...]:
@@ -115,6 +129,27 @@ def _fewer_groups(table: pa.Table, owner: Sequence[str], chosen: np.ndarray | No
     needed = (rest["numerator"] != 0) | (rest["denominator"] != 0)
     needed |= np.bincount(rows_of[kept], minlength=len(firsts)) == 0
     return pa.concat_tables([kept_rows, rest_rows.filter(pa.array(needed))]).combine_chunks()
+
+
+def _partitions(table: pa.Table, precision: str, last: Mapping[str, str]) -> pa.Table:
+    """Sums by partitions, of large ones fewer and rounded.
+
+    Args:
+        last: the last evaluation set by the key of the task.
+    """
+    if "precision" in table.column_names:
+        table = table.filter(compute.field("precision") == precision)
+    if not table.num_rows:
+        return table
+    rows_of, _ = _numbered(table, ("task_key", "set", "partition", "metric"))
+    largest = np.zeros(rows_of.max() + 1, np.int64)
+    np.maximum.at(largest, rows_of, table["place"].to_numpy())
+    large = largest[rows_of] >= MOST_GROUPS
+    keys, sets = table["task_key"].to_pylist(), table["set"].to_pylist()
+    of_last = [last[key] == name for key, name in zip(keys, sets, strict=True)]
+    numerators = _numbers(table)
+    table = _replace_numerators(table, np.where(large, _rounded(numerators), numerators))
+    return table.filter(pa.array(~large | np.array(of_last)))
 
 
 def _numbered(table: pa.Table, columns: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -6,12 +6,24 @@ import os
 import platform
 import traceback
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from memrnn.errors import MemrnnError, os_error_text
-from memrnn.evaluation import References, SetScores, evaluate_restart, reference_scores
+from memrnn.evaluation import (
+    PartitionScores,
+    ReferencePartitions,
+    References,
+    SetScores,
+    evaluate_items,
+    items_path,
+    reference_partitions,
+    reference_scores,
+    save_items,
+    summed,
+    summed_by_partition,
+)
 from memrnn.runtime.cache import use_compile_cache
 from memrnn.runtime.imports import import_files
 from memrnn.studies._about import about_worker
@@ -73,6 +85,9 @@ class RunFinished:
         scores: by precision and evaluation set.
         references: of the task by evaluation set; empty unless the job asks for them.
         about: `device` and `versions`.
+        partitions: scores by precision and evaluation set of each of its partitions; empty for a
+            task without.
+        reference_partitions: the same of the references, by evaluation set.
     """
 
     run: str
@@ -80,6 +95,8 @@ class RunFinished:
     scores: Mapping[str, Mapping[str, SetScores]]
     references: Mapping[str, References]
     about: Mapping[str, Any]
+    partitions: Mapping[str, Mapping[str, PartitionScores]] = field(default_factory=dict)
+    reference_partitions: Mapping[str, ReferencePartitions] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -167,7 +184,7 @@ def _event(job: Job, step: TrainingEvent) -> Event:
         if step.restart is None:
             assert step.error is not None
             raise step.error
-        progress, task = step.restart.progress, step.restart.experiment.task
+        progress = step.restart.progress
         if step.kind == "started":
             return RunStarted(run.id, progress, f"{platform.node()}:{os.getpid()}")
         if step.kind == "epoch":
@@ -179,12 +196,43 @@ def _event(job: Job, step: TrainingEvent) -> Event:
                 progress.schedule.best,
                 progress.excess,
             )
-        best = step.restart.best
-        scores = {name: evaluate_restart(task, best, name) for name in job.precisions}
-        references = reference_scores(task) if run.references else {}
-        return RunFinished(run.id, progress, scores, references, about_worker())
+        return _finished(job, run, step.restart)
     except Exception as error:
         return RunFailed(run.id, _reason(error), _fault(error))
+
+
+def _finished(job: Job, run: JobRun, restart: Restart) -> RunFinished:
+    """Evaluates a run; the scores of every item are written beside its checkpoint."""
+    task, progress = restart.experiment.task, restart.progress
+    items = {name: evaluate_items(task, restart.best, name) for name in job.precisions}
+    partitions = {
+        precision: {
+            name: sums
+            for name, scores in sets.items()
+            if (sums := summed_by_partition(task, name, scores))
+        }
+        for precision, sets in items.items()
+    }
+    if any(partitions.values()):
+        record = {
+            "run": run.id,
+            "task": task.describe().key,
+            "best_epoch": progress.best_epoch,
+            "protocol": dict(task.protocol),
+        }
+        save_items(items_path(Path(run.folder), run.restart), items, record)
+    return RunFinished(
+        run.id,
+        progress,
+        {
+            precision: {name: summed(task, name, scores) for name, scores in sets.items()}
+            for precision, sets in items.items()
+        },
+        reference_scores(task) if run.references else {},
+        about_worker(),
+        partitions,
+        reference_partitions(task) if run.references else {},
+    )
 
 
 def _fault(error: Exception) -> Fault:

@@ -14,7 +14,7 @@ from typing import Any
 
 from memrnn.errors import MemrnnError
 from memrnn.runtime import connect
-from memrnn.studies._schema import FORMAT, SCHEMA
+from memrnn.studies._schema import ADDED_SCHEMA, FORMAT, SCHEMA
 from memrnn.studies._study import Study
 
 LEDGER_FILE = "ledger.db"
@@ -73,6 +73,8 @@ class Ledger:
             )
         if version != FORMAT:
             raise LedgerError(f"{self.path} is not a ledger of this version of memrnn.")
+        if create:
+            self._database.executescript(ADDED_SCHEMA)
 
     def close(self) -> None:
         self._database.close()
@@ -100,6 +102,10 @@ class Ledger:
         """The rows of a query by the names of its columns."""
         with self._explained():
             return [dict(row) for row in self._database.execute(query, values)]
+
+    def has(self, table: str) -> bool:
+        """Whether there is a table of this name."""
+        return bool(self.rows("SELECT name FROM sqlite_master WHERE name = ?", [table]))
 
     def tuples(self, query: str) -> Iterator[tuple[Any, ...]]:
         """The rows of a query without names, one by one, for tables of millions of rows."""

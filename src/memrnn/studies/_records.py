@@ -125,8 +125,9 @@ class Records:
             ledger.insert(table, *_rows_with(tables[table], "run", ids))
         tasks = {row["key"] for row in ledger.rows("SELECT key FROM tasks")}
         ledger.insert("tasks", *_rows_with(tables["tasks"], "key", keys - tasks))
-        references = _rows_with(tables["references"], "task_key", keys - self.referenced())
-        ledger.insert("references", *references)
+        unknown = keys - self.referenced()
+        for table in ("references", "partition_references"):
+            ledger.insert(table, *_rows_with(tables[table], "task_key", unknown))
         if new and (notes := notes_of(tables["facts"])):
             facts = pa.Table.from_pylist(ledger.rows("SELECT * FROM facts"), tables["facts"].schema)
             ledger.insert("facts", *with_notes(facts, notes).to_pylist())
@@ -172,18 +173,25 @@ class Records:
         )
         key = self._ledger.rows("SELECT task_key FROM runs WHERE id = ?", [run])[0]["task_key"]
         for precision, sets in message.scores.items():
-            self._ledger.execute(
-                "DELETE FROM scores WHERE run = ? AND task_key = ? AND precision = ?",
-                [run, key, precision],
-            )
+            for table in ("scores", "partition_scores"):
+                self._ledger.execute(
+                    f"DELETE FROM {table} WHERE run = ? AND task_key = ? AND precision = ?",
+                    [run, key, precision],
+                )
             for name, scores in sets.items():
                 row = {"run": run, "task_key": key, "precision": precision, "set": name}
                 self._groups("scores", row, scores.groups)
+                partitions = message.partitions.get(precision, {}).get(name, {})
+                for kind, sums in partitions.items():
+                    self._groups("partition_scores", row | {"partition": kind}, sums.groups)
         if key not in self.referenced():
             for name, predictors in message.references.items():
                 for predictor, scores in predictors.items():
                     row = {"task_key": key, "set": name, "predictor": predictor}
                     self._groups("references", row, scores.groups)
+                    partitions = message.reference_partitions.get(name, {}).get(predictor, {})
+                    for kind, sums in partitions.items():
+                        self._groups("partition_references", row | {"partition": kind}, sums.groups)
 
     def fail(self, run: str, reason: str) -> None:
         self._update(run, status="failed", reason=reason, ended=now())
@@ -240,8 +248,12 @@ class Records:
             self._ledger.insert("curves", *_long(row | {"set": name}, totals))
 
     def _groups(self, table: str, row: Row, groups: Mapping[str, Totals]) -> None:
-        for place, (group, totals) in enumerate(groups.items()):
-            self._ledger.insert(table, *_long({**row, "place": place, "group": group}, totals))
+        rows = [
+            one
+            for place, (group, totals) in enumerate(groups.items())
+            for one in _long({**row, "place": place, "group": group}, totals)
+        ]
+        self._ledger.insert(table, *rows)
 
     def _update(self, run: str, **values: Any) -> None:
         changes = ", ".join(f"{name} = ?" for name in values)

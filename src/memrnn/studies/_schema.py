@@ -68,13 +68,30 @@ CREATE TABLE sessions (
 );
 """
 
+ADDED_SCHEMA = """
+CREATE TABLE IF NOT EXISTS partition_scores (
+  run TEXT, task_key TEXT, precision TEXT, "set" TEXT, partition TEXT,
+  place INTEGER, "group" TEXT, metric TEXT, numerator REAL, denominator REAL,
+  PRIMARY KEY (run, task_key, precision, "set", partition, place, metric)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS partition_references (
+  task_key TEXT, "set" TEXT, predictor TEXT, partition TEXT,
+  place INTEGER, "group" TEXT, metric TEXT, numerator REAL, denominator REAL,
+  PRIMARY KEY (task_key, "set", predictor, partition, place, metric)
+);
+"""
+"""Of tables that a ledger of this format can lack: scores by the groups of a task's partitions."""
+
+ADDED = ("partition_scores", "partition_references")
+"""The names of these. An export has no file of one that is empty."""
+
 REST = -1
 """The place of a row without a group."""
 
-OF_RUNS = ("epochs", "curves", "scores")
+OF_RUNS = ("epochs", "curves", "scores", "partition_scores")
 """Tables whose rows belong to runs."""
 
-OF_TASKS = ("tasks", "references")
+OF_TASKS = ("tasks", "references", "partition_references")
 """Tables whose rows belong to tasks."""
 
 TABLES = ("runs", *OF_TASKS, *OF_RUNS, "sessions", "facts")

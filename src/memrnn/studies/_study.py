@@ -26,6 +26,20 @@ LEAST_JOBS = 32
 
 
 @dataclass(frozen=True)
+class Block:
+    """Runs of a study that come before others.
+
+    Attributes:
+        models, freeze: as of the study, of which they are a part.
+        restarts: the first so many of each cell.
+    """
+
+    models: tuple[str, ...]
+    freeze: tuple[str, ...]
+    restarts: int
+
+
+@dataclass(frozen=True)
 class Study:
     """Everything that a study's results depend on. It is plain data: making one imports nothing.
 
@@ -43,6 +57,9 @@ class Study:
         time_limit: seconds after which a run is ended and counts as failed; None for no limit.
         imports: files or modules that register tasks, languages, memories and models of one's
             own; every worker imports them first.
+        first: runs that come before all others, block by block.
+        distinct_cells: whether cells that repeat another are left out: without a memory, freezing
+            it is freezing nothing.
     """
 
     tasks: tuple[str, ...]
@@ -56,6 +73,8 @@ class Study:
     start: tuple[str, ...] = ()
     time_limit: float | None = None
     imports: tuple[str, ...] = ()
+    first: tuple[Block, ...] = ()
+    distinct_cells: bool = False
 
     def __post_init__(self) -> None:
         for name in ("tasks", "models", "freeze", "precisions"):
@@ -74,6 +93,18 @@ class Study:
         parsed = [parse_freeze(text) for text in self.freeze]
         if len(set(parsed)) < len(parsed):
             raise MemrnnError(f"freeze names a mode twice: {', '.join(self.freeze)}.")
+        for block in self.first:
+            for name in ("models", "freeze"):
+                allowed = getattr(self, name)
+                if unknown := [one for one in getattr(block, name) if one not in allowed]:
+                    raise MemrnnError(
+                        f"first names {unknown[0]!r} in {name}; {name} of the study are "
+                        f"{', '.join(allowed)}."
+                    )
+            if not 1 <= block.restarts <= self.restarts:
+                raise MemrnnError(
+                    f"first has {block.restarts} restarts, but must have 1 to {self.restarts}."
+                )
 
     def make_tasks(self) -> list[Task]:
         """The tasks of the grid, in order.
@@ -102,6 +133,8 @@ class Study:
             starts[run.task.spec, canonical_name(run.model)] = folder
         for task, model, text in itertools.product(tasks, self.models, self.freeze):
             cell = Experiment(task, model, parse_freeze(text), self.config, self.seed)
+            if self.distinct_cells and self._repeats(cell):
+                continue
             if starts:
                 start = starts.get((task.spec, canonical_name(model)))
                 if start is None:
@@ -110,6 +143,23 @@ class Study:
                     )
                 cell = replace(cell, start=start_from(start))
             yield cell
+
+    def _repeats(self, cell: Experiment) -> bool:
+        """Whether another cell of the grid is the same experiment."""
+        less = tuple(component for component in cell.freeze if component != "memory")
+        modes = map(parse_freeze, self.freeze)
+        return cell.definition.memory == "none" and less != cell.freeze and less in modes
+
+    def priority(self, run: "PlannedRun") -> int:
+        """The number of the block that a run belongs to; of all others the largest."""
+        numbers = (
+            number
+            for number, block in enumerate(self.first)
+            if run.experiment.model in block.models
+            and run.experiment.freeze in map(parse_freeze, block.freeze)
+            and run.restart < block.restarts
+        )
+        return next(numbers, len(self.first))
 
     def to_json(self) -> dict[str, Any]:
         return to_json(self)
@@ -157,8 +207,9 @@ PlannedJob = tuple[PlannedRun, ...]
 def plan(study: Study) -> list[PlannedJob]:
     """The runs of a study in jobs: of each job one cell, and only a few restarts.
 
-    The first restarts of all cells come first, so that a study that ends early is a whole grid of
-    fewer restarts. The result of a run does not depend on its job.
+    What the study names as `first` comes first. Then, and in each of these blocks, the first
+    restarts of all cells do, so that a study that ends early is a whole grid of fewer restarts.
+    The result of a run does not depend on its job.
 
     Raises:
         MemrnnError: as `Study.cells` does.
@@ -171,7 +222,7 @@ def plan(study: Study) -> list[PlannedJob]:
         updates = max(1, cell.task.updates * study.config.max_epochs)
         size = max(1, min(-(-JOB_UPDATES // updates), most, study.restarts))
         jobs += [tuple(runs[first : first + size]) for first in range(0, len(runs), size)]
-    return sorted(jobs, key=lambda job: job[0].restart)
+    return sorted(jobs, key=lambda job: (study.priority(job[0]), job[0].restart))
 
 
 def _check_duplicates(names: Sequence[str], meanings: Sequence[Any]) -> None:

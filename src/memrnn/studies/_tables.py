@@ -18,7 +18,7 @@ from memrnn.errors import MemrnnError
 from memrnn.runtime.checkpoints import write_bytes
 from memrnn.studies._compact import compact as compact_tables
 from memrnn.studies._ledger import LEDGER_FILE, Ledger, LedgerError
-from memrnn.studies._schema import FORMAT, SCHEMA, TABLES
+from memrnn.studies._schema import ADDED, ADDED_SCHEMA, FORMAT, SCHEMA, TABLES
 from memrnn.studies._study import Study
 
 CHUNK = 50_000
@@ -35,7 +35,10 @@ FORMATS = ("parquet", "csv")
 _TYPES = {"INTEGER": pa.int64(), "REAL": pa.float64(), "TEXT": pa.string()}
 _TOTALS = ("numerator", "denominator")
 _CELL = ("task", "model", "freeze", "restart")
-_ADDED = {"epochs": _CELL, "curves": _CELL, "scores": _CELL, "references": ("task",)}
+_FIRST = {
+    **dict.fromkeys(("epochs", "curves", "scores", "partition_scores"), _CELL),
+    **dict.fromkeys(("references", "partition_references"), ("task",)),
+}
 """Columns of other tables that come first, so that each table can be read alone."""
 
 _OF_RUNS = (
@@ -53,6 +56,11 @@ _QUERIES = {
     'ORDER BY position, precision, "set", place, metric',
     "references": 'SELECT task, "references".* FROM "references" JOIN tasks ON key = task_key '
     f'{_OF_TASKS} ORDER BY tasks.rowid, "references".rowid',
+    "partition_scores": _OF_RUNS.format("partition_scores")
+    + "AND partition_scores.task_key = runs.task_key "
+    'ORDER BY position, precision, "set", partition, place, metric',
+    "partition_references": "SELECT task, partition_references.* FROM partition_references "
+    f"JOIN tasks ON key = task_key {_OF_TASKS} ORDER BY tasks.rowid, partition_references.rowid",
     "sessions": "SELECT * FROM sessions ORDER BY number",
     "facts": "SELECT * FROM facts ORDER BY rowid",
 }
@@ -72,6 +80,9 @@ class ArrowResults(NamedTuple):
         curves: per run, epoch, set (`train` or `validation`) and metric.
         scores: per run, precision, evaluation set, group and metric.
         references: per task, evaluation set, predictor, group and metric.
+        partition_scores: scores by the groups of partitions, of tasks that have some: of a text by
+            word frequency, position and sentence.
+        partition_references: the same of references.
     """
 
     runs: pa.Table
@@ -79,6 +90,8 @@ class ArrowResults(NamedTuple):
     curves: pa.Table
     scores: pa.Table
     references: pa.Table
+    partition_scores: pa.Table
+    partition_references: pa.Table
 
 
 def load_tables(folder: str | Path) -> ArrowResults:
@@ -130,7 +143,7 @@ def study_of(facts: pa.Table, folder: str | Path) -> Study:
 def column_types(name: str) -> dict[str, pa.DataType]:
     """The columns of one of a ledger's tables."""
     with contextlib.closing(sqlite3.connect(":memory:")) as database:
-        database.executescript(SCHEMA)
+        database.executescript(SCHEMA + ADDED_SCHEMA)
         columns = database.execute(f"SELECT name, type FROM pragma_table_info('{name}')")
         return {column: _TYPES[kind] for column, kind in columns}
 
@@ -138,13 +151,15 @@ def column_types(name: str) -> dict[str, pa.DataType]:
 def _schema(name: str) -> pa.Schema:
     """The columns of one of a ledger's tables, after what it takes to read it alone."""
     of_runs = column_types("runs")
-    added = {column: of_runs[column] for column in _ADDED.get(name, ())}
+    added = {column: of_runs[column] for column in _FIRST.get(name, ())}
     return pa.schema(list((added | column_types(name)).items()))
 
 
 def _read_table(ledger: Ledger, name: str) -> pa.Table:
     """One of a ledger's tables, with what it takes to read it alone."""
     schema = _schema(name)
+    if name in ADDED and not ledger.has(name):
+        return schema.empty_table()
     rows, batches = ledger.tuples(_QUERIES[name]), list[pa.RecordBatch]()
     while chunk := list(itertools.islice(rows, CHUNK)):
         columns = zip(zip(*chunk, strict=True), schema.types, strict=True)
@@ -192,6 +207,10 @@ def export(
     out.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
     for name, table in tables.items():
+        if name in ADDED and not table.num_rows:
+            for suffix in FORMATS:
+                (out / f"{name}.{suffix}").unlink(missing_ok=True)
+            continue
         for suffix in chosen:
             stream = pa.BufferOutputStream()
             if suffix == "csv":
@@ -242,6 +261,8 @@ def _read_export(folder: Path, names: Iterable[str]) -> dict[str, pa.Table]:
 
 def _read(folder: Path, name: str) -> pa.Table:
     paths = [path for suffix in FORMATS if (path := folder / f"{name}.{suffix}").is_file()]
+    if not paths and name in ADDED:
+        return _schema(name).empty_table()
     if not paths:
         raise MemrnnError(
             f"{folder} holds no {name}.parquet or {name}.csv; give a folder that "

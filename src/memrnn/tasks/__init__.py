@@ -15,9 +15,11 @@ from memrnn.tasks._scoring import item_scores as item_scores
 from memrnn.tasks._scoring import score_set as score_set
 from memrnn.tasks._scoring import total as total
 from memrnn.tasks._scoring import total_by_group as total_by_group
+from memrnn.tasks._scoring import total_by_partition as total_by_partition
 from memrnn.tasks._task import BAYES as BAYES
 from memrnn.tasks._task import Data as Data
 from memrnn.tasks._task import EvaluationSet as EvaluationSet
+from memrnn.tasks._task import Partition as Partition
 from memrnn.tasks._task import Preset as Preset
 from memrnn.tasks._task import Relation as Relation
 from memrnn.tasks._task import SetDescription as SetDescription

@@ -9,7 +9,7 @@ import numpy as np
 from memrnn.nn.network import Network
 from memrnn.runtime.devices import compiled
 from memrnn.tasks._metrics import Scores, Total, Totals
-from memrnn.tasks._task import EvaluationSet, Task, Traced
+from memrnn.tasks._task import EvaluationSet, Partition, Task, Traced
 
 ItemScores = Mapping[str, tuple[np.ndarray, np.ndarray]]
 """Numerator and denominator of every item of a set, by metric."""
@@ -57,9 +57,22 @@ def total_by_group(scores: Scores, groups: Sequence[str]) -> Mapping[str, Totals
     """Sums over the items of each group, groups in the order in which they first occur."""
     numbers = {name: number for number, name in enumerate(dict.fromkeys(groups))}
     index = np.array([numbers[group] for group in groups], np.int64)
-    totals: dict[str, dict[str, Total]] = {name: {} for name in numbers}
+    return total_by_partition(scores, Partition(tuple(numbers), index))
+
+
+def total_by_partition(scores: Scores, partition: Partition) -> Mapping[str, Totals]:
+    """Sums over the items of each group that is not empty, in the order of their names."""
+    count = len(partition.names)
+    sizes = np.bincount(partition.numbers, minlength=count).tolist()
+    totals: dict[str, dict[str, Total]] = {
+        name: {} for name, size in zip(partition.names, sizes, strict=True) if size
+    }
     for metric, pair in scores.items():
-        sums = [np.bincount(index, np.asarray(values, np.float64), len(numbers)) for values in pair]
-        for name, numerator, denominator in zip(numbers, *sums, strict=True):
-            totals[name][metric] = Total(float(numerator), float(denominator))
+        sums = [
+            np.bincount(partition.numbers, np.asarray(values, np.float64), count).tolist()
+            for values in pair
+        ]
+        for name, numerator, denominator in zip(partition.names, *sums, strict=True):
+            if name in totals:
+                totals[name][metric] = Total(numerator, denominator)
     return totals

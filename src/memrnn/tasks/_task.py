@@ -58,6 +58,18 @@ class EvaluationSet:
     carries: bool = False
 
 
+class Partition(NamedTuple):
+    """A partition of the items of an evaluation set.
+
+    Attributes:
+        names: of the groups, in order; some may be empty.
+        numbers: the group of each item.
+    """
+
+    names: tuple[str, ...]
+    numbers: Int[np.ndarray, " items"]
+
+
 def whole_set(batch: Any, groups: Sequence[Any] | np.ndarray) -> EvaluationSet:
     """An evaluation set of one batch with one item per row, whose groups are given."""
     return EvaluationSet([batch], [np.arange(len(groups))], [str(group) for group in groups])
@@ -87,6 +99,7 @@ class TaskDescription:
         metrics, sets, group_axis, trained_groups: as `Task` has them.
         selection, headline: names of those metrics.
         overview: likewise; None where it is the headline metric.
+        sample, protocol: as `Task` has them.
     """
 
     spec: str
@@ -99,6 +112,8 @@ class TaskDescription:
     group_axis: str | None = None
     trained_groups: tuple[float, float] | None = None
     overview: str | None = None
+    sample: str | None = None
+    protocol: Mapping[str, str | int] = dataclasses.field(default_factory=dict, hash=False)
 
     def metric(self, name: str) -> Metric:
         return next(metric for metric in self.metrics if metric.name == name)
@@ -141,6 +156,8 @@ class Task(abc.ABC):
     overview: ClassVar[Metric | None] = None
     """What the first screen of a study's report judges by, where it is not the headline metric:
     one whose Bayes-optimal value does not depend on the items."""
+    sample: ClassVar[str | None] = None
+    """The partition whose groups are the sample where two runs are compared on the same items."""
     group_axis: ClassVar[str | None] = None
     """What groups are if they are numbers: the label of an axis."""
     presets: ClassVar[Mapping[str, Preset]] = MappingProxyType({"paper": Preset()})
@@ -175,6 +192,11 @@ class Task(abc.ABC):
         """`NAME:ARGUMENT`."""
         names = self.option_names()
         return f"{self.name}:{getattr(self, names[0])}" if names else self.name
+
+    @property
+    def protocol(self) -> Mapping[str, str | int]:
+        """How items are scored, where values compare only under one protocol; by default empty."""
+        return {}
 
     @property
     def trained_groups(self) -> tuple[float, float] | None:
@@ -256,6 +278,14 @@ class Task(abc.ABC):
     def evaluation_set(self, name: str) -> EvaluationSet:
         """The evaluation set of this name."""
 
+    def partitions(self, name: str) -> Mapping[str, Partition]:
+        """Partitions of the items of an evaluation set besides its groups, by what they group by.
+
+        A study keeps the scores of every item of a task that has some, and the sums by group of
+        each. By default there are none.
+        """
+        return {}
+
     def references(self, name: str) -> Mapping[str, Scores]:
         """Scores on an evaluation set of `BAYES` and of baselines, which need no training."""
         return {}
@@ -304,6 +334,8 @@ class Task(abc.ABC):
             self.group_axis,
             self.trained_groups,
             self.overview and self.overview.name,
+            self.sample,
+            self.protocol,
         )
 
     @property

@@ -20,13 +20,24 @@ from memrnn.nn.network import Network, TiedOutput, WordVectors
 from memrnn.nn.unroll import State
 from memrnn.runtime.options import added
 from memrnn.tasks._metrics import Metric, Scores
-from memrnn.tasks._task import Data, EvaluationSet, Preset, SetDescription, Task
-from memrnn.text import PARTS, Corpus, fit_baselines, lay_out, read_corpus
+from memrnn.tasks._task import Data, EvaluationSet, Partition, Preset, SetDescription, Task
+from memrnn.text import (
+    PARTS,
+    Corpus,
+    fit_baselines,
+    lay_out,
+    read_corpus,
+    sentences,
+    token_groups,
+)
 
 PERPLEXITY = Metric("perplexity", "min", "exp")
 
 SEGMENTS_OF_FILE = 10
 """Groups of an evaluation set: tenths of its file."""
+
+SENTENCE = "sentence"
+"""The partition by sentence, numbered from 1."""
 
 
 PAPER = Preset(
@@ -149,6 +160,7 @@ class Text(Task):
     metrics: ClassVar[tuple[Metric, ...]] = (PERPLEXITY,)
     selection: ClassVar[Metric] = PERPLEXITY
     headline: ClassVar[Metric] = PERPLEXITY
+    sample: ClassVar[str | None] = SENTENCE
 
     presets: ClassVar[Mapping[str, Preset]] = MappingProxyType(
         {"paper": PAPER, "strong": STRONG, "strong-averaged": STRONG_AVERAGED}
@@ -193,14 +205,16 @@ class Text(Task):
         return self.text.about.name
 
     @property
-    def protocol(self) -> str:
-        """How words are scored, in a sentence; two perplexities compare only under one protocol."""
-        streams = self.evaluation_streams
-        return (
-            f"Every word and <eos> is a target once; the part is read in {streams} "
-            f"stream{'' if streams == 1 else 's'} from <eos> and no state, which is carried across "
-            "segments and sentences; no adaptation."
-        )
+    def protocol(self) -> Mapping[str, str | int]:
+        return {
+            "streams": self.evaluation_streams,
+            "segment": self.segment,
+            "first target": "from <eos> and zero state",
+            "<eos>": "counted",
+            "state": "carried across segments and sentences",
+            "dropped tokens": 0,
+            "adaptation": "none",
+        }
 
     def identity(self) -> dict[str, Any]:
         # The name of a folder does not say what is in it.
@@ -347,6 +361,14 @@ class Text(Task):
         ]
         items = [positions.ravel().astype(np.int64) for positions in laid.positions]
         return EvaluationSet(batches, items, self._groups(name), carries=True)
+
+    def partitions(self, name: str) -> Mapping[str, Partition]:
+        """By segment of the file, word frequency, position in the sentence; and by sentence."""
+        part = self._part(name)
+        groups = {kind: Partition(*one) for kind, one in token_groups(self.text, name).items()}
+        numbers = sentences(part, self.text.eos)
+        names = tuple(map(str, range(1, int(numbers[-1]) + 2)))
+        return groups | {SENTENCE: Partition(names, numbers)}
 
     def references(self, name: str) -> Mapping[str, Scores]:
         part = self._part(name)

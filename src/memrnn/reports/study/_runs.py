@@ -70,10 +70,18 @@ def to_toml(values: Mapping[str, Any]) -> str:
     JSON's strings, numbers and arrays are TOML's too, as long as nothing but ASCII is escaped.
     """
     tables = {name: value for name, value in values.items() if isinstance(value, dict)}
-    lines = _assignments({name: values[name] for name in values if name not in tables})
+    arrays = {name: value for name, value in values.items() if _is_array_of_tables(value)}
+    lines = _assignments({n: values[n] for n in values if n not in tables and n not in arrays})
+    for name, array in arrays.items():
+        for table in array:
+            lines += ["", f"[[{name}]]", *_assignments(table)]
     for name, table in tables.items():
         lines += ["", f"[{name}]", *_assignments(table)]
     return "\n".join(lines) + "\n"
+
+
+def _is_array_of_tables(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(one, dict) for one in value)
 
 
 def _assignments(values: Mapping[str, Any]) -> list[str]:
