@@ -38,6 +38,7 @@ WITH_TORCH = {
     "nondeterministic_step": ("rns-1-1 --length 5 --rounds 1 --steps 1", "products"),
     "torch_nondeterministic": ("rns-1-1 --batch 1 --length 4 --repeats 1", "rns-1-1"),
     "torch_reference": ("jm-3 --batch 1 --length 4 --repeats 1", "jm-3"),
+    "torch_text_step": ("small --loop --segments 1 --rounds 1", "small: 32 streams"),
     "training_step": ("jm-3 --length 5 --rounds 1", "jm-3"),
 }
 ALL = [

@@ -155,7 +155,9 @@ def compare_command(
         print_json(values | {"difference": difference._asdict()})
         return
     console = Console()
-    say(console, f"{_title(corpus)}: {set}, {difference.tokens:,} words. {task.protocol}")
+    say(console, f"{_title(corpus)}: {set}, {difference.tokens:,} words")
+    how = ", ".join(f"{name} {value}" for name, value in task.protocol.items())
+    say(console, f"protocol: {how}")
     say_comparison(console, (run.experiment.label, other_name), found)
     for kind, groups in found.groups.items():
         print_rows(
