@@ -7,6 +7,7 @@ from scripted_engine import ScriptedEngine
 from small_studies import small_study
 
 from memrnn.errors import MemrnnError
+from memrnn.nn.components import parameter_count
 from memrnn.runtime.options import parse_duration
 from memrnn.studies import forecast, load_results, run_study
 
@@ -35,6 +36,30 @@ def test_languages_share_programs(tmp_path: Path) -> None:
     assert found.memory > 0
     two_symbols = small_study(languages=["count-3", "unmarked-copy"], models=["lstm-4"])
     assert forecast(two_symbols, tmp_path / "out", workers=2).programs == 2
+
+
+def test_memory_and_disk_are_those_of_the_cell_that_takes_most(tmp_path: Path) -> None:
+    found = {
+        (optimizer, workers): forecast(
+            small_study(models=["lstm-4", "jm-3"], config={"optimizer": optimizer}),
+            tmp_path / "out",
+            workers=workers,
+        )
+        for optimizer in ("adam", "sgd")
+        for workers in (1, 2)
+    }
+    adam, sgd = found["adam", 1], found["sgd", 1]
+    cells = list(small_study(models=["lstm-4", "jm-3"]).cells())
+    sizes = [4 * parameter_count(cell.task.build(cell.definition, 0)) for cell in cells]
+    # Two networks, and two moments and a counter of Adam; two restarts of each cell.
+    assert (sgd.disk, adam.disk) == (2 * 2 * sum(sizes), 2 * (4 * sum(sizes) + 2 * 4))
+    jm = cells[1].task.check_memory(cells[1].task.build(cells[1].definition, 0), training=True)
+    # Strings of 12 symbols, 4 at a time: 12 steps, each with two stacks of 6 rows of 3 numbers,
+    # and a counter.
+    assert jm == 4 * 12 * 2 * 4 * (6 * 3 + 1)
+    assert sgd.memory == jm + 9 * sizes[1]
+    assert found["sgd", 2].memory == 2 * sgd.memory
+    assert "with 1 worker, besides Python" in "\n".join(sgd.lines())
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90.0), ("9m", 540.0), ("1.5h", 5400.0)])

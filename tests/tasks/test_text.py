@@ -1,6 +1,7 @@
 """Text as a task: batches, loss and scores against plain loops, dropout, resuming, freezing."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -350,11 +351,45 @@ def test_runs_are_compared_word_by_word(
     out = tmp_path / "nats.npz"
     main(["text", "compare", str(tmp_path / "one"), str(tmp_path / "other"), "--out", str(out)])
     said = capsys.readouterr().out
-    assert "streams 2" in said and "paired bootstrap over 7 sentences" in said
+    protocol = "streams 2; segment 4; first target from <eos> and zero state; <eos> counted; "
+    assert protocol in " ".join(said.split()) and "paired bootstrap over 7 sentences" in said
+    main(["text", "compare", str(tmp_path / "one"), "unigram", "--json"])
+    said = json.loads(capsys.readouterr().out)["protocol"]
+    assert (said["streams"], said["dropped tokens"], said["<eos>"]) == (2, 0, "counted")
+    main(["evaluate", str(tmp_path / "one")])
+    assert protocol in " ".join(capsys.readouterr().out.split())
+    main(["evaluate", str(tmp_path / "one"), "--evaluation-streams", "1", "--json"])
+    assert json.loads(capsys.readouterr().out)["protocol"]["streams"] == 1
     np.testing.assert_allclose(np.load(out)["first"], nats, rtol=1e-6)
+    single = Experiment(small(folder, evaluation_streams=1), "lstm-4", (), run.experiment.config)
+    train(single, tmp_path / "single", 1)
+    with pytest.raises(SystemExit):
+        main(["text", "compare", str(tmp_path / "one"), str(tmp_path / "single")])
+    assert "evaluated in 2 streams and" in " ".join(capsys.readouterr().err.split())
     with pytest.raises(SystemExit):
         main(["text", "compare", str(tmp_path / "one"), "nothing"])
     assert "neither a folder nor a baseline" in capsys.readouterr().err
+
+
+def test_memory_is_that_of_states_activations_and_logits(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, cells = small(folder), 3 * 2  # of a stack of 3 vectors of 2 numbers
+    plain, stack = (
+        task.check_memory(task.build(get_model(f"lstm-5{memory}"), 0), training=True)
+        for memory in ("", "+jm-2:depth_limit=3")
+    )
+    # Per stream and step two states, and the reading with its cotangent; what is carried six times.
+    assert stack - plain == 4 * 3 * 4 * (2 * cells + 2 * 2) + 6 * 3 * 4 * cells
+    wide = small(folder, streams=6)
+    network = wide.build(get_model("lstm-5+jm-2:depth_limit=3"), 0)
+    more = wide.check_memory(network, training=True, workers=2)
+    logits = 3 * 224 * task.text.size * 4
+    assert more == 2 * (2 * (stack - logits) + logits)
+    assert task.check_memory(network, training=False) < stack
+    monkeypatch.setattr("memrnn.tasks.text.memory_limit", lambda: more - 1)
+    with pytest.raises(memrnn.MemrnnError, match="6 streams of 4 words x 2 workers take"):
+        wide.check_memory(network, training=True, workers=2)
 
 
 def test_a_command_line_has_presets(

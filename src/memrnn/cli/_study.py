@@ -52,7 +52,7 @@ def run_command(
 
     Args:
         file: a study file (TOML), or the name of one that ships: demo, smoke, paper-small,
-            paper, decisive, decisive-rns.
+            paper, decisive, decisive-rns, treebank.
         out: folder for the ledger and the checkpoints; the same folder continues.
         engine: local (processes on this machine) or ray (a Ray cluster that shares this folder).
         workers: runs at a time; by default one per core.

@@ -19,7 +19,7 @@ from memrnn.evaluation import (
     token_nats,
 )
 from memrnn.runtime.checkpoints import write_bytes
-from memrnn.runtime.formats import decimal
+from memrnn.runtime.formats import decimal, paired
 from memrnn.runtime.options import to_json
 from memrnn.runtime.printing import print_json, print_rows, say
 from memrnn.text import PARTS, Corpus, fit_baselines, read_corpus
@@ -136,11 +136,18 @@ def compare_command(
     """
     run = load_run(first)
     task = text_of(run)
-    corpus, one = task.text, token_nats(run, set)
+    corpus, one, protocol = task.text, token_nats(run, set), task.protocol
     if Path(second).is_dir():
         other_run = load_run(second)
-        if text_of(other_run).text.digest != corpus.digest:
+        other_task = text_of(other_run)
+        if other_task.text.digest != corpus.digest:
             raise MemrnnError(f"{first} and {second} were trained on different texts.")
+        if other_task.evaluation_streams != task.evaluation_streams:
+            raise MemrnnError(
+                f"{first} is evaluated in {task.evaluation_streams} streams and {second} in "
+                f"{other_task.evaluation_streams}: words have other beginnings, so that they "
+                "cannot be compared."
+            )
         other, other_name = token_nats(other_run, set), other_run.experiment.label
     else:
         other, other_name = baseline_nats(corpus, second, set), second
@@ -152,12 +159,12 @@ def compare_command(
     difference = found.difference
     if json:
         values = {"set": set, "first": str(first), "second": second, **found._asdict()}
-        print_json(values | {"difference": difference._asdict()})
+        values |= {"difference": difference._asdict(), "protocol": dict(protocol)}
+        print_json(values)
         return
     console = Console()
     say(console, f"{_title(corpus)}: {set}, {difference.tokens:,} words")
-    how = ", ".join(f"{name} {value}" for name, value in task.protocol.items())
-    say(console, f"protocol: {how}")
+    say(console, f"protocol: {paired(protocol)}")
     say_comparison(console, (run.experiment.label, other_name), found)
     for kind, groups in found.groups.items():
         print_rows(

@@ -29,7 +29,7 @@ def group_size(memory: Memory, strings: int, updates: int, *, gradient: bool) ->
 def check_memory_limit(
     memory: Memory, sequences: int, steps: int, *, gradient: bool, workers: int = 1
 ) -> int:
-    """The bytes that batches need, one per worker at a time.
+    """The bytes that the memory's states of batches need, one batch per worker at a time.
 
     Args:
         sequences: per batch.
@@ -42,6 +42,8 @@ def check_memory_limit(
     updates = max(0, steps - 1)
     working, stored = memory.memory_estimate(updates, gradient=gradient)
     size = group_size(memory, sequences, updates, gradient=gradient)
+    if not working + stored:
+        stored = saved_state_bytes(memory, steps, steps, gradient=gradient)
     need, limit = (working * size + stored * sequences) * workers, memory_limit()
     if need > limit:
         raise MemrnnError(
@@ -52,6 +54,21 @@ def check_memory_limit(
             "shorter sequences, fewer states or symbols, fewer workers, or a window."
         )
     return need
+
+
+def saved_state_bytes(memory: Memory, steps: int, horizon: int | None, *, gradient: bool) -> int:
+    """Bytes per sequence of the states of a memory without an estimate of its own.
+
+    A gradient keeps what two states take for every step, as the differences that the superposition
+    of stacks needs; without one there are the state before and after a step.
+    """
+    size = tree_bytes(jax.eval_shape(lambda: memory.init(1, horizon)))
+    return 2 * size * (steps if gradient else 1)
+
+
+def tree_bytes(tree: Any) -> int:
+    """Bytes of all arrays, or shapes of arrays, of a tree."""
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
 def _gb(size: int) -> str:

@@ -17,7 +17,7 @@ from memrnn.reports._summary import (
     metric_label,
     summarize,
 )
-from memrnn.runtime.formats import MISSING, counted, listed, normalised, plural
+from memrnn.runtime.formats import MISSING, counted, listed, normalised, paired, plural
 from memrnn.runtime.printing import ruled_table
 
 MOST_SETS = 3
@@ -67,6 +67,8 @@ def result_table(evaluation: Evaluation) -> Group:
     if smaller:
         caption.append(f"Smaller is better for {listed(smaller)}.")
     caption += _missing(scores)
+    if summary.task.protocol:
+        caption.append(f"Protocol: {paired(summary.task.protocol)}.")
     return Group(Text(title, "bold"), table, Text(" ".join(caption), "italic"))
 
 

@@ -1,7 +1,7 @@
 """How numbers, lists, times and sizes are written, the same everywhere."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 MISSING = "–"
 """Stands for a score that does not exist, or is not a number."""
@@ -55,6 +55,11 @@ def listed(names: Sequence[str], last: str = "and") -> str:
     """Names in a sentence: a, b and c."""
     *names, end = names or [""]
     return f"{', '.join(names)} {last} {end}" if names else end
+
+
+def paired(values: Mapping[str, object]) -> str:
+    """Names and values: streams 32; segment 35."""
+    return "; ".join(f"{name} {value}" for name, value in values.items())
 
 
 def plural(count: int, name: str) -> str:

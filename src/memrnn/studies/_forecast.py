@@ -7,15 +7,13 @@ from pathlib import Path
 import jax
 
 from memrnn.nn.components import parameter_count
-from memrnn.runtime.formats import duration, size
+from memrnn.runtime.formats import duration, plural, size
 from memrnn.runtime.precision import cast, scope
 from memrnn.studies._ledger import LEDGER_FILE
 from memrnn.studies._status import study_status
 from memrnn.studies._study import Study, plan
 from memrnn.tasks import Traced
-
-COPIES = 4
-"""Of all parameters in a checkpoint: the network, the best one, and the optimiser's two moments."""
+from memrnn.training import checkpoint_bytes
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,9 @@ class Forecast:
         runs, finished: of the study; finished ones are in the ledger.
         programs: epochs to compile, one per task program, model and freezing mode.
         seconds: until all is run, by the finished runs of the ledger; None without any.
-        memory: bytes that states of memories take at a time, of all workers.
+        memory: bytes that training takes at a time, of all workers: parameters, gradients, the
+            optimiser's state, checkpoints that are written, and what the task says; not Python,
+            JAX and compiled programs. Of the cell that takes most.
         disk: bytes of all checkpoints.
     """
 
@@ -46,7 +46,10 @@ class Forecast:
             yield "time: not known before a run of this study is finished"
         else:
             yield f"time: {duration(self.seconds)} with {self.workers} workers"
-        yield f"memory: {size(self.memory)} for the states of memories"
+        yield (
+            f"memory: {size(self.memory)} with {plural(self.workers, 'worker')}, besides Python "
+            "and compiled programs"
+        )
         yield f"disk: {size(self.disk)} of checkpoints"
 
 
@@ -67,8 +70,12 @@ def forecast(study: Study, out: str | Path, workers: int) -> Forecast:
             traced = Traced.of(cell.task)
             programs.add(repr((traced.kind, traced.program, cell.model, cell.freeze, shapes)))
             needed = cell.task.check_memory(network, training=True, workers=workers)
-        memory = max(memory, needed)
-        disk += COPIES * parameter_count(network) * network.dtype.itemsize * study.restarts
+            checkpoint = checkpoint_bytes(cell, network)
+        parameters = parameter_count(network) * network.dtype.itemsize
+        # What a checkpoint holds is there before, in and after an epoch's program, and while it is
+        # written; the gradient besides. See tests/tasks/test_text_memory.py.
+        memory = max(memory, needed + workers * (4 * checkpoint + parameters))
+        disk += checkpoint * study.restarts
     finished, seconds = 0, None
     if (Path(out) / LEDGER_FILE).is_file():
         status = study_status(out)

@@ -115,6 +115,7 @@ class StudyResults:
         references: by the key of a task and evaluation set.
         sessions: one row for each time the study was run: `engine`, `workers`, `began`, ...
         notes: sentences about where results come from and what of them is not there.
+        partition_scores, partition_references: as `ArrowResults` has them.
     """
 
     study: Study
@@ -122,6 +123,8 @@ class StudyResults:
     references: Mapping[str, Mapping[str, References]]
     sessions: tuple[Mapping[str, Any], ...]
     notes: tuple[str, ...] = ()
+    partition_scores: pa.Table | None = None
+    partition_references: pa.Table | None = None
 
     @property
     def runs(self) -> list[RunRecord]:
@@ -179,7 +182,15 @@ def load_results(folder: str | Path) -> StudyResults:
         for (key, model, freeze), rows in grid.items()
     )
     sessions = tuple(tables["sessions"].to_pylist())
-    return StudyResults(study, cells, references, sessions, notes_of(tables["facts"]))
+    return StudyResults(
+        study,
+        cells,
+        references,
+        sessions,
+        notes_of(tables["facts"]),
+        tables["partition_scores"],
+        tables["partition_references"],
+    )
 
 
 def _record(

@@ -13,11 +13,13 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from memrnn.errors import MemrnnError
-from memrnn.nn.cross_entropy import weighted_nats
+from memrnn.nn.cross_entropy import ROWS, weighted_nats
+from memrnn.nn.groups import group_size, saved_state_bytes, tree_bytes
 from memrnn.nn.initialisation import orthonormal, truncated_normal, uniform, zeros
 from memrnn.nn.models import Model
 from memrnn.nn.network import Network, TiedOutput, WordVectors
 from memrnn.nn.unroll import State
+from memrnn.runtime.devices import memory_limit
 from memrnn.runtime.options import added
 from memrnn.tasks._metrics import Metric, Scores
 from memrnn.tasks._task import Data, EvaluationSet, Partition, Preset, SetDescription, Task
@@ -32,6 +34,10 @@ from memrnn.text import (
 )
 
 PERPLEXITY = Metric("perplexity", "min", "exp")
+
+VECTORS, LOGITS, CARRIED = 10, 3, 6
+"""Arrays as long as the hidden state that training holds per word, arrays of logits at a time, and
+copies of what is carried within an update; measured: `docs/text.md`."""
 
 SEGMENTS_OF_FILE = 10
 """Groups of an evaluation set: tenths of its file."""
@@ -345,6 +351,32 @@ class Text(Task):
         rows = features.reshape(-1, features.shape[-1])
         matrix = network.output.matrix(network.embedding)
         return weighted_nats(matrix, rows, jnp.ravel(batch.targets), weights.ravel())
+
+    def check_memory(self, network: Network, *, training: bool, workers: int = 1) -> int:
+        """Bytes of states, activations and logits of a segment; not those of the parameters."""
+        streams = self.streams if training else self.evaluation_streams
+        memory, itemsize = network.memory, network.dtype.itemsize
+        working, stored = memory.memory_estimate(self.segment, gradient=training)
+        size = group_size(memory, streams, self.segment, gradient=training)
+        if not working + stored:
+            stored = saved_state_bytes(memory, self.segment, None, gradient=training)
+        # Per word the vector, the reading and, of an LSTM, gates, state and their cotangents.
+        hidden = network.controller.hidden_size
+        numbers = VECTORS * hidden + 2 * (self.embedding_size or hidden) + 2 * memory.reading_size
+        activations = streams * self.segment * numbers * itemsize
+        logits = LOGITS * ROWS * self.text.size * itemsize
+        # Of a windowed nondeterministic stack what is carried is large: it is chosen between
+        # streams, cut into groups and joined.
+        carry = jax.eval_shape(self.carry if training else self.evaluation_carry, network)
+        states = working * size + stored * streams + CARRIED * tree_bytes(carry)
+        need = (states + activations + logits) * workers
+        if need > (limit := memory_limit()):
+            raise MemrnnError(
+                f"{streams} streams of {self.segment} words x {workers} workers take "
+                f"{need / 1e9:.3g} GB, but this machine has {limit / 1e9:.3g} GB. Take fewer "
+                "streams or workers, or shorter segments."
+            )
+        return need
 
     @property
     def sets(self) -> tuple[SetDescription, ...]:

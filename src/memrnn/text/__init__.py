@@ -2,6 +2,7 @@
 
 from memrnn.text._comparison import PairedDifference as PairedDifference
 from memrnn.text._comparison import TokenGroups as TokenGroups
+from memrnn.text._comparison import difference_of_sums as difference_of_sums
 from memrnn.text._comparison import paired_difference as paired_difference
 from memrnn.text._comparison import token_groups as token_groups
 from memrnn.text._corpus import About as About

@@ -1,12 +1,13 @@
 """Two models on the same tokens: the difference of their nats, and where it comes from."""
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num, UInt16
 
 from memrnn.errors import MemrnnError
 from memrnn.text._corpus import Corpus, sentences
@@ -80,20 +81,43 @@ def paired_difference(
     difference = nats_a.astype(np.float64) - nats_b
     if not np.isfinite(difference).all():
         raise MemrnnError("Nats of a token are not finite; such models cannot be compared.")
-    tokens = np.bincount(sentences)
-    sums = np.bincount(sentences, difference)
-    count = len(tokens)
-    rng = np.random.default_rng(seed)
+    sums, tokens = np.bincount(sentences, difference), np.bincount(sentences)
+    return difference_of_sums(sums, tokens, resamples=resamples, level=level, seed=seed)
+
+
+def difference_of_sums(
+    sums: Float[np.ndarray, " sentences"],
+    tokens: Num[np.ndarray, " sentences"],
+    *,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> PairedDifference:
+    """The same from sums per sentence: `sums` of a - b over its tokens, and their number."""
+    counted = _draws(len(sums), resamples, seed)
     means = np.empty(resamples)
+    rows = max(1, _CHUNK // len(sums))
+    for start in range(0, resamples, rows):
+        drawn = counted[start : start + rows].astype(np.float64)
+        means[start : start + rows] = (drawn @ sums) / (drawn @ tokens)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    total = float(tokens.sum())
+    return PairedDifference(
+        float(sums.sum()) / total, float(low), float(high), int(total), len(sums)
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _draws(count: int, resamples: int, seed: int) -> UInt16[np.ndarray, "resamples sentences"]:
+    """How often each resample holds each of `count` sentences: the same for all comparisons."""
+    rng = np.random.default_rng(seed)
+    counted = np.empty((resamples, count), np.uint16)
     rows = max(1, _CHUNK // count)
     for start in range(0, resamples, rows):
-        part = means[start : start + rows]
-        drawn = rng.integers(count, size=(len(part), count))
-        part[:] = sums[drawn].sum(axis=1) / tokens[drawn].sum(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return PairedDifference(
-        float(sums.sum() / tokens.sum()), float(low), float(high), len(difference), count
-    )
+        part = counted[start : start + rows]
+        drawn = rng.integers(count, size=part.shape) + count * np.arange(len(part))[:, None]
+        part[:] = np.bincount(drawn.ravel(), minlength=part.size).reshape(part.shape)
+    return counted
 
 
 class TokenGroups(NamedTuple):

@@ -22,4 +22,5 @@ from memrnn.training._progress import Epoch as Epoch
 from memrnn.training._progress import Progress as Progress
 from memrnn.training._restart import Restart as Restart
 from memrnn.training._train import check_memory as check_memory
+from memrnn.training._train import checkpoint_bytes as checkpoint_bytes
 from memrnn.training._train import train as train

@@ -6,13 +6,19 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import jax
+
 from memrnn.engines import LocalEngine, run_jobs
 from memrnn.errors import MemrnnError
+from memrnn.nn.components import partition
+from memrnn.nn.groups import tree_bytes
+from memrnn.nn.network import Network
 from memrnn.runtime.cache import use_compile_cache
 from memrnn.runtime.precision import cast, scope
 from memrnn.training._experiment import Experiment
 from memrnn.training._folder import Run, load_experiment, load_restarts, lock, open_restart
 from memrnn.training._loop import train_runs
+from memrnn.training._programs import initial_moments
 from memrnn.training._progress import Progress
 from memrnn.training._restart import Restart
 
@@ -70,6 +76,14 @@ def train(
                 if listener:
                     listener(number, progress)
         return load_restarts(out, experiment, numbers)
+
+
+def checkpoint_bytes(experiment: Experiment, network: Network) -> int:
+    """Bytes of the arrays of a checkpoint."""
+    trained, _ = partition(network, experiment.freeze)
+    moments = initial_moments(trained, experiment.config)
+    carry = jax.eval_shape(experiment.task.carry, network)
+    return tree_bytes((network, network, moments, carry))
 
 
 def check_memory(experiment: Experiment, workers: int = 1) -> None:

@@ -1,44 +1,25 @@
 """The paper's claims, judged by the results of a study as `claims.md` says."""
 
-import re
 import statistics
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from memrnn.papers.das_mali_2024 import _published as paper
 from memrnn.papers.das_mali_2024._judged import JUDGED, Grid, Judged
-from memrnn.papers.das_mali_2024._published import BOTH, CONTROLLER, MEMORY, NOTHING, PublishedCell
+from memrnn.papers.das_mali_2024._published import (
+    BOTH,
+    CONTROLLER,
+    MEMORY,
+    NOTHING,
+    PublishedCell,
+    written,
+)
+from memrnn.papers.das_mali_2024._treebank import treebank_claim
 from memrnn.papers.das_mali_2024._verdicts import verdict
 from memrnn.reports import set_label
 from memrnn.reports.study import Claim, Published, Statistic, View
 from memrnn.reports.study.scores import first_set, has_memory, last_set
 from memrnn.runtime import formats as form
 from memrnn.studies import Cell, RunRecord
-
-RULES = paper.read("claims.md")
-"""The rules, as they were written before the runs that they judge."""
-
-
-class Written(NamedTuple):
-    """A claim as `claims.md` has it."""
-
-    claim: str
-    source: str
-    rule: str
-
-
-def written() -> dict[str, Written]:
-    """The claims of `claims.md` by their keys: rows of a table, the source in parentheses."""
-    table = RULES.partition("\n## The claims\n")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| ([a-z]) \| (.*?) \| (.*) \|$", table, re.MULTILINE)
-    claims: dict[str, Written] = {}
-    for key, claim, rule in rows:
-        if found := re.fullmatch(r"(.*) \(([^()]*)\)", claim):
-            claims[key] = Written(found[1], found[2], rule.replace("`", ""))
-        else:
-            source, _, claim = claim.partition(": ")
-            claims[key] = Written(claim, source, rule)
-    return claims
 
 
 def judge(view: View) -> list[Claim]:
@@ -47,12 +28,12 @@ def judge(view: View) -> list[Claim]:
         return []
     grid = Grid(view)
     return [
-        _judged(view, key, text, JUDGED[key](grid)) if key in JUDGED else _treebank(key, text)
+        _judged(view, key, text, JUDGED[key](grid)) if key in JUDGED else treebank_claim(key, text)
         for key, text in written().items()
     ]
 
 
-def _judged(view: View, key: str, text: Written, judged: Judged) -> Claim:
+def _judged(view: View, key: str, text: paper.Written, judged: Judged) -> Claim:
     outcome = verdict(judged.statistics, judged.knowledge, judged.obstacle)
     published, notes = PUBLISHED.get(key, lambda _: (None, ()))(view)
     return Claim(
@@ -89,35 +70,6 @@ def _where(one: Statistic) -> str:
         return f"{one.name}: the interval holds {threshold}."
     above = (one.outcome == "holds") == one.at_least
     return f"{one.name}: the whole interval is {'above' if above else 'below'} {threshold}."
-
-
-def _treebank(key: str, text: Written) -> Claim:
-    rows = paper.published().treebank
-    stacks = [model for model in rows if model not in paper.NO_MEMORY]
-    whole, frozen = (
-        min(stacks, key=lambda model: rows[model][freeze]) for freeze in (NOTHING, MEMORY)
-    )
-    best, best_frozen = rows[whole][NOTHING], rows[frozen][MEMORY]
-    gain = best - best_frozen
-    (lstm,) = set(rows) - set(stacks)
-    once, twice = rows[lstm][NOTHING], rows[lstm][MEMORY]
-    notes = (
-        f"The two networks are {whole} with nothing frozen and {frozen} with memory frozen.",
-        f"In the paper’s own table {lstm}, which has no memory to freeze, stands twice: {once} "
-        f"with nothing frozen and {twice} with memory frozen. That is one experiment drawn twice, "
-        f"{abs(once - twice):.1f} apart; the claimed gain of {gain:.1f} is smaller than that.",
-        f"{lstm} at {min(once, twice)} is better than the {best_frozen} that is called best.",
-    )
-    return Claim(
-        key,
-        *text,
-        statistics=(),
-        knowledge=(),
-        verdict="undecided",
-        why="The Penn Treebank is not in this study, so nothing was measured here.",
-        published=(Published("gain in perplexity", None, gain, "best of 10 each"),),
-        notes=notes,
-    )
 
 
 OwnStatistic = tuple[Published | None, Sequence[str]]

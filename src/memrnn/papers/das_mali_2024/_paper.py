@@ -1,5 +1,6 @@
 """The paper as the page of a study shows it."""
 
+import dataclasses
 import math
 import re
 import statistics
@@ -8,7 +9,7 @@ from collections.abc import Callable
 from markupsafe import Markup
 
 from memrnn.nn.components import format_freeze
-from memrnn.papers.das_mali_2024._claims import RULES, judge
+from memrnn.papers.das_mali_2024._claims import judge
 from memrnn.papers.das_mali_2024._deviations import deviations
 from memrnn.papers.das_mali_2024._judged import (
     Grid,
@@ -25,17 +26,15 @@ from memrnn.papers.das_mali_2024._measures import Measures, ranges
 from memrnn.papers.das_mali_2024._published import (
     CONTROLLER,
     MEMORY,
+    RULES,
     TEXTS,
     PublishedCell,
     covers,
     language_of,
     published,
 )
-from memrnn.papers.das_mali_2024._tables import (
-    DIFFERS,
-    TREEBANK_NOTE,
-    published_tables,
-)
+from memrnn.papers.das_mali_2024._tables import DIFFERS, published_tables
+from memrnn.papers.das_mali_2024._treebank import TREEBANK_NOTE, covers_treebank, read_treebank
 from memrnn.papers.das_mali_2024._verdicts import LEVEL
 from memrnn.reports.study import Paper, Publication, Question, Rules, View
 from memrnn.reports.study.scores import has_memory
@@ -97,6 +96,8 @@ def _of_run(view: View, measure: Measure) -> Callable[[Cell, RunRecord], float |
 
 
 def _read(view: View) -> Publication | None:
+    if covers_treebank(view.results):
+        return read_treebank(view, dataclasses.replace(rules(view), notes=()))
     if not covers(view.results):
         return None
     introduction = TEXTS["introduction"].strip()

@@ -6,6 +6,7 @@ And the statistics of its claims, computed from them.
 import functools
 import importlib.resources
 import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,32 @@ def read(name: str) -> str:
 
 TEXTS: dict[str, Any] = tomllib.loads(read("data/texts.toml"))
 """What the page of a study says about the paper."""
+
+
+RULES = read("claims.md")
+"""The rules, as they were written before the runs that they judge."""
+
+
+class Written(NamedTuple):
+    """A claim as `claims.md` has it."""
+
+    claim: str
+    source: str
+    rule: str
+
+
+def written() -> dict[str, Written]:
+    """The claims of `claims.md` by their keys: rows of a table, the source in parentheses."""
+    table = RULES.partition("\n## The claims\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| ([a-z]) \| (.*?) \| (.*) \|$", table, re.MULTILINE)
+    claims: dict[str, Written] = {}
+    for key, claim, rule in rows:
+        if found := re.fullmatch(r"(.*) \(([^()]*)\)", claim):
+            claims[key] = Written(found[1], found[2], rule.replace("`", ""))
+        else:
+            source, _, claim = claim.partition(": ")
+            claims[key] = Written(claim, source, rule)
+    return claims
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from memrnn.evaluation import best_baseline
 from memrnn.nn.components import format_freeze
 from memrnn.papers.das_mali_2024._deviations import comparable, deviations
 from memrnn.papers.das_mali_2024._published import MODES, PublishedCell, language_of, published
+from memrnn.papers.das_mali_2024._treebank import treebank_table
 from memrnn.reports import (
     bayes_value,
     frozen_words,
@@ -26,8 +27,6 @@ and of perplexities as a share of the published one."""
 
 _LAST_BIT = 1e-9
 """So that a difference of exactly the threshold is not marked for its last bit."""
-
-TREEBANK_NOTE = "This study trains on formal languages only, so nothing of this was run here."
 
 _VALIDATION = ""
 """In place of a set's name: validation strings."""
@@ -76,7 +75,7 @@ def published_tables(view: View) -> list[Table]:
         for freeze in MODES
         for kind, metric, words, shown in kinds
     ]
-    return [*tables, _treebank_table()]
+    return [*tables, treebank_table()]
 
 
 def _rows(view: View, freeze: tuple[str, ...]) -> list[_Row]:
@@ -163,27 +162,3 @@ def _percent(share: float) -> str:
     digits = 1 if abs(share) < 0.0995 else 0
     written = f"{100 * share:+.{digits}f} %" if abs(share) < 10 else f"{1 + share:.3g}-fold"
     return written.replace("-", "−") if share < 0 else written
-
-
-def _treebank_table() -> Table:
-    treebank = published().treebank
-    modes = list(dict.fromkeys(freeze for row in treebank.values() for freeze in row))
-    groups = [frozen_words(freeze) for freeze in modes]
-    rows: list[tuple[Entry, ...]] = []
-    for model, row in treebank.items():
-        entries = [text(model)]
-        for freeze in modes:
-            not_run = Entry("not run", None, "missing")
-            entries += [Entry(f"{row[freeze]:.1f}", row[freeze]), not_run]
-        rows.append(tuple(entries))
-    return Table(
-        "published_treebank",
-        "Table: Penn Treebank, test perplexity of the best of 10 restarts",
-        (
-            Column("model", numeric=False),
-            *(Column(label, group) for group in groups for label in ("paper", "here")),
-        ),
-        tuple(rows),
-        heads=1,
-        notes=(TREEBANK_NOTE,),
-    )

@@ -1,5 +1,7 @@
 """The report of a study: its page, figures and tables, and what a paper adds to them."""
 
+from memrnn.reports.study._items import ItemSums as ItemSums
+from memrnn.reports.study._items import draws as draws
 from memrnn.reports.study._papers import Claim as Claim
 from memrnn.reports.study._papers import Paper as Paper
 from memrnn.reports.study._papers import Publication as Publication

@@ -14,8 +14,14 @@ from memrnn.reports._curves import MOST_POINTS, families, has_numbers
 from memrnn.reports._figures import STYLES, draw
 from memrnn.reports._summary import frozen_words, metric_label, set_label
 from memrnn.reports._templates import inline
+from memrnn.reports.study._items import by_items
 from memrnn.reports.study._overview_figure import overview_figure
 from memrnn.reports.study._papers import Publication
+from memrnn.reports.study._restarts_figure import (
+    draw_restarts,
+    restarts_explanation,
+    restarts_title,
+)
 from memrnn.reports.study._score_figure import draw_scores
 from memrnn.reports.study._statistics import stems
 from memrnn.reports.study._validation_figure import (
@@ -86,7 +92,16 @@ def laid_out(figure: Figure) -> Figure:
 
 def drawings(view: View, publication: Publication | None = None) -> Iterator[Drawing]:
     """The figures of a study: those that have something to show."""
-    if overview := overview_figure(view):
+    if by_items(view):
+        shown = publication and publication.score
+        yield Drawing(
+            "overview",
+            "overview",
+            restarts_title(view),
+            restarts_explanation(view, published=publication is not None),
+            partial(draw_restarts, view, published=shown),
+        )
+    elif overview := overview_figure(view):
         yield Drawing("overview", "overview", overview.title, overview.explanation, overview.draw)
     yield from _score_drawings(view, publication)
     if any(cell.finished for cell in view.results.cells):

@@ -15,6 +15,10 @@ from memrnn.reports._thresholds import LEARNED, NEAR, NEAR_WITHOUT_BAYES
 from memrnn.reports.study import comparisons as comparing
 from memrnn.reports.study._answer import QUESTION, answer
 from memrnn.reports.study._drawings import Drawing, drawings
+from memrnn.reports.study._items import ItemSums, by_items
+from memrnn.reports.study._items_answer import QUESTION as ITEMS_QUESTION
+from memrnn.reports.study._items_answer import items_answer
+from memrnn.reports.study._items_tables import items_tables
 from memrnn.reports.study._papers import Paper, Publication, claims_table
 from memrnn.reports.study._runs import failed_table, missing_table, origin
 from memrnn.reports.study._statistics import statistics, statistics_tables
@@ -84,6 +88,15 @@ class StudyReport:
         return next((drawing for drawing in self.drawings if drawing.kind == "overview"), None)
 
     @cached_property
+    def sums(self) -> ItemSums:
+        return ItemSums(self.view)
+
+    @cached_property
+    def items(self) -> list[Table]:
+        """Tables of runs compared item by item; none where tasks have no such sample."""
+        return items_tables(self.view, self.sums)
+
+    @cached_property
     def statistics(self) -> list[Table]:
         """A table per task."""
         return statistics_tables(statistics(self.results))
@@ -95,6 +108,7 @@ class StudyReport:
             *(self.publication.tables if self.publication else ()),
             *self.statistics,
             comparing.comparison_table(self.comparisons),
+            *self.items,
             failed_table(self.results),
             missing_table(self.results),
         ]
@@ -121,6 +135,9 @@ class StudyReport:
         """The page as text. It loads nothing; its one script sorts tables."""
         results = self.results
         evaluations = results.evaluations(self.view.precision)
+        question, found = QUESTION, answer(self.view)
+        if by_items(self.view):
+            question, found = ITEMS_QUESTION, items_answer(self.view, self.sums)
         return template("study.html.j2").render(
             title=f"Study {self.folder.resolve().name}",
             report=self,
@@ -144,8 +161,8 @@ class StudyReport:
             learned=LEARNED,
             near=form.per_cent(NEAR),
             near_without_bayes=NEAR_WITHOUT_BAYES,
-            question=self.publication.question if self.publication else QUESTION,
-            answer=answer(self.view),
+            question=self.publication.question if self.publication else question,
+            answer=found,
             overview=self.overview and self.overview.on_page(narrow=2),
             figures=[
                 (drawing.kind, drawing.on_page())

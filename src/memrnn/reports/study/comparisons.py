@@ -7,6 +7,7 @@ import numpy as np
 
 from memrnn.nn.components import format_freeze
 from memrnn.reports._summary import mean_label
+from memrnn.reports.study._items import by_items
 from memrnn.reports.study._papers import Question
 from memrnn.reports.study.resampling import Estimate, student
 from memrnn.reports.study.scores import (
@@ -81,7 +82,7 @@ def compare(view: View, questions: Sequence[Question] | None = None) -> list[Com
 
 
 def usual_questions(view: View) -> list[Question]:
-    """Of every freezing mode: retention, and the last set's value."""
+    """Of every freezing mode: retention, where items are not compared, and the last set's value."""
     modes = dict.fromkeys(cell.freeze for cell in view.results.cells if cell.freeze)
     return [
         question
@@ -96,6 +97,7 @@ def usual_questions(view: View) -> list[Question]:
             ),
             Question(freeze, "", "is on the last set", view.last_value),
         )
+        if question.name != "retention" or not by_items(view)
     ]
 
 

@@ -1,0 +1,156 @@
+"""The page of a study of the Penn Treebank, and how claim a is judged there."""
+
+import dataclasses
+import itertools
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from memrnn.papers.das_mali_2024 import PAPER
+from memrnn.reports.study import ItemSums, StudyReport, View, draws
+from memrnn.reports.study.table import Table
+from memrnn.studies import StudyResults
+from reports.text_synthetic import (
+    JM,
+    LENGTHS,
+    LSTM,
+    RNS,
+    SENTENCES,
+    sentence_sums,
+    treebank_like,
+)
+
+RESTARTS = 4
+WHOLE = {LSTM: 119.0, JM: 124.0, RNS: 123.0}
+
+
+def perplexity(model: str, freeze: str, restart: int) -> float | None:
+    """The larger the number of the restart, the worse; frozen memory gains 1 % of it."""
+    if model == RNS and restart > 1:
+        return None
+    return WHOLE[model] * (1 + 0.02 * restart**2) * (0.99 if freeze == "memory" else 1.0)
+
+
+@pytest.fixture(scope="module")
+def results() -> StudyResults:
+    return treebank_like(perplexity, RESTARTS)
+
+
+@pytest.fixture(scope="module")
+def report(results: StudyResults) -> StudyReport:
+    return StudyReport(results, Path("runs/treebank"), PAPER)
+
+
+@pytest.fixture(scope="module")
+def page(report: StudyReport) -> str:
+    return report.page()
+
+
+def row_of(table: Table, *names: str) -> dict[str, str]:
+    columns = [column.name for column in table.columns]
+    (row,) = (r for r in table.rows if tuple(e.text for e in r[: len(names)]) == names)
+    return dict(zip(columns, (entry.text for entry in row), strict=True))
+
+
+def test_the_first_screen_is_about_the_text_and_not_about_lengths(page: str) -> None:
+    first, _, _ = page.partition("<nav")
+    assert "Does freezing the memory improve the best test perplexity on the Penn" in first
+    assert "length" not in first.partition('<ol class="answer">')[2].partition("</ol>")[0]
+    assert "The network that validation chooses has perplexity 119.0 on ptb, test:" in first
+    assert "restart 0 (validation 122.6), the best of 4 restarts, whose median is 125.0" in first
+    assert "unigram 639.3, kneser-ney-5 143.4" in first
+    assert "14 of 16 finished runs are better than the best baseline" in first
+    assert "so it is run once and shown once" in first
+    assert "Protocol of ptb: streams 32; segment 35; dropped tokens 0." in first
+    assert first.count("<svg") == 2, "one figure, for wide and for narrow windows"
+    assert "639.3 →" in first, "a baseline far from the networks stands at the edge"
+
+
+def test_a_pair_is_the_bootstrap_over_sentences(results: StudyResults) -> None:
+    """Against loops over resamples; the value comes from the totals."""
+    view = View(results, "float32")
+    cells = {(cell.model, cell.freeze): cell for cell in results.cells}
+    frozen, whole = cells[JM, ("memory",)], cells[JM, ()]
+    found = ItemSums(view).difference(frozen, "test", frozen.runs[1], whole.runs[2])
+    one = sentence_sums(WHOLE[JM] * 1.02 * 0.99, 8)
+    other = sentence_sums(WHOLE[JM] * 1.08, 9)
+    rng = np.random.default_rng(0)
+    means = []
+    for _ in range(10_000):
+        drawn = rng.integers(SENTENCES, size=SENTENCES)
+        means.append((one - other)[drawn].sum() / LENGTHS[drawn].sum())
+    assert found is not None and found.groups == SENTENCES
+    assert found.estimate.value == pytest.approx(math.log(1.02 * 0.99 / 1.08), abs=1e-9)
+    assert found.estimate.interval == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=1e-6)
+
+
+def test_without_sums_there_is_a_difference_and_no_interval(results: StudyResults) -> None:
+    view = View(dataclasses.replace(results, partition_scores=None), "float32")
+    cell = results.cells[0]
+    found = ItemSums(view).difference(cell, "test", cell.runs[0], "kneser-ney-5")
+    assert found is not None and found.estimate.interval is None
+    assert found.estimate.value == pytest.approx(math.log(119.0 / 143.4))
+
+
+def test_draws_are_all_pairs_of_disjoint_halves(results: StudyResults) -> None:
+    """The best of a half by validation is its restart of the smallest number."""
+    found = {(one.cell.model, one.cell.freeze): one for one in draws(View(results, "float32"))}
+    assert set(found) == {(LSTM, ()), (JM, ()), (JM, ("memory",))}, "two restarts have no halves"
+    values = [119.0 * (1 + 0.02 * restart**2) for restart in range(RESTARTS)]
+    differences = {
+        frozenset([order[:2], order[2:]]): values[min(*order[2:])] - values[min(*order[:2])]
+        for order in itertools.permutations(range(RESTARTS))
+        if order[0] < order[1] and order[2] < order[3] and order[0] == 0
+    }
+    assert found[LSTM, ()].splits == len(differences) == 3
+    expected = np.quantile(list(differences.values()), [0.5, 0.95])
+    assert (found[LSTM, ()].median, found[LSTM, ()].most) == pytest.approx(tuple(expected))
+
+
+def test_tables_by_frequency_hold_baselines_and_chosen_restarts(report: StudyReport) -> None:
+    row = row_of(report.tables["by_frequency_ptb"], "1–9")
+    half = SENTENCES // 2
+    expected = sentence_sums(119.0, 7)[:half].sum() / LENGTHS[:half].sum()
+    assert float(row[f"{LSTM} none, restart 0"]) == pytest.approx(expected, abs=5e-4)
+    assert int(row["items"]) == LENGTHS[:half].sum()
+    assert "baselines kneser-ney-5" in row
+
+
+def test_the_published_table_has_the_chosen_restarts_and_the_lstm_in_both_columns(
+    report: StudyReport,
+) -> None:
+    table = report.tables["published_treebank"]
+    lstm = row_of(table, "lstm-256")
+    assert (lstm["nothing frozen here"], lstm["memory frozen here"]) == ("119.0", "119.0")
+    assert (lstm["nothing frozen paper"], lstm["memory frozen paper"]) == ("119.8", "129.8")
+    rns = row_of(table, "rns-4-5")
+    assert (rns["memory frozen here"], rns["memory frozen of"]) == ("121.8", "2")
+    assert row_of(table, "vrns-3-3-5")["nothing frozen here"] == "not run"
+    assert "streams 32; segment 35" in table.notes[0]
+
+
+def test_claim_a_is_not_decided_and_has_what_was_measured_beside_it(
+    report: StudyReport, page: str
+) -> None:
+    assert report.publication is not None
+    (claim,) = report.publication.claims
+    assert (claim.key, claim.verdict, claim.statistics) == ("a", "undecided", ())
+    assert "give this claim no statistic and no threshold" in claim.why
+    (gain,) = claim.published
+    assert gain.paper == pytest.approx(3.0)
+    assert gain.here == pytest.approx(123.0 * 0.01)
+    notes = " ".join(claim.notes)
+    assert f"{JM}, memory frozen minus nothing frozen: −0.010 nats per word over 4 pairs" in notes
+    assert "The claimed gain is −0.025." in notes
+    assert "Noise: two draws of lstm-256 with nothing frozen, best of 2 each, differ by" in notes
+    assert "kneser-ney-5 143.4" in notes and "are one experiment" in notes
+    assert "1 undecided" in page and "so that nominally" not in page
+
+
+def test_another_corpus_is_not_the_papers(results: StudyResults) -> None:
+    other = {name: dict(known) for name, known in results.cells[0].references.items()}
+    other["test"]["unigram"] = other["test"]["kneser-ney-5"]
+    cells = tuple(dataclasses.replace(cell, references=other) for cell in results.cells)
+    assert PAPER.read(View(dataclasses.replace(results, cells=cells), "float32")) is None
