@@ -7,19 +7,18 @@ are 35 times smaller. Network, batches, dropout, update, falling rate and averag
 own; only words come from memrnn. What `Recipe` says is what is meant to be equal; nothing random
 is, so losses are compared over seeds.
 
-    python benchmarks/torch_s10.py [--average-from 5] [--leave-out cap] [--seeds 5]
+    python benchmarks/torch_s10.py [--average-from 5] [--leave-out cap] [--seeds 10]
 
-trains both on Genesis and Exodus (`kjv-small`) with a smaller network for three passes and prints
+trains both on Genesis and Exodus (`kjv-small`) with a smaller network for three passes. It prints
 the mean loss of every evaluation point, of training and validation, with the standard deviation
-over seeds. `--leave-out` leaves one part out of PyTorch's recipe: if the comparison can see that
-part, the difference is then larger than the spread. It needs PyTorch (written for 2.13), which the
-package itself does not.
+over seeds, and whether a permutation test can tell the two apart. `--leave-out` leaves one part out
+of PyTorch's recipe, to see whether the test would notice. It needs PyTorch (written for 2.13),
+which the package itself does not.
 """
 
 import argparse
 import copy
 import math
-import statistics
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -279,40 +278,54 @@ def ours(recipe: Recipe, corpus: str, points: int, seeds: int) -> list[list[tupl
 
 
 def report(mine: list[list[tuple[float, float]]], theirs: list[list[tuple[float, float]]]) -> None:
-    """Means over seeds, standard deviations, and the difference in standard deviations."""
-    seeds, largest, outside = len(mine), 0.0, 0
+    """Means over seeds, standard deviations, and whether the curves can be told apart.
+
+    A seed's points go up and down together, so they are judged together, by a permutation test of
+    seeds: its statistic is the largest difference of means over all points, in standard errors.
+    """
+    curves = np.concatenate([mine, theirs])  # [seeds of both, points, training and validation]
+    count = len(mine)
+
+    def statistics(first: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Means and standard deviations of both, and the standard error of a difference."""
+        groups = curves[first], np.delete(curves, first, axis=0)
+        means, spreads = (
+            np.array([f(group) for group in groups])
+            for f in (lambda g: g.mean(axis=0), lambda g: g.std(axis=0, ddof=1))
+        )
+        return means, spreads, np.sqrt((spreads**2).mean(axis=0) * 2 / count)
+
+    def largest(first: np.ndarray) -> float:
+        means, _, error = statistics(first)
+        return float(np.max(np.abs(means[0] - means[1]) / error))
+
+    means, spreads, error = statistics(np.arange(count))
     print("nats: mean and standard deviation over seeds; difference, and its standard error")
     print(f"{'':>6}{'memrnn':>18}{'PyTorch':>18}{'difference':>12}{'error':>8}")
     for which, name in enumerate(("training", "validation")):
         print(name)
-        for point in range(len(mine[0])):
-            columns = [[curve[point][which] for curve in curves] for curves in (mine, theirs)]
-            means = [statistics.fmean(column) for column in columns]
-            spreads = [statistics.stdev(column) for column in columns]
-            difference = means[0] - means[1]
-            spread = math.sqrt((spreads[0] ** 2 + spreads[1] ** 2) / 2)
-            error = spread * math.sqrt(2 / seeds)
-            largest = max(largest, abs(difference) / error)
-            outside += abs(difference) > spread
-            text = "".join(f"{m:>10.4f} {s:.4f} " for m, s in zip(means, spreads, strict=True))
-            print(f"{point + 1:>6}{text}{difference:>+12.4f}{error:>8.4f}")
-    points = 2 * len(mine[0])
+        for point in range(curves.shape[1]):
+            one = point, which
+            text = "".join(f"{m[one]:>10.4f} {s[one]:.4f} " for m, s in zip(means, spreads))
+            print(f"{point + 1:>6}{text}{means[0][one] - means[1][one]:>+12.4f}{error[one]:>8.4f}")
+    found, rng = largest(np.arange(count)), np.random.default_rng(0)
+    drawn = [largest(rng.permutation(2 * count)[:count]) for _ in range(9999)]
+    p = (1 + sum(one >= found - 1e-9 for one in drawn)) / 10000
     print(
-        f"{'Within' if not outside else 'Outside'} the spread: the difference of the means exceeds "
-        f"the standard deviation over seeds at {outside} of {points} points; at most it is "
-        f"{largest:.1f} standard errors."
+        f"The largest difference is {found:.1f} standard errors, p = {p:.3f} by permutation of "
+        f"seeds: {'within' if p > 0.05 else 'not within'} the spread of seeds."
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--corpus", default="kjv-small")
-    parser.add_argument("--hidden", type=int, default=128)
-    parser.add_argument("--size", type=int, default=64)
-    parser.add_argument("--streams", type=int, default=16)
+    parser.add_argument("--hidden", type=int, default=96)
+    parser.add_argument("--size", type=int, default=48)
+    parser.add_argument("--streams", type=int, default=32)
     parser.add_argument("--passes", type=int, default=3)
     parser.add_argument("--points", type=int, default=9, help="evaluations in all passes")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--average-from", type=int, help="an evaluation point; default: never")
     parser.add_argument("--leave-out", choices=LEFT_OUT, help="of PyTorch's recipe alone")
     arguments = parser.parse_args()
