@@ -37,6 +37,10 @@ WITH_TORCH = {
     "epoch": ("--model jm-3 --language count-3 --epochs 1 --batches 10", "ratio"),
     "nondeterministic_step": ("rns-1-1 --length 5 --rounds 1 --steps 1", "products"),
     "torch_nondeterministic": ("rns-1-1 --batch 1 --length 4 --repeats 1", "rns-1-1"),
+    "torch_s10": (
+        "--hidden 3 --size 2 --streams 128 --passes 1 --points 2 --seeds 2 --average-from 1",
+        "the spread of seeds.",
+    ),
     "torch_reference": ("jm-3 --batch 1 --length 4 --repeats 1", "jm-3"),
     "torch_text_step": ("small --loop --segments 1 --rounds 1", "small: 32 streams"),
     "training_step": ("jm-3 --length 5 --rounds 1", "jm-3"),
