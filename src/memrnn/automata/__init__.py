@@ -13,6 +13,7 @@ from memrnn.automata._machine import END as END
 from memrnn.automata._machine import POP as POP
 from memrnn.automata._machine import Configuration as Configuration
 from memrnn.automata._machine import Machine as Machine
+from memrnn.automata._machine import Outcome as Outcome
 from memrnn.automata._machine import Rule as Rule
 from memrnn.automata._machine import Trace as Trace
 from memrnn.automata._machine import rule as rule

@@ -89,6 +89,20 @@ def _names(value: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(value.split()) if isinstance(value, str) else tuple(value)
 
 
+class Outcome(NamedTuple):
+    """What a machine does in a step.
+
+    Attributes:
+        rule: number of the rule that fires, those for `END` after all others; -1 for none.
+        target: number of the next state, -1 for none.
+        changes: stacks and what is done there, the id of a symbol to push or `POP`.
+    """
+
+    rule: int
+    target: int
+    changes: tuple[tuple[int, int], ...]
+
+
 class Trace(NamedTuple):
     """What a machine does along a string.
 
@@ -263,24 +277,30 @@ class Machine:
         ]
 
     @cached_property
-    def _known(self) -> dict[tuple[int, int, tuple[int, ...]], int]:
+    def outcomes(self) -> dict[tuple[int, int, tuple[int, ...]], "Outcome"]:
+        """What `outcome` has found so far, by its arguments."""
         return {}
 
-    def firing(self, state: int, symbol: int, tops: tuple[int, ...]) -> int:
-        """The number of the rule that fires, -1 for none; `END` has an id and its rules numbers."""
+    def outcome(self, state: int, symbol: int, tops: tuple[int, ...]) -> "Outcome":
+        """What happens in a state at a symbol, `END` among them, with these tops, -1 for empty."""
         key = state, symbol, tops
-        if key not in self._known:
-            self._known[key] = next(
-                (
-                    number
-                    for number, (states, symbols, allowed) in enumerate(self._sets)
-                    if state in states
-                    and symbol in symbols
-                    and all(top in those for top, those in zip(tops, allowed, strict=True))
-                ),
-                -1,
-            )
-        return self._known[key]
+        if key not in self.outcomes:
+            self.outcomes[key] = self._find_outcome(*key)
+        return self.outcomes[key]
+
+    def _find_outcome(self, state: int, symbol: int, tops: tuple[int, ...]) -> "Outcome":
+        for number, (states, symbols, allowed) in enumerate(self._sets):
+            if (
+                state in states
+                and symbol in symbols
+                and all(top in those for top, those in zip(tops, allowed, strict=True))
+            ):
+                if number >= len(self.moves):
+                    return Outcome(number, -1, ())
+                actions = enumerate(self.actions[number])
+                changes = tuple((stack, action) for stack, action in actions if action is not None)
+                return Outcome(number, self.targets[number], changes)
+        return Outcome(-1, -1, ())
 
     def run(self, string: Integer[np.ndarray, " length"]) -> Trace:
         """What the machine does along a string of symbol ids."""
@@ -319,7 +339,6 @@ class Configuration:
 
     def __init__(self, machine: Machine):
         self._machine = machine
-        self._targets, self._actions = machine.targets, machine.actions
         self.state = 0
         self.stacks: list[list[int]] = [[] for _ in machine.stacks]
 
@@ -330,7 +349,7 @@ class Configuration:
     @property
     def may_end(self) -> bool:
         """Whether the string may end here."""
-        return self._machine.firing(self.state, len(self._machine.symbols), self.tops) >= 0
+        return self._machine.outcome(self.state, len(self._machine.symbols), self.tops).rule >= 0
 
     @property
     def key(self) -> tuple:
@@ -348,16 +367,12 @@ class Configuration:
         Returns:
             The number of the rule that fires, -1 for none: the machine is then dead.
         """
-        number = self._machine.firing(self.state, symbol, self.tops)
-        if number < 0 or number >= len(self._targets):
-            self.state = -1
-            return -1
-        self.state = self._targets[number]
-        for stack, action in zip(self.stacks, self._actions[number], strict=True):
-            if action is None:
-                continue
+        key = self.state, symbol, tuple([stack[-1] if stack else -1 for stack in self.stacks])
+        outcome = self._machine.outcomes.get(key) or self._machine.outcome(*key)
+        number, self.state, changes = outcome
+        for stack, action in changes:
             if action != POP:
-                stack.append(action)
-            elif stack:
-                stack.pop()
-        return number
+                self.stacks[stack].append(action)
+            elif self.stacks[stack]:
+                self.stacks[stack].pop()
+        return number if self.state >= 0 else -1

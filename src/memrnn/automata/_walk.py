@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Int32
 
-from memrnn.automata._machine import Configuration, Machine
+from memrnn.automata._machine import POP, Machine
 
 LARGEST_STOP = 0.5
 TRIES = 12
@@ -17,6 +17,7 @@ def walk(
     *,
     exact: bool = True,
     max_depth: int | None = None,
+    stop: float | None = None,
     attempts: int = 200,
 ) -> Int32[np.ndarray, " length"] | None:
     """A random string of the machine's language, None if none was found.
@@ -31,15 +32,19 @@ def walk(
         length: number of symbols.
         exact: whether a shorter string will do, of at least half the length.
         max_depth: how many symbols a stack may hold; beyond it phases are ended.
+        stop: p, where it is not to be drawn.
         attempts: how many walks are tried.
     """
+    share = 1.0
     for _ in range(attempts):
         low, high = np.log(1 / (4 * max(length, 1))), np.log(LARGEST_STOP)
-        stop, draws = float(np.exp(rng.uniform(low, high))), rng.random(length).tolist()
-        free, tried = length, set[int]()
+        drawn, draws = float(np.exp(rng.uniform(low, high))), rng.random(length).tolist()
+        free, tried = round(share * length), set[int]()
         while free not in tried and len(tried) < TRIES:
             tried.add(free)
-            string, ended = _go(machine, draws[:free], stop, 2 * length, max_depth)
+            string, ended = _go(
+                machine, draws[:free], drawn if stop is None else stop, 2 * length, max_depth
+            )
             if string is not None and len(string) == length:
                 return np.array(string, np.int32)
             if string is not None and not exact and length / 2 <= len(string) <= length:
@@ -47,6 +52,7 @@ def walk(
             if ended < free:
                 break  # the walk ends by itself, and is too short
             found = 2 * length if string is None else len(string)
+            share = free / max(found, 1)  # the next attempt begins with it
             change = (length - found) * free / max(found, 1)
             free += round(change) or (1 if found < length else -1)
             free = min(max(free, 0), length)
@@ -57,24 +63,26 @@ def _go(
     machine: Machine, draws: list[float], stop: float, most: int, max_depth: int | None
 ) -> tuple[list[int] | None, int]:
     """The symbols of a walk and the length of its free part; None if it has more than `most`."""
-    end, free = len(machine.symbols), len(draws)
-    configuration, string = Configuration(machine), list[int]()
-    ended = free
+    # A loop with local names, since walks take most of the time of strings of machines.
+    end, free, ended = len(machine.symbols), len(draws), len(draws)
+    outcomes, state, string = machine.outcomes, 0, list[int]()
+    stacks: list[list[int]] = [[] for _ in machine.stacks]
     while len(string) <= most:
-        legal = machine.legal[configuration.state]
-        last, others = legal[-1], legal[:-1]
-        t = len(string)
-        symbol = last
-        if t < free and others and (max_depth is None or _depth(configuration) < max_depth):
-            share = 1.0 if last == end else 1 - stop
-            if draws[t] < share:
-                symbol = others[int(draws[t] / share * len(others))]
+        legal, t = machine.legal[state], len(string)
+        symbol = legal[-1]
+        if t < free and len(legal) > 1:
+            share = 1.0 if symbol == end else 1 - stop
+            shallow = max_depth is None or max(map(len, stacks), default=0) < max_depth
+            if draws[t] < share and shallow:
+                symbol = legal[int(draws[t] / share * (len(legal) - 1))]
         if symbol == end:
             return string, min(ended, t)
-        configuration.read(symbol)
+        key = state, symbol, tuple([stack[-1] if stack else -1 for stack in stacks])
+        _, state, changes = outcomes.get(key) or machine.outcome(*key)
+        for stack, action in changes:
+            if action != POP:
+                stacks[stack].append(action)
+            elif stacks[stack]:
+                stacks[stack].pop()
         string.append(symbol)
     return None, ended
-
-
-def _depth(configuration: Configuration) -> int:
-    return max(map(len, configuration.stacks), default=0)

@@ -10,6 +10,7 @@ from memrnn.errors import MemrnnError
 from memrnn.nn.memories import Nondeterministic
 from memrnn.nn.models import get_model
 from memrnn.nn.network import Network
+from memrnn.runtime.formats import listed
 from memrnn.runtime.precision import TRAINING_PRECISIONS, cast, scope
 from memrnn.stability.golden import (
     STOP,
@@ -49,7 +50,7 @@ def golden_network(
     """
     if precision not in TRAINING_PRECISIONS:
         raise MemrnnError(
-            f"A network is constructed in {' or '.join(TRAINING_PRECISIONS)}, not in "
+            f"A network is constructed in {listed(TRAINING_PRECISIONS, 'or')}, not in "
             f"{precision!r}; it is evaluated in any format."
         )
     machine = machine_of(task.language)

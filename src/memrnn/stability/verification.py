@@ -94,7 +94,7 @@ def verify_transitions(machine: Machine, network: Network, precision: str) -> Ve
     before, symbols, tops = rows[:, 0], rows[:, 1], rows[:, 2:]
     states = np.array([*machine.targets, 0, dead])[before]
     fired = [
-        machine.firing(state, symbol, tuple(row)) if state != dead else -1
+        machine.outcome(state, symbol, tuple(row)).rule if state != dead else -1
         for state, symbol, row in zip(states.tolist(), symbols.tolist(), tops.tolist(), strict=True)
     ]
     steps = _steps(machine, symbols, before, Trace(np.array(fired, np.int32), tops))
@@ -284,8 +284,7 @@ class _Expected(eqx.Module):
 
     def sums(self, steps: _Steps, hidden: Array, exact: Bool[Array, " steps"]) -> _Sums:
         """What is exact, and what the network predicts."""
-        logits = self.network.logits(hidden)
-        logits = logits.astype(jnp.float64 if logits.dtype == jnp.float64 else jnp.float32)
+        logits = _at_least_float32(self.network.logits(hidden))
         legal, alive = self.legal[steps.state], steps.state >= 0
         best = jax.nn.one_hot(jnp.argmax(logits, axis=1), legal.shape[1], dtype=bool)
         right = jnp.any(best & legal, axis=1) & jnp.all(jnp.isfinite(logits), axis=1)
@@ -352,15 +351,11 @@ def _chained_steps(expected: _Expected, carry: Any, steps: _Steps) -> tuple[Any,
             hidden, exact = state[0], jnp.ones((), bool)
         else:
             state = expected.network.step(state, step.symbols)
-            actions, pushed = (
-                expected.per_stack(step.actions, 2),
-                expected.per_stack(step.pushed, -1),
-            )
-            contents = _shift(contents, actions[0], pushed[0])
+            actions = expected.per_stack(step.actions, 2)[0]
+            contents = _shift(contents, actions, expected.per_stack(step.pushed, -1)[0])
             hidden, exact = state.hidden, expected.exact_cells(state, contents)
         # In float32 at least: stacked as 16 bits they would take time n^2 on a CPU.
-        wide = hidden.astype(jnp.promote_types(hidden.dtype, jnp.float32))
-        return (state, contents), (wide[0], exact)
+        return (state, contents), (_at_least_float32(hidden[0]), exact)
 
     carry, (hidden, exact) = jax.lax.scan(one, carry, steps)
     hidden = hidden.astype(expected.network.dtype)
@@ -375,6 +370,10 @@ def _controller_step(expected: _Expected, state: Any, steps: _Steps) -> Any:
     return network.controller.step(
         state, jnp.concatenate([vectors, expected.readings(steps.tops)], axis=1)
     )
+
+
+def _at_least_float32(array: Array) -> Array:
+    return array if array.dtype == jnp.float64 else array.astype(jnp.float32)
 
 
 def _shift(contents: Array, actions: Array, pushed: Array) -> Array:

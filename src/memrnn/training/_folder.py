@@ -246,7 +246,8 @@ def _write_experiment(
         checkpoints.write_bytes(out / START_FILE, Path(experiment.start.path).read_bytes())
     values = {"origin": asdict(origin), "imports": list(imports)} | experiment.to_json()
     if origin.kind == "constructed":
-        values["config"] = None
+        # It has no configuration but the number format of its parameters.
+        values["config"] = {"precision": experiment.config.precision}
     checkpoints.write_bytes(path, (json.dumps(values, indent=1) + "\n").encode())
 
 
