@@ -206,6 +206,9 @@ def test_machines_without_stacks_and_with_sets_of_every_kind() -> None:
     )
     assert smallest_model(cycle) == "lstm-3"
     assert verify_transitions(cycle, golden(cycle), "float32").inexact == 0
+    string = np.array([0, 1, 0, 0, 0, 1], np.int32)
+    check = verify_string(cycle, golden(cycle), string, "float32", dense=True)
+    assert (check.inexact, check.wrong) == (0, 0)
     # Tops in a set with and without the empty stack, states and symbols in sets, a push on any top.
     odd = Machine(
         "odd",

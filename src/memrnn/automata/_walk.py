@@ -30,7 +30,8 @@ def walk(
 
     Args:
         length: number of symbols.
-        exact: whether a shorter string will do, of at least half the length.
+        exact: whether it must have this length; else the longest string of a walk will do that is
+            not longer, if it has at least half the length.
         max_depth: how many symbols a stack may hold; beyond it phases are ended.
         stop: p, where it is not to be drawn.
         attempts: how many walks are tried.
@@ -39,7 +40,7 @@ def walk(
     for _ in range(attempts):
         low, high = np.log(1 / (4 * max(length, 1))), np.log(LARGEST_STOP)
         drawn, draws = float(np.exp(rng.uniform(low, high))), rng.random(length).tolist()
-        free, tried = round(share * length), set[int]()
+        free, tried, best = round(share * length), set[int](), list[int]()
         while free not in tried and len(tried) < TRIES:
             tried.add(free)
             string, ended = _go(
@@ -47,8 +48,8 @@ def walk(
             )
             if string is not None and len(string) == length:
                 return np.array(string, np.int32)
-            if string is not None and not exact and length / 2 <= len(string) <= length:
-                return np.array(string, np.int32)
+            if string is not None and len(best) < len(string) < length:
+                best = string
             if ended < free:
                 break  # the walk ends by itself, and is too short
             found = 2 * length if string is None else len(string)
@@ -56,6 +57,8 @@ def walk(
             change = (length - found) * free / max(found, 1)
             free += round(change) or (1 if found < length else -1)
             free = min(max(free, 0), length)
+        if not exact and best and len(best) >= length / 2:
+            return np.array(best, np.int32)
     return None
 
 

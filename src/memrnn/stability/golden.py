@@ -67,7 +67,7 @@ def next_probabilities(machine: Machine, stop: float = STOP) -> dict[str, dict[s
     """p(symbol | state) over the legal symbols of every state.
 
     The last of `Machine.legal`, which ends the state's phase, has the probability `stop`, and the
-    others share the rest equally. A symbol that is alone has 1.
+    others share the rest equally. A symbol that is alone has 1. A state without rules has nothing.
 
     Raises:
         MemrnnError: if `stop` is no probability between 0 and 1.
@@ -77,9 +77,9 @@ def next_probabilities(machine: Machine, stop: float = STOP) -> dict[str, dict[s
     names = (*machine.symbols, "end")
     table: dict[str, dict[str, float]] = {}
     for state, legal in zip(machine.states, machine.legal, strict=True):
-        *others, last = (names[symbol] for symbol in legal)
-        share = {symbol: (1 - stop) / len(others) for symbol in others}
-        table[state] = {**share, last: stop if others else 1.0}
+        others, last = ([names[symbol] for symbol in part] for part in (legal[:-1], legal[-1:]))
+        table[state] = {symbol: (1 - stop) / len(others) for symbol in others}
+        table[state] |= dict.fromkeys(last, stop if others else 1.0)
     return table
 
 

@@ -131,7 +131,7 @@ def verify_string(
         expected.check_stacks()
         state: Any = network.controller.init(1)
         contents = None
-        if dense:
+        if dense and isinstance(network.memory, Superposition):
             state = network.init(1, length)
             contents = expected.empty_stacks(state)
         carry, total = (state, contents), None
@@ -299,11 +299,10 @@ class _Expected(eqx.Module):
             jnp.max(jnp.sum(jnp.where(legal, zero, jnp.exp(logs)), axis=1)),
         )
 
-    def empty_stacks(self, state: Any) -> Int[Array, "stacks height"] | None:
+    def empty_stacks(self, state: Any) -> Int[Array, "stacks height"]:
         """What the machine's stacks hold at the start, as high as the network's."""
         memory = self.network.memory
-        if not isinstance(memory, Superposition):
-            return None
+        assert isinstance(memory, Superposition)
         height = state.memory.cells.shape[1] // max(memory.sizes)
         return jnp.full((len(memory.sizes), height), -1, jnp.int32)
 
