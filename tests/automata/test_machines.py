@@ -109,6 +109,9 @@ def test_walks_end_at_the_length_asked_for() -> None:
             string = walk(machine, length, rng)
             assert string is not None and len(string) == length and language.contains(string)
     assert walk(machine_of("dyck"), 51, rng, attempts=20) is None
+    for name in FIVE:
+        string = walk(machine_of(name), 1001, rng, exact=False)
+        assert string is not None and 991 <= len(string) <= 1001
     shallow = walk(machine_of("dyck"), 400, rng, max_depth=3)
     assert shallow is not None and get_language("dyck:depth=4").contains(shallow)
 

@@ -30,14 +30,14 @@ def walk(
 
     Args:
         length: number of symbols.
-        exact: whether it must have this length; else the longest string of a walk will do that is
-            not longer, if it has at least half the length.
+        exact: whether it must have this length; else a shorter string will do, of at least 99 % of
+            the length, or half of it after half of the attempts.
         max_depth: how many symbols a stack may hold; beyond it phases are ended.
         stop: p, where it is not to be drawn.
         attempts: how many walks are tried.
     """
     share = 1.0
-    for _ in range(attempts):
+    for attempt in range(attempts):
         low, high = np.log(1 / (4 * max(length, 1))), np.log(LARGEST_STOP)
         drawn, draws = float(np.exp(rng.uniform(low, high))), rng.random(length).tolist()
         free, tried, best = round(share * length), set[int](), list[int]()
@@ -57,7 +57,8 @@ def walk(
             change = (length - found) * free / max(found, 1)
             free += round(change) or (1 if found < length else -1)
             free = min(max(free, 0), length)
-        if not exact and best and len(best) >= length / 2:
+        enough = 0.99 if attempt < attempts / 2 else 0.5
+        if not exact and best and len(best) >= enough * length:
             return np.array(best, np.int32)
     return None
 
