@@ -1,4 +1,4 @@
-"""The seven languages once more, as dumbly as can be, straight from their table of shapes.
+"""The languages of templates once more, as dumbly as can be, straight from their table of shapes.
 
 Everything is done on tuples, by spelling out strings and counting, with exact fractions.
 """
@@ -20,6 +20,7 @@ NAMES = (
     "unmarked-copy-different-alphabets",
     "unmarked-reverse-and-copy",
     "unmarked-copy",
+    "marked-reversal",
 )
 CASES = [("count-3", 1)] + [(name, k) for name in NAMES[1:] for k in (1, 2, 3)]
 
@@ -53,6 +54,8 @@ def spell(name: str, w: String, k: int) -> String:
             return w + w[::-1] + w
         case "unmarked-copy":
             return w + w
+        case "marked-reversal":
+            return w + mark + w[::-1]
     raise AssertionError(name)
 
 

@@ -14,7 +14,8 @@ from languages_reference import CASES, NAMES, bayes_by_fractions, full_name, mem
 from memrnn.languages import Distribution, Language, get_language
 
 # DuSell & Chiang 2023 (arXiv 2210.01343): first and last valid length and count in [40, 80], count
-# in [40, 100], and nats per symbol for a uniform length in [40, 80].
+# in [40, 100], and nats per symbol for a uniform length in [40, 80]. A reversed word has those of a
+# copied one.
 REFERENCE = {
     "count-3": (42, 78, 13, 20, 0.042048),
     "marked-reverse-and-copy": (41, 80, 14, 20, 0.262690),
@@ -23,6 +24,7 @@ REFERENCE = {
     "unmarked-copy-different-alphabets": (40, 80, 21, 31, 0.390802),
     "unmarked-reverse-and-copy": (42, 78, 13, 20, 0.269310),
     "unmarked-copy": (40, 80, 21, 31, 0.390802),
+    "marked-reversal": (41, 79, 20, 30, 0.384321),
 }
 
 

@@ -1,4 +1,4 @@
-"""Every method of the seven languages against brute force."""
+"""Every method of the languages of templates against brute force."""
 
 import itertools
 import math

@@ -47,7 +47,10 @@ def languages_command(json: bool = False) -> None:
     ]
     print_rows(rows, json)
     if not json:
-        print("All but count-3 take another number k of word symbols, as in marked-copy:k=5.")
+        print(
+            "All but count-3 and machines of your own take another number k of word symbols, as in "
+            "marked-copy:k=5; dyck also a largest depth, as in dyck:k=3,depth=4."
+        )
 
 
 def models_command(json: bool = False) -> None:

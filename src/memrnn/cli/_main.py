@@ -18,6 +18,7 @@ from tyro.extras import SubcommandApp
 import memrnn
 from memrnn.cli._demo import demo_command
 from memrnn.cli._flags import RANGES, refuse_old_names, split_flag
+from memrnn.cli._golden import golden_command
 from memrnn.cli._lists import (
     devices_command,
     languages_command,
@@ -41,7 +42,7 @@ WRONG, FAILED, STOPPED = 2, 1, 130
 
 IMPORTING = (
     "Every command takes --import FILE.py ..., whose tasks, languages, memories, controllers and "
-    "models it then knows."
+    "models it then knows, and --import MACHINE.toml ..., whose languages it then knows."
 )
 
 
@@ -129,6 +130,7 @@ def _commands(arguments: list[str], imports: list[str]) -> dict[str, Any]:
         "train": train_command(kind, _preset(kind, arguments), [*_script(), *imports]),
         "evaluate": evaluate_command(_evaluated_task(arguments)),
         "explain": explain_command,
+        "golden": golden_command([*_script(), *imports]),
         "text": TEXT_COMMANDS,
         "study": STUDY_COMMANDS,
         "reproduce": reproduce_command,

@@ -53,19 +53,21 @@ def identity_of(kind: Any, name: str, options: Mapping[str, Any]) -> dict[str, A
 def language_identity(name: str) -> dict[str, Any]:
     """The identity of the language that `get_language` gives for a name.
 
-    The definition is that of what was registered and of the language's class.
+    The definition is that of what was registered and of the language's class. A language that data
+    define has a digest of them as `source`.
 
     Raises:
         MemrnnError: as `get_language` and `language_behaviour`.
     """
     language = get_language(name)
-    return _identity(
+    identity = _identity(
         [language_factory(name), type(language)],
         canonical_language_name(name),
         {},
         language.revision,
         functools.partial(language_behaviour, language),
     )
+    return identity | ({"source": language.source} if language.source else {})
 
 
 def model_identity(name: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from memrnn.languages._distribution import Distribution as Distribution
 from memrnn.languages._language import Language as Language
 from memrnn.languages._registry import canonical_language_name as canonical_language_name
 from memrnn.languages._registry import get_language as get_language
+from memrnn.languages._registry import language_arguments as language_arguments
 from memrnn.languages._registry import language_factory as language_factory
 from memrnn.languages._registry import language_names as language_names
 from memrnn.languages._registry import register_language as register_language

@@ -1,10 +1,12 @@
 """The built-in languages; one that follows a template is one row below.
 
-Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 4, with k = 2 word symbols.
+Sources: DuSell & Chiang 2023 (arXiv 2210.01343), section 4, with k = 2 word symbols, for the seven
+languages of the paper; `marked-reversal` from DuSell & Chiang 2020 (arXiv 2010.04674), section 5.
 """
 
 from collections.abc import Callable
 
+from memrnn.languages._dyck import Dyck
 from memrnn.languages._language import Language
 from memrnn.languages._template import Marker, Repeat, Segment, Template, Word
 from memrnn.languages._template_language import TemplateLanguage
@@ -45,11 +47,13 @@ _ROWS: list[tuple[str, str, Callable[[int], tuple[Segment, ...]]]] = [
     ("unmarked-copy-different-alphabets", "", lambda k: (_W, Word(shift=k))),
     ("unmarked-reverse-and-copy", "", lambda _: (_W, _REVERSED, _W)),
     ("unmarked-copy", "", lambda _: (_W, _W)),
+    ("marked-reversal", "#", lambda k: (_W, Marker(k), _REVERSED)),
 ]
 """Name, markers and segments of each language with a word."""
 
 BUILT_IN: dict[str, Callable[..., Language]] = {
     "count-3": _count_3,
     **{name: _with_word(name, markers, segments) for name, markers, segments in _ROWS},
+    "dyck": Dyck,
 }
 """Factories by name, as `register_language` takes them."""

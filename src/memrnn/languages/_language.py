@@ -35,11 +35,19 @@ class Language(ABC):
         name: the name under which `get_language` finds it, parameters included.
         symbols: the display name of every symbol, by id.
         revision: grows when the same name and options mean another language than before.
+        exact: whether its probabilities are known; without them nothing is compared with the exact
+            distribution.
     """
 
     name: str
     symbols: tuple[str, ...]
     revision: ClassVar[int] = 1
+    exact: ClassVar[bool] = True
+
+    @property
+    def source(self) -> str | None:
+        """Digest of the data that define it, where code does not; part of its identity."""
+        return None
 
     @property
     @abstractmethod

@@ -66,6 +66,19 @@ def language_factory(name: str) -> Callable[..., Language]:
     return _parse(name)[0]
 
 
+def language_arguments(name: str) -> tuple[str, dict[str, int]]:
+    """The first name under which a language's factory was registered, and the factory's arguments.
+
+    >>> language_arguments("marked-copy:k=3")
+    ('marked-copy', {'k': 3})
+
+    Raises:
+        MemrnnError: as `get_language`.
+    """
+    factory, given = _parse(name)
+    return next(other for other, known in _FACTORIES.items() if known is factory), given
+
+
 def canonical_language_name(name: str) -> str:
     """The one name of a language among all that `get_language` takes.
 
@@ -79,11 +92,10 @@ def canonical_language_name(name: str) -> str:
         MemrnnError: as `get_language`.
     """
     get_language(name)
-    factory, given = _parse(name)
-    first = next(other for other, known in _FACTORIES.items() if known is factory)
+    first, given = language_arguments(name)
     settings = [
         f"{key}={given[key]}"
-        for key, parameter in inspect.signature(factory).parameters.items()
+        for key, parameter in inspect.signature(_FACTORIES[first]).parameters.items()
         if key in given and given[key] != parameter.default
     ]
     return f"{first}:{','.join(settings)}" if settings else first
@@ -122,4 +134,7 @@ def _same(first: Callable[..., Language], second: Callable[..., Language]) -> bo
         return True
     if definition_of(first) != definition_of(second):
         return False
-    return language_behaviour(first()) == language_behaviour(second())
+    one, other = first(), second()
+    if one.source or other.source:
+        return one.source == other.source
+    return language_behaviour(one) == language_behaviour(other)

@@ -1,14 +1,18 @@
-"""Imports of files and modules that register languages, memories, models and tasks of one's own."""
+"""Imports of files and modules that register languages, memories, models and tasks of one's own.
+
+A file is Python, or of a kind that a package has a reader for (`register_reader`).
+"""
 
 import importlib
 import importlib.util
 import sys
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from memrnn.errors import MemrnnError
+from memrnn.runtime import formats
 from memrnn.runtime.checkpoints import write_bytes
 from memrnn.runtime.digests import digest
 from memrnn.runtime.sources import file_digest, local_files
@@ -17,6 +21,20 @@ IMPORTS_FOLDER = "imports"
 """Where a folder of results keeps its copy of the imported files."""
 
 _LOCK = threading.RLock()
+_READERS: dict[str, Callable[[Path], None]] = {}
+
+
+def register_reader(suffix: str, reader: Callable[[Path], None]) -> None:
+    """Makes files with a suffix importable: `reader` registers what such a file holds.
+
+    It is called for a file as often as the file is imported.
+    """
+    _READERS[suffix] = reader
+
+
+def is_file_entry(entry: str) -> bool:
+    """Whether an entry of imports is the path of a file, and not the name of a module."""
+    return Path(entry).suffix in (".py", *_READERS)
 
 
 def import_files(entries: Sequence[str]) -> None:
@@ -28,7 +46,7 @@ def import_files(entries: Sequence[str]) -> None:
     it is imported, its folder comes first on `sys.path`.
 
     Args:
-        entries: paths that end in `.py`, and names of modules.
+        entries: paths of files that end in `.py` or a suffix with a reader, and names of modules.
 
     Raises:
         MemrnnError: if a file or module does not exist, or if a module beside a file has the name
@@ -37,7 +55,9 @@ def import_files(entries: Sequence[str]) -> None:
     """
     with _LOCK:
         for entry in entries:
-            if entry.endswith(".py"):
+            if Path(entry).suffix in _READERS:
+                _READERS[Path(entry).suffix](_existing(entry))
+            elif is_file_entry(entry):
                 _import_file(_existing(entry))
             else:
                 _import_module(entry)
@@ -48,7 +68,7 @@ def copy_imports(entries: Sequence[str], folder: Path) -> tuple[str, ...]:
 
     The copy of `mine.py` is `FOLDER/imports/mine/mine.py`, with its local modules beside it (see
     `memrnn.runtime.sources.local_files`). A copy that differs in comments only is refreshed. A
-    module given by name is not copied, nor are files that are not Python.
+    module given by name is not copied, nor are other files that Python files read.
 
     Args:
         entries: as for `import_files`. A file in the copy itself stays where it is.
@@ -61,7 +81,7 @@ def copy_imports(entries: Sequence[str], folder: Path) -> tuple[str, ...]:
             copy with other content. Then nothing is written.
         OSError: if a file cannot be read or written.
     """
-    sources = {entry: _existing(entry) for entry in entries if entry.endswith(".py")}
+    sources = {entry: _existing(entry) for entry in entries if is_file_entry(entry)}
     copies: dict[Path, Path] = {}
     for source in sources.values():
         copy = Path(IMPORTS_FOLDER) / source.stem / source.name
@@ -104,7 +124,7 @@ def _import_module(name: str) -> None:
             raise  # a module that the user's own module does not find
         raise MemrnnError(
             f"imports: there is no module {name}; give an installed module, or a path "
-            "that ends in .py."
+            f"that ends in {formats.listed(['.py', *_READERS], 'or')}."
         ) from error
 
 
@@ -147,7 +167,9 @@ def _same(first: Path, second: Path) -> bool:
     """Whether two files are one, or equal but for comments."""
     if first.resolve() == second.resolve():
         return True
-    return first.suffix == ".py" and first.is_file() and file_digest(first) == file_digest(second)
+    return (
+        is_file_entry(str(first)) and first.is_file() and file_digest(first) == file_digest(second)
+    )
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import hashlib
 import inspect
 import sys
 import textwrap
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def local_files(file: Path) -> dict[str, Path]:
     """A file and the local modules that it imports, directly or not, by sorted relative paths.
 
     An import is found wherever it stands in the syntax tree, also in a function. A module that is
-    imported by a computed name is not found.
+    imported by a computed name is not found. A TOML file imports nothing.
 
     Raises:
         SyntaxError: if a file is not Python.
@@ -42,6 +43,8 @@ def local_files(file: Path) -> dict[str, Path]:
         if name in files:
             continue
         files[name] = path
+        if path.suffix == ".toml":
+            continue
         for module, roots in _imports(path, folder):
             pending += [local for local in _resolve(module, roots) if local.is_relative_to(folder)]
     return dict(sorted(files.items()))
@@ -50,10 +53,17 @@ def local_files(file: Path) -> dict[str, Path]:
 def file_digest(file: Path) -> str:
     """Digest of the syntax trees of `local_files(file)` and of their relative paths.
 
+    Of a TOML file that of its keys and values.
+
     Raises:
         MemrnnError: if the file or a local module is not Python.
         OSError: if one cannot be read.
     """
+    if file.suffix == ".toml":
+        try:
+            return digest(tomllib.loads(file.read_text(encoding="utf-8")))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise MemrnnError(f"{file} is not TOML: {error}.") from error
     try:
         files = local_files(file)
         return digest({name: _tree_digest(_parse(path)) for name, path in files.items()})

@@ -13,7 +13,7 @@ import pyarrow as pa
 from memrnn.engines import Engine
 from memrnn.errors import MemrnnError
 from memrnn.runtime import check_main_guard
-from memrnn.runtime.imports import IMPORTS_FOLDER, copy_imports, import_files
+from memrnn.runtime.imports import IMPORTS_FOLDER, copy_imports, import_files, is_file_entry
 from memrnn.runtime.locks import hold
 from memrnn.runtime.sources import file_digest
 from memrnn.studies._about import versions
@@ -154,7 +154,7 @@ def _keep_imports(entries: Sequence[str], out: Path) -> tuple[str, ...]:
     Returns:
         The entries, where files are the copies' paths.
     """
-    for path in [Path(entry) for entry in entries if entry.endswith(".py")]:
+    for path in [Path(entry) for entry in entries if is_file_entry(entry)]:
         copy = out / IMPORTS_FOLDER / path.stem / path.name
         if copy.is_file() and file_digest(copy) != file_digest(path):
             number = 1
@@ -162,5 +162,5 @@ def _keep_imports(entries: Sequence[str], out: Path) -> tuple[str, ...]:
                 number += 1
             (out / IMPORTS_FOLDER).rename(older)
     return tuple(
-        str(out / entry) if entry.endswith(".py") else entry for entry in copy_imports(entries, out)
+        str(out / entry) if is_file_entry(entry) else entry for entry in copy_imports(entries, out)
     )

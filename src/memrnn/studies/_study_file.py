@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from memrnn.errors import MemrnnError
-from memrnn.runtime.imports import import_files
+from memrnn.runtime.imports import import_files, is_file_entry
 from memrnn.runtime.options import from_json, to_json
 from memrnn.studies._study import Study
 from memrnn.tasks import task_names
@@ -42,8 +42,8 @@ RENAMED_CONFIG = {
 def load_study(path: str | Path) -> Study:
     """Reads a study file, or a study that memrnn ships, by its name.
 
-    What the file imports is imported. Entries of `imports` that end in .py are files, seen from
-    the study file's folder.
+    What the file imports is imported. Entries of `imports` that end in .py or .toml are files, seen
+    from the study file's folder.
 
     Raises:
         MemrnnError: if it is no study; the message says what is allowed.
@@ -79,7 +79,7 @@ def parse_study(values: Mapping[str, Any], folder: str | Path = ".") -> Study:
     given = dict(values)
     if "imports" in given:
         given["imports"] = [
-            str((Path(folder) / entry).resolve()) if entry.endswith(".py") else entry
+            str((Path(folder) / entry).resolve()) if is_file_entry(entry) else entry
             for entry in _strings(given["imports"], "imports")
         ]
         import_files(given["imports"])

@@ -162,6 +162,8 @@ class Strings(Task):
         return whole_set(Batch(np.asarray(strings.tokens).reshape(-1, longest), lengths), lengths)
 
     def validation_reference(self, seed: int) -> Scores:
+        if not self.distribution.language.exact:
+            return {}
         _, strings = _draw(self, seed)
         groups = [t[:, :n] for t, n in zip(strings.tokens, strings.lengths, strict=True)]
         nats = np.concatenate([-self.distribution.log_probabilities(group) for group in groups])
@@ -203,7 +205,8 @@ class Strings(Task):
         distribution, groups, determined = _test_strings(self, name)
         counts = self.distribution.transition_counts()
         predictors = {name: table_predictor(fit(counts)) for name, fit in BASELINES.items()}
-        predictors[BAYES] = distribution.next_symbol_probabilities
+        if distribution.language.exact:
+            predictors[BAYES] = distribution.next_symbol_probabilities
         return {
             name: reference_scores(predictor, groups, determined)
             for name, predictor in predictors.items()

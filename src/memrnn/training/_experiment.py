@@ -227,8 +227,8 @@ class Experiment:
     @staticmethod
     def from_json(values: dict[str, Any]) -> "Experiment":
         """The experiment that `to_json` wrote."""
-        # A constructed network has no configuration.
-        config = {"max_epochs": 0} if values["config"] is None else values["config"]
+        # A constructed network has no configuration but a number format.
+        config = {"max_epochs": 0} | (values["config"] or {})
         start = values["start"]
         return Experiment(
             make_task(values["task"]["name"], values["task"]["options"]),

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from memrnn.errors import MemrnnError
 from memrnn.nn.network import Network
 from memrnn.runtime import checkpoints
-from memrnn.runtime.imports import copy_imports, import_files
+from memrnn.runtime.imports import copy_imports, import_files, is_file_entry
 from memrnn.runtime.locks import hold
 from memrnn.runtime.precision import scope
 from memrnn.tasks import Task
@@ -117,7 +117,14 @@ def start_from(out: str | Path, restart: int | None = None) -> Start:
 
 
 def save_constructed(
-    network: Network, task: Task, model: str, out: str | Path, *, by: str, source: str
+    network: Network,
+    task: Task,
+    model: str,
+    out: str | Path,
+    *,
+    by: str,
+    source: str,
+    imports: Sequence[str] = (),
 ) -> None:
     """Writes a network that was made without training, as a run that can be evaluated.
 
@@ -126,6 +133,7 @@ def save_constructed(
     Args:
         network: as `task.build` would make it for this model, with other parameters.
         by, source: what made it, and from what.
+        imports: as for `train`.
 
     Raises:
         MemrnnError: if `out` is not empty, or the network is not of this model.
@@ -139,7 +147,7 @@ def save_constructed(
         restart = Restart(experiment, 0, checkpoint_path(out, 0))
         state = restart.state._replace(network=network, best=network)
         restart.replace_arrays(checkpoints.arrays_of(state))
-        _write_experiment(out, experiment, (), Origin("constructed", by, source))
+        _write_experiment(out, experiment, imports, Origin("constructed", by, source))
         restart.save()
 
 
@@ -163,7 +171,7 @@ def load_experiment(out: str | Path) -> Experiment:
     """
     out = Path(out)
     values = _read(out)
-    import_files([str(out / name) if name.endswith(".py") else name for name in values["imports"]])
+    import_files([str(out / name) if is_file_entry(name) else name for name in values["imports"]])
     try:
         experiment = Experiment.from_json(values)
     except (KeyError, TypeError) as error:
@@ -238,7 +246,8 @@ def _write_experiment(
         checkpoints.write_bytes(out / START_FILE, Path(experiment.start.path).read_bytes())
     values = {"origin": asdict(origin), "imports": list(imports)} | experiment.to_json()
     if origin.kind == "constructed":
-        values["config"] = None
+        # It has no configuration but the number format of its parameters.
+        values["config"] = {"precision": experiment.config.precision}
     checkpoints.write_bytes(path, (json.dumps(values, indent=1) + "\n").encode())
 
 

@@ -137,7 +137,14 @@ class Superposition(AffineMemory):
         return AutodiffLoop(self, update)
 
     def _update(self, state: Superposed, controls: Array, superpose: Callable) -> Superposed:
-        # Every stack of every string is one row; shorter vectors are padded with zeros.
+        logits, vectors = self.actions(controls)
+        return Superposed(superpose(state.cells, vectors, logits), one_less(state.left))
+
+    def actions(self, controls: Controls) -> tuple[Logits, Vector]:
+        """The logits of push, pop and no-op, and the vectors to push: a row per string and stack.
+
+        Vectors are padded with zeros to the length of the longest.
+        """
         logits, vectors = jnp.split(controls, [3 * len(self.sizes)], axis=-1)
         if self.weight_push is not None:
             vectors = jax.nn.sigmoid(vectors)
@@ -146,8 +153,7 @@ class Superposition(AffineMemory):
             pieces = jnp.split(vectors, np.cumsum(self.sizes)[:-1], axis=-1)
             pieces = [jnp.pad(v, ((0, 0), (0, widest - v.shape[-1]))) for v in pieces]
             vectors = jnp.concatenate(pieces, axis=-1)
-        cells = superpose(state.cells, vectors.reshape(-1, widest), logits.reshape(-1, 3))
-        return Superposed(cells, one_less(state.left))
+        return logits.reshape(-1, 3), vectors.reshape(-1, widest)
 
 
 def _probabilities(logits: Logits) -> list[Float[Array, "stacks 1"]]:
