@@ -6,12 +6,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Shaped
+from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
 from memrnn.nn.controllers import Controller
 from memrnn.nn.initialisation import xavier, zeros
 from memrnn.nn.memories import Memory
-from memrnn.nn.unroll import Rule, State, init, step, unroll
+from memrnn.nn.unroll import Rule, State, as_affine, init, step, unroll
 
 
 class Embedding(eqx.Module):
@@ -102,12 +102,31 @@ class TiedOutput(eqx.Module):
         return embedding.weight, self.bias
 
 
+class GateNoise(eqx.Module):
+    """Noise from N(0, scale^2) on what the gates of a controller get from the input.
+
+    Attributes:
+        scale: its standard deviation.
+        key: from which it is drawn; every call with inputs of one shape draws the same.
+    """
+
+    scale: Float[Array, ""]
+    key: PRNGKeyArray
+
+    def draw(self, shape: tuple[int, ...]) -> Float[Array, "..."]:
+        return self.scale * jax.random.normal(self.key, shape, self.scale.dtype)
+
+
 class Network(eqx.Module):
     """Embedding, controller, memory and output layer.
 
     In each time step the memory is read, the controller runs on the embedded input and the
     reading, and its new hidden state updates the memory; the output layer reads the hidden state,
     which is 0 before the first input.
+
+    Attributes:
+        gate_noise: in a training step, noise on the gates of the controller in `hidden` and
+            `unroll`; None everywhere else.
 
     Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 2.
     """
@@ -116,6 +135,7 @@ class Network(eqx.Module):
     controller: Controller
     memory: Memory
     output: OutputLayer | TiedOutput
+    gate_noise: GateNoise | None = None
 
     @property
     def dtype(self) -> jnp.dtype:
@@ -152,8 +172,18 @@ class Network(eqx.Module):
         hidden_mask: Float[Array, "batch hidden"] | None = None,
     ) -> tuple[Float[Array, "time batch hidden"], State]:
         """The same from embedded inputs."""
+        noise = None
+        if self.gate_noise is not None:
+            gates = as_affine(self.controller, "Gate noise").bias_input.shape
+            noise = self.gate_noise.draw((*vectors.shape[:2], *gates))
         return unroll(
-            self.controller, self.memory, vectors, state, rule=rule, hidden_mask=hidden_mask
+            self.controller,
+            self.memory,
+            vectors,
+            state,
+            rule=rule,
+            hidden_mask=hidden_mask,
+            gate_noise=noise,
         )
 
     def logits(self, hidden: Float[Array, "... hidden"]) -> Float[Array, "... classes"]:
