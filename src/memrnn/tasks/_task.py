@@ -28,6 +28,11 @@ Relation = Literal["within", "beyond", "across"]
 """How an evaluation set lies to what was trained on: within it, beyond it, or partly both."""
 
 
+def added(default: Any) -> Any:
+    """An option that came after runs were made: where it has its default, no identity holds it."""
+    return dataclasses.field(default=default, metadata={"added": True})
+
+
 class Data(NamedTuple):
     """What a run trains on, as arrays.
 
@@ -53,7 +58,7 @@ class EvaluationSet:
     """
 
     batches: Sequence[Any]
-    items: Sequence[Int[np.ndarray, " rows"]]
+    items: Sequence[Int[np.ndarray, " _"]]
     groups: Sequence[str]
     carries: bool = False
 
@@ -186,6 +191,12 @@ class Task(abc.ABC):
         """The names of all options, the argument's first."""
         return tuple(field.name for field in dataclasses.fields(cls))  # type: ignore[arg-type]
 
+    @classmethod
+    def added_options(cls) -> dict[str, Any]:
+        """Options that came after runs were made, with their defaults."""
+        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+        return {field.name: field.default for field in fields if field.metadata.get("added")}
+
     @abc.abstractmethod
     def build(self, model: Model, seed: int) -> Network:
         """A network with fresh parameters; embedding and output layer are the task's."""
@@ -282,8 +293,13 @@ class Task(abc.ABC):
         The identity of the language that an option named `language` names is part of it. A task
         that reads anything else, such as a file, adds a digest of it.
         """
-        options = self.options()
-        trained = {name: options[name] for name in options if name not in self.evaluation_options}
+        options, added_later = self.options(), self.added_options()
+        trained = {
+            name: value
+            for name, value in options.items()
+            if name not in self.evaluation_options
+            and not (name in added_later and value == added_later[name])
+        }
         identity = identity_of(type(self), self.name, trained)
         if "language" in options:
             identity["language"] = language_identity(options["language"])
