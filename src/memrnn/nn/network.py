@@ -6,9 +6,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
+from jaxtyping import Array, Float, Int, Shaped
 
 from memrnn.nn.controllers import Controller
+from memrnn.nn.gate_noise import GateNoise
 from memrnn.nn.initialisation import xavier, zeros
 from memrnn.nn.memories import Memory
 from memrnn.nn.unroll import Rule, State, as_affine, init, step, unroll
@@ -100,21 +101,6 @@ class TiedOutput(eqx.Module):
     def matrix(self, embedding: Embedding) -> tuple[Array, Array]:
         assert isinstance(embedding, WordVectors)
         return embedding.weight, self.bias
-
-
-class GateNoise(eqx.Module):
-    """Noise from N(0, scale^2) on what the gates of a controller get from the input.
-
-    Attributes:
-        scale: its standard deviation.
-        key: from which it is drawn; every call with inputs of one shape draws the same.
-    """
-
-    scale: Float[Array, ""]
-    key: PRNGKeyArray
-
-    def draw(self, shape: tuple[int, ...]) -> Float[Array, "..."]:
-        return self.scale * jax.random.normal(self.key, shape, self.scale.dtype)
 
 
 class Network(eqx.Module):

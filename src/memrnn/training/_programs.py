@@ -13,7 +13,8 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from memrnn.nn.components import by_component
-from memrnn.nn.network import GateNoise, Network
+from memrnn.nn.gate_noise import GateNoise
+from memrnn.nn.network import Network
 from memrnn.runtime.devices import compiled
 from memrnn.tasks import Data, Scores, Traced
 from memrnn.training._experiment import TrainingConfig
