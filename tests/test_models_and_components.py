@@ -33,6 +33,8 @@ from memrnn.nn.network import OneHot
         ("jm-hidden", Model("lstm", "superposition", 20, {"sizes": "hidden"})),
         ("gru+jm-2.1", Model("gru", "superposition", 20, {"sizes": [2, 1]})),
         ("lstm-40+jm-hidden", Model("lstm", "superposition", 40, {"sizes": "hidden"})),
+        ("gru-7:discrete", Model("gru", "none", 7, {}, {"discrete": True})),
+        ("jm-3:hard", Model("lstm", "superposition", 20, {"sizes": [3], "hard": True})),
     ],
 )
 def test_names(name: str, model: Model) -> None:
@@ -40,7 +42,17 @@ def test_names(name: str, model: Model) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "lstm-0", "jm-", "jm-0", "jm-3.", "jm-10+lstm", "rnn", "lstm+", "x+jm-1", "JM-10"]
+    "name",
+    [
+        *("", "lstm-0", "jm-", "jm-0", "jm-3.", "jm-10+lstm", "rnn", "lstm+", "x+jm-1", "JM-10"),
+        *(
+            "lstm:hard",
+            "lstm:discrete=1",
+            "jm-3:hard=0",
+            "jm-3:depth_limit",
+            "lstm_capped:discrete",
+        ),
+    ],
 )
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="There is no model"):
@@ -147,6 +159,8 @@ def test_models_of_ones_own() -> None:
         ("gru-20+jm-3", "gru+jm-3"),
         ("lstm-40+jm-3.3:depth_limit=07", "lstm-40+jm-3.3:depth_limit=7"),
         ("elman+strat-4", "elman+strat-4"),
+        ("lstm-20:discrete+jm-3.3.3:hard", "lstm:discrete+jm-3.3.3:hard"),
+        ("gru:discrete+jm-3:hard,depth_limit=2", "gru:discrete+jm-3:depth_limit=2,hard"),
         ("rns-3-3:", "rns-3-3"),
         ("rns-3-3:window=0", "rns-3-3:window=0"),
         ("vrns-3-3-5:bottom_vector=learned,bottom_scope=bottom", "vrns-3-3-5"),

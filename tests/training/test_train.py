@@ -103,7 +103,7 @@ def test_the_largest_norm_is_drawn_where_there_is_a_range() -> None:
     # Freezing modes share the draw, and the learning rate does not depend on it.
     frozen = Restart(small(freeze=("memory",), max_grad_norm_range=(0.01, 1.0)), 0)
     assert float(frozen.plan().max_grad_norm) == norms[0]
-    assert frozen.plan().rate == Restart(small(), 0).plan().rate
+    assert np.array_equal(frozen.plan().rate, Restart(small(), 0).plan().rate)
 
 
 def test_options_that_came_later_change_no_identity_where_they_have_their_default() -> None:

@@ -79,7 +79,7 @@ def model_identity(name: str) -> dict[str, Any]:
     model = get_model(name).canonical()
     controller, memory = CONTROLLERS[model.controller], MEMORIES[model.memory]
     return {
-        "controller": identity_of(controller, model.controller, {}),
+        "controller": identity_of(controller, model.controller, model.controller_options),
         "memory": identity_of(memory, model.memory, model.options),
         "hidden_size": model.hidden_size,
     }

@@ -31,6 +31,7 @@ def fast_hidden_states(
     state: Any,
     memory_state: Any,
     mask: Float[Array, "batch hidden"] | None = None,
+    gate_noise: Float[Array, "time batch gates"] | None = None,
     *,
     fresh: bool,
 ) -> tuple[Float[Array, "time batch hidden"], Any, Any]:
@@ -43,6 +44,8 @@ def fast_hidden_states(
     """
     time, _, features = xs.shape
     projected = xs @ controller.weight_input[:, :features].T + controller.bias_input[None, None]
+    if gate_noise is not None:
+        projected = projected + gate_noise
     from_reading = controller.weight_input[:, features:].T
     weight, bias = controller.hidden_map
     from_hidden = jnp.broadcast_to(bias, projected[0].shape)

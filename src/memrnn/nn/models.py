@@ -1,13 +1,14 @@
 """Models by name: the names of the literature such as `jm-10`, and names that users register.
 
-A name such as `gru-40+rns-4-5:window=35` says controller, hidden units, memory and options.
+A name such as `gru-40+rns-4-5:window=35` says controller, hidden units, memory and options;
+`lstm:discrete+jm-3.3.3:hard` has an option of the controller, too.
 """
 
 import dataclasses
 import inspect
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,12 +49,14 @@ class Model:
         memory: a name in `memrnn.MEMORIES`.
         hidden_size: number of hidden units of the controller.
         options: keyword arguments of the memory's constructor, as JSON can hold them.
+        controller_options: the same of the controller's constructor.
     """
 
     controller: str = "lstm"
     memory: str = "none"
     hidden_size: int = HIDDEN_SIZE
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    controller_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for kind, name, known in (
@@ -64,6 +67,13 @@ class Model:
                 raise MemrnnError(f"There is no {kind} {name!r}; there are {', '.join(known)}.")
         if self.hidden_size < 1:
             raise MemrnnError(f"hidden_size is {self.hidden_size}, but must be at least 1.")
+        known = _controller_options(self.controller)
+        for name in self.controller_options:
+            if name not in known:
+                there_are = f"there are {', '.join(known)}" if known else "there are none"
+                raise MemrnnError(
+                    f"The controller {self.controller!r} has no option {name!r}; {there_are}."
+                )
 
     def build(self, embedding: Embedding, classes: int, seed: int) -> Network:
         """A network with fresh parameters.
@@ -81,7 +91,11 @@ class Model:
         ]
         memory = MEMORIES[self.memory](self.hidden_size, rng=streams[1], **self.options)
         controller = CONTROLLERS[self.controller](
-            embedding.size + memory.reading_size, self.hidden_size, scale=SCALE, rng=streams[0]
+            embedding.size + memory.reading_size,
+            self.hidden_size,
+            scale=SCALE,
+            rng=streams[0],
+            **self.controller_options,
         )
         output = OutputLayer(self.hidden_size, classes, rng=streams[2])
         return Network(embedding, controller, memory, output)
@@ -91,14 +105,33 @@ class Model:
 
         Equal for models that build equal networks.
         """
-        parameters = inspect.signature(MEMORIES[self.memory]).parameters
-        options: dict[str, Any] = json.loads(canonical_json(dict(self.options)))
-        options = {
-            key: value
-            for key, value in options.items()
-            if key not in parameters or not _equal_in_json(value, parameters[key].default)
-        }
-        return dataclasses.replace(self, options=options)
+        return dataclasses.replace(
+            self,
+            options=_without_defaults(MEMORIES[self.memory], self.options),
+            controller_options=_without_defaults(
+                CONTROLLERS[self.controller], self.controller_options
+            ),
+        )
+
+
+def _controller_options(controller: str) -> tuple[str, ...]:
+    """The options of a controller: the named arguments of its constructor beside those of all."""
+    parameters = inspect.signature(CONTROLLERS[controller]).parameters.values()
+    named = [one.name for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY]
+    return tuple(name for name in named if name not in ("scale", "rng"))
+
+
+def _without_defaults(
+    constructor: Callable[..., Any], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Options as JSON has them, without those that have their default value."""
+    parameters = inspect.signature(constructor).parameters
+    values: dict[str, Any] = json.loads(canonical_json(dict(options)))
+    return {
+        key: value
+        for key, value in values.items()
+        if key not in parameters or not _equal_in_json(value, parameters[key].default)
+    }
 
 
 def _equal_in_json(value: Any, default: Any) -> bool:
@@ -123,7 +156,7 @@ class _Family(NamedTuple):
 _NUMBER = r"([1-9]\d*)"
 _FAMILIES = {
     "jm": _Family(
-        "superposition", r"(hidden|[1-9]\d*(?:\.[1-9]\d*)*)", ("sizes",), ("depth_limit",)
+        "superposition", r"(hidden|[1-9]\d*(?:\.[1-9]\d*)*)", ("sizes",), ("depth_limit", "hard")
     ),
     "strat": _Family("stratification", _NUMBER, ("size",)),
     "rns": _Family("nondeterministic", f"{_NUMBER}-{_NUMBER}", ("states", "symbols"), ("window",)),
@@ -135,15 +168,18 @@ _FAMILIES = {
     ),
 }
 _CONTROLLER_NAME = r"[a-z][a-z0-9_]*"
-_CONTROLLER = re.compile(rf"(?P<name>{_CONTROLLER_NAME})(?:-(?P<hidden>[1-9]\d*))?")
+_CONTROLLER = re.compile(
+    rf"(?P<name>{_CONTROLLER_NAME})(?:-(?P<hidden>[1-9]\d*))?(?::(?P<options>[^+]*))?"
+)
 
 GRAMMAR = (
-    "elman, gru, lstm or lstm_capped, with a number of hidden units if not 20 (lstm-256); "
+    "elman, gru, lstm or lstm_capped, with a number of hidden units if not 20 (lstm-256), elman, "
+    "gru and lstm with the option discrete (lstm:discrete); "
     "jm-M1.M2... or jm-hidden, strat-M, rns-STATES-SYMBOLS, vrns-STATES-SYMBOLS-M for stacks, "
     "with a controller in front if not lstm (gru+jm-10, lstm-256+rns-4-5) and options behind a "
     "colon: "
     + "; ".join(f"{name}: {', '.join(f.optional)}" for name, f in _FAMILIES.items() if f.optional)
-    + " (rns-4-5:window=35)"
+    + " (rns-4-5:window=35, jm-10:hard)"
 )
 
 
@@ -161,8 +197,12 @@ def _parse(name: str) -> Model | None:
     if controller is None or controller["name"] not in CONTROLLERS:
         return None
     hidden_size = int(controller["hidden"] or HIDDEN_SIZE)
+    cell = controller["name"]
+    own = _parse_options(controller["options"] or "", _controller_options(cell), CONTROLLERS[cell])
+    if own is None:
+        return None
     if not memory:
-        return Model(controller["name"], "none", hidden_size)
+        return Model(cell, "none", hidden_size, controller_options=own)
     prefix, _, rest = memory.partition("-")
     required, _, optional = rest.partition(":")
     family = _FAMILIES[prefix]
@@ -175,25 +215,49 @@ def _parse(name: str) -> Model | None:
             options[key] = text if text == "hidden" else [int(n) for n in text.split(".")]
         else:
             options[key] = int(text)
-    for option in filter(None, optional.split(",")):
-        key, _, text = option.partition("=")
-        if key not in family.optional or not text:
+    further = _parse_options(optional, family.optional, MEMORIES[family.memory])
+    if further is None:
+        return None
+    return Model(cell, family.memory, hidden_size, options | further, own)
+
+
+def _parse_options(
+    text: str, known: Sequence[str], constructor: Callable[..., Any]
+) -> dict[str, Any] | None:
+    """Options from `window=35,hard`; None if one is unknown.
+
+    A name alone stands for true, of an option that is false by default; every other has a value.
+    """
+    parameters = inspect.signature(constructor).parameters
+    options: dict[str, Any] = {}
+    for option in filter(None, text.split(",")):
+        key, _, value = option.partition("=")
+        if key not in known or (parameters[key].default is False) != (option == key):
             return None
-        options[key] = int(text) if text.isdecimal() else text
-    return Model(controller["name"], family.memory, hidden_size, options)
+        if option != key and not value:
+            return None
+        options[key] = True if option == key else int(value) if value.isdecimal() else value
+    return options
+
+
+def _format_options(options: Mapping[str, Any], known: Sequence[str]) -> str:
+    """What `_parse_options` reads, in the order of `known`, with a colon in front if any."""
+    texts = [
+        key if options[key] is True else f"{key}={options[key]}" for key in known if key in options
+    ]
+    return f":{','.join(texts)}" if texts else ""
 
 
 def _format(model: Model) -> str | None:
     """The shortest name of a canonical model in the grammar, None where it has none."""
     size = "" if model.hidden_size == HIDDEN_SIZE else f"-{model.hidden_size}"
-    name, options = f"{model.controller}{size}", model.options
+    own = _format_options(model.controller_options, _controller_options(model.controller))
+    name, options = f"{model.controller}{size}{own}", model.options
     for prefix, family in _FAMILIES.items():
         if family.memory == model.memory and set(family.required) <= set(options):
             values = [options[key] for key in family.required]
             sizes = [".".join(map(str, v)) if isinstance(v, list) else str(v) for v in values]
-            memory = "-".join([prefix, *sizes])
-            if optional := [f"{key}={options[key]}" for key in family.optional if key in options]:
-                memory += ":" + ",".join(optional)
+            memory = "-".join([prefix, *sizes]) + _format_options(options, family.optional)
             name = memory if name == "lstm" else f"{name}+{memory}"
     # There may be an option that names cannot give.
     return name if _parse(name) == model else None
@@ -289,7 +353,7 @@ def get_model(name: str) -> Model:
         name: a registered name; a controller (`elman`, `gru`, `lstm` or a registered one), with
             `-N` for N hidden units instead of 20; or a memory, with `CONTROLLER+` in front if not
             `lstm`: `jm-10`, `jm-3.3.3`, `jm-hidden`, `strat-10`, `rns-3-3`, `vrns-3-3-5`,
-            `gru+jm-10`, `lstm-256+rns-4-5:window=35`.
+            `gru+jm-10`, `lstm-256+rns-4-5:window=35`, `elman:discrete+jm-10:hard`.
 
     Raises:
         MemrnnError: for any other name.

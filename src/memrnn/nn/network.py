@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
 from memrnn.nn.controllers import Controller
+from memrnn.nn.gate_noise import GateNoise
 from memrnn.nn.initialisation import xavier, zeros
 from memrnn.nn.memories import Memory
-from memrnn.nn.unroll import Rule, State, init, step, unroll
+from memrnn.nn.unroll import Rule, State, as_affine, init, step, unroll
 
 
 class Embedding(eqx.Module):
@@ -109,6 +110,10 @@ class Network(eqx.Module):
     reading, and its new hidden state updates the memory; the output layer reads the hidden state,
     which is 0 before the first input.
 
+    Attributes:
+        gate_noise: in a training step, noise on the gates of the controller in `hidden` and
+            `unroll`; None everywhere else.
+
     Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 2.
     """
 
@@ -116,6 +121,7 @@ class Network(eqx.Module):
     controller: Controller
     memory: Memory
     output: OutputLayer | TiedOutput
+    gate_noise: GateNoise | None = None
 
     @property
     def dtype(self) -> jnp.dtype:
@@ -152,8 +158,18 @@ class Network(eqx.Module):
         hidden_mask: Float[Array, "batch hidden"] | None = None,
     ) -> tuple[Float[Array, "time batch hidden"], State]:
         """The same from embedded inputs."""
+        noise = None
+        if self.gate_noise is not None:
+            gates = as_affine(self.controller, "Gate noise").bias_input.shape
+            noise = self.gate_noise.draw((*vectors.shape[:2], *gates))
         return unroll(
-            self.controller, self.memory, vectors, state, rule=rule, hidden_mask=hidden_mask
+            self.controller,
+            self.memory,
+            vectors,
+            state,
+            rule=rule,
+            hidden_mask=hidden_mask,
+            gate_noise=noise,
         )
 
     def logits(self, hidden: Float[Array, "... hidden"]) -> Float[Array, "... classes"]:

@@ -56,6 +56,7 @@ def step(
     state: State,
     x: Float[Array, "batch features"],
     hidden_mask: Float[Array, "batch hidden"] | None = None,
+    gate_noise: Float[Array, "batch gates"] | None = None,
 ) -> State:
     """One time step: read the memory, run the controller, update the memory.
 
@@ -66,15 +67,17 @@ def step(
     where the hidden state h_t is the first leaf of c_t.
 
     Args:
-        hidden_mask: see `unroll`.
+        hidden_mask, gate_noise: see `unroll`.
     """
     inputs = jnp.concatenate([x, memory.read(state.memory)], axis=-1)
-    if hidden_mask is None:
+    if hidden_mask is None and gate_noise is None:
         after = State(controller.step(state.controller, inputs), state.memory)
-        return after._replace(memory=memory.step(state.memory, after.hidden))
-    assert isinstance(controller, AffineController)  # as `unroll` demands
-    after = State(controller.step(state.controller, inputs, hidden_mask), state.memory)
-    return after._replace(memory=memory.step(state.memory, after.hidden * hidden_mask))
+    else:
+        assert isinstance(controller, AffineController)  # as `unroll` demands
+        own = controller.step(state.controller, inputs, hidden_mask, gate_noise)
+        after = State(own, state.memory)
+    seen = after.hidden if hidden_mask is None else after.hidden * hidden_mask
+    return after._replace(memory=memory.step(state.memory, seen))
 
 
 def unroll(
@@ -86,6 +89,7 @@ def unroll(
     horizon: int | None = None,
     rule: Rule | None = None,
     hidden_mask: Float[Array, "batch hidden"] | None = None,
+    gate_noise: Float[Array, "time batch gates"] | None = None,
 ) -> tuple[Float[Array, "time batch hidden"], State]:
     """Runs a controller with its memory over a batch of sequences: n inputs, n steps.
 
@@ -104,6 +108,8 @@ def unroll(
         hidden_mask: factors of the hidden state where the controller's weights and the memory's
             controls multiply it, the same in all steps; for an `AffineController`. State dropout
             draws them. The states that are returned are without them.
+        gate_noise: is added to what the controller's gates get from the input, `W_ih u_t + b_ih`;
+            for an `AffineController`.
 
     Returns:
         The hidden states `h_1 ... h_n`, and the state after the last step.
@@ -119,13 +125,14 @@ def unroll(
         state = init(controller, memory, xs.shape[1], len(xs) if horizon is None else horizon)
     elif horizon is not None:
         raise MemrnnError("A horizon is for a new state; the given state has one already.")
-    if hidden_mask is not None and not isinstance(controller, AffineController):
-        kind = type(controller).__name__
-        raise MemrnnError(f"A mask of the hidden state needs an AffineController, not {kind}.")
+    if hidden_mask is not None:
+        as_affine(controller, "A mask of the hidden state")
+    if gate_noise is not None:
+        as_affine(controller, "Gate noise")
     if rule is not REFERENCE and len(xs) > 0:
         if isinstance(controller, AffineController) and isinstance(memory, AffineMemory):
             hidden, *after = fast_hidden_states(
-                controller, memory, xs, *state, hidden_mask, fresh=fresh
+                controller, memory, xs, *state, hidden_mask, gate_noise, fresh=fresh
             )
             arrays, rest = eqx.partition(State(*after), eqx.is_inexact_array)
             return hidden, eqx.combine(_without_gradient(arrays), rest)
@@ -135,12 +142,25 @@ def unroll(
                 f"{type(controller).__name__} and {type(memory).__name__}; take REFERENCE."
             )
 
-    def scan_step(state: State, x: Array) -> tuple[State, Array]:
-        state = step(controller, memory, state, x, hidden_mask)
+    def scan_step(state: State, inputs: tuple[Array, Array | None]) -> tuple[State, Array]:
+        x, noise = inputs
+        state = step(controller, memory, state, x, hidden_mask, noise)
         return state, state.hidden
 
-    last, hidden = scan(scan_step, state, xs)
+    last, hidden = scan(scan_step, state, (xs, gate_noise))
     return hidden, last
+
+
+def as_affine(controller: Controller, what: str) -> AffineController:
+    """The controller, for what needs an `AffineController`.
+
+    Raises:
+        MemrnnError: if it is none.
+    """
+    if not isinstance(controller, AffineController):
+        kind = type(controller).__name__
+        raise MemrnnError(f"{what} needs an AffineController, not {kind}.")
+    return controller
 
 
 @jax.custom_vjp

@@ -22,7 +22,7 @@ def check_changes(
 
     Raises:
         MemrnnError: if configuration, seed or training options of a task are others: then it is
-            another study. `max_epochs` may grow.
+            another study. `max_epochs` may grow, unless rate or noise follow a schedule over it.
     """
     if ledger.fact("study") is None:
         return []
@@ -83,11 +83,14 @@ def _settings(study: Study, options: Mapping[str, Mapping[str, Any]]) -> dict[st
     """
     settings: dict[str, Any] = {"seed": study.seed}
     for name, value in to_json(study.config).items():
-        if name != "max_epochs":
+        if name != "max_epochs" or study.config.scheduled:
             settings[f"config.{name}"] = value
     for spec, values in options.items():
-        for name in list(values)[1:]:
-            settings[f"{spec.partition(':')[0]}.{name}"] = values[name]
+        table = spec.partition(":")[0]
+        # A ledger knows no option that came after it.
+        later = task_class(table).added_options() if len(values) > 1 else {}
+        for name, value in (later | dict(list(values.items())[1:])).items():
+            settings[f"{table}.{name}"] = value
     return settings
 
 

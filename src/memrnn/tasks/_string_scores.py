@@ -28,6 +28,7 @@ UNDERFLOWED = Metric(
     warning="In so many strings a run of the stack that rounding has removed may matter to the "
     "readings. Compare with --precision float64.",
 )
+LONGER = Metric("longer_sequence_accuracy", "max")
 METRICS = (
     PERPLEXITY,
     ACCURACY,
@@ -69,6 +70,16 @@ class Batch(NamedTuple):
     lengths: Int[AnyArray, " rows"]
     determined: Bool[AnyArray, "rows longest_plus_1"] | None = None
     states: HiddenStates | None = None
+
+
+class Longer(NamedTuple):
+    """Validation strings longer than all training strings; they have no score but `LONGER`.
+
+    Attributes:
+        strings: with their determined symbols.
+    """
+
+    strings: Batch
 
 
 class Predicted(NamedTuple):

@@ -28,6 +28,11 @@ Relation = Literal["within", "beyond", "across"]
 """How an evaluation set lies to what was trained on: within it, beyond it, or partly both."""
 
 
+def added(default: Any) -> Any:
+    """An option that came after runs were made: where it has its default, no identity holds it."""
+    return dataclasses.field(default=default, metadata={"added": True})
+
+
 class Data(NamedTuple):
     """What a run trains on, as arrays.
 
@@ -53,7 +58,7 @@ class EvaluationSet:
     """
 
     batches: Sequence[Any]
-    items: Sequence[Int[np.ndarray, " rows"]]
+    items: Sequence[Int[np.ndarray, " _"]]
     groups: Sequence[str]
     carries: bool = False
 
@@ -207,6 +212,12 @@ class Task(abc.ABC):
     def option_names(cls) -> tuple[str, ...]:
         """The names of all options, the argument's first."""
         return tuple(field.name for field in dataclasses.fields(cls))  # type: ignore[arg-type]
+
+    @classmethod
+    def added_options(cls) -> dict[str, Any]:
+        """Options that came after runs were made, with their defaults."""
+        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+        return {field.name: field.default for field in fields if field.metadata.get("added")}
 
     @abc.abstractmethod
     def build(self, model: Model, seed: int) -> Network:

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import jax
@@ -19,13 +20,17 @@ from memrnn.nn.models import Model
 from memrnn.nn.network import Network, OneHot
 from memrnn.runtime.options import format_range, parse_range
 from memrnn.tasks._metrics import Metric, Scores
+from memrnn.tasks._string_presets import STABLE
 from memrnn.tasks._string_scores import (
     ACCURACY,
     DETERMINED,
+    LONGER,
     METRICS,
     PERPLEXITY,
+    SEQUENCE,
     Batch,
     HiddenStates,
+    Longer,
     hidden_states,
     predict,
     reference_scores,
@@ -35,9 +40,11 @@ from memrnn.tasks._task import (
     BAYES,
     Data,
     EvaluationSet,
+    Preset,
     Relation,
     SetDescription,
     Task,
+    added,
     random_order,
     whole_set,
 )
@@ -67,6 +74,11 @@ class Strings(Task):
         validation_batches: validation batches, drawn once.
         length_bins: ranges of test lengths, inclusive; each is an evaluation set.
         samples_per_length: test strings of each valid length in a bin.
+        fresh_strings: whether every batch is drawn anew in every epoch, each of its strings with a
+            length of its own; `batches` is then the number of updates per epoch.
+        longer_strings: validation strings that are longer than all training strings, up to twice
+            as long. If there are any, the share of them of which every determined symbol is right
+            chooses the best epoch and the best restart, in place of the perplexity.
 
     Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 4 and appendix A; bins from Das &
     Mali 2024 (arXiv 2410.03154).
@@ -74,11 +86,12 @@ class Strings(Task):
 
     name: ClassVar[str] = "strings"
     evaluation_options: ClassVar[tuple[str, ...]] = ("length_bins", "samples_per_length")
-    metrics: ClassVar[tuple[Metric, ...]] = METRICS
-    selection: ClassVar[Metric] = PERPLEXITY
     headline: ClassVar[Metric] = ACCURACY
     overview: ClassVar[Metric | None] = DETERMINED
     group_axis: ClassVar[str | None] = "String length"
+    presets: ClassVar[Mapping[str, Preset]] = MappingProxyType(
+        {"paper": Preset(), "stable": STABLE}
+    )
 
     language: str
     train_lengths: tuple[int, int] = (40, 80)
@@ -87,17 +100,40 @@ class Strings(Task):
     validation_batches: int = 100
     length_bins: tuple[tuple[int, int], ...] = ((40, 100), (100, 200), (200, 400))
     samples_per_length: int = 10
+    fresh_strings: bool = added(False)
+    longer_strings: int = added(0)
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "batches", "validation_batches", "samples_per_length"):
             if getattr(self, name) < 1:
                 raise MemrnnError(f"{name} is {getattr(self, name)}, but must be at least 1.")
+        if self.longer_strings < 0:
+            raise MemrnnError(f"longer_strings is {self.longer_strings}, but must be at least 0.")
         # One name for one language.
         object.__setattr__(self, "language", canonical_language_name(self.language))
         if len(set(self.length_bins)) < len(self.length_bins):
             raise MemrnnError("length_bins names a bin twice; name each once.")
         for bounds in (self.train_lengths, *self.length_bins):
             Distribution(get_language(self.language), *bounds)
+        if self.longer_strings and not self.longer.language.has_determined_symbols:
+            raise MemrnnError(
+                f"{self.language} has no determined symbols, of which longer_strings would be "
+                "judged; leave it at 0."
+            )
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:  # type: ignore[override]
+        return (*METRICS, LONGER) if self.longer_strings else METRICS
+
+    @property
+    def selection(self) -> Metric:  # type: ignore[override]
+        return LONGER if self.longer_strings else PERPLEXITY
+
+    @cached_property
+    def longer(self) -> Distribution:
+        """The distribution of the longer validation strings."""
+        longest = self.train_lengths[1]
+        return Distribution(get_language(self.language), longest + 1, 2 * longest)
 
     @cached_property
     def distribution(self) -> Distribution:
@@ -119,12 +155,14 @@ class Strings(Task):
 
     @property
     def widths(self) -> tuple[int, ...]:
-        return _padded_lengths(self.distribution)
+        widths = _padded_lengths(self.distribution)
+        # Nearly every batch of mixed lengths has a long string.
+        return widths[-1:] if self.fresh_strings else widths
 
     @property
     def program(self) -> Any:
         """Nothing of a language: its strings and its symbols are arrays and shapes."""
-        return self.widths
+        return [self.widths, self.fresh_strings] if self.fresh_strings else self.widths
 
     def build(self, model: Model, seed: int) -> Network:
         symbols = len(self.distribution.language.symbols)
@@ -133,14 +171,25 @@ class Strings(Task):
     def data(self, seed: int) -> Data:
         return Data(_draw(self, seed)[0])
 
-    def plan(
-        self, data: Data, seed: int, epoch: int
-    ) -> tuple[Int[np.ndarray, " updates"], Int[np.ndarray, " updates"]]:
+    def plan(self, data: Data, seed: int, epoch: int) -> tuple[Any, Int[np.ndarray, " updates"]]:
+        if self.fresh_strings:
+            return self._fresh(seed, epoch), np.zeros(self.batches, np.int32)
         order = random_order(self.batches, seed, epoch)
         lengths = data.own.lengths[order]
         return order, np.searchsorted(self.widths, lengths).astype(np.int32)
 
+    def _fresh(self, seed: int, epoch: int) -> Batch:
+        """The batches of an epoch, [updates, ...]: a pure function of its arguments."""
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(8, epoch)))
+        strings = self.distribution.sample(self.batches * self.batch_size, rng)
+        tokens = _pad([string[None] for string in strings], self.widths[-1])
+        lengths = np.array([len(string) for string in strings], np.int32)
+        shape = self.batches, self.batch_size
+        return Batch(tokens.reshape(*shape, -1), lengths.reshape(shape))
+
     def batch(self, data: Data, item: Any, width: int) -> Batch:
+        if self.fresh_strings:
+            return item
         own: Batch = super().batch(data, item, width)
         lengths = jnp.broadcast_to(own.lengths, own.tokens.shape[0])
         return own._replace(tokens=own.tokens[:, :width], lengths=lengths)
@@ -152,14 +201,31 @@ class Strings(Task):
         scores = {PERPLEXITY.name: (jnp.sum(predicted.nats, axis=0), predicted.symbols)}
         return jnp.sum(predicted.nats) / batch.tokens.shape[0], (carry, scores)
 
-    def score(self, network: Network, carry: Any, batch: Batch) -> tuple[Any, Scores]:
+    def score(self, network: Network, carry: Any, batch: Batch | Longer) -> tuple[Any, Scores]:
+        if isinstance(batch, Longer):
+            return carry, {LONGER.name: string_scores(network, batch.strings)[SEQUENCE.name]}
         return carry, string_scores(network, batch)
 
     def validation(self, seed: int) -> EvaluationSet:
         _, strings = _draw(self, seed)
         _, size, longest = strings.tokens.shape
         lengths = np.repeat(np.asarray(strings.lengths), size)
-        return whole_set(Batch(np.asarray(strings.tokens).reshape(-1, longest), lengths), lengths)
+        batch = Batch(np.asarray(strings.tokens).reshape(-1, longest), lengths)
+        if not self.longer_strings:
+            return whole_set(batch, lengths)
+        longer = self._longer(seed)
+        everything = np.concatenate([lengths, longer.strings.lengths])
+        items = np.split(np.arange(len(everything)), [len(lengths)])
+        return EvaluationSet([batch, longer], items, [str(length) for length in everything])
+
+    def _longer(self, seed: int) -> Longer:
+        """The longer validation strings."""
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(9,)))
+        strings = [string[None] for string in self.longer.sample(self.longer_strings, rng)]
+        determined = [self.longer.determined(string) for string in strings]
+        widest = self.longer.lengths[-1]
+        lengths = np.array([string.shape[1] for string in strings], np.int32)
+        return Longer(Batch(_pad(strings, widest), lengths, _pad(determined, widest + 1)))
 
     def validation_reference(self, seed: int) -> Scores:
         if not self.distribution.language.exact:
@@ -168,7 +234,10 @@ class Strings(Task):
         groups = [t[:, :n] for t, n in zip(strings.tokens, strings.lengths, strict=True)]
         nats = np.concatenate([-self.distribution.log_probabilities(group) for group in groups])
         symbols = np.repeat(np.asarray(strings.lengths) + 1.0, strings.tokens.shape[1])
-        return {PERPLEXITY.name: (nats, symbols)}
+        every = np.ones(self.longer_strings)  # the exact distribution errs at no determined symbol
+        return {PERPLEXITY.name: (nats, symbols)} | (
+            {LONGER.name: (every, every)} if self.longer_strings else {}
+        )
 
     @property
     def sets(self) -> tuple[SetDescription, ...]:
@@ -212,7 +281,11 @@ class Strings(Task):
             for name, predictor in predictors.items()
         }
 
-    def precompute(self, network: Network, tree: Batch) -> Batch:
+    def precompute(self, network: Network, tree: Any) -> Any:
+        if isinstance(tree, Longer):
+            return Longer(self.precompute(network, tree.strings))
+        if not isinstance(tree, Batch):  # fresh strings come with the plan
+            return tree
         size = network.controller.hidden_size * network.dtype.itemsize
         if tree.tokens.size * size > MAX_STATES:
             return tree
@@ -276,8 +349,8 @@ def _states(network: Network, tokens: Int[Array, "batches rows longest"]) -> Hid
 
 
 @functools.lru_cache(maxsize=8)
-def _draw(task: Strings, seed: int) -> tuple[Batch, Batch]:
-    """Training and validation batches, a pure function of the seed."""
+def _draw(task: Strings, seed: int) -> tuple[Any, Batch]:
+    """Training batches, none where they are fresh, and validation batches."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
 
     def draw(count: int) -> Batch:
@@ -285,7 +358,8 @@ def _draw(task: Strings, seed: int) -> tuple[Batch, Batch]:
         lengths = np.array([group.shape[1] for group in groups], np.int32)
         return Batch(_pad(groups, task.widths[-1]).reshape(count, task.batch_size, -1), lengths)
 
-    return draw(task.batches), draw(task.validation_batches)
+    training = () if task.fresh_strings else draw(task.batches)
+    return training, draw(task.validation_batches)
 
 
 @functools.lru_cache(maxsize=32)
@@ -309,5 +383,9 @@ def _test_strings(
 
 def _pad(groups: Sequence[np.ndarray], longest: int) -> np.ndarray:
     """All rows of groups, filled up with zeros at the end."""
-    padded = [np.pad(group, ((0, 0), (0, longest - group.shape[1]))) for group in groups]
-    return np.concatenate(padded)
+    padded = np.zeros((sum(map(len, groups)), longest), groups[0].dtype)
+    begin = 0
+    for group in groups:
+        padded[begin : begin + len(group), : group.shape[1]] = group
+        begin += len(group)
+    return padded

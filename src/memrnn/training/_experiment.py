@@ -1,12 +1,14 @@
 """What is trained: a task, a model, frozen components, a configuration and a seed."""
 
 import hashlib
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from jaxtyping import Float
 
 from memrnn.errors import MemrnnError
 from memrnn.identity import model_identity, restart_seed
@@ -17,6 +19,9 @@ from memrnn.runtime import checkpoints
 from memrnn.runtime.options import added, from_json, to_json, without_added
 from memrnn.runtime.precision import TRAINING_PRECISIONS
 from memrnn.tasks import Task, make_task
+
+Shares = Float[np.ndarray, " updates"]
+"""Of all updates, one number per update; and what follows from it."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,13 @@ class TrainingConfig:
         optimizer: adam; rmsprop, which is Adam with beta1 = 0; or sgd.
         weight_decay: times the parameters that are trained, added to the gradient before it is
             clipped: the gradient of a penalty, half the squared norm.
+        gate_noise: standard deviation of the noise that training adds to what the controller's
+            gates get from the input; 0 for none. There is none in validation and evaluation.
+        gate_noise_ramp: shares of all updates between which the noise grows linearly from 0. The
+            best epoch is one of those from the end of the ramp on, and early stopping counts those.
+        lr_anneal: factor by which the rate has fallen at the end of all updates, geometrically.
+        lr_anneal_start: share of all updates after which it falls.
+        latest_of_equals: whether of epochs with the best validation value the last one is taken.
         lr_decay: factor on the rate when the selection metric stays on a plateau.
         lr_patience: epochs without improvement (relative threshold 1e-4) that are forgiven.
         lr_decay_latest: the epoch after which the rate decays for the first time at the latest;
@@ -67,6 +79,11 @@ class TrainingConfig:
     lr_decay_latest: int | None = added(None)
     averaging_patience: int | None = added(None)
     averaging_latest: int | None = added(None)
+    gate_noise: float = added(0.0)
+    gate_noise_ramp: tuple[float, float] = added((0.3, 0.7))
+    lr_anneal: float = added(1.0)
+    lr_anneal_start: float = added(0.6)
+    latest_of_equals: bool = added(False)
 
     def __post_init__(self) -> None:
         for name, least in (
@@ -85,8 +102,17 @@ class TrainingConfig:
                 raise MemrnnError(
                     f"{name} is {low}:{high}, but must be two positive bounds in order."
                 )
-        if self.weight_decay < 0:
-            raise MemrnnError(f"weight_decay is {self.weight_decay}, but must be at least 0.")
+        for name in ("weight_decay", "gate_noise"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise MemrnnError(f"{name} is {value}, but must be at least 0.")
+        begin, end = self.gate_noise_ramp
+        if not 0 <= begin <= end <= 1:
+            raise MemrnnError(
+                f"gate_noise_ramp is {begin}:{end}, but must be two shares in order, 0 to 1."
+            )
+        if not (0 < self.lr_anneal <= 1 and 0 <= self.lr_anneal_start < 1):
+            raise MemrnnError("lr_anneal must be in (0, 1], lr_anneal_start in [0, 1).")
         if not (self.max_grad_norm > 0 and 0 < self.lr_decay <= 1 and self.lr_patience >= 0):
             raise MemrnnError(
                 "max_grad_norm must be positive, lr_decay in (0, 1], lr_patience at least 0."
@@ -106,6 +132,26 @@ class TrainingConfig:
     def averages(self) -> bool:
         """Whether iterates are averaged sooner or later."""
         return self.averaging_patience is not None or self.averaging_latest is not None
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether what an update does depends on `max_epochs`."""
+        return self.gate_noise > 0 or self.lr_anneal < 1
+
+    def noise_after(self, share: Shares) -> Shares:
+        """The standard deviation of the gates' noise after a share of all updates."""
+        begin, end = self.gate_noise_ramp
+        grown = (share - begin) / (end - begin) if end > begin else share >= begin
+        return self.gate_noise * np.clip(grown, 0.0, 1.0)
+
+    def rate_factor_after(self, share: Shares) -> Shares:
+        """By what the rate is multiplied after a share of all updates, plateaus apart."""
+        fallen = (share - self.lr_anneal_start) / (1 - self.lr_anneal_start)
+        return self.lr_anneal ** np.clip(fallen, 0.0, 1.0)
+
+    def selectable(self, epochs: int) -> bool:
+        """Whether the network after so many epochs may be the best one."""
+        return not self.gate_noise or epochs >= self.gate_noise_ramp[1] * self.max_epochs
 
 
 @dataclass(frozen=True)
@@ -210,6 +256,7 @@ class Experiment:
     def identity(self) -> dict[str, Any]:
         """What must agree for two runs to be one: all but `max_epochs` and evaluation options.
 
+        Where rate or noise follow a schedule over all updates, `max_epochs` must agree, too.
         Names stand there with what they mean (`memrnn.identity`).
         """
         return self._identity
@@ -221,7 +268,9 @@ class Experiment:
             "model": model_identity(self.model),
             "start": None if self.start is None else self.start.digest,
         }
-        del values["definition"], values["config"]["max_epochs"]
+        del values["definition"]
+        if not self.config.scheduled:
+            del values["config"]["max_epochs"]
         return values | {"config": without_added(self.config, values["config"])}
 
     @staticmethod

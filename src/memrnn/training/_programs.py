@@ -1,5 +1,6 @@
 """One pass over the training batches: what all restarts train by, one at a time or in slots."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from memrnn.nn.components import by_component
+from memrnn.nn.gate_noise import GateNoise
 from memrnn.nn.network import Network
 from memrnn.runtime.devices import compiled
 from memrnn.tasks import Data, Scores, Traced
@@ -41,11 +43,12 @@ class Plan(NamedTuple):
 
     Attributes:
         items, widths: as `Task.plan` gives them, [updates, ...].
-        rate: learning rate.
+        rate: learning rate of each update.
         max_grad_norm: largest norm of a gradient.
         key: of the run, two words; update number u draws from `fold_in(key, u)`.
         first: number of the epoch's first update.
         fresh: whether the epoch begins with `Task.carry`, not with what the last one carried.
+        gate_noise: standard deviation of each update's noise on the gates; None for no noise.
         trains: per component, whether it is trained; None where the trained network holds nothing
             else.
         averaged: iterates in the mean before the epoch; -1 if there is none yet, and None where
@@ -54,11 +57,12 @@ class Plan(NamedTuple):
 
     items: Any
     widths: Int[np.ndarray, " updates"]
-    rate: Float[np.ndarray, ""]
+    rate: Float[np.ndarray, " updates"]
     max_grad_norm: Float[np.ndarray, ""]
     key: np.ndarray
     first: np.ndarray
     fresh: Bool[np.ndarray, ""]
+    gate_noise: Float[np.ndarray, " updates"] | None = None
     trains: Bool[np.ndarray, " components"] | None = None
     averaged: Int[np.ndarray, ""] | None = None
 
@@ -119,9 +123,13 @@ def epoch(
     run_key = jax.random.wrap_key_data(jnp.asarray(plan.key))
 
     def gradient(width: int) -> Callable:
-        def loss(trained: Network, carry: Any, item: Any, key: Array) -> Any:
+        def loss(trained: Network, carry: Any, item: Any, key: Array, noise: Array | None) -> Any:
             batch = task.batch(data, item, width)
-            return task.loss(eqx.combine(trained, frozen), carry, batch, key)
+            network = eqx.combine(trained, frozen)
+            if noise is not None:
+                key, own = jax.random.split(key)
+                network = dataclasses.replace(network, gate_noise=GateNoise(noise, own))
+            return task.loss(network, carry, batch, key)
 
         def loss_gradient(*arguments: Any) -> Any:
             with jax.default_matmul_precision(MATMUL[key.matmul_precision]):
@@ -149,9 +157,10 @@ def epoch(
         return jax.tree.map(of_leaf, average, network)
 
     def step(state: tuple[Network, Any, Any, Any], inputs: Any) -> tuple[Any, Scores]:
-        (network, moments, average, carry), (item, width, number) = state, inputs
+        (network, moments, average, carry), (item, width, number, rate, noise) = state, inputs
+        update_key = jax.random.fold_in(run_key, number)
         gradients, (carry, scores) = jax.lax.switch(
-            width, gradients_by_width, network, carry, item, jax.random.fold_in(run_key, number)
+            width, gradients_by_width, network, carry, item, update_key, noise
         )
         if key.weight_decay:
             gradients = jax.tree.map(lambda g, p: g + key.weight_decay * p, gradients, network)
@@ -159,7 +168,7 @@ def epoch(
         # Optax mixes the number of steps, an integer, with floats.
         with jax.numpy_dtype_promotion("standard"):
             directions, new_moments = update(gradients, moments, network)
-        updated = jax.tree.map(lambda p, d: p - plan.rate * d, network, directions)
+        updated = jax.tree.map(lambda p, d: p - rate * d, network, directions)
         if plan.trains is not None:
             # Where nothing is trained, no step is counted.
             some = jnp.any(plan.trains)
@@ -173,7 +182,9 @@ def epoch(
     carry = jax.tree.map(lambda new, old: jnp.where(plan.fresh, new, old), begin, carry)
     numbers = plan.first + jnp.arange(task.updates, dtype=plan.first.dtype)
     (trained, moments, average, carry), scores = jax.lax.scan(
-        step, (trained, moments, average, carry), (plan.items, plan.widths, numbers)
+        step,
+        (trained, moments, average, carry),
+        (plan.items, plan.widths, numbers, plan.rate, plan.gate_noise),
     )
     finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(trained)]
     all_finite = functools.reduce(jnp.logical_and, finite, jnp.array(True))

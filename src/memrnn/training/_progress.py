@@ -5,6 +5,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from memrnn.tasks import Metric, Totals
 from memrnn.training._experiment import TrainingConfig
 
@@ -17,7 +19,7 @@ class Schedule:
     """The learning rate and the two counters that decay it and end training.
 
     Attributes:
-        rate: learning rate of the next epoch.
+        rate: learning rate of the next epoch, before `lr_anneal`.
         best: best validation value of the selection metric so far; any strict improvement counts.
         plateau: best value as the plateau counter sees it.
         stale: epochs since `best`; training stops when they reach `early_stopping_patience`.
@@ -35,12 +37,19 @@ class Schedule:
     bad: int = 0
 
     def after(
-        self, value: float, metric: Metric, config: TrainingConfig, *, late: bool = False
+        self,
+        value: float,
+        metric: Metric,
+        config: TrainingConfig,
+        *,
+        late: bool = False,
+        selectable: bool = True,
     ) -> "Schedule":
         """The state after an epoch with this validation value.
 
         Args:
             late: whether the rate decays now, whatever the value.
+            selectable: whether the epoch may be the best one.
         """
         rate, plateau, bad = self.rate, self.plateau, self.bad + 1
         if metric.improves(value, self.plateau, THRESHOLD):
@@ -49,8 +58,11 @@ class Schedule:
             bad = 0
             if rate * (1 - config.lr_decay) > 1e-8:
                 rate *= config.lr_decay
-        improved = metric.improves(value, self.best)
-        best, stale = (value, 0) if improved else (self.best, self.stale + 1)
+        best, stale = self.best, self.stale
+        if selectable:
+            equal = config.latest_of_equals and value == self.best
+            improved = equal or metric.improves(value, self.best)
+            best, stale = (value, 0) if improved else (self.best, self.stale + 1)
         return Schedule(rate, best, plateau, stale, bad)
 
 
@@ -59,6 +71,7 @@ class Epoch:
     """One line of a restart's curve.
 
     Attributes:
+        learning_rate: at its beginning.
         train, validation: totals by metric; those of training are taken while it goes on, and
             empty where nothing is trained.
     """
@@ -129,7 +142,11 @@ class Progress:
         value = self.selection.value(validation[self.selection.name])
         value = math.nan if value is None else value
         late = config.lr_decay_latest == self.epochs + 1 and not self._has_decayed
-        schedule = self.schedule.after(value, self.selection, config, late=late)
+        selectable = config.selectable(self.epochs + 1)
+        schedule = self.schedule.after(
+            value, self.selection, config, late=late, selectable=selectable
+        )
+        best = selectable and not schedule.stale
         averaged_from = self.averaged_from
         if averaged_from is None and _averaging_begins(self.epochs + 1, schedule.stale, config):
             averaged_from = self.epochs + 1
@@ -137,10 +154,15 @@ class Progress:
             self,
             schedule=schedule,
             status="running" if finite and math.isfinite(value) else "diverged",
-            best_epoch=self.best_epoch if schedule.stale else self.epochs + 1,
-            curve=(*self.curve, Epoch(self.schedule.rate, train, validation)),
+            best_epoch=self.epochs + 1 if best else self.best_epoch,
+            curve=(*self.curve, Epoch(self.rate(config), train, validation)),
             averaged_from=averaged_from,
         )
+
+    def rate(self, config: TrainingConfig) -> float:
+        """The learning rate at the beginning of the next epoch."""
+        share = np.array([self.epochs / max(1, config.max_epochs)])
+        return self.schedule.rate * config.rate_factor_after(share).item()
 
 
 def _averaging_begins(epochs: int, stale: int, config: TrainingConfig) -> bool:

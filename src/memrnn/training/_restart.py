@@ -82,8 +82,10 @@ class Restart:
             self.trains = bool(jax.tree.leaves(trained))
             inner = trained.embedding, trained.controller, trained.memory
             # Then hidden states are the same in every epoch.
-            self._only_output_trains = self.trains and not any(
-                leaf.size for leaf in jax.tree.leaves(inner)
+            self._only_output_trains = (
+                self.trains
+                and not config.gate_noise
+                and not any(leaf.size for leaf in jax.tree.leaves(inner))
             )
             if path is not None and path.exists():
                 self._load(path)
@@ -153,20 +155,25 @@ class Restart:
 
     def plan(self) -> Plan:
         """What the next epoch does."""
-        task, progress = self.experiment.task, self.progress
+        task, progress, config = self.experiment.task, self.progress, self.experiment.config
         items, widths = task.plan(self.data, self.seed, progress.epochs)
         if self._only_output_trains:
             widths = np.zeros_like(widths)
-        number = jnp.dtype(self.experiment.config.precision).type
+        number = jnp.dtype(config.precision).type
+        first = progress.epochs * task.updates
+        share = (first + np.arange(task.updates)) / max(1, task.updates * config.max_epochs)
+        rates = progress.schedule.rate * config.rate_factor_after(share)
+        noise = config.noise_after(share).astype(number) if config.gate_noise else None
         words = np.random.SeedSequence(self.seed, spawn_key=(4,)).generate_state(2)
         return Plan(
             items,
             widths,
-            np.asarray(number(progress.schedule.rate)),
-            np.asarray(number(_draw_max_grad_norm(self.experiment.config, self.seed))),
+            rates.astype(number),
+            np.asarray(number(_draw_max_grad_norm(config, self.seed))),
             words.astype(np.uint32),
-            np.asarray(progress.epochs * task.updates, np.uint32),
+            np.asarray(first, np.uint32),
             np.asarray(not task.continues(progress.epochs)),
+            gate_noise=noise,
             averaged=self._averaged,
         )
 
@@ -211,7 +218,7 @@ class Restart:
             # Others go on, and what this one was trained on can be large.
             for name in ("data", "validation", "_on_device"):
                 vars(self).pop(name, None)
-        return self.progress.schedule.stale == 0
+        return self.progress.best_epoch == self.progress.epochs
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All arrays of its checkpoint, by name."""

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from memrnn.nn.initialisation import uniform
+from memrnn.nn.straight_through import ternary
 
 Vectors = tuple[Float[Array, "batch hidden"], ...]
 Gates = Float[Array, "batch gates"]
@@ -19,6 +20,7 @@ class Controller(eqx.Module):
 
     Its state is any pytree of arrays whose first leaf is the hidden state `h`, [batch, hidden].
     `memrnn.nn.models` builds a cell as `Cell(input_size, hidden_size, scale=scale, rng=rng)`.
+    Further keyword arguments of the constructor are options: `NAME:OPTION` names a model.
     """
 
     revision: ClassVar[int] = 1
@@ -107,16 +109,19 @@ class AffineController(Controller):
         state: Vectors,
         inputs: Float[Array, "batch input"],
         hidden_mask: Float[Array, "batch hidden"] | None = None,
+        gate_noise: Gates | None = None,
     ) -> Vectors:
         """The next state.
 
         Args:
             hidden_mask: factors of `h_{t-1}` where it is multiplied by `W_hh`.
+            gate_noise: is added to `from_input`.
         """
         hidden = state[0] if hidden_mask is None else state[0] * hidden_mask
         weight, bias = self.hidden_map
+        from_input = inputs @ self.weight_input.T + self.bias_input[None]
         return self.activate(
-            inputs @ self.weight_input.T + self.bias_input[None],
+            from_input if gate_noise is None else from_input + gate_noise,
             hidden @ weight.T + bias[None],
             state,
         )
@@ -124,3 +129,32 @@ class AffineController(Controller):
     @abc.abstractmethod
     def activate(self, from_input: Gates, from_hidden: Gates, state: Vectors) -> Vectors:
         """The next state; its first vector is the hidden state."""
+
+
+class RoundedController(AffineController):
+    """An affine controller with an option `discrete`: its state is rounded in the forward pass.
+
+    `activate` passes every vector of the next state through `rounded` before it is used.
+
+    Attributes:
+        discrete: whether state vectors hold nothing but -1, 0 and 1, so that the controller has
+            finitely many states. The gradient is that of the clipped vector before rounding.
+    """
+
+    discrete: bool = eqx.field(static=True)
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        scale: float,
+        rng: np.random.Generator,
+        discrete: bool = False,
+    ):
+        super().__init__(input_size, hidden_size, scale=scale, rng=rng)
+        self.discrete = discrete
+
+    def rounded(self, vector: Float[Array, "batch hidden"]) -> Float[Array, "batch hidden"]:
+        """A vector of the next state as it is carried: the vector itself unless `discrete`."""
+        return ternary(vector) if self.discrete else vector

@@ -2,10 +2,10 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from memrnn.nn.controllers._controller import AffineController, Gates, Vectors
+from memrnn.nn.controllers._controller import Gates, RoundedController, Vectors
 
 
-class Elman(AffineController):
+class Elman(RoundedController):
     """Simple recurrent network, `h_t = tanh(W_ih u_t + b_ih + W_hh h_{t-1} + b_hh)`.
 
     Source: Elman, "Finding structure in time" (1990).
@@ -14,4 +14,4 @@ class Elman(AffineController):
     blocks: ClassVar[int] = 1
 
     def activate(self, from_input: Gates, from_hidden: Gates, state: Vectors) -> Vectors:
-        return (jnp.tanh(from_input + from_hidden),)
+        return (self.rounded(jnp.tanh(from_input + from_hidden)),)

@@ -3,10 +3,10 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from memrnn.nn.controllers._controller import AffineController, Gates, Vectors
+from memrnn.nn.controllers._controller import Gates, RoundedController, Vectors
 
 
-class GRU(AffineController):
+class GRU(RoundedController):
     """Gated recurrent unit, blocks in the order (reset, update, new), as in PyTorch.
 
         r = sigmoid(a_r + b_r)    z = sigmoid(a_z + b_z)    n = tanh(a_n + r * b_n)
@@ -26,4 +26,4 @@ class GRU(AffineController):
         reset = jax.nn.sigmoid(input_reset + hidden_reset)
         update = jax.nn.sigmoid(input_update + hidden_update)
         new = jnp.tanh(input_new + reset * hidden_new)
-        return ((1 - update) * new + update * hidden,)
+        return (self.rounded((1 - update) * new + update * hidden),)

@@ -13,6 +13,7 @@ from memrnn.nn.initialisation import xavier, zeros
 from memrnn.nn.memories._horizon import Left, left_of, one_less, or_nan, updates_of
 from memrnn.nn.memories._loop import AutodiffLoop, Loop
 from memrnn.nn.memories._memory import AffineMemory, ControlLayer, Controls, Reading
+from memrnn.nn.straight_through import straight_through
 
 Cells = Float[Array, "stacks cells"]
 Vector = Float[Array, "stacks width"]
@@ -43,6 +44,13 @@ class Superposition(AffineMemory):
         V_t[i] = p V_{t-1}[i-1] + o V_{t-1}[i+1] + n V_{t-1}[i]
         reading = the concatenated top rows V^(1)[0] ... V^(K)[0]; zero before any update
 
+    Where the memory is `hard`, every stack does one thing per update and holds binary vectors:
+
+        (p_k, o_k, n_k) = onehot(argmax(A_k h + b_k))          the first of equals
+        v = [P h + d > 0]                                      still h where `sizes` is "hidden"
+
+    with the gradients of the softmax and of the sigmoid above.
+
     Rows at or beyond `depth_limit` are lost. Without a limit nothing is lost: a row that the
     remaining updates cannot bring back to the top is not stored, which halves the work.
 
@@ -52,9 +60,11 @@ class Superposition(AffineMemory):
             state itself is pushed.
         sizes: m_1 ... m_K.
         depth_limit: number of rows kept, None for all.
+        hard: whether actions and learned vectors are discrete.
 
     Source: Joulin & Mikolov 2015 (arXiv 1503.01007); DuSell & Chiang 2023 (arXiv 2210.01343),
-    section 2.
+    section 2; a discrete stack with such a gradient is that of Zeng, Goodman & Smyth 1994 (IEEE
+    Trans. Neural Networks 5:320).
     """
 
     weight_actions: Float[Array, "actions hidden"]
@@ -63,6 +73,7 @@ class Superposition(AffineMemory):
     bias_push: Float[Array, " push"] | None
     sizes: tuple[int, ...] = eqx.field(static=True)
     depth_limit: int | None = eqx.field(static=True)
+    hard: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -70,6 +81,7 @@ class Superposition(AffineMemory):
         *,
         sizes: Sequence[int] | str,
         depth_limit: int | None = None,
+        hard: bool = False,
         rng: np.random.Generator,
     ):
         """Draws weights from Xavier's distribution (fan-out 3 for each stack's actions), biases 0.
@@ -88,7 +100,7 @@ class Superposition(AffineMemory):
         if depth_limit is not None and depth_limit < 1:
             raise MemrnnError(f"depth_limit is {depth_limit}, but must be at least 1, or None.")
         self.sizes = (hidden_size,) if push_hidden else tuple(int(size) for size in sizes)
-        self.depth_limit = depth_limit
+        self.depth_limit, self.hard = depth_limit, hard
         stacks = len(self.sizes)
         self.weight_actions = xavier(rng, (3 * stacks, hidden_size), fan_out=3)
         self.bias_actions = zeros(3 * stacks)
@@ -138,7 +150,8 @@ class Superposition(AffineMemory):
 
     def _update(self, state: Superposed, controls: Array, superpose: Callable) -> Superposed:
         logits, vectors = self.actions(controls)
-        return Superposed(superpose(state.cells, vectors, logits), one_less(state.left))
+        cells = superpose(self.hard, state.cells, vectors, logits)
+        return Superposed(cells, one_less(state.left))
 
     def actions(self, controls: Controls) -> tuple[Logits, Vector]:
         """The logits of push, pop and no-op, and the vectors to push: a row per string and stack.
@@ -147,7 +160,9 @@ class Superposition(AffineMemory):
         """
         logits, vectors = jnp.split(controls, [3 * len(self.sizes)], axis=-1)
         if self.weight_push is not None:
-            vectors = jax.nn.sigmoid(vectors)
+            soft = jax.nn.sigmoid(vectors)
+            binary = (vectors > 0).astype(soft.dtype)
+            vectors = straight_through(binary, soft) if self.hard else soft
         widest = max(self.sizes)
         if any(size != widest for size in self.sizes):
             pieces = jnp.split(vectors, np.cumsum(self.sizes)[:-1], axis=-1)
@@ -174,30 +189,47 @@ def _neighbours(stack: Cells, vector: Vector) -> tuple[Cells, Cells]:
     return padded[:, :cells], padded[:, 2 * width :]
 
 
-def _superpose(stack: Cells, vector: Vector, logits: Logits) -> Cells:
-    push, pop, no_op = jnp.split(jax.nn.softmax(logits), 3, axis=1)
+def _one_hot(logits: Logits) -> list[Float[Array, "stacks 1"]]:
+    """1 for the largest of three logits, the first of equals; not a number if one is none."""
+    push, pop, no_op = jnp.split(logits, 3, axis=1)
+    pushes = (push >= pop) & (push >= no_op)
+    pops = ~pushes & (pop >= no_op)
+    zero = 0 * (push + pop + no_op)
+    return [chosen.astype(logits.dtype) + zero for chosen in (pushes, pops, ~pushes & ~pops)]
+
+
+def _superpose(hard: bool, stack: Cells, vector: Vector, logits: Logits) -> Cells:
+    soft = jnp.split(jax.nn.softmax(logits), 3, axis=1)
+    push, pop, no_op = map(straight_through, _one_hot(logits), soft) if hard else soft
     pushed, popped = _neighbours(stack, vector)
     return push * pushed + pop * popped + no_op * stack
 
 
-@jax.custom_vjp
-def _superpose_for_fast(stack: Cells, vector: Vector, logits: Logits) -> Cells:
-    push, pop, no_op = _probabilities(logits)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _superpose_for_fast(hard: bool, stack: Cells, vector: Vector, logits: Logits) -> Cells:
+    push, pop, no_op = _one_hot(logits) if hard else _probabilities(logits)
     pushed, popped = _neighbours(stack, vector)
     return push * pushed + pop * popped + no_op * stack
 
 
-def _superpose_forward(stack: Array, vector: Array, logits: Array) -> tuple[Array, tuple]:
+def _superpose_forward(
+    hard: bool, stack: Array, vector: Array, logits: Array
+) -> tuple[Array, tuple]:
     pushed, popped = _neighbours(stack, vector)
-    residuals = (pushed - stack, popped - stack, vector, *_probabilities(logits))
-    return _superpose_for_fast(stack, vector, logits), residuals
+    soft = _probabilities(logits)
+    weights = _one_hot(logits) if hard else soft
+    residuals = (pushed - stack, popped - stack, vector, soft, weights)
+    return _superpose_for_fast(hard, stack, vector, logits), residuals
 
 
-def _superpose_backward(residuals: tuple, cotangent: Array) -> tuple[Array, Array, Array]:
+def _superpose_backward(
+    hard: bool, residuals: tuple, cotangent: Array
+) -> tuple[Array, Array, Array]:
+    del hard
     # Autodiff would need three sums over all cells, which XLA's CPU backend computes one number
     # at a time. The softmax has two degrees of freedom, so two sums do, and as a product with a
     # vector of ones they run at full width.
-    *differences, vector, push, pop, no_op = residuals
+    *differences, vector, (push, pop, no_op), weights = residuals
     width, cells = vector.shape[1], cotangent.shape[1]
     ones = jnp.ones((cells, 1), cotangent.dtype)
     push_gain, pop_gain = ((difference * cotangent) @ ones for difference in differences)
@@ -206,6 +238,7 @@ def _superpose_backward(residuals: tuple, cotangent: Array) -> tuple[Array, Arra
         [push * (push_gain - mean_gain), pop * (pop_gain - mean_gain), -no_op * mean_gain], axis=1
     )
     padded = jnp.pad(cotangent, ((0, 0), (width, width)))
+    push, pop, no_op = weights  # of the forward pass; those above are the softmax
     d_stack = push * padded[:, 2 * width :] + pop * padded[:, :cells] + no_op * cotangent
     return d_stack, push * cotangent[:, :width], d_logits
 

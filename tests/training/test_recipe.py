@@ -1,0 +1,312 @@
+"""Schedules over all of training, noise on gates, fresh strings, longer validation strings."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+
+import memrnn
+from memrnn import Strings, evaluate, get_language, load_run, train
+from memrnn.cli import main
+from memrnn.nn.gate_noise import GateNoise
+from memrnn.runtime.precision import scope
+from memrnn.tasks import score_set, total
+from memrnn.training import Pack, Restart, load_experiment
+from small_experiments import files, leaves, small
+
+RECIPE: dict[str, Any] = {
+    "batches": 4,
+    "max_epochs": 4,
+    "gate_noise": 0.5,
+    "gate_noise_ramp": (0.25, 0.75),
+    "lr_decay": 1.0,
+    "lr_anneal": 0.01,
+    "lr_anneal_start": 0.5,
+    "latest_of_equals": True,
+    "early_stopping_patience": 100,
+    "fresh_strings": True,
+    "longer_strings": 7,
+}
+
+
+def restart(**changes: Any) -> Restart:
+    with scope("float32"):
+        return Restart(small(**RECIPE | changes), 0)
+
+
+def advance(one: Restart, epochs: int) -> Restart:
+    for _ in range(epochs):
+        one.advance()
+    return one
+
+
+def test_rate_and_noise_follow_shares_of_all_updates() -> None:
+    one, rates, noise = restart(), [], []
+    for _ in range(4):
+        plan = one.plan()
+        rates += plan.rate.tolist()
+        noise += plan.gate_noise.tolist()
+        one.finish_epoch({}, {"longer_sequence_accuracy": memrnn.tasks.Total(0.0, 1.0)}, True)
+    first = rates[0]
+    for update in range(16):
+        share = update / 16
+        factor = 1.0 if share < 0.5 else 0.01 ** ((share - 0.5) / 0.5)
+        assert rates[update] == pytest.approx(first * factor, rel=1e-6)
+        assert noise[update] == pytest.approx(0.5 * min(max(2 * (share - 0.25), 0), 1))
+    assert [line.learning_rate for line in one.progress.curve] == pytest.approx(rates[::4])
+    assert restart(gate_noise=0.0).plan().gate_noise is None
+
+
+def test_noise_is_normal_and_depends_on_its_key() -> None:
+    draws = [
+        np.asarray(GateNoise(jnp.float32(0.3), jax.random.key(seed)).draw((51, 9, 77)))
+        for seed in (0, 1, 1)
+    ]
+    found = np.sort(draws[0].ravel() / 0.3)
+    shares = (np.arange(len(found)) + 0.5) / len(found)
+    # The test of Kolmogorov and Smirnov, at the level .001.
+    assert np.max(np.abs(scipy.stats.norm.cdf(found) - shares)) < 1.95 / np.sqrt(len(found))
+    assert np.std(found) == pytest.approx(1.0, abs=0.02) and 3.5 < np.max(np.abs(found)) < 4.4
+    for other in (draws[1], np.roll(draws[0], 1, axis=0), np.roll(draws[0], draws[0].size // 2)):
+        assert abs(np.corrcoef(draws[0].ravel(), other.ravel())[0, 1]) < 0.02
+    np.testing.assert_array_equal(draws[1], draws[2])
+    assert not GateNoise(jnp.float32(0.0), jax.random.key(0)).draw((3, 2)).any()
+
+
+def test_noise_is_in_training_alone() -> None:
+    """It changes what updates see from the ramp on; scores are those without it."""
+    noisy, calm = (advance(restart(gate_noise=scale), 1) for scale in (0.5, 0.0))
+    for ours, theirs in zip(leaves(noisy.network), leaves(calm.network), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)  # the ramp begins after it
+    advance(noisy, 1)
+    advance(calm, 1)
+    train_nats = [one.progress.curve[1].train["perplexity"].numerator for one in (noisy, calm)]
+    assert abs(train_nats[0] - train_nats[1]) > 1e-3
+    assert noisy.network.gate_noise is None
+    with scope("float32"):
+        scores = total(score_set(noisy.experiment.task, noisy.network, noisy.validation))
+    assert scores == noisy.progress.curve[1].validation
+
+
+def test_noise_differs_from_update_to_update_and_from_restart_to_restart() -> None:
+    """With a rate of almost 0 and one batch, losses differ by the noise alone."""
+    options = {"batches": 1, "fresh_strings": False, "learning_rate_range": (1e-12, 1e-12)}
+    ramp = {"gate_noise_ramp": (0.0, 0.0), "lr_anneal": 1.0}
+    one = advance(restart(**options | ramp), 3)
+    nats = [line.train["perplexity"].numerator for line in one.progress.curve]
+    assert len(set(nats)) == 3
+    calm = advance(restart(**options | ramp | {"gate_noise": 0.0}), 3)
+    assert len({line.train["perplexity"].numerator for line in calm.progress.curve}) == 1
+
+
+def test_noise_reaches_gates_that_do_not_train() -> None:
+    """Hidden states are not computed beforehand where they differ in every update."""
+    frozen = {
+        "freeze": ("controller", "memory"),
+        "fresh_strings": False,
+        "gate_noise_ramp": (0.0, 0.0),
+    }
+    noisy, calm = (advance(restart(gate_noise=scale, **frozen), 1) for scale in (0.5, 0.0))
+    nats = [one.progress.curve[0].train["perplexity"].numerator for one in (noisy, calm)]
+    assert abs(nats[0] - nats[1]) > 1e-3
+
+
+def test_the_best_epoch_lies_after_the_ramp_and_is_the_last_of_equals() -> None:
+    metric = "longer_sequence_accuracy"
+
+    def best_after(*values: float, **changes: Any) -> int:
+        one = restart(max_epochs=8, **changes)
+        for value in values:
+            one.finish_epoch({}, {metric: memrnn.tasks.Total(value, 1.0)}, True)
+        return one.progress.best_epoch
+
+    assert best_after(1.0, 1.0, 1.0, 1.0, 1.0) == 0
+    assert best_after(1.0, 1.0, 1.0, 1.0, 1.0, 0.2) == 6
+    assert best_after(1.0, 1.0, 1.0, 1.0, 1.0, 0.2, 0.5, 0.5) == 8
+    assert best_after(1.0, 1.0, 1.0, 1.0, 1.0, 0.2, 0.5, 0.5, latest_of_equals=False) == 7
+    assert best_after(1.0, 0.9, gate_noise=0.0) == 1
+
+
+def test_epochs_before_the_end_of_the_ramp_are_not_counted_as_stale() -> None:
+    one = restart(max_epochs=8, early_stopping_patience=1)
+    for _ in range(5):
+        one.finish_epoch({}, {"longer_sequence_accuracy": memrnn.tasks.Total(0.5, 1.0)}, True)
+        assert not one.finished
+
+
+def test_a_schedule_is_part_of_the_identity(tmp_path: Path) -> None:
+    plain = {"gate_noise": 0.0, "lr_anneal": 1.0}
+    for one in ({"gate_noise": 0.0}, {"lr_anneal": 1.0}):
+        experiments = [small(**RECIPE | one | {"max_epochs": count}) for count in (4, 5)]
+        assert experiments[0].identity() != experiments[1].identity()
+    grown = [small(**RECIPE | plain | {"max_epochs": count}) for count in (4, 5)]
+    assert grown[0].identity() == grown[1].identity()
+    run = small(**RECIPE | {"max_epochs": 1})
+    train(run, tmp_path / "run", restarts=1)
+    longer = dataclasses.replace(run, config=dataclasses.replace(run.config, max_epochs=2))
+    with pytest.raises(memrnn.MemrnnError, match="holds another experiment"):
+        train(longer, tmp_path / "run", restarts=1)
+
+
+def test_options_at_their_defaults_are_in_no_identity() -> None:
+    text = json.dumps(small().identity())
+    names = RECIPE.keys() - {"batches", "max_epochs", "lr_decay", "early_stopping_patience"}
+    assert not any(name in text for name in names)
+    text = json.dumps(small(**RECIPE).identity())
+    assert all(name in text for name in names)
+
+
+def test_an_interrupted_recipe_ends_in_the_same_bits(tmp_path: Path) -> None:
+    experiment = small("lstm:discrete+jm-3:hard", **RECIPE)
+    train(experiment, tmp_path / "calm", restarts=2)
+
+    class StopError(Exception):
+        pass
+
+    def stop(number: int, progress: memrnn.Progress) -> None:
+        if (number, progress.epochs) == (1, 2):
+            raise StopError
+
+    with pytest.raises(StopError):
+        train(experiment, tmp_path / "broken", restarts=2, listener=stop)
+    train(experiment, tmp_path / "broken", restarts=2)
+    assert files(tmp_path / "broken") == files(tmp_path / "calm")
+    run = load_run(tmp_path / "calm")
+    (name,) = [one.name for one in run.experiment.task.sets][:1]
+    whole = evaluate(run).runs[0].sets[name].whole
+    assert 0 <= whole["sequence_accuracy"].numerator <= whole["sequence_accuracy"].denominator
+
+
+def test_a_pack_is_its_restarts_alone() -> None:
+    """Rates, noise and fresh strings are those of each restart."""
+    experiment = small(**RECIPE | {"precision": "float64", "max_epochs": 3})
+    with scope("float64"):
+        alone, packed = ([Restart(experiment, n) for n in range(2)] for _ in range(2))
+        for one in alone:
+            advance(one, 3)
+    pack = Pack(packed[0], 2)
+    for one in packed:
+        pack.insert(one)
+    for _ in range(3):
+        pack.advance()
+    for one, other in zip(list(pack.active), alone, strict=True):
+        pack.remove(one)
+        assert one.progress.best_epoch == other.progress.best_epoch
+        for ours, theirs in zip(leaves(one.network), leaves(other.network), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-10)
+
+
+TASK = Strings("marked-copy", (3, 9), 5, 6, 5, ((3, 9),), 2, fresh_strings=True, longer_strings=40)
+
+
+def test_fresh_strings_are_new_in_every_epoch_and_have_lengths_of_their_own() -> None:
+    language = get_language("marked-copy")
+    first, again, later = (TASK.plan(TASK.data(1), 1, epoch)[0] for epoch in (0, 0, 1))
+    assert first.tokens.shape == (6, 5, 9)
+    np.testing.assert_array_equal(first.tokens, again.tokens)
+    assert not np.array_equal(first.tokens, later.tokens)
+    other = TASK.plan(TASK.data(2), 2, 0)[0]
+    assert not np.array_equal(first.tokens, other.tokens)
+    for tokens, length in zip(first.tokens.reshape(-1, 9), first.lengths.ravel(), strict=True):
+        assert language.contains(tokens[:length]) and not tokens[length:].any()
+    assert set(first.lengths.ravel().tolist()) == {3, 5, 7, 9}
+    assert any(len(set(lengths)) > 1 for lengths in first.lengths.tolist())
+
+
+def test_longer_strings_choose_the_epoch_and_leave_the_perplexity_alone() -> None:
+    plain = dataclasses.replace(TASK, longer_strings=0)
+    lengths = [int(group) for group in TASK.validation(3).groups]
+    kept = [int(group) for group in plain.validation(3).groups]
+    assert lengths[: len(kept)] == kept and len(lengths) == len(kept) + 40
+    assert min(lengths[len(kept) :]) > 9 and max(lengths) <= 18
+    reference = TASK.validation_reference(3)
+    assert total(reference)["longer_sequence_accuracy"] == (40.0, 40.0)
+    with scope("float32"):
+        network = jax.tree.map(
+            lambda leaf: 5 * leaf, TASK.build(memrnn.Model("lstm", hidden_size=4), 0)
+        )
+        found, known = (total(score_set(one, network, one.validation(3))) for one in (TASK, plain))
+    assert found["perplexity"] == pytest.approx(known["perplexity"])
+    assert set(found) == {*known, "longer_sequence_accuracy"}
+    assert (TASK.selection.name, plain.selection.name) == ("longer_sequence_accuracy", "perplexity")
+
+
+def test_longer_strings_are_scored_by_their_determined_symbols() -> None:
+    """Against single strings; the network is right on some of them."""
+    task = dataclasses.replace(TASK, language="count-3", longer_strings=12)
+    batch = task.validation(0).batches[-1].strings
+    with scope("float32"):
+        # It predicts the symbol of id 2 everywhere: right where the rest of the string is c.
+        network = task.build(memrnn.Model("lstm", hidden_size=4), 0)
+        scores = score_set(task, network, task.validation(0))
+        logits = np.asarray(network.prefix_logits(jnp.asarray(batch.tokens).T))
+    # The other validation strings have no such score.
+    right, count = (values[-12:] for values in scores["longer_sequence_accuracy"])
+    assert sum(scores["longer_sequence_accuracy"][1]) == 12
+    for row, length in enumerate(batch.lengths):
+        string = batch.tokens[row, :length]
+        targets = [*string, 3]
+        determined = task.longer.determined(string[None])[0]
+        correct = logits[: length + 1, row].argmax(axis=-1) == targets
+        assert right[row] == np.all(correct[determined]) and count[row] == 1
+
+
+WRONG = {
+    "gate_noise": -1.0,
+    "gate_noise_ramp": (0.7, 0.3),
+    "lr_anneal": 0.0,
+    "lr_anneal_start": 1.0,
+    "longer_strings": -1,
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_values_are_refused(name: str) -> None:
+    with pytest.raises(memrnn.MemrnnError, match=name):
+        small(**{name: WRONG[name]})
+
+
+def test_the_preset_is_the_recipe(tmp_path: Path) -> None:
+    words = ["train", "--language", "count-3", "--model", "lstm-3:discrete+jm-2:hard"]
+    words += ["--config", "stable", "--restarts", "1", "--max-epochs", "0"]
+    main([*words, "--out", str(tmp_path)])
+    made = load_experiment(tmp_path)
+    config, task = made.config, made.task
+    assert isinstance(task, Strings)
+    assert (task.train_lengths, task.batch_size, task.fresh_strings) == ((3, 30), 16, True)
+    assert (config.gate_noise, config.gate_noise_ramp) == (0.5, (0.3, 0.7))
+    assert (config.lr_anneal, config.lr_anneal_start) == (pytest.approx(10**-1.5), 0.6)
+    assert config.learning_rate_range == (0.005, 0.012)
+    assert config.lr_decay == 1.0 and config.latest_of_equals and task.longer_strings > 0
+
+
+class Counter(memrnn.Controller):
+    """A controller without gates."""
+
+    @property
+    def input_size(self) -> int:
+        return 3
+
+    @property
+    def hidden_size(self) -> int:
+        return 1
+
+    def init(self, batch: int) -> jax.Array:
+        return jnp.zeros((batch, 1))
+
+    def step(self, state: jax.Array, inputs: jax.Array) -> jax.Array:
+        return state + 1.0
+
+
+def test_noise_needs_gates() -> None:
+    network = small("lstm-1").task.build(memrnn.Model("lstm", hidden_size=1), 0)
+    noise = GateNoise(jnp.float32(0.1), jax.random.key(0))
+    network = dataclasses.replace(network, controller=Counter(), gate_noise=noise)
+    with pytest.raises(memrnn.MemrnnError, match="Gate noise needs an AffineController, not Count"):
+        network.hidden(jnp.zeros((4, 2), jnp.int32))
