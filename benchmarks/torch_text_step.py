@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("--segments", type=int, default=4, help="per round")
     parser.add_argument("--rounds", type=int, default=9)
     arguments = parser.parse_args()
-    other, loop = arguments.model or "PyTorch", arguments.loop
+    other, loop = "with it" if arguments.model else "PyTorch", arguments.loop
     print(f"{WORDS} words, segments of {SEGMENT}, float32, one core, medians of rounds")
     print(f"{'sizes':<34}{'ours ms':>9}{other + ' ms':>12}{'ratio':>8}")
     with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,9 @@
 """Test processes share a cache of compiled programs, which a run of the tests begins empty."""
 
+import gc
 import importlib.metadata
 import os
+from collections.abc import Iterator
 
 # Compiling dominates the time of the tests. Without LLVM's optimisations and with XLA's older
 # emitters of loops it takes a quarter as long; what XLA does with a program before that stays on.
@@ -13,6 +15,7 @@ os.environ.setdefault(
     + (" --xla_cpu_use_fusion_emitters=false" if OLDER_EMITTERS else ""),
 )
 
+import equinox as eqx
 import jax
 import pytest
 from hypothesis import settings
@@ -35,3 +38,16 @@ def compile_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
         folder = folder.parent
     os.environ["MEMRNN_CACHE"] = str(folder / "cache")
     use_compile_cache()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compiled_programs() -> Iterator[None]:
+    """Frees what a file has compiled.
+
+    A compiled program maps memory several times, and Linux allows a process 65,530 maps
+    (`vm.max_map_count`): all tests together come close, and the compiler crashes beyond.
+    """
+    yield
+    eqx.clear_caches()
+    jax.clear_caches()
+    gc.collect()

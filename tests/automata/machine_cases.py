@@ -5,6 +5,21 @@ from itertools import product
 
 from languages_reference import belongs, spell
 
+ANBN = """
+# a^n b^n
+symbols = "a b"
+stacks = {count = "1"}
+start = "S"
+rules = [
+    {from = "S", read = "a", to = "A"},
+    {from = "A", read = "a", to = "A", push = {count = "1"}},
+    {from = "A B", read = "b", top = {count = "1"}, to = "B", pop = "count"},
+    {from = ["A", "B"], read = "b", top = {count = "empty"}, to = "E"},
+    {from = "S E", read = "end"},
+]
+"""
+"""A machine of one's own, without a name."""
+
 RULES = {
     "count-3": 6,
     "marked-reversal": 11,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from machine_cases import ANBN
 
 from memrnn import Strings, get_language
 from memrnn.automata import (
@@ -20,25 +21,11 @@ from memrnn.identity import language_identity
 from memrnn.runtime.imports import copy_imports, import_files
 from memrnn.tasks import BAYES
 
-TEXT = """
-# a^n b^n
-symbols = "a b"
-stacks = {count = "1"}
-start = "S"
-rules = [
-    {from = "S", read = "a", to = "A"},
-    {from = "A", read = "a", to = "A", push = {count = "1"}},
-    {from = "A B", read = "b", top = {count = "1"}, to = "B", pop = "count"},
-    {from = ["A", "B"], read = "b", top = {count = "empty"}, to = "E"},
-    {from = "S E", read = "end"},
-]
-"""
-
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "test-anbn.toml"
-    path.write_text(TEXT)
+    path.write_text(ANBN)
     return path
 
 
@@ -75,10 +62,10 @@ def test_the_identity_is_that_of_the_machine(file: Path, tmp_path: Path) -> None
     copies = copy_imports([str(file)], tmp_path / "out")
     assert copies == ("imports/test-anbn/test-anbn.toml",)
     import_files([str(tmp_path / "out" / copies[0])])  # the same machine again
-    file.write_text(TEXT.replace("# a^n b^n", ""))
+    file.write_text(ANBN.replace("# a^n b^n", ""))
     import_files([str(file)])
     assert language_identity("test-anbn") == identity
-    file.write_text(TEXT.replace('{from = "S E", read = "end"}', '{from = "E", read = "end"}'))
+    file.write_text(ANBN.replace('{from = "S E", read = "end"}', '{from = "E", read = "end"}'))
     with pytest.raises(MemrnnError, match="a language named test-anbn already"):
         import_files([str(file)])
     with pytest.raises(MemrnnError, match="differs from"):
@@ -122,6 +109,6 @@ def test_files_hold_all_machines(name: str, tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_machine_is_refused(file: Path, old: str, new: str, message: str) -> None:
-    file.write_text(TEXT.replace(old, new, 1))
+    file.write_text(ANBN.replace(old, new, 1))
     with pytest.raises(MemrnnError, match=message):
         read_machine(file)

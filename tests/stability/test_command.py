@@ -5,24 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from machine_cases import ANBN
 
 from command_line import run
 from memrnn import load_run
 from memrnn.studies import parse_study
 from memrnn.training import start_from
 
-MACHINE = """
-symbols = "a b"
-stacks = {count = "1"}
-start = "S"
-rules = [
-    {from = "S", read = "a", to = "A"},
-    {from = "A", read = "a", to = "A", push = {count = "1"}},
-    {from = "A B", read = "b", top = {count = "1"}, to = "B", pop = "count"},
-    {from = "A B", read = "b", top = {count = "empty"}, to = "E"},
-    {from = "S E", read = "end"},
-]
-"""
 TASK = ("--train-lengths", "2:8", "--length-bins", "10:14", "--batches", "3", "--batch-size", "2")
 CHECKS = ("--verify", "60", "--dense", "20", "--precisions", "float32")
 
@@ -31,7 +20,7 @@ def test_a_machine_in_a_file_is_a_run_like_any_other(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file, out = tmp_path / "golden-anbn.toml", tmp_path / "golden"
-    file.write_text(MACHINE)
+    file.write_text(ANBN)
     status, printed, error = run(capsys, "golden", str(file), "--out", str(out), *TASK, *CHECKS)
     assert (status, error) == (0, f"next: memrnn evaluate {out}\n")
     assert "lstm-5+jm-1" in printed and max(map(len, printed.splitlines())) <= 80

@@ -40,6 +40,7 @@ def test_everything_is_recorded(undisturbed: Path) -> None:
         assert run.versions["source"]
         # Rules of verdicts can be dated against the runs that they judge.
         assert run.versions["rules of das_mali_2024"]
+        assert run.versions["treebank_rules of das_mali_2024"]
         assert run.device
         assert run.seconds > 0
         assert (undisturbed / run.folder).is_dir()

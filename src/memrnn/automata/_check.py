@@ -53,14 +53,14 @@ def check_machine(machine: Machine) -> None:
                 prefixes[after.key] = (*prefixes[key], symbol)
                 queue.append(after)
     completed += [each.key for each in frontier if _completes(each.copy(), machine)]
-    alive = set(completed)
+    completable = set(completed)
     while completed:
         for key in before.get(completed.pop(), ()):
-            if key not in alive:
-                alive.add(key)
+            if key not in completable:
+                completable.add(key)
                 completed.append(key)
     for key, prefix in prefixes.items():
-        if key not in alive:
+        if key not in completable:
             raise MemrnnError(
                 f"The machine {machine.name} accepts no string that begins with "
                 f"{_text(machine, prefix)}, as far as was looked; every prefix that it reads must "

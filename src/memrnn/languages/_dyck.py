@@ -182,17 +182,17 @@ class Dyck(Language):
         tops = np.zeros((count, length + 1), np.int64)
         opened = np.zeros((count, length + 1), np.int64)
         rows = np.arange(count)
-        height, alive = np.zeros(count, np.int64), np.ones(count, bool)
+        height, valid = np.zeros(count, np.int64), np.ones(count, bool)
         most = self.depth or length
         for t in range(length):
             symbol = strings[:, t]
             opens = (symbol >= 0) & (symbol < self.k) & (height < most)
             top = opened[rows, np.maximum(height - 1, 0)]
             closes = (height > 0) & (symbol == self.k + top)
-            alive &= opens | closes
+            valid &= opens | closes
             opened[rows[opens], height[opens]] = symbol[opens]
-            height = np.where(alive, height + np.where(opens, 1, -1), 0)
-            heights[:, t + 1] = np.where(alive, height, -1)
+            height = np.where(valid, height + np.where(opens, 1, -1), 0)
+            heights[:, t + 1] = np.where(valid, height, -1)
             tops[:, t + 1] = opened[rows, np.maximum(height - 1, 0)]
         return heights, tops
 

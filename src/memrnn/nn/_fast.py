@@ -115,6 +115,7 @@ def _fast_scan(
         """Everything that it returns comes in groups of strings."""
         weight, bias, from_reading = affine(parameters)
         loop = eqx.combine(parameters, static)[1].loop()
+        # Transposed once, before the loop.
         rows = jax.lax.optimization_barrier(weight.T)
 
         def step(constants: Any, mask: Any, carry: Any, projected: Array) -> Any:

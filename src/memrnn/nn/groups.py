@@ -1,7 +1,7 @@
 """Strings run in groups: as many at a time as fit into the cache with their memory."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,51 @@ def group_size(memory: Memory, strings: int, updates: int, *, gradient: bool) ->
     return max(number for number in range(1, largest + 1) if strings % number == 0)
 
 
+class StateBytes(NamedTuple):
+    """What the states of a memory take for a batch.
+
+    Attributes:
+        working: bytes per sequence while its group runs.
+        at_a_time: sequences per group.
+        stored: bytes per sequence until its gradient is computed.
+        sequences: of the batch.
+    """
+
+    working: int
+    at_a_time: int
+    stored: int
+    sequences: int
+
+    @property
+    def total(self) -> int:
+        return self.working * self.at_a_time + self.stored * self.sequences
+
+
+def state_bytes(
+    memory: Memory, sequences: int, steps: int, horizon: int | None, *, gradient: bool
+) -> StateBytes:
+    """The bytes that a memory's states take, estimated.
+
+    For a memory without an estimate of its own: a gradient keeps what two states take per step, as
+    the differences that the superposition of stacks needs; without one there are the state before
+    and after a step.
+
+    Args:
+        sequences: of the batch.
+        steps: of each sequence.
+        horizon: see `Memory.init`; None where a sequence goes on after these steps.
+        gradient: whether the batch is differentiated.
+    """
+    # Nobody reads what the last step of a sequence leaves in the memory.
+    updates = steps if horizon is None else max(0, steps - 1)
+    working, stored = memory.memory_estimate(updates, gradient=gradient)
+    if not working + stored:
+        state = tree_bytes(jax.eval_shape(lambda: memory.init(1, horizon)))
+        stored = 2 * state * (steps if gradient else 1)
+    size = group_size(memory, sequences, updates, gradient=gradient)
+    return StateBytes(working, size, stored, sequences)
+
+
 def check_memory_limit(
     memory: Memory, sequences: int, steps: int, *, gradient: bool, workers: int = 1
 ) -> int:
@@ -39,31 +84,17 @@ def check_memory_limit(
     Raises:
         MemrnnError: if this machine, or its GPU, has less memory; with the arithmetic.
     """
-    updates = max(0, steps - 1)
-    working, stored = memory.memory_estimate(updates, gradient=gradient)
-    size = group_size(memory, sequences, updates, gradient=gradient)
-    if not working + stored:
-        stored = saved_state_bytes(memory, steps, steps, gradient=gradient)
-    need, limit = (working * size + stored * sequences) * workers, memory_limit()
+    states = state_bytes(memory, sequences, steps, steps, gradient=gradient)
+    need, limit = states.total * workers, memory_limit()
     if need > limit:
+        stored = f" + {_gb(states.stored)} per sequence x {sequences} sequences"
         raise MemrnnError(
-            f"Sequences of length {steps} do not fit: ({_gb(working)} per sequence x {size} at a "
-            "time"
-            + (f" + {_gb(stored)} per sequence x {sequences} sequences" if stored else "")
-            + f") x {workers} workers = {_gb(need)}, but this machine has {_gb(limit)}. Take "
-            "shorter sequences, fewer states or symbols, fewer workers, or a window."
+            f"Sequences of length {steps} do not fit: ({_gb(states.working)} per sequence x "
+            f"{states.at_a_time} at a time{stored if states.stored else ''}) x {workers} workers = "
+            f"{_gb(need)}, but this machine has {_gb(limit)}. Take shorter sequences, fewer states "
+            "or symbols, fewer workers, or a window."
         )
     return need
-
-
-def saved_state_bytes(memory: Memory, steps: int, horizon: int | None, *, gradient: bool) -> int:
-    """Bytes per sequence of the states of a memory without an estimate of its own.
-
-    A gradient keeps what two states take for every step, as the differences that the superposition
-    of stacks needs; without one there are the state before and after a step.
-    """
-    size = tree_bytes(jax.eval_shape(lambda: memory.init(1, horizon)))
-    return 2 * size * (steps if gradient else 1)
 
 
 def tree_bytes(tree: Any) -> int:

@@ -104,8 +104,7 @@ def verify(
         return found
 
     if isinstance(network.memory, Nondeterministic):
-        found = string(min(length, dense) if dense else length)
-        return {"hidden states": verify_hidden(machine, network, found, precision)}
+        return {"hidden states": verify_hidden(machine, network, string(length), precision)}
     checks = {
         "all transitions": verify_transitions(machine, network, precision),
         "steps of a string": verify_string(machine, network, string(length), precision),

@@ -28,7 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float64
 
-from memrnn.automata import EMPTY, POP, Machine, Rule
+from memrnn.automata import EMPTY, END, POP, Machine, Rule
 from memrnn.errors import MemrnnError
 from memrnn.nn.controllers import LSTM
 from memrnn.nn.memories import Memory, NoMemory, Nondeterministic, Superposition
@@ -74,7 +74,7 @@ def next_probabilities(machine: Machine, stop: float = STOP) -> dict[str, dict[s
     """
     if not 0 < stop < 1:
         raise MemrnnError(f"stop is {stop}, but must lie between 0 and 1.")
-    names = (*machine.symbols, "end")
+    names = (*machine.symbols, END)
     table: dict[str, dict[str, float]] = {}
     for state, legal in zip(machine.states, machine.legal, strict=True):
         others, last = ([names[symbol] for symbol in part] for part in (legal[:-1], legal[-1:]))
@@ -264,7 +264,7 @@ class _Compiler:
 
     def _logits(self, probabilities: Probabilities, state: str) -> Float64[np.ndarray, " outputs"]:
         given = probabilities[state]
-        outputs = (*self.machine.symbols, "end")
+        outputs = (*self.machine.symbols, END)
         return np.array([math.log(given[s]) if s in given else ILLEGAL for s in outputs])
 
 

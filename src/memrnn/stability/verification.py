@@ -285,15 +285,15 @@ class _Expected(eqx.Module):
     def sums(self, steps: _Steps, hidden: Array, exact: Bool[Array, " steps"]) -> _Sums:
         """What is exact, and what the network predicts."""
         logits = _at_least_float32(self.network.logits(hidden))
-        legal, alive = self.legal[steps.state], steps.state >= 0
+        legal, live = self.legal[steps.state], steps.state >= 0
         best = jax.nn.one_hot(jnp.argmax(logits, axis=1), legal.shape[1], dtype=bool)
         right = jnp.any(best & legal, axis=1) & jnp.all(jnp.isfinite(logits), axis=1)
         logs = jax.nn.log_softmax(logits)
-        single = (jnp.sum(legal, axis=1, dtype=jnp.int32) == 1) & alive
+        single = (jnp.sum(legal, axis=1, dtype=jnp.int32) == 1) & live
         zero = jnp.zeros((), logs.dtype)
         return _Sums(
             jnp.sum(~exact, dtype=jnp.int32),
-            jnp.sum(~right & alive, dtype=jnp.int32),
+            jnp.sum(~right & live, dtype=jnp.int32),
             jnp.sum(single, dtype=jnp.int32),
             jnp.sum(jnp.where(single[:, None] & legal, zero - logs, zero)),
             jnp.max(jnp.sum(jnp.where(legal, zero, jnp.exp(logs)), axis=1)),

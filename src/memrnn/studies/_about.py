@@ -13,6 +13,7 @@ import jax
 from memrnn.runtime import cores
 from memrnn.runtime.digests import text_digest
 
+_RULES = {"claims": "rules"}
 _LIBRARIES = ("memrnn", "jax", "jaxlib", "equinox", "optax", "numpy")
 
 
@@ -30,7 +31,8 @@ def about_worker() -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Versions of all that the numbers depend on, and of the rules by which they will be judged.
 
-    `source` is a digest of memrnn's own files, `rules of PAPER` one of a paper's `claims.md`.
+    `source` is a digest of memrnn's own files, `rules of PAPER` one of a paper's `claims.md`, and
+    `NAME of PAPER` one of another file of rules, NAME.md.
     """
     digest, folder = hashlib.sha256(), Path(__file__).parents[1]
     for path in sorted(folder.rglob("*.py")):
@@ -40,8 +42,10 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "source": digest.hexdigest()[:12],
         **{
-            f"rules of {path.parent.name}": text_digest(path.read_bytes().decode())
-            for path in sorted(folder.glob("papers/*/claims.md"))
+            f"{_RULES.get(path.stem, path.stem)} of {path.parent.name}": text_digest(
+                path.read_text("utf-8")
+            )
+            for path in sorted(folder.glob("papers/*/*.md"))
         },
     }
 

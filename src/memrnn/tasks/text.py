@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from memrnn.errors import MemrnnError
 from memrnn.nn.cross_entropy import ROWS, weighted_nats
-from memrnn.nn.groups import group_size, saved_state_bytes, tree_bytes
+from memrnn.nn.groups import state_bytes, tree_bytes
 from memrnn.nn.initialisation import orthonormal, truncated_normal, uniform, zeros
 from memrnn.nn.models import Model
 from memrnn.nn.network import Network, TiedOutput, WordVectors
@@ -23,6 +23,7 @@ from memrnn.runtime.devices import memory_limit
 from memrnn.runtime.options import added
 from memrnn.tasks._metrics import Metric, Scores
 from memrnn.tasks._task import Data, EvaluationSet, Partition, Preset, SetDescription, Task
+from memrnn.tasks._text_presets import PAPER, STRONG, STRONG_AVERAGED
 from memrnn.text import (
     PARTS,
     Corpus,
@@ -44,63 +45,6 @@ SEGMENTS_OF_FILE = 10
 
 SENTENCE = "sentence"
 """The partition by sentence, numbered from 1."""
-
-
-PAPER = Preset(
-    config={
-        "optimizer": "sgd",
-        "learning_rate_range": (1.0, 100.0),
-        "max_grad_norm_range": (0.0112, 1.12),
-        "lr_decay": 1 / 1.5,
-        "lr_patience": 0,
-        "early_stopping_patience": 2,
-        "max_epochs": 100,
-    }
-)
-"""The protocol of DuSell & Chiang 2023 (arXiv 2210.01343), section 6 and appendix."""
-
-STRONG = Preset(
-    options={
-        "streams": 64,
-        "updates_per_epoch": 100,
-        "random_offsets": True,
-        "embedding_size": 268,
-        "tied": True,
-        "initialisation": "fan_in",
-        "input_dropout": 0.58,
-        "state_dropout": 0.215,
-        "output_dropout": 0.327,
-        "state_reset": 0.01,
-    },
-    config={
-        "optimizer": "rmsprop",
-        "learning_rate_range": (0.00418, 0.00418),
-        "max_grad_norm": 10 / 35,
-        "weight_decay": 1.24e-4 / 35,
-        "lr_decay": 0.1,
-        "lr_patience": 26,
-        "lr_decay_latest": 900,
-        "early_stopping_patience": 31,
-        "max_epochs": 1000,
-    },
-)
-"""The one-layer net of 10 million parameters of Melis et al. 2018 (arXiv 1707.05589), for the model
-`lstm_capped-1194`, with the numbers of the file `ptb_10m_lstm_d1` published with their code. Their
-loss is the sum over the 35 words of a segment, here it is the mean, hence the quotients."""
-
-STRONG_AVERAGED = Preset(
-    options=STRONG.options,
-    config={
-        **STRONG.config,
-        "lr_decay": 1.0,
-        "lr_decay_latest": None,
-        "early_stopping_patience": 1000,
-        "averaging_patience": 50,
-        "averaging_latest": 800,
-    },
-)
-"""The same with iterate averaging in place of a falling rate, as in Melis et al. 2020
-(arXiv 1909.01792), whose trigger it has."""
 
 
 class Segment(NamedTuple):
@@ -356,10 +300,7 @@ class Text(Task):
         """Bytes of states, activations and logits of a segment; not those of the parameters."""
         streams = self.streams if training else self.evaluation_streams
         memory, itemsize = network.memory, network.dtype.itemsize
-        working, stored = memory.memory_estimate(self.segment, gradient=training)
-        size = group_size(memory, streams, self.segment, gradient=training)
-        if not working + stored:
-            stored = saved_state_bytes(memory, self.segment, None, gradient=training)
+        states = state_bytes(memory, streams, self.segment, None, gradient=training).total
         # Per word the vector, the reading and, of an LSTM, gates, state and their cotangents.
         hidden = network.controller.hidden_size
         numbers = VECTORS * hidden + 2 * (self.embedding_size or hidden) + 2 * memory.reading_size
@@ -368,8 +309,8 @@ class Text(Task):
         # Of a windowed nondeterministic stack what is carried is large: it is chosen between
         # streams, cut into groups and joined.
         carry = jax.eval_shape(self.carry if training else self.evaluation_carry, network)
-        states = working * size + stored * streams + CARRIED * tree_bytes(carry)
-        need = (states + activations + logits) * workers
+        carried = CARRIED * tree_bytes(carry)
+        need = (states + carried + activations + logits) * workers
         if need > (limit := memory_limit()):
             raise MemrnnError(
                 f"{streams} streams of {self.segment} words x {workers} workers take "

@@ -83,7 +83,8 @@ def checkpoint_bytes(experiment: Experiment, network: Network) -> int:
     trained, _ = partition(network, experiment.freeze)
     moments = initial_moments(trained, experiment.config)
     carry = jax.eval_shape(experiment.task.carry, network)
-    return tree_bytes((network, network, moments, carry))
+    average = trained if experiment.config.averages else None
+    return tree_bytes((network, network, moments, carry, average))
 
 
 def check_memory(experiment: Experiment, workers: int = 1) -> None:

@@ -4,7 +4,6 @@ from memrnn.papers.das_mali_2024._claims import judge as judge
 from memrnn.papers.das_mali_2024._deviations import deviations as deviations
 from memrnn.papers.das_mali_2024._judged import JUDGED as JUDGED
 from memrnn.papers.das_mali_2024._judged import Grid as Grid
-from memrnn.papers.das_mali_2024._judged import Judged as Judged
 from memrnn.papers.das_mali_2024._measures import Measures as Measures
 from memrnn.papers.das_mali_2024._measures import informative as informative
 from memrnn.papers.das_mali_2024._measures import ranges as ranges
@@ -19,4 +18,5 @@ from memrnn.papers.das_mali_2024._published import published as published
 from memrnn.papers.das_mali_2024._published import worst_loss as worst_loss
 from memrnn.papers.das_mali_2024._tables import published_tables as published_tables
 from memrnn.papers.das_mali_2024._verdicts import LEVEL as LEVEL
+from memrnn.papers.das_mali_2024._verdicts import Judged as Judged
 from memrnn.papers.das_mali_2024._verdicts import verdict as verdict

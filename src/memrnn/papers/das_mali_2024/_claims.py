@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from memrnn.papers.das_mali_2024 import _published as paper
-from memrnn.papers.das_mali_2024._judged import JUDGED, Grid, Judged
+from memrnn.papers.das_mali_2024._judged import JUDGED, Grid
 from memrnn.papers.das_mali_2024._published import (
     BOTH,
     CONTROLLER,
@@ -14,9 +14,9 @@ from memrnn.papers.das_mali_2024._published import (
     written,
 )
 from memrnn.papers.das_mali_2024._treebank import treebank_claim
-from memrnn.papers.das_mali_2024._verdicts import verdict
+from memrnn.papers.das_mali_2024._verdicts import Judged, judged_claim
 from memrnn.reports import set_label
-from memrnn.reports.study import Claim, Published, Statistic, View
+from memrnn.reports.study import Claim, Published, View
 from memrnn.reports.study.scores import first_set, has_memory, last_set
 from memrnn.runtime import formats as form
 from memrnn.studies import Cell, RunRecord
@@ -34,42 +34,8 @@ def judge(view: View) -> list[Claim]:
 
 
 def _judged(view: View, key: str, text: paper.Written, judged: Judged) -> Claim:
-    outcome = verdict(judged.statistics, judged.knowledge, judged.obstacle)
     published, notes = PUBLISHED.get(key, lambda _: (None, ()))(view)
-    return Claim(
-        key,
-        *text,
-        statistics=judged.statistics,
-        knowledge=judged.knowledge,
-        verdict=outcome,
-        why=_why(judged, trivially=outcome == "holds, trivially"),
-        published=(published,) if published else (),
-        notes=tuple(notes),
-    )
-
-
-def _why(judged: Judged, *, trivially: bool) -> str:
-    """Where the intervals lie, in sentences."""
-    if judged.obstacle:
-        return judged.obstacle
-    sentences = [_where(one) for one in judged.statistics]
-    if trivially:
-        weak = [one for one in judged.knowledge if one.outcome != "holds"]
-        sentences += [f"But the networks are no better than a baseline: {_where(one)}" for one in
-                      weak[:1]]  # fmt: skip
-    return " ".join(sentences)
-
-
-def _where(one: Statistic) -> str:
-    if one.estimate is None or one.estimate.interval is None:
-        return f"{one.name}: no restart has it." if one.estimate is None else (
-            f"{one.name}: there are too few restarts for an interval."
-        )  # fmt: skip
-    threshold = f"{one.threshold:g}".replace("-", "−")
-    if one.outcome == "open":
-        return f"{one.name}: the interval holds {threshold}."
-    above = (one.outcome == "holds") == one.at_least
-    return f"{one.name}: the whole interval is {'above' if above else 'below'} {threshold}."
+    return judged_claim(key, text, judged, (published,) if published else (), notes)
 
 
 OwnStatistic = tuple[Published | None, Sequence[str]]

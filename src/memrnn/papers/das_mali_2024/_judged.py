@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from memrnn.papers.das_mali_2024._verdicts import (
     BETTER_THAN_BASELINE,
     LEAST_RESTARTS,
     LEVEL,
-    MOST_FAILED,
+    Judged,
+    too_many_failed,
 )
 from memrnn.reports.study import Statistic, View
 from memrnn.reports.study.resampling import clustered, known_mean
@@ -31,39 +32,21 @@ Measure = Callable[[Measures, RunRecord], float | None]
 """A number of a restart that ended: None if the statistic is not about it, NaN if it has none."""
 
 
-class Judged(NamedTuple):
-    """What a claim is judged by.
-
-    Attributes:
-        statistics: numbers with their thresholds.
-        knowledge: d(long) and e(long) of the networks that the claim is about, where a baseline
-            could hold it.
-        cells: that the claim is about.
-    """
-
-    statistics: tuple[Statistic, ...]
-    knowledge: tuple[Statistic, ...]
-    cells: tuple[Cell, ...]
-
-    @property
-    def obstacle(self) -> str:
-        """Why nothing can be said yet, as a sentence; empty if something can."""
-        if not self.cells:
-            return (
-                "The study has no such networks on tasks whose long strings tell a grammar from "
-                "a baseline."
-            )
-        cells, few = len(self.cells), sum(_ended(cell) < LEAST_RESTARTS for cell in self.cells)
-        if few:
-            return (
-                f"{few} of {form.plural(cells, 'cell')} {'has' if few == 1 else 'have'} fewer than "
-                f"{LEAST_RESTARTS} restarts that have ended."
-            )
-        ended, failed = sum(map(_ended, self.cells)), sum(map(_failed, self.cells))
-        if failed > MOST_FAILED * ended:
-            most = form.per_cent(MOST_FAILED)
-            return f"{failed} of {ended} restarts failed, and no more than {most} may."
-        return ""
+def _obstacle(cells: Sequence[Cell]) -> str:
+    """Why nothing can be said yet of a claim about these cells; empty if something can."""
+    if not cells:
+        return (
+            "The study has no such networks on tasks whose long strings tell a grammar from "
+            "a baseline."
+        )
+    few = sum(_ended(cell) < LEAST_RESTARTS for cell in cells)
+    if few:
+        return (
+            f"{few} of {form.plural(len(cells), 'cell')} {'has' if few == 1 else 'have'} fewer "
+            f"than {LEAST_RESTARTS} restarts that have ended."
+        )
+    ended, failed = sum(map(_ended, cells)), sum(map(_failed, cells))
+    return too_many_failed(failed, ended)
 
 
 def _failed(cell: Cell) -> int:
@@ -243,7 +226,7 @@ def _keeps(freeze: Freeze) -> Callable[[Grid], Judged]:
             grid.of("K, share of determined accuracy kept", freeze, kept, 0.8),
             grid.of("L, loss of normalised nats", freeze, loss, 0.25, at_least=False),
         )
-        return Judged(statistics, grid.knowledge(freeze), grid.cells(freeze))
+        return Judged(statistics, grid.knowledge(freeze), _obstacle(grid.cells(freeze)))
 
     return judged
 
@@ -263,7 +246,7 @@ def _loses(grid: Grid) -> Judged:
         return measures.kept() if run.restart % 2 else None
 
     statistic = grid.statistic(name, cells[worst], losses[worst, 1::2], kept_by_odd, threshold=0.5)
-    return Judged((statistic,), (), cells)
+    return Judged((statistic,), (), _obstacle(cells))
 
 
 def _stabilises(grid: Grid) -> Judged:
@@ -271,7 +254,7 @@ def _stabilises(grid: Grid) -> Judged:
         grid.difference("difference in d(long)", MEMORY, accuracy_long, 0.05),
         grid.difference("difference in e(long)", MEMORY, nats_long, 0.05),
     )
-    return Judged(statistics, grid.knowledge(MEMORY), _both(grid.pairs(MEMORY)))
+    return Judged(statistics, grid.knowledge(MEMORY), _obstacle(_both(grid.pairs(MEMORY))))
 
 
 def _grows_linearly(grid: Grid) -> Judged:
@@ -281,12 +264,12 @@ def _grows_linearly(grid: Grid) -> Judged:
         grid.difference(name, CONTROLLER, growth, -0.1, at_least=False),
         grid.difference("difference in d(long)", CONTROLLER, accuracy_long, 0.05),
     )
-    return Judged(statistics, grid.knowledge(CONTROLLER), _both(grid.pairs(CONTROLLER)))
+    return Judged(statistics, grid.knowledge(CONTROLLER), _obstacle(_both(grid.pairs(CONTROLLER))))
 
 
 def _converges(grid: Grid) -> Judged:
     statistic = grid.difference("difference in share converged", MEMORY, _converged, 0.1)
-    return Judged((statistic,), (), _both(grid.pairs(MEMORY)))
+    return Judged((statistic,), (), _obstacle(_both(grid.pairs(MEMORY))))
 
 
 def _unstable(grid: Grid) -> Judged:
@@ -295,19 +278,19 @@ def _unstable(grid: Grid) -> Judged:
         grid.of("d just beyond", NOTHING, _learned(_accuracy_just_beyond), 0.8),
         grid.of("growth exponent β", NOTHING, _learned(growth), 1.25),
     )
-    return Judged(statistics, (), grid.cells(NOTHING))
+    return Judged(statistics, (), _obstacle(grid.cells(NOTHING)))
 
 
 def _holds_its_loss(grid: Grid) -> Judged:
     statistic = grid.of("L, loss of normalised nats", MEMORY, loss, 0.15, at_least=False)
-    return Judged((statistic,), grid.knowledge(MEMORY), grid.cells(MEMORY))
+    return Judged((statistic,), grid.knowledge(MEMORY), _obstacle(grid.cells(MEMORY)))
 
 
 def _guesses(grid: Grid) -> Judged:
     """Of the restarts with nothing frozen that have learned the trained lengths."""
     measure = _learned(_accuracy_longest)
     statistic = grid.of("d(longest)", NOTHING, measure, BETTER_THAN_BASELINE, at_least=False)
-    return Judged((statistic,), (), grid.cells(NOTHING))
+    return Judged((statistic,), (), _obstacle(grid.cells(NOTHING)))
 
 
 def _both(pairs: Sequence[tuple[Cell, Cell]]) -> tuple[Cell, ...]:

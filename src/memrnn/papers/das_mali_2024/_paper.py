@@ -1,8 +1,6 @@
 """The paper as the page of a study shows it."""
 
-import dataclasses
 import math
-import re
 import statistics
 from collections.abc import Callable
 
@@ -33,6 +31,7 @@ from memrnn.papers.das_mali_2024._published import (
     language_of,
     published,
 )
+from memrnn.papers.das_mali_2024._rules import written_rules
 from memrnn.papers.das_mali_2024._tables import DIFFERS, published_tables
 from memrnn.papers.das_mali_2024._treebank import TREEBANK_NOTE, covers_treebank, read_treebank
 from memrnn.papers.das_mali_2024._verdicts import LEVEL
@@ -40,7 +39,6 @@ from memrnn.reports.study import Paper, Publication, Question, Rules, View
 from memrnn.reports.study.scores import has_memory
 from memrnn.reports.study.table import Field, Table, number_field, text_field
 from memrnn.runtime import formats as form
-from memrnn.runtime.digests import text_digest
 from memrnn.studies import Cell, RunRecord
 
 FIELDS: dict[str, Measure] = {
@@ -97,7 +95,7 @@ def _of_run(view: View, measure: Measure) -> Callable[[Cell, RunRecord], float |
 
 def _read(view: View) -> Publication | None:
     if covers_treebank(view.results):
-        return read_treebank(view, dataclasses.replace(rules(view), notes=()))
+        return read_treebank(view)
     if not covers(view.results):
         return None
     introduction = TEXTS["introduction"].strip()
@@ -125,25 +123,7 @@ PAPER = Paper(_read, absent=TEXTS["absent"])
 
 def rules(view: View) -> Rules:
     """The rules, with their digest, their date and that of the study."""
-    results, digest = view.results, text_digest(RULES)
-    finished = [run for run in results.runs if run.finished]
-    digests = [run.versions.get("rules of das_mali_2024", "") for run in finished]
-    other, without = sum(one not in ("", digest) for one in digests), digests.count("")
-    exploratory = ""
-    if other or without:
-        parts = [f"{other} began under other rules"] if other else []
-        parts += [f"{without} before there were rules"] if without else []
-        exploratory = (
-            f"Of the {form.plural(len(digests), 'finished run')} {form.listed(parts)}: what this "
-            "page says of the claims is exploratory."
-        )
-    left = sum(not run.finished and run.status != "failed" for run in results.runs)
-    preliminary = (
-        f"{form.plural(left, 'run')} {'is' if left == 1 else 'are'} still to come: verdicts are "
-        "preliminary."
-        if left
-        else ""
-    )
+    results = view.results
     grid = Grid(view)
     titles = [task.title for task in results.tasks]
     informative = {cell.task.title for freeze in ((), MEMORY, CONTROLLER)
@@ -159,17 +139,13 @@ def rules(view: View) -> Rules:
     models = dict.fromkeys(cell.model for cell in results.cells if not has_memory(cell))
     if models:
         notes.append(without_memory(view, list(models)))
-    date = re.search(r"^Date: (\S+)$", RULES, re.MULTILINE)
-    assert date is not None
-    return Rules(
-        text=RULES,
-        digest=digest,
-        written=date[1],
-        begun=min((session["began"] for session in results.sessions), default=""),
-        exploratory=exploratory,
-        preliminary=preliminary,
+    return written_rules(
+        view,
+        RULES,
+        "rules of das_mali_2024",
         level=LEVEL,
-        notes=tuple(notes),
+        together=True,
+        notes=notes,
     )
 
 

@@ -20,18 +20,20 @@ from memrnn.papers.das_mali_2024._published import (
     published,
     written,
 )
+from memrnn.papers.das_mali_2024._rules import written_rules
+from memrnn.papers.das_mali_2024._treebank_rule import RULES, judge_gain
+from memrnn.papers.das_mali_2024._verdicts import Judged, judged_claim
 from memrnn.reports import frozen_words
 from memrnn.reports.study import (
     Claim,
     Publication,
     Published,
     Question,
-    Rules,
     View,
     draws,
 )
 from memrnn.reports.study.comparisons import paired_cells
-from memrnn.reports.study.resampling import student
+from memrnn.reports.study.resampling import LEVEL, student
 from memrnn.reports.study.scores import has_memory, last_set
 from memrnn.reports.study.table import Column, Entry, Table, count, number_field, text, text_field
 from memrnn.runtime import formats as form
@@ -46,6 +48,9 @@ MODELS = {
     "vrns-3-3-5": "lstm-256+vrns-3-3-5:window=35",
 }
 """The paper's networks, and how they are called here."""
+
+RULE = "by treebank_rules.md: G and H at most −0.012 nats per word"
+"""Of claim a, where a study is of the Treebank."""
 
 TREEBANK_NOTE = "This study trains on formal languages only, so nothing of this was run here."
 
@@ -73,13 +78,15 @@ def _is_treebank(cell: Cell) -> bool:
     return total.denominator == TOKENS and abs(perplexity - UNIGRAM) < 0.1
 
 
-def read_treebank(view: View, rules: Rules) -> Publication:
+def read_treebank(view: View) -> Publication:
     """The paper, seen from a study of the Penn Treebank."""
     return Publication(
         citation=TEXTS["citation"],
         question=TEXTS["treebank_question"],
         claims=[treebank_claim("a", written()["a"], view)],
-        rules=rules,
+        rules=written_rules(
+            view, RULES, "treebank_rules of das_mali_2024", level=LEVEL, together=False
+        ),
         questions=[
             Question(mode, "log perplexity", "is in nats per word of the test part",
                      view.last_value)
@@ -97,7 +104,7 @@ def read_treebank(view: View, rules: Rules) -> Publication:
 
 
 def treebank_claim(key: str, text: Written, view: View | None = None) -> Claim:
-    """The claim that no rule judges: what the paper publishes, and what a study has beside it.
+    """Claim a: what the paper publishes, and what a study has beside it.
 
     Args:
         view: of a study of the Penn Treebank; None for one of other tasks.
@@ -119,23 +126,14 @@ def treebank_claim(key: str, text: Written, view: View | None = None) -> Claim:
         f"{lstm} at {min(once, twice)} is better than the {best_frozen} that is called best.",
     ]
     here, remark = None, "best of 10 each"
-    why = "The Penn Treebank is not in this study, so nothing was measured here."
+    judged = Judged((), (), "The Penn Treebank is not in this study, so nothing was measured here.")
     if view is not None:
         here, remark = _gain(view)
-        why = (
-            "The rules give this claim no statistic and no threshold, so no number decides it. "
-            "What was measured stands beside the claim."
-        )
+        judged = judge_gain(view)
+        text = text._replace(rule=RULE)
         notes += _measured(view, gain, best)
-    return Claim(
-        key,
-        *text,
-        statistics=(),
-        knowledge=(),
-        verdict="undecided",
-        why=why,
-        published=(Published("gain in perplexity", here, gain, remark),),
-        notes=tuple(notes),
+    return judged_claim(
+        key, text, judged, (Published("gain in perplexity", here, gain, remark),), notes
     )
 
 

@@ -1,8 +1,11 @@
 """From intervals to verdicts, as `claims.md` says."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from memrnn.reports.study import Statistic, Verdict
+from memrnn.papers.das_mali_2024._published import Written
+from memrnn.reports.study import Claim, Published, Statistic, Verdict
+from memrnn.runtime import formats as form
 
 STATISTICS = 17
 """How many statistics are judged."""
@@ -18,6 +21,30 @@ LEAST_RESTARTS = 10
 
 MOST_FAILED = 0.1
 """Share of the restarts that ended that may have failed."""
+
+
+class Judged(NamedTuple):
+    """What a claim is judged by.
+
+    Attributes:
+        statistics: numbers with their thresholds.
+        knowledge: which show that the networks are better than those that know nothing, where
+            such could hold the claim.
+        obstacle: why nothing can be said yet, as a sentence; empty if something can.
+    """
+
+    statistics: tuple[Statistic, ...]
+    knowledge: tuple[Statistic, ...]
+    obstacle: str
+
+
+def too_many_failed(failed: int, ended: int) -> str:
+    """The obstacle of more failed restarts than the rules allow; empty if there are not."""
+    if failed <= MOST_FAILED * ended:
+        return ""
+    return (
+        f"{failed} of {ended} restarts failed, and no more than {form.per_cent(MOST_FAILED)} may."
+    )
 
 
 def verdict(
@@ -41,3 +68,48 @@ def verdict(
     if any(statistic.outcome != "holds" for statistic in knowledge):
         return "holds, trivially"
     return "supported"
+
+
+def judged_claim(
+    key: str,
+    text: Written,
+    judged: Judged,
+    published: Sequence[Published] = (),
+    notes: Sequence[str] = (),
+) -> Claim:
+    """A claim with its verdict, and where the intervals lie, in sentences."""
+    outcome = verdict(judged.statistics, judged.knowledge, judged.obstacle)
+    return Claim(
+        key,
+        *text,
+        statistics=judged.statistics,
+        knowledge=judged.knowledge,
+        verdict=outcome,
+        why=_why(judged, trivially=outcome == "holds, trivially"),
+        published=tuple(published),
+        notes=tuple(notes),
+    )
+
+
+def _why(judged: Judged, *, trivially: bool) -> str:
+    """Where the intervals lie, in sentences."""
+    if judged.obstacle:
+        return judged.obstacle
+    sentences = [_where(one) for one in judged.statistics]
+    if trivially:
+        weak = [one for one in judged.knowledge if one.outcome != "holds"]
+        sentences += [f"But the networks are no better than a baseline: {_where(one)}" for one in
+                      weak[:1]]  # fmt: skip
+    return " ".join(sentences)
+
+
+def _where(one: Statistic) -> str:
+    if one.estimate is None or one.estimate.interval is None:
+        return f"{one.name}: no restart has it." if one.estimate is None else (
+            f"{one.name}: there are too few restarts for an interval."
+        )  # fmt: skip
+    threshold = f"{one.threshold:g}".replace("-", "−")
+    if one.outcome == "open":
+        return f"{one.name}: the interval holds {threshold}."
+    above = (one.outcome == "holds") == one.at_least
+    return f"{one.name}: the whole interval is {'above' if above else 'below'} {threshold}."

@@ -179,10 +179,10 @@ def _noise(view: View) -> Sentence:
     one = max(found, key=lambda item: item.size)
     metric = headline(one.cell.task)
     return Sentence(
-        f"Two draws of one experiment differ by {one.median:.1f} in the median:",
+        f"Two draws of one experiment differ by {form.decimal(one.median)} in the median:",
         f"of {_name(one.cell)}, the {metric_label(metric)} of the best of {one.size} restarts, "
-        f"chosen by validation, differs between disjoint halves by up to {one.most:.1f} in 95 % of "
-        f"{form.plural(one.splits, 'split')}.",
+        "chosen by validation, differs between disjoint halves by up to "
+        f"{form.decimal(one.most)} in 95 % of {form.plural(one.splits, 'split')}.",
     )
 
 

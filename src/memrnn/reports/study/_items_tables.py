@@ -108,17 +108,14 @@ def _draws_table(view: View) -> Table:
     task = view.results.tasks[0]
     label = metric_label(headline(task))
 
-    def digits(value: float | None) -> str:
-        return form.MISSING if value is None else f"{value:.2f}"
-
     fields: list[Field] = [
         text_field("task", lambda row: row.cell.task.title),
         text_field("model", lambda row: row.cell.model),
         text_field("frozen", lambda row: format_freeze(effective(row.cell))),
         (Column("best of"), lambda row: count(row.size)),
         (Column("splits"), lambda row: count(row.splits)),
-        number_field("median", lambda row: row.median, digits),
-        number_field("95 % below", lambda row: row.most, digits),
+        number_field("median", lambda row: row.median, form.decimal),
+        number_field("95 % below", lambda row: row.most, form.decimal),
     ]
     return Table.of(
         "items_draws",

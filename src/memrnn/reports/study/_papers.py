@@ -157,6 +157,7 @@ class Rules:
         exploratory: why the study is exploratory; empty if it is not.
         preliminary: why its verdicts are preliminary; empty if they are not.
         level: of the intervals.
+        together: whether all intervals hold together with 95 %.
         notes: on this study, in sentences.
     """
 
@@ -167,6 +168,7 @@ class Rules:
     exploratory: str
     preliminary: str
     level: float
+    together: bool
     notes: tuple[str, ...] = ()
 
 
