@@ -21,6 +21,7 @@ from memrnn.nn.models import get_model
 from memrnn.nn.network import Network, OneHot
 from memrnn.nn.unroll import Rule
 from memrnn.runtime.precision import scope
+from memrnn.training import Experiment, Restart, TrainingConfig
 
 TIME, SYMBOLS = 7, 3
 
@@ -274,3 +275,20 @@ def test_noise_is_added_to_what_the_gates_get_from_the_input(name: str, rule: Ru
         found = graded(noisy, network)
         assert_close(found, graded(plain, network), 1e-12)
         assert not np.allclose(found[0], network.hidden(strings)[0])
+
+
+def test_models_that_differ_in_rounding_alone_start_alike() -> None:
+    """Restarts of one number have one seed, rate and network; other models have others."""
+
+    def restart(model: str) -> Restart:
+        task = memrnn.Strings("count-3", batches=1, validation_batches=1)
+        return Restart(Experiment(task, model, (), TrainingConfig()), 3)
+
+    names = ["jm-2.1", "jm-2.1:hard", "lstm:discrete+jm-2.1", "lstm:discrete+jm-2.1:hard"]
+    soft, *others = map(restart, names)
+    for other in others:
+        assert other.seed == soft.seed
+        for one, another in ((other.network, soft.network), (other.plan(), soft.plan())):
+            assert all(map(np.array_equal, *map(jax.tree.leaves, (one, another))))
+    assert restart("jm-2.1:depth_limit=3,hard").seed != soft.seed
+    assert restart("jm-2.1:depth_limit=3,hard").seed == restart("jm-2.1:depth_limit=3").seed

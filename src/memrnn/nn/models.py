@@ -386,5 +386,28 @@ def canonical_name(name: str) -> str:
     return _format(model) or next(same)
 
 
+def unrounded_name(name: str) -> str:
+    """The canonical name of a model without options that make its values discrete.
+
+    >>> unrounded_name("lstm:discrete+jm-3.3.3:hard")
+    'jm-3.3.3'
+
+    Raises:
+        MemrnnError: as `get_model`.
+    """
+    model = get_model(name).canonical()
+    less = dataclasses.replace(
+        model,
+        options=_unrounded(MEMORIES[model.memory], model.options),
+        controller_options=_unrounded(CONTROLLERS[model.controller], model.controller_options),
+    )
+    return canonical_name(name) if less == model else _format(less) or canonical_name(name)
+
+
+def _unrounded(constructor: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    names = getattr(constructor, "rounding_options", ())  # a function has none
+    return {key: value for key, value in options.items() if key not in names}
+
+
 def _own_controllers() -> list[str]:
     return [name for name in CONTROLLERS if name not in PRESETS]

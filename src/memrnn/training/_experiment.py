@@ -13,7 +13,7 @@ from jaxtyping import Float
 from memrnn.errors import MemrnnError
 from memrnn.identity import model_identity, restart_seed
 from memrnn.nn.components import check_freeze, freeze_label
-from memrnn.nn.models import Model, canonical_name, get_model
+from memrnn.nn.models import Model, get_model, unrounded_name
 from memrnn.nn.network import Network
 from memrnn.runtime import checkpoints
 from memrnn.runtime.options import added, from_json, to_json, without_added
@@ -235,10 +235,10 @@ class Experiment:
     def restart_seed(self, restart: int) -> int:
         """The seed of a restart, a function of `seed`, task, model and number.
 
-        Freezing modes share it, so their restarts with the same number are paired. Nothing else
-        does.
+        Freezing modes share it, and so do models that differ only in whether their values are
+        discrete: their restarts with the same number are paired. Nothing else does.
         """
-        model = canonical_name(self.model)
+        model = unrounded_name(self.model)
         return restart_seed(self.seed, self.task.identity(), model, restart)
 
     def to_json(self) -> dict[str, Any]:

@@ -24,6 +24,9 @@ class Controller(eqx.Module):
     """
 
     revision: ClassVar[int] = 1
+    rounding_options: ClassVar[tuple[str, ...]] = ()
+    """Options that make values discrete and leave parameters as they are: restarts with and without
+    them share a seed."""
     """Grows when the same name and options mean something else than before."""
 
     @property
@@ -140,6 +143,8 @@ class RoundedController(AffineController):
         discrete: whether state vectors hold nothing but -1, 0 and 1, so that the controller has
             finitely many states. The gradient is that of the clipped vector before rounding.
     """
+
+    rounding_options: ClassVar[tuple[str, ...]] = ("discrete",)
 
     discrete: bool = eqx.field(static=True)
 

@@ -1,6 +1,6 @@
 import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -66,6 +66,8 @@ class Superposition(AffineMemory):
     section 2; a discrete stack with such a gradient is that of Zeng, Goodman & Smyth 1994 (IEEE
     Trans. Neural Networks 5:320).
     """
+
+    rounding_options: ClassVar[tuple[str, ...]] = ("hard",)
 
     weight_actions: Float[Array, "actions hidden"]
     bias_actions: Float[Array, " actions"]
