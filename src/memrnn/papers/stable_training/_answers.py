@@ -1,0 +1,222 @@
+"""The answers to the questions of `claims.md`, from the studies `stable` and `stable-quiet`."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from scipy import stats
+
+from memrnn.errors import MemrnnError
+from memrnn.runtime import formats as form
+from memrnn.studies import Cell, RunRecord, StudyResults
+from memrnn.tasks import BAYES, Total
+
+SOFT, HARD_STACK = "jm-3.3.3", "jm-3.3.3:hard"
+DISCRETE_STATE, RECIPE = "lstm:discrete+jm-3.3.3", "lstm:discrete+jm-3.3.3:hard"
+NO_MEMORY = "lstm:discrete"
+LANGUAGES = {
+    "count-3": 9,
+    "marked-reversal": 8,
+    "marked-reverse-and-copy": 5,
+    "count-and-copy": 5,
+}
+"""The tested languages, and how many restarts of the recipe hold if it does."""
+
+CONTROL = "marked-copy"
+WITHIN, FAR = "5:30", ("181:300", "2881:3000")
+RESTARTS = 10
+TESTS = 3
+MOST_EXCESS = 0.1
+"""Nats per string on count-3 that the recipe may cost within the trained lengths."""
+
+
+class Answer(NamedTuple):
+    """A question of `claims.md`, and what the studies say.
+
+    Attributes:
+        answer: yes, no or undecided; with `, preliminary` while a cell has fewer than 10 restarts.
+        numbers: by which it is answered, in a sentence.
+    """
+
+    key: str
+    question: str
+    answer: str
+    numbers: str
+
+
+class Paired(NamedTuple):
+    """Restarts of two cells with one seed each, by whether they hold.
+
+    Attributes:
+        pairs: that are finished in both.
+        first, second: of which the first alone holds, and the second alone.
+    """
+
+    pairs: int
+    first: int
+    second: int
+
+    @property
+    def p(self) -> float:
+        """Two-sided exact McNemar test: of discordant pairs each side is equally likely."""
+        discordant = self.first + self.second
+        return float(stats.binomtest(self.first, discordant).pvalue) if discordant else 1.0
+
+
+def exact_on(run: RunRecord, names: Sequence[str]) -> bool:
+    """Whether every determined symbol of every string of these sets is right."""
+    if run.status != "done":
+        return False
+    sets = run.scores["float32"]
+    totals = [sets[name].whole["sequence_accuracy"] for name in names]
+    return all(total.numerator == total.denominator > 0 for total in totals)
+
+
+def holds(run: RunRecord) -> bool:
+    return exact_on(run, FAR)
+
+
+def learned(run: RunRecord) -> bool:
+    return exact_on(run, [WITHIN])
+
+
+def ended(cell: Cell) -> dict[int, RunRecord]:
+    """The restarts that are finished, diverged or failed, by number."""
+    return {run.restart: run for run in cell.runs if run.finished or run.status == "failed"}
+
+
+class Ablation:
+    """The eight cells of every language, and the controls."""
+
+    def __init__(self, noisy: StudyResults, quiet: StudyResults):
+        """The cells of two studies.
+
+        Raises:
+            MemrnnError: if the two are not one with noise and one without.
+        """
+        noises = [one.study.config.gate_noise for one in (noisy, quiet)]
+        if not (noises[0] > 0 and noises[1] == 0):
+            raise MemrnnError(
+                f"The studies have gate_noise {noises[0]:g} and {noises[1]:g}, but the first needs "
+                "some and the second none."
+            )
+        self._cells: Mapping[bool, Mapping[tuple[str, str], Cell]] = {
+            noise: {(cell.task.title, cell.model): cell for cell in one.cells}
+            for noise, one in ((True, noisy), (False, quiet))
+        }
+
+    def restarts(self, language: str, model: str, *, noise: bool) -> dict[int, RunRecord]:
+        """The restarts of a cell that have ended."""
+        return ended(self._cells[noise][language, model])
+
+    def held(self, language: str, model: str, *, noise: bool) -> tuple[int, int]:
+        """How many restarts hold, of how many that have ended."""
+        runs = self.restarts(language, model, noise=noise).values()
+        return sum(map(holds, runs)), len(runs)
+
+    def paired(self, other: str, *, noise: bool) -> Paired:
+        """The recipe against another cell, over the tested languages."""
+        first = second = pairs = 0
+        for language in LANGUAGES:
+            ours = self.restarts(language, RECIPE, noise=True)
+            theirs = self.restarts(language, other, noise=noise)
+            for number in ours.keys() & theirs.keys():
+                one, another = holds(ours[number]), holds(theirs[number])
+                pairs += 1
+                first += one and not another
+                second += another and not one
+        return Paired(pairs, first, second)
+
+    def excess(self, model: str, *, noise: bool) -> float:
+        """Nats per string above the Bayes-optimal predictor on count-3, trained lengths."""
+        cell = self._cells[noise]["count-3", model]
+        bayes = _nats(cell.references[WITHIN][BAYES].whole)
+        runs = [run for run in ended(cell).values() if run.status == "done"]
+        values = [_nats(run.scores["float32"][WITHIN].whole) - bayes for run in runs]
+        return math.fsum(values) / len(values) if values else math.nan
+
+
+def _nats(totals: Mapping[str, Total]) -> float:
+    return totals["perplexity"].numerator / totals["sequence_accuracy"].denominator
+
+
+def answers(noisy: StudyResults, quiet: StudyResults) -> list[Answer]:
+    """Every question of `claims.md`, answered as it says.
+
+    Args:
+        noisy, quiet: results of the studies `stable` and `stable-quiet`.
+
+    Raises:
+        MemrnnError: as `Ablation`.
+    """
+    ablation = Ablation(noisy, quiet)
+    return [
+        _recipe(ablation),
+        _untouched(ablation),
+        *(
+            _compared(ablation, "C", f"Is {name} alone not enough?", model, noise=True)
+            for name, model in (("a discrete state", DISCRETE_STATE), ("a hard stack", HARD_STACK))
+        ),
+        _compared(ablation, "D", "Does noise help?", RECIPE, noise=False),
+        _controls(ablation),
+        _cost(ablation),
+    ]
+
+
+def _answer(key: str, question: str, answer: bool | None, numbers: str, least: int) -> Answer:
+    word = "undecided" if answer is None else "yes" if answer else "no"
+    return Answer(key, question, word if least >= RESTARTS else f"{word}, preliminary", numbers)
+
+
+def _counted(counts: Mapping[str, tuple[int, int]]) -> str:
+    return ", ".join(f"{language} {some} of {all}" for language, (some, all) in counts.items())
+
+
+def _recipe(ablation: Ablation) -> Answer:
+    counts = {language: ablation.held(language, RECIPE, noise=True) for language in LANGUAGES}
+    enough = all(counts[language][0] >= least for language, least in LANGUAGES.items())
+    least = min(all for _, all in counts.values())
+    return _answer("A", "Does the recipe hold?", enough, _counted(counts), least)
+
+
+def _untouched(ablation: Ablation) -> Answer:
+    counts = {language: ablation.held(language, SOFT, noise=False) for language in LANGUAGES}
+    some, least = sum(held for held, _ in counts.values()), min(all for _, all in counts.values())
+    question = "Does the untouched network hold?"
+    return _answer("B", question, some > 0, _counted(counts), least)
+
+
+def _compared(ablation: Ablation, key: str, question: str, other: str, *, noise: bool) -> Answer:
+    paired = ablation.paired(other, noise=noise)
+    apart = paired.p < 0.05 / TESTS
+    answer = paired.first > paired.second if apart else None
+    numbers = (
+        f"of {form.plural(paired.pairs, 'pair')} {paired.first} hold with the recipe only, "
+        f"{paired.second} with the other only; p = {paired.p:.2g}"
+    )
+    return _answer(key, question, answer, numbers, paired.pairs // len(LANGUAGES))
+
+
+def _controls(ablation: Ablation) -> Answer:
+    counts = {
+        f"{NO_MEMORY} on {language}": ablation.held(language, NO_MEMORY, noise=True)
+        for language in LANGUAGES
+    } | {f"the recipe on {CONTROL}": ablation.held(CONTROL, RECIPE, noise=True)}
+    fail = not sum(held for held, _ in counts.values())
+    least = min(all for _, all in counts.values())
+    return _answer("E", "Do the controls fail?", fail, _counted(counts), least)
+
+
+def _cost(ablation: Ablation) -> Answer:
+    treated, untouched = ablation.excess(RECIPE, noise=True), ablation.excess(SOFT, noise=False)
+    answer = None if math.isnan(treated - untouched) else treated - untouched <= MOST_EXCESS
+    least = min(
+        ablation.held("count-3", model, noise=noise)[1]
+        for model, noise in ((RECIPE, True), (SOFT, False))
+    )
+    numbers = (
+        f"{form.decimal(treated)} and {form.decimal(untouched)} nats per string above the "
+        "Bayes-optimal predictor on count-3, trained lengths"
+    )
+    question = f"Does it cost at most {MOST_EXCESS:g} nats per string?"
+    return _answer("F", question, answer, numbers, least)
