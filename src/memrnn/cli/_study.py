@@ -236,13 +236,15 @@ def _show(display: RunDisplay, change: Change) -> None:
 
 
 def _status_table(status: StudyStatus) -> Table:
+    """Counts by task and model; those that are 0 everywhere have no column."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("task")
-    table.add_column("model")
-    for name in status.counts:
+    table.add_column("task", overflow="fold")
+    table.add_column("model", overflow="fold")
+    shown = [name for name, count in status.counts.items() if count]
+    for name in shown:
         table.add_column(name, justify="right")
     for one in status.progress:
-        counts = (str(count or "·") for count in one.counts.values())
+        counts = (str(one.counts[name] or "·") for name in shown)
         table.add_row(Text(one.task), Text(one.model), *counts)
     return table
 
