@@ -11,6 +11,9 @@ What stands between them is made from the tables in `results/FOLDER`:
     beyond SET      its runs that have more than a tenth of the way from floor to Bayes behind them
     table STEM      a table of its report, by the stem of the file
     figure STEM     a figure of its report, written to docs/images
+    answers OTHER   of the ablation of discrete training: what it and the study without noise answer
+    holding OTHER   of the same: restarts that hold, by language and cell
+    ablation OTHER  of the same: the figure
 
 `--check` does not draw: figures of two versions of Matplotlib differ. It also says when the folder
 is larger than the repository should carry.
@@ -27,16 +30,18 @@ from pathlib import Path
 
 from memrnn.evaluation import best_baseline
 from memrnn.nn.components import format_freeze
+from memrnn.papers import stable_training
 from memrnn.papers.das_mali_2024 import PAPER
 from memrnn.reports import NEAR, gain
 from memrnn.reports.study import StudyReport, statistics
 from memrnn.runtime.checkpoints import write_bytes
+from memrnn.runtime.figures import svg
 from memrnn.studies import StudyResults, load_results
 from memrnn.tasks import BAYES
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-PAGES = (ROOT / "docs" / "results.md", HERE / "README.md")
+PAGES = (ROOT / "docs" / "results.md", ROOT / "docs" / "stable.md", HERE / "README.md")
 MOST_BYTES = 5_000_000
 REGION = re.compile(r"(?<=<!-- begin )(\S+) (.*?)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
 
@@ -133,6 +138,38 @@ def figure(name: str, stem: str) -> str:
     return f"![{drawing.title}](images/{path.name})\n"
 
 
+@functools.cache
+def ablation_of(name: str, quiet: str) -> stable_training.Ablation:
+    return stable_training.Ablation(results_of(name), results_of(quiet))
+
+
+def answers(name: str, quiet: str) -> str:
+    found = stable_training.answers(results_of(name), results_of(quiet))
+    return markdown(["", "question", "answer", "numbers"], found)
+
+
+def holding(name: str, quiet: str) -> str:
+    ablation = ablation_of(name, quiet)
+
+    def written(language: str, model: str, noise: bool) -> str:
+        held, ended = ablation.held(language, model, noise=noise)
+        return f"{held} of {ended}" if ended else "not run"
+
+    rows = [
+        [cell, *(written(language, *of_cell) for language in stable_training.LANGUAGES)]
+        for cell, of_cell in stable_training.CELLS.items()
+    ]
+    return markdown(["treatment", *stable_training.LANGUAGES], rows)
+
+
+def drawn_ablation(name: str, quiet: str) -> str:
+    path = ROOT / "docs" / "images" / f"{name}.svg"
+    title = "Restarts that are right on every string, against length"
+    figure = stable_training.draw_ablation(ablation_of(name, quiet))
+    write_bytes(path, svg(figure, title).encode())
+    return f"![{title}](images/{path.name})\n"
+
+
 def _label(name: str) -> str:
     return name.replace(":", "–")
 
@@ -143,6 +180,9 @@ KINDS: dict[str, Callable[..., str]] = {
     "beyond": beyond,
     "table": table,
     "figure": figure,
+    "answers": answers,
+    "holding": holding,
+    "ablation": drawn_ablation,
 }
 
 
@@ -166,7 +206,7 @@ def rebuilt(text: str, kinds: Iterable[str] = KINDS) -> str:
 
 def check() -> list[str]:
     """Sentences about what is not current."""
-    drawn = [kind for kind in KINDS if kind != "figure"]
+    drawn = [kind for kind in KINDS if kind not in ("figure", "ablation")]
     texts = {path: path.read_text(encoding="utf-8") for path in PAGES}
     faults = [
         f"{path.relative_to(ROOT)} is not current; run make results."

@@ -7,7 +7,7 @@ from importlib import resources
 import pytest
 
 from memrnn.errors import MemrnnError
-from memrnn.papers.stable_training import Answer, answers
+from memrnn.papers.stable_training import Ablation, Answer, answers, draw_ablation
 from memrnn.studies import StudyResults, load_study
 from memrnn.tasks import BAYES, TaskDescription
 from memrnn.training import TrainingConfig
@@ -121,3 +121,11 @@ def test_the_two_studies_differ_in_noise_alone() -> None:
     assert set(quiet.models) < set(noisy.models) and set(quiet.tasks) < set(noisy.tasks)
     a, b = ({**vars(one.config), "gate_noise": None} for one in (noisy, quiet))
     assert a == b
+
+
+def test_the_figure_has_a_line_for_every_drawn_cell_that_has_restarts() -> None:
+    figure = draw_ablation(Ablation(results(pilot, noise=True), results(pilot, noise=False)))
+    names = {text.get_text() for legend in figure.legends for text in legend.get_texts()}
+    assert {"recipe", "untouched"} <= names and len(figure.axes) == 4
+    recipe, *_ = figure.axes[0].get_lines()
+    assert all(abs(float(share) - 1) < 0.03 for share in recipe.get_ydata())

@@ -24,6 +24,21 @@ LANGUAGES = {
 
 CONTROL = "marked-copy"
 WITHIN, FAR = "5:30", ("181:300", "2881:3000")
+SETS = {WITHIN: "1", "31:60": "2", FAR[0]: "10", FAR[1]: "100"}
+"""Evaluation sets, and how many times longer than the longest trained strings they are."""
+
+CELLS = {
+    "recipe": (RECIPE, True),
+    "recipe without noise": (RECIPE, False),
+    "discrete state, noise": (DISCRETE_STATE, True),
+    "discrete state": (DISCRETE_STATE, False),
+    "hard stack, noise": (HARD_STACK, True),
+    "hard stack": (HARD_STACK, False),
+    "noise": (SOFT, True),
+    "untouched": (SOFT, False),
+}
+"""What is treated: network, and whether there is noise."""
+
 RESTARTS = 10
 TESTS = 3
 MOST_EXCESS = 0.1
@@ -113,6 +128,11 @@ class Ablation:
         """How many restarts hold, of how many that have ended."""
         runs = self.restarts(language, model, noise=noise).values()
         return sum(map(holds, runs)), len(runs)
+
+    def exact(self, language: str, model: str, name: str, *, noise: bool) -> tuple[int, int]:
+        """How many restarts are right on every string of a set, of how many that have ended."""
+        runs = self.restarts(language, model, noise=noise).values()
+        return sum(exact_on(run, [name]) for run in runs), len(runs)
 
     def paired(self, other: str, *, noise: bool) -> Paired:
         """The recipe against another cell, over the tested languages."""
