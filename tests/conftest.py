@@ -26,6 +26,10 @@ from memrnn.runtime.cache import use_compile_cache
 settings.register_profile("memrnn", deadline=None)
 settings.load_profile("memrnn")
 
+# Tracing makes millions of objects that live on, and each full collection visits all of them.
+gc.freeze()
+gc.set_threshold(100_000, 50, 100)
+
 # Arrays of different rank or number format meet only where the code says so.
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")

@@ -46,9 +46,18 @@ WITH_TORCH = {
     "torch_text_step": ("small --loop --segments 1 --rounds 1", "small: 32 streams"),
     "training_step": ("jm-3 --length 5 --rounds 1", "jm-3"),
 }
+LONG = {"epoch", "gpu", "text_step", "torch_nondeterministic", "torch_reference", "torch_s10"}
 ALL = [
-    *(pytest.param(name, *case, id=name) for name, case in CASES.items()),
-    *(pytest.param(name, *case, id=name, marks=TORCH) for name, case in WITH_TORCH.items()),
+    pytest.param(
+        name,
+        *case,
+        id=name,
+        marks=[
+            *([TORCH] if name in WITH_TORCH else []),
+            *([pytest.mark.slow] if name in LONG else []),
+        ],
+    )
+    for name, case in (CASES | WITH_TORCH).items()
 ]
 
 

@@ -113,6 +113,7 @@ RECOGNITION = [
 ]
 
 
+@pytest.mark.slow
 def test_recognition_is_killed_resumed_and_evaluated(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

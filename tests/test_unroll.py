@@ -161,8 +161,18 @@ def test_fast_equals_reference(controller: str, memory: str, options: dict, fres
         assert np.all(np.isfinite(after)) or fresh
 
 
-@pytest.mark.parametrize("memory", list(OPTIONS))
-@pytest.mark.parametrize("controller", ["lstm", "gru"])
+@pytest.mark.parametrize(
+    ("controller", "memory"),
+    [
+        *(("lstm", memory) for memory in OPTIONS),
+        ("gru", "none"),
+        *(
+            pytest.param("gru", memory, marks=pytest.mark.slow)
+            for memory in OPTIONS
+            if memory != "none"
+        ),
+    ],
+)
 def test_a_hidden_mask_is_the_same_under_both_rules(controller: str, memory: str) -> None:
     """States and gradients; and with ones nothing changes."""
     with scope("float64"):

@@ -8,6 +8,7 @@ Three questions must be answered there, without the rest of the page:
 """
 
 import dataclasses
+import functools
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -371,8 +372,15 @@ def test_infinite_nats_stand_at_the_end_of_their_axis():
     assert "infinite" not in screen(study(0.95, 0.5)).rest
 
 
-@pytest.mark.parametrize("results", [paper_like(restarts=3), decisive_like()], ids=["336", "576"])
-def test_a_page_stays_small(results):
+@pytest.mark.parametrize(
+    "made",
+    [
+        pytest.param(functools.partial(paper_like, restarts=3), id="336"),
+        pytest.param(decisive_like, id="576", marks=pytest.mark.slow),
+    ],
+)
+def test_a_page_stays_small(made):
+    results = made()
     runs = [run for cell in results.cells for run in cell.runs]
     assert len(runs) in (336, 576)
     page = StudyReport(results, NOWHERE, PAPER).page()

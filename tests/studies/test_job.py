@@ -91,6 +91,7 @@ def test_in_slots_is_one_after_another(expected: dict[str, list[Event]], tmp_pat
     assert most == 3
 
 
+@pytest.mark.slow
 def test_forty_slots(tmp_path: Path) -> None:
     """More runs than slots, of several learning rates, of which some stop early."""
     study = small_study(

@@ -161,6 +161,7 @@ def parent_of(process: int) -> int:
     return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_or_doubled_when_workers_and_a_node_die(
     cluster: Cluster, tmp_path: Path
 ) -> None:
@@ -222,6 +223,7 @@ def until(engine: Heard, found: Callable[[], Any], seconds: float = 120) -> None
         engine.poll(0.1)
 
 
+@pytest.mark.slow
 def test_a_node_that_joins_counts_and_a_cancelled_job_is_silent(
     cluster: Cluster, tmp_path: Path
 ) -> None:

@@ -45,12 +45,15 @@ class Both(NamedTuple):
 
 
 @pytest.fixture
-def both(peer: ModuleType, tmp_path: Path) -> Both:
+def both(peer: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Both:
     """Every option is the preset's but for the sizes, and a clipping bound that binds at times."""
+    # The seed follows from the corpus as it is named: not from where this test runs.
+    monkeypatch.chdir(tmp_path)
+    Path("corpus").mkdir()
     rng = np.random.default_rng(0)
     for name, count in (("train", 119), ("valid", 31), ("test", 13)):
         words = [f"w{word}" for word in rng.integers(9, size=count)]
-        (tmp_path / f"{name}.txt").write_text(" ".join(words))
+        Path(f"corpus/{name}.txt").write_text(" ".join(words))
     sizes = {
         "streams": STREAMS,
         "segment": SEGMENT,
@@ -60,7 +63,7 @@ def both(peer: ModuleType, tmp_path: Path) -> Both:
         "random_offsets": False,
         "evaluation_streams": 2,
     }
-    task = Text(str(tmp_path), **{**STRONG.options, **sizes})
+    task = Text("corpus", **{**STRONG.options, **sizes})
     clip, published = 1.2, peer.Recipe(segment=35)
     # As the preset has them, for segments of this length.
     config = STRONG.config | {

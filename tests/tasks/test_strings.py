@@ -280,6 +280,7 @@ def test_text_is_encoded_with_or_without_spaces() -> None:
     assert TASK.labels == ("0", "1", "#", "end")
 
 
+@pytest.mark.slow
 def test_strings_of_length_10000() -> None:
     """Exact in float64 to the last symbol; the stack reaches a height of thousands."""
     task = dataclasses.replace(TASK, length_bins=((9999, 10000),), samples_per_length=1)

@@ -115,7 +115,9 @@ def test_loss_and_gradient_are_those_of_a_plain_loop(folder: Path, tied: bool) -
             _, (carry, _) = task.loss(network, carry, batch, jax.random.key(0))
 
 
-@pytest.mark.parametrize("model", ["lstm-5", "lstm-5+rns-2-2:window=3"])
+@pytest.mark.parametrize(
+    "model", ["lstm-5", pytest.param("lstm-5+rns-2-2:window=3", marks=pytest.mark.slow)]
+)
 def test_every_word_is_scored_from_all_before_it(folder: Path, model: str) -> None:
     with scope("float64"):
         expected, scores = None, []
@@ -181,7 +183,7 @@ def test_each_regulariser_acts_in_training_alone(folder: Path, name: str) -> Non
 
 
 def test_states_of_some_streams_are_reset(folder: Path) -> None:
-    for model in ("lstm-3+jm-2:depth_limit=3", "lstm-3+rns-2-2:window=3", "gru-3"):
+    for model in ("lstm-3+jm-2:depth_limit=3", "gru-3"):
         task = small(folder)
         network = task.build(get_model(model), 0)
         zero = task.carry(network)

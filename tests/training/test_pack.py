@@ -70,7 +70,11 @@ def agree(found: Restart, expected: Restart, tolerance: float = 1e-9) -> None:
     [
         ("jm-3", FREEZES),
         # Of the other memories, whether a gradient goes through them or not.
-        *((model, [(), ("memory",)]) for model in ("lstm", "rns-2-2", "strat-3")),
+        ("lstm", [(), ("memory",)]),
+        *(
+            pytest.param(model, [(), ("memory",)], marks=pytest.mark.slow)
+            for model in ("rns-2-2", "strat-3")
+        ),
     ],
 )
 def test_a_pack_is_its_restarts_alone(model: str, freezes: list[tuple[str, ...]]) -> None:
