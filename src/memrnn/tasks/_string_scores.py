@@ -147,10 +147,10 @@ def string_scores(network: Network, batch: Batch) -> Scores:
     # One sum over all columns: each of its own would be compiled, and read, on its own.
     sums = jnp.sum(jnp.stack([column.astype(symbols.dtype) for column in columns]), axis=1)
     nats, correct, not_finite, *others = sums
-    of_determined, of_illegal = others[: 3 * (batch.determined is not None)], others[-2:]
+    of_determined = others[: 3 * (batch.determined is not None)]
     scores = _scores_of_sums(nats, correct, symbols, *of_determined)
     if batch.legal is not None:
-        scores |= _illegal_scores(*of_illegal, symbols)
+        scores |= _illegal_scores(others[-2], others[-1], symbols)
     scores[NOT_FINITE.name] = (not_finite, symbols)
     scores[UNDERFLOWED.name] = (predicted.underflow.astype(symbols.dtype), jnp.ones_like(symbols))
     return scores
@@ -187,8 +187,8 @@ def reference_scores(
         sums = [column.sum(axis=1, dtype=np.float64) for column in columns]
         scores.append(_scores_of_sums(*sums))
         if legal is not None:
-            of_illegal = [each.sum(axis=1) for each in illegal(probabilities, legal[number])]
-            scores[-1] |= _illegal_scores(*of_illegal, sums[2])
+            mass, argmax = illegal(probabilities, legal[number])
+            scores[-1] |= _illegal_scores(mass.sum(axis=1), argmax.sum(axis=1), sums[2])
     return {
         name: (
             np.concatenate([each[name][0] for each in scores]),

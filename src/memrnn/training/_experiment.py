@@ -17,6 +17,7 @@ from memrnn.runtime import checkpoints
 from memrnn.runtime.options import added, from_json, to_json, without_added
 from memrnn.runtime.precision import TRAINING_PRECISIONS
 from memrnn.tasks import Task, make_task
+from memrnn.training._measures import check_measures
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,8 @@ class Experiment:
         config: everything else about training.
         seed: from which every restart's own seed follows.
         start: what training starts from; None for random parameters.
+        measure: names of measures whose numbers the curve keeps (`register_measure`). They do not
+            change what is trained and are no part of the identity.
     """
 
     task: Task
@@ -171,11 +174,13 @@ class Experiment:
     config: TrainingConfig = field(default_factory=TrainingConfig)
     seed: int = 0
     start: Start | None = None
+    measure: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise MemrnnError(f"seed is {self.seed}, but must be at least 0.")
         object.__setattr__(self, "freeze", check_freeze(self.freeze))
+        object.__setattr__(self, "measure", check_measures(self.measure))
         _ = self.definition
 
     @cached_property
@@ -205,10 +210,13 @@ class Experiment:
             "config": to_json(self.config),
             "seed": self.seed,
             "start": None if self.start is None else to_json(self.start),
+            "measure": list(self.measure),
         }
 
     def identity(self) -> dict[str, Any]:
-        """What must agree for two runs to be one: all but `max_epochs` and evaluation options.
+        """What must agree for two runs to be one.
+
+        All but `max_epochs`, evaluation options and measures.
 
         Names stand there with what they mean (`memrnn.identity`).
         """
@@ -221,7 +229,7 @@ class Experiment:
             "model": model_identity(self.model),
             "start": None if self.start is None else self.start.digest,
         }
-        del values["definition"], values["config"]["max_epochs"]
+        del values["definition"], values["measure"], values["config"]["max_epochs"]
         return values | {"config": without_added(self.config, values["config"])}
 
     @staticmethod
@@ -237,4 +245,5 @@ class Experiment:
             from_json(TrainingConfig, config, "[config]"),
             values["seed"],
             None if start is None else Start(**start),
+            tuple(values.get("measure", ())),  # a folder of before has none
         )

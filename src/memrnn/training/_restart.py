@@ -1,7 +1,7 @@
 """One restart: a pure function of its experiment and its number, resumable at every epoch."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from memrnn.runtime import checkpoints
 from memrnn.runtime.precision import cast, scope
 from memrnn.tasks import Data, EvaluationSet, Task, Total, Totals, Traced, score_set, total
 from memrnn.training._experiment import Experiment, TrainingConfig
+from memrnn.training._measures import MEASURES
 from memrnn.training._programs import (
     Plan,
     ProgramKey,
@@ -71,9 +72,7 @@ class Restart:
         self.seed = experiment.restart_seed(number)
         task, config = experiment.task, experiment.config
         with scope(config.precision):
-            network = cast(task.build(experiment.definition, self.seed), config.precision)
-            if experiment.start is not None:
-                network = experiment.start.load_into(network)
+            network = self.initial_network()
             trained, _ = partition(network, experiment.freeze)
             moments = jax.device_put(initial_moments(trained, config))
             carry = _initial_carry(task, network)
@@ -89,7 +88,18 @@ class Restart:
                 self._load(path)
             else:
                 self.progress = self._initial_progress()
+                if experiment.measure:
+                    numbers = self._measured(lambda: network)
+                    self.progress = dataclasses.replace(self.progress, measured=numbers)
         self._update_status()
+
+    def initial_network(self) -> Network:
+        """The network before the first update."""
+        experiment = self.experiment
+        with scope(experiment.config.precision):
+            network = experiment.task.build(experiment.definition, self.seed)
+            network = cast(network, experiment.config.precision)
+            return network if experiment.start is None else experiment.start.load_into(network)
 
     @cached_property
     def data(self) -> Data:
@@ -195,23 +205,43 @@ class Restart:
                     validated = eqx.combine(average, frozen)
             _, validation = self._on_device
             scores = score_set(self.experiment.task, validated, validation)
-            if self.finish_epoch(train, total(scores), finite):
+            if self.finish_epoch(train, total(scores), finite, lambda: validated):
                 state = state._replace(best=validated)
             self.state = state
 
-    def finish_epoch(self, train: Totals, validation: Totals, finite: bool) -> bool:
+    def finish_epoch(
+        self,
+        train: Totals,
+        validation: Totals,
+        finite: bool,
+        validated: Callable[[], Network],
+    ) -> bool:
         """Updates the progress, see `Progress.after`.
+
+        Args:
+            validated: gives the network that was validated, where measures ask for it.
 
         Returns:
             Whether the network that was validated is the best so far.
         """
-        self.progress = self.progress.after(train, validation, finite, self.experiment.config)
+        numbers = self._measured(validated) if self.experiment.measure else {}
+        config = self.experiment.config
+        self.progress = self.progress.after(train, validation, finite, config, numbers)
         self._update_status()
         if self.finished:
             # Others go on, and what this one was trained on can be large.
             for name in ("data", "validation", "_on_device"):
                 vars(self).pop(name, None)
         return self.progress.schedule.stale == 0
+
+    def _measured(self, validated: Callable[[], Network]) -> dict[str, float]:
+        """What the experiment's measures give, as `MEASURE.NUMBER`."""
+        network = validated()
+        return {
+            f"{name}.{number}": float(value)
+            for name in self.experiment.measure
+            for number, value in MEASURES[name](self, network).items()
+        }
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All arrays of its checkpoint, by name."""
