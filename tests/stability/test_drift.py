@@ -194,6 +194,14 @@ def test_measuring_changes_nothing_and_can_be_asked_for_later(
     assert math.isnan(drift(restart, exact)["departure"])
 
 
+def test_a_start_is_rounded_to_the_format_of_training(golden: Path) -> None:
+    one = experiment(golden, config=dataclasses.replace(CONFIG, precision="bfloat16"), measure=())
+    start, exact = Restart(one, 0).network, load_run(golden).restart(0).network
+    assert start.dtype == jnp.bfloat16
+    for found, array in zip(*map(jax.tree.leaves, (start, exact)), strict=True):
+        np.testing.assert_array_equal(found, np.asarray(array).astype(jnp.bfloat16))
+
+
 def test_commands(
     golden: Path,
     runs: Mapping[tuple[str, ...], Path],

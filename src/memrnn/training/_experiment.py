@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import jax.numpy as jnp
 import numpy as np
 
 from memrnn.errors import MemrnnError
@@ -46,7 +47,12 @@ class TrainingConfig:
             for no such number.
         averaging_latest: the epoch after which averaging begins at the latest; None for no such
             epoch. With neither, nothing is averaged.
-        precision: number format of the parameters and of training.
+        precision: number format of the parameters, the optimiser's state and of training. In
+            bfloat16 nothing is kept in more bits: an update below half a spacing of a parameter,
+            2^-9 to 2^-8 of it, is lost, and Adam's second decay rate, .999, is 1.
+        compute_precision: of losses and their gradients in training: same, or bfloat16 with
+            parameters, gradients and optimiser's state in float32 (master weights), from which each
+            update rounds a copy. Validation and evaluation are in float32.
         matmul_precision: of float32 products in training: float32, or tf32, which GPUs compute
             faster from factors rounded to 10 bits; a CPU always computes in float32. Validation
             and evaluation are in float32.
@@ -68,6 +74,7 @@ class TrainingConfig:
     lr_decay_latest: int | None = added(None)
     averaging_patience: int | None = added(None)
     averaging_latest: int | None = added(None)
+    compute_precision: Literal["same", "bfloat16"] = added("same")
 
     def __post_init__(self) -> None:
         for name, least in (
@@ -102,6 +109,11 @@ class TrainingConfig:
                 f"Training in {self.precision!r} is not offered; there are "
                 f"{', '.join(TRAINING_PRECISIONS)}."
             )
+        if self.compute_precision != "same" and self.precision != "float32":
+            raise MemrnnError(
+                f"compute_precision {self.compute_precision} is for parameters in float32, not in "
+                f"{self.precision}."
+            )
 
     @property
     def averages(self) -> bool:
@@ -130,7 +142,7 @@ class Start:
         return Start(str(path), digest.hexdigest()[:12])
 
     def load_into(self, network: Network) -> Network:
-        """Its parameters in a network of the same shapes.
+        """Its parameters in a network of the same shapes, rounded to the network's number format.
 
         Raises:
             MemrnnError: if the file is another one than it was, or of another network.
@@ -140,7 +152,11 @@ class Start:
             raise MemrnnError(
                 f"{path} holds another network than the one that was to be started from."
             )
-        return checkpoints.restore(network, _best_network(path))
+        arrays = {
+            name: array.astype(network.dtype) if jnp.issubdtype(array.dtype, jnp.inexact) else array
+            for name, array in _best_network(path).items()
+        }
+        return checkpoints.restore(network, arrays)
 
 
 def _best_network(checkpoint: Path) -> dict[str, np.ndarray]:

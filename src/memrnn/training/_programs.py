@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 from memrnn.nn.components import by_component
 from memrnn.nn.network import Network
 from memrnn.runtime.devices import compiled
+from memrnn.runtime.precision import converted
 from memrnn.tasks import Data, Scores, Traced
 from memrnn.training._experiment import TrainingConfig
 
@@ -26,7 +27,7 @@ class ProgramKey(NamedTuple):
 
     Attributes:
         widths: to which batches are cut; `Plan.widths` holds indices of these.
-        matmul_precision, optimizer, weight_decay: as `TrainingConfig` has them.
+        matmul_precision, optimizer, weight_decay, compute_precision: as `TrainingConfig` has them.
     """
 
     traced: Traced
@@ -34,6 +35,7 @@ class ProgramKey(NamedTuple):
     matmul_precision: str
     optimizer: str
     weight_decay: float
+    compute_precision: str = "same"
 
 
 class Plan(NamedTuple):
@@ -91,6 +93,11 @@ def zeros_like(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), tree)
 
 
+def computing_network(network: Network, compute_precision: str) -> Network:
+    """The network whose loss is differentiated, see `TrainingConfig.compute_precision`; traced."""
+    return network if compute_precision == "same" else converted(network, compute_precision)
+
+
 def epoch(
     key: ProgramKey,
     trained: Network,
@@ -118,10 +125,13 @@ def epoch(
     update = transformation(key.optimizer, plan.max_grad_norm).update
     run_key = jax.random.wrap_key_data(jnp.asarray(plan.key))
 
+    def computing(trained: Network) -> Network:
+        return computing_network(eqx.combine(trained, frozen), key.compute_precision)
+
     def gradient(width: int) -> Callable:
         def loss(trained: Network, carry: Any, item: Any, key: Array) -> Any:
             batch = task.batch(data, item, width)
-            return task.loss(eqx.combine(trained, frozen), carry, batch, key)
+            return task.loss(computing(trained), carry, batch, key)
 
         def loss_gradient(*arguments: Any) -> Any:
             with jax.default_matmul_precision(MATMUL[key.matmul_precision]):
@@ -169,7 +179,7 @@ def epoch(
             average = next_mean(average, network, number)
         return (network, new_moments, average, carry), scores
 
-    begin = task.carry(eqx.combine(trained, frozen))
+    begin = task.carry(computing(trained))
     carry = jax.tree.map(lambda new, old: jnp.where(plan.fresh, new, old), begin, carry)
     numbers = plan.first + jnp.arange(task.updates, dtype=plan.first.dtype)
     (trained, moments, average, carry), scores = jax.lax.scan(

@@ -23,6 +23,7 @@ from memrnn.training._measures import MEASURES
 from memrnn.training._programs import (
     Plan,
     ProgramKey,
+    computing_network,
     epoch_program,
     initial_moments,
     zeros_like,
@@ -75,7 +76,7 @@ class Restart:
             network = self.initial_network()
             trained, _ = partition(network, experiment.freeze)
             moments = jax.device_put(initial_moments(trained, config))
-            carry = _initial_carry(task, network)
+            carry = _initial_carry(task, computing_network(network, config.compute_precision))
             average = jax.device_put(zeros_like(trained)) if config.averages else None
             self.state = TrainingState(network, network, moments, carry, average)
             self.trains = bool(jax.tree.leaves(trained))
@@ -116,7 +117,8 @@ class Restart:
         own, batches = self.data.own, list(self.validation.batches)
         if self._only_output_trains:
             precompute = self.experiment.task.precompute
-            own = precompute(self.network, own)
+            computing = self.experiment.config.compute_precision
+            own = precompute(computing_network(self.network, computing), own)
             batches = [precompute(self.network, batch) for batch in batches]
         data, batches = jax.device_put((self.data._replace(own=own), batches))
         return data, dataclasses.replace(self.validation, batches=batches)
@@ -159,6 +161,7 @@ class Restart:
             config.matmul_precision,
             config.optimizer,
             config.weight_decay,
+            config.compute_precision,
         )
 
     def plan(self) -> Plan:
