@@ -47,7 +47,14 @@ def test_train_then_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     values = entry["sets"]["11:13"]
     assert {
         *("perplexity", "accuracy", "determined_accuracy", "sequence_accuracy"),
-        *("determined_perplexity", "underflow_flagged", "not_finite", "groups"),
+        *(
+            "determined_perplexity",
+            "illegal_mass",
+            "illegal_argmax",
+            "underflow_flagged",
+            "not_finite",
+        ),
+        "groups",
     } == values.keys()
     assert list(values["groups"]) == ["11", "13"]
     assert {"bayes", "unigram", "bigram"} <= result["references"]["11:13"].keys()

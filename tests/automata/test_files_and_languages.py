@@ -39,6 +39,10 @@ def test_a_file_is_a_language(file: Path) -> None:
     assert not language.contains(language.encode("aab"))
     determined = language.determined(np.array([[0, 0, 1, 1], [0, 1, 0, 0]], np.int32))
     assert determined.tolist() == [[False] * 3 + [True] * 2, [False, False, True, False, False]]
+    legal = language.legal(np.array([[0, 1, 0]], np.int32))
+    assert legal is not None
+    # a or the end; a or b; the end; and nothing, since the machine is dead.
+    assert legal.astype(int).tolist() == [[[1, 0, 1], [1, 1, 0], [0, 0, 1], [0, 0, 0]]]
     counts = language.transition_counts(6)
     expected = np.array([[2, 1, 0], [0, 2, 1], [1, 0, 0]])  # end-of-string last
     np.testing.assert_allclose(counts, expected, atol=1e-12)

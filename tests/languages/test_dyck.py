@@ -53,7 +53,7 @@ def test_probabilities_by_enumeration(k: int, depth: int) -> None:
 
 
 @pytest.mark.parametrize(("k", "depth"), CASES)
-def test_determined_by_enumeration(k: int, depth: int) -> None:
+def test_determined_and_legal_by_enumeration(k: int, depth: int) -> None:
     language = get_language(f"dyck:k={k},depth={depth}")
     nexts: dict[tuple[int, ...], set[int]] = {}
     # What is open after 3 symbols is closed after 6.
@@ -62,9 +62,11 @@ def test_determined_by_enumeration(k: int, depth: int) -> None:
             for t, symbol in enumerate((*string, 2 * k)):
                 nexts.setdefault(string[:t], set()).add(symbol)
     strings = all_strings(2 * k, 2)
-    expected = [[len(nexts.get(tuple(s[:t]), ())) == 1 for t in range(3)] for s in strings.tolist()]
-    found = language.determined(strings)
-    assert found.tolist() == expected
+    expected = [[nexts.get(tuple(s[:t]), set()) for t in range(3)] for s in strings.tolist()]
+    found, legal = language.determined(strings), language.legal(strings)
+    assert found.tolist() == [[len(symbols) == 1 for symbols in row] for row in expected]
+    assert legal is not None
+    assert [[set(np.flatnonzero(row).tolist()) for row in rows] for rows in legal] == expected
     assert language.has_determined_symbols == found.any() == (depth in (1, 2))
 
 

@@ -78,7 +78,7 @@ def test_bayes_by_enumeration(name: str, k: int) -> None:
 
 
 @pytest.mark.parametrize(("name", "k"), CASES)
-def test_determined_by_enumeration_of_longer_strings(name: str, k: int) -> None:
+def test_determined_and_legal_by_enumeration_of_longer_strings(name: str, k: int) -> None:
     language = language_of(name, k)
     symbols = alphabet_size(name, k)
     length = {1: 9, 2: 6, 3: 5}[k] if name != "count-3" else 8
@@ -90,11 +90,15 @@ def test_determined_by_enumeration_of_longer_strings(name: str, k: int) -> None:
                 break
             nexts.setdefault(string[:t], set()).add(symbol)
     strings = all_strings(symbols, min(length, LONGEST[symbols] + 1))
-    found = language.determined(strings)
+    found, legal = language.determined(strings), language.legal(strings)
     expected = [
-        [len(nexts.get(tuple(s[:t]), ())) == 1 for t in range(len(s) + 1)] for s in strings.tolist()
+        [nexts.get(tuple(s[:t]), set[int]()) for t in range(len(s) + 1)] for s in strings.tolist()
     ]
-    assert np.array_equal(found, np.array(expected))
+    single = [[len(symbols) == 1 for symbols in row] for row in expected]
+    assert np.array_equal(found, np.array(single))
+    assert legal is not None and legal.shape == (*found.shape, symbols + 1)
+    listed = [[set(np.flatnonzero(row).tolist()) for row in rows] for rows in legal]
+    assert listed == expected
     assert language.has_determined_symbols == found.any()
 
 

@@ -49,6 +49,9 @@ class Bits(Language):
         right = np.zeros((len(strings), 4), bool)
         return self.altered("determined", right)
 
+    def legal(self, strings: np.ndarray) -> Any:
+        return self.altered("legal", np.ones((len(strings), 4, 3), bool))
+
     def transition_counts(self, length: int) -> Any:
         right = np.array([[0.5, 0.5, 0.5], [0.5, 0.5, 0.5], [0.5, 0.5, 0]])
         return self.altered("transition_counts", right)
@@ -88,6 +91,7 @@ ENTRIES: dict[str, list[Callable[[Distribution], object]]] = {
         lambda distribution: distribution.next_symbol_probabilities(STRINGS)
     ],
     "determined": [lambda distribution: distribution.determined(STRINGS)],
+    "legal": [lambda distribution: distribution.legal(STRINGS)],
     "transition_counts": [lambda distribution: distribution.transition_counts()],
 }
 
@@ -128,6 +132,7 @@ WRONG: list[tuple[str, Callable[[Any], Any], str]] = [
     ("next_symbol_probabilities", changed((1, 3, 2), 1 + 2e-6), "that sum to 1.000002; it must"),
     ("determined", lambda right: right[:, 1:], "has shape (2, 3); it must give a NumPy array of t"),
     ("determined", lambda right: right.astype(int), "has the dtype int64; it must give a NumPy ar"),
+    ("legal", lambda right: right[:, 1:], "has shape (2, 3, 3); it must give a NumPy array of tr"),
     ("transition_counts", lambda right: right[:2], "has shape (2, 3); it must give a NumPy array"),
     ("transition_counts", changed((0, 0), np.inf), "has inf; it must give finite numbers that are"),
     ("transition_counts", changed((0, 0), -0.5), "has -0.5; it must give finite numbers that are"),

@@ -1,6 +1,7 @@
 """Strings as a task: what is drawn, batches and plans, scores of items against loops."""
 
 import dataclasses
+import itertools
 import math
 from typing import Any
 
@@ -15,7 +16,8 @@ import memrnn
 import reference_networks
 from memrnn import Distribution, Network, Strings, get_language, get_model
 from memrnn.languages import TemplateLanguage, register_language
-from memrnn.languages.predictors import BASELINES, table_predictor
+from memrnn.languages.predictors import BASELINES, illegal, table_predictor
+from memrnn.runtime.options import parse_range
 from memrnn.runtime.precision import cast, scope
 from memrnn.tasks import EvaluationSet, ItemScores, TaskDescription, score_set, total
 
@@ -55,16 +57,36 @@ def strings_of(evaluation_set: EvaluationSet) -> list[list[int]]:
     return [found[number] for number in sorted(found)]
 
 
-def by_hand(net: Any, string: list[int], symbols: int) -> tuple[list[float], list[bool]]:
-    """Nats of every symbol and of end-of-string, and whether no other one is more likely."""
-    right = []
-    for t, target in enumerate([*string, symbols]):
+def by_hand(net: Any, string: list[int], symbols: int) -> np.ndarray:
+    """Probabilities of every symbol, and of end-of-string, after every prefix."""
+    nats = []
+    for t in range(len(string) + 1):
         prefix = string[:t]
-        rivals = [
-            reference_networks.losses(net, [*prefix, other])[t] for other in range(symbols)
-        ] + [reference_networks.losses(net, prefix)[t]]
-        right.append(int(np.argmin(rivals)) == target)
-    return reference_networks.losses(net, string), right
+        others = [reference_networks.losses(net, [*prefix, other])[t] for other in range(symbols)]
+        nats.append([*others, reference_networks.losses(net, prefix)[t]])
+    return np.exp(-np.array(nats))
+
+
+def members(language: str) -> set[tuple[int, ...]]:
+    """All short strings, with end-of-string, spelled out."""
+    if language == "marked-copy":
+        words = [w for n in range(9) for w in itertools.product((0, 1), repeat=n)]
+        return {(*w, 2, *w, 3) for w in words}
+    if language == "count-3":
+        return {(0,) * n + (1,) * n + (2,) * n + (3,) for n in range(10)}
+    assert language == "dyck"
+    nested: list[set[tuple[int, ...]]] = [{()}]  # by the number of pairs
+    for n in range(1, 7):
+        nested.append(
+            {
+                (kind, *inner, 2 + kind, *rest)
+                for m in range(n)
+                for kind in (0, 1)
+                for inner in nested[m]
+                for rest in nested[n - 1 - m]
+            }
+        )
+    return {(*string, 4) for strings in nested for string in strings}
 
 
 def test_data_is_a_pure_function_of_the_seed() -> None:
@@ -144,30 +166,73 @@ def test_the_loss_is_the_mean_of_strings_and_its_scores_are_those_of_score() -> 
     np.testing.assert_allclose(loss, padded, rtol=1e-12)
 
 
-@pytest.mark.parametrize("language", ["marked-copy", "count-3"])
-def test_scores_of_items_equal_loops_over_symbols(language: str) -> None:
-    task = dataclasses.replace(TASK, language=language, length_bins=((3, 7), (8, 16)))
-    net, count = network(task), len(get_language(language).symbols)
-    for name in ("3:7", "8:16"):
+@pytest.mark.parametrize(
+    ("language", "names"),
+    [("marked-copy", ("3:7", "8:16")), ("count-3", ("3:7", "8:16")), ("dyck", ("3:6",))],
+)
+def test_scores_of_items_equal_loops_over_symbols(language: str, names: tuple[str, ...]) -> None:
+    task = dataclasses.replace(TASK, language=language, length_bins=tuple(map(parse_range, names)))
+    net, count, strings = network(task), len(get_language(language).symbols), members(language)
+    for name in names:
         evaluation_set = task.evaluation_set(name)
         found = scores_of(task, net, evaluation_set)
-        distribution = Distribution(get_language(language), *(int(one) for one in name.split(":")))
         for number, string in enumerate(strings_of(evaluation_set)):
-            nats, right = by_hand(net, string, count)
-            asked = distribution.determined(np.array([string], np.int32))[0]
-            hits = np.array(right)
-            expected = {
-                "perplexity": (sum(nats), len(string) + 1),
-                "accuracy": (sum(right), len(string) + 1),
-                "determined_accuracy": (np.sum(asked & hits), np.sum(asked)),
-                "determined_perplexity": (np.sum(np.array(nats)[asked]), np.sum(asked)),
-                "sequence_accuracy": (float(np.all(hits | ~asked)), 1),
+            probabilities, targets = by_hand(net, string, count), np.array([*string, count])
+            positions = np.arange(len(targets))
+            legal = np.array(
+                [
+                    [any(m[: t + 1] == (*string[:t], a) for m in strings) for a in range(count + 1)]
+                    for t in positions
+                ]
+            )
+            nats = -np.log(probabilities[positions, targets])
+            best = np.argmax(probabilities, axis=1)
+            right, asked = best == targets, legal.sum(axis=1) == 1
+            expected: dict[str, tuple[Any, int]] = {
+                "perplexity": (sum(nats), len(targets)),
+                "accuracy": (sum(right), len(targets)),
+                "illegal_mass": (np.sum(probabilities[~legal]), len(targets)),
+                "illegal_argmax": (np.sum(~legal[positions, best]), len(targets)),
                 "underflow_flagged": (0, 1),
-                "not_finite": (0, len(string) + 1),
+                "not_finite": (0, len(targets)),
             }
+            if language != "dyck":
+                expected |= {
+                    "determined_accuracy": (np.sum(asked & right), np.sum(asked)),
+                    "determined_perplexity": (np.sum(nats[asked]), np.sum(asked)),
+                    "sequence_accuracy": (float(np.all(right | ~asked)), 1),
+                }
             assert found.keys() == expected.keys()
             for metric, parts in expected.items():
                 assert [part[number] for part in found[metric]] == pytest.approx(parts, rel=1e-9)
+        assert 0 < found["illegal_argmax"][0].sum() < found["illegal_argmax"][1].sum()
+
+
+def test_a_prediction_that_is_not_finite_is_illegal() -> None:
+    with scope("float64"):
+        net = network()
+        net = eqx.tree_at(lambda n: n.output.bias, net, net.output.bias.at[0].set(jnp.nan))
+    found = scores_of(TASK, net, TASK.evaluation_set("3:7"))
+    for metric in ("illegal_mass", "illegal_argmax"):
+        np.testing.assert_array_equal(*found[metric])
+
+
+def test_illegal_scores_of_references() -> None:
+    """The Bayes-optimal predictor has none; one that knows nothing counts its ties."""
+    references = TASK.references("3:7")
+    assert not references["bayes"]["illegal_mass"][0].any()
+    assert not references["bayes"]["illegal_argmax"][0].any()
+    legal = np.array([[[True, False, False, True], [False, True, False, False]]])
+    mass, argmax = illegal(np.full((1, 2, 4), 0.25), legal)
+    np.testing.assert_allclose([mass[0], argmax[0]], [[0.5, 0.75], [0.5, 0.75]])
+    (string,) = [s for s in strings_of(TASK.evaluation_set("3:7")) if len(s) == 3][:1]
+    number = strings_of(TASK.evaluation_set("3:7")).index(string)
+    counts = Distribution(get_language("marked-copy"), 4, 12).transition_counts()
+    (row, *_) = BASELINES["unigram"](counts)
+    allowed = [[0, 1, 2], [0, 1, 2], [string[0]], [3]]
+    expected = sum(1 - sum(row[a] for a in symbols) for symbols in allowed)
+    assert references["unigram"]["illegal_mass"][0][number] == pytest.approx(expected)
+    assert references["unigram"]["illegal_mass"][1][number] == 4
 
 
 def test_languages_without_determined_symbols_have_no_such_scores() -> None:

@@ -197,10 +197,15 @@ def test_states_of_some_streams_are_reset(folder: Path) -> None:
 
 
 def experiment(
-    folder: Path, epochs: int, averaging_latest: int | None = None, **options: Any
+    folder: Path,
+    epochs: int,
+    averaging_latest: int | None = None,
+    formats: dict[str, Any] | None = None,
+    **options: Any,
 ) -> Experiment:
     config = TrainingConfig(
         averaging_latest=averaging_latest,
+        **(formats or {}),
         max_epochs=epochs,
         learning_rate_range=(1.0, 1.0),
         max_grad_norm=0.25,
@@ -211,11 +216,16 @@ def experiment(
     return Experiment(small(folder, **options), "lstm-5+jm-2:depth_limit=3", (), config)
 
 
-def test_training_goes_on_in_the_middle_of_a_pass(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "formats", [{}, {"precision": "bfloat16"}, {"compute_precision": "bfloat16"}], ids=str
+)
+def test_training_goes_on_in_the_middle_of_a_pass(
+    folder: Path, tmp_path: Path, formats: dict[str, Any]
+) -> None:
     """Equal bits whether it was interrupted or not, and however often it is evaluated."""
     assert small(folder).updates % 5, "passes end within an epoch"
     options: dict[str, Any] = {"random_offsets": True, "input_dropout": 0.2, "state_reset": 0.1}
-    options |= {"updates_per_epoch": 5, "averaging_latest": 2}
+    options |= {"updates_per_epoch": 5, "averaging_latest": 2, "formats": formats}
     whole = train(experiment(folder, 6, **options), tmp_path / "whole", 1)
     for epochs in (1, 3, 6):
         parts = train(experiment(folder, epochs, **options), tmp_path / "parts", 1)

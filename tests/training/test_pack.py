@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from memrnn import COMPONENTS, Experiment
+from memrnn import COMPONENTS, Experiment, Network, register_measure
 from memrnn.runtime import checkpoints
 from memrnn.runtime.devices import POLICIES
 from memrnn.runtime.precision import scope
@@ -266,3 +266,26 @@ def test_a_full_disk_is_reported_by_the_next_call(
     writer.close()
     (again,) = made([tiny()], tmp_path)
     assert restart.path is not None and restart.path.exists() and again.progress.epochs == 0
+
+
+def test_measures_in_a_pack_are_those_of_restarts_alone() -> None:
+    """Of the network that was validated; NaN stays."""
+
+    def measure(restart: Restart, network: Network) -> dict[str, float]:
+        weights = sum(float(np.abs(leaf).sum()) for leaf in leaves(network))
+        return {"weights": weights, "epochs": float(restart.progress.epochs), "nothing": np.nan}
+
+    register_measure("pack-test", measure)
+    experiments = [dataclasses.replace(tiny(seed=seed), measure=("pack-test",)) for seed in (0, 1)]
+    together, alone = made(experiments), made(experiments)
+    finish(together, Pack(together[0], 2))
+    finish_alone(alone)
+    for ours, theirs in zip(together, alone, strict=True):
+        for number, (one, other) in enumerate(
+            zip(ours.progress.curve, theirs.progress.curve, strict=True)
+        ):
+            assert one.measured == pytest.approx(other.measured, rel=1e-9, nan_ok=True)
+            assert one.measured["pack-test.epochs"] == number
+        first, last = (epoch.measured["pack-test.weights"] for epoch in ours.progress.curve)
+        assert ours.progress.measured["pack-test.weights"] != first != last
+        assert last == pytest.approx(sum(float(np.abs(one).sum()) for one in leaves(ours.network)))

@@ -68,7 +68,7 @@ def epoch(restart: Restart, *means: float, finite: bool = True) -> None:
     """Takes over epochs whose validation mean of the selection metric is given."""
     for mean in means:
         found = {restart.progress.selection.name: Total(2 * mean, 2.0)}
-        restart.finish_epoch({}, found, finite)
+        restart.finish_epoch({}, found, finite, lambda: restart.network)
 
 
 @pytest.mark.parametrize("name", METRICS)

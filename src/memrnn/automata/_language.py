@@ -79,9 +79,14 @@ class MachineLanguage(Language):
         return np.array([0.0 if self.machine.accepts(s) else -np.inf for s in strings])
 
     def determined(self, strings: np.ndarray) -> np.ndarray:
-        single = np.array([*(len(legal) == 1 for legal in self.machine.legal), False])
+        return self.legal(strings).sum(axis=-1) == 1
+
+    def legal(self, strings: np.ndarray) -> np.ndarray:
+        table = np.zeros((len(self.machine.states) + 1, self.eos + 1), bool)  # the last is death
+        for row, symbols in zip(table, self.machine.legal, strict=False):
+            row[list(symbols)] = True
         states = [self.machine.state_numbers(self.machine.run(string)) for string in strings]
-        return single[np.array(states, np.int64).reshape(len(strings), -1)]
+        return table[np.array(states, np.int64).reshape(len(strings), -1)]
 
     def transition_counts(self, length: int) -> Float64[np.ndarray, "outputs outputs"]:
         """Mean counts of adjacent pairs in strings drawn with a fixed seed."""

@@ -16,6 +16,7 @@ import tyro
 from tyro.extras import SubcommandApp
 
 import memrnn
+from memrnn.cli._curve import curve_command
 from memrnn.cli._demo import demo_command
 from memrnn.cli._flags import RANGES, refuse_old_names, split_flag
 from memrnn.cli._golden import golden_command
@@ -129,6 +130,7 @@ def _commands(arguments: list[str], imports: list[str]) -> dict[str, Any]:
         "sample": sample_command,
         "train": train_command(kind, _preset(kind, arguments), [*_script(), *imports]),
         "evaluate": evaluate_command(_evaluated_task(arguments)),
+        "curve": curve_command,
         "explain": explain_command,
         "golden": golden_command([*_script(), *imports]),
         "text": TEXT_COMMANDS,

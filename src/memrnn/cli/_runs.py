@@ -52,6 +52,7 @@ def train_command(kind: type[Task], preset: Preset, imports: Sequence[str]) -> C
         restart_ids: tuple[int, ...] = (),
         seed: int = 0,
         start: Path | None = None,
+        measure: tuple[str, ...] = (),
         workers: int | None = None,
         stop_after: str | None = None,
         dry_run: bool = False,
@@ -75,6 +76,8 @@ def train_command(kind: type[Task], preset: Preset, imports: Sequence[str]) -> C
                 are.
             seed: from which every restart's own seed follows.
             start: folder of a run, whose best network training starts from.
+            measure: names of measures whose numbers the curve keeps after every epoch, such as
+                drift; memrnn curve shows them.
             workers: processes, each of which trains one restart at a time on one core, or many on
                 a GPU; by default one per core.
             stop_after: end after such a time, as 90s, 9m or 1.5h; the same command goes on.
@@ -100,6 +103,7 @@ def train_command(kind: type[Task], preset: Preset, imports: Sequence[str]) -> C
             from_json(TrainingConfig, to_json(training), "[config]"),
             seed,
             None if start is None else start_from(start),
+            measure,
         )
         if dry_run:
             print_rows(_parameter_rows(experiment))

@@ -11,7 +11,14 @@ from jaxtyping import Float64, Int32, Integer
 
 from memrnn.errors import MemrnnError
 from memrnn.languages._checks import Result, log_probabilities, sample
-from memrnn.languages._language import Determined, Group, Language, LogProbabilities, NextSymbol
+from memrnn.languages._language import (
+    Determined,
+    Group,
+    Language,
+    Legal,
+    LogProbabilities,
+    NextSymbol,
+)
 
 _SEARCH = 10_000
 """How far beyond the range an error message looks for the nearest valid length."""
@@ -143,6 +150,14 @@ class Distribution:
         count, length = strings.shape
         result = Result(self.language, "determined", length, self.language.determined(strings))
         return result.array("truth values", (count, length + 1))
+
+    def legal(self, strings: Group) -> Legal | None:
+        """Which symbols the language, over all lengths, allows next; None if it is not known."""
+        (count, length), legal = strings.shape, self.language.legal(strings)
+        if legal is None:
+            return None
+        result = Result(self.language, "legal", length, legal)
+        return result.array("truth values", (count, length + 1, self.language.eos + 1))
 
     def transition_counts(self) -> Float64[np.ndarray, "outputs outputs"]:
         """Expected counts of adjacent pairs in one string of the distribution."""

@@ -20,7 +20,14 @@ from jaxtyping import Float64, Int, Int32
 from scipy.special import gammaln
 
 from memrnn.errors import MemrnnError
-from memrnn.languages._language import Determined, Group, Language, LogProbabilities, NextSymbol
+from memrnn.languages._language import (
+    Determined,
+    Group,
+    Language,
+    Legal,
+    LogProbabilities,
+    NextSymbol,
+)
 
 _SHOWN = "([{<", ")]}>"
 
@@ -131,8 +138,17 @@ class Dyck(Language):
         return weights
 
     def determined(self, strings: Group) -> Determined:
-        heights, _ = self._heights(strings)
-        return heights == (self.depth or -2)
+        return self.legal(strings).sum(axis=-1) == 1
+
+    def legal(self, strings: Group) -> Legal:
+        heights, tops = self._heights(strings)
+        legal = np.zeros((*heights.shape, self.eos + 1), bool)
+        may_open = (heights >= 0) & ((heights < self.depth) | (self.depth == 0))
+        legal[..., : self.k] = may_open[..., None]
+        rows, columns = np.nonzero(heights > 0)
+        legal[rows, columns, self.k + tops[rows, columns]] = True
+        legal[..., -1] = heights == 0
+        return legal
 
     def transition_counts(self, length: int) -> Float64[np.ndarray, "outputs outputs"]:
         """As `Language.transition_counts`.

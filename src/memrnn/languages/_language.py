@@ -26,6 +26,8 @@ NextSymbol = Float64[np.ndarray, "count length+1 outputs"]
 """Distributions of the next symbol after every prefix; outputs are the symbols, then EOS."""
 Determined = Bool[np.ndarray, "count length+1"]
 """Whether every prefix has exactly one possible next symbol."""
+Legal = Bool[np.ndarray, "count length+1 outputs"]
+"""Which symbols may follow every prefix; outputs are the symbols, then EOS."""
 
 
 class Language(ABC):
@@ -101,6 +103,14 @@ class Language(ABC):
         Judged by the language alone, over strings of all lengths, so that no distribution enters.
         False after a prefix that no string of the language has.
         """
+
+    def legal(self, strings: Group) -> Legal | None:
+        """Which symbols, EOS among them, continue every prefix to that of a string.
+
+        Judged by the language alone, over strings of all lengths, as `determined`. None is after a
+        prefix that no string of the language has. By default None: it is not known.
+        """
+        return None
 
     @abstractmethod
     def transition_counts(self, length: int) -> Float64[np.ndarray, "outputs outputs"]:

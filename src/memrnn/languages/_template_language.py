@@ -18,7 +18,14 @@ import numpy as np
 from jaxtyping import Float64, Int, Int32
 
 from memrnn.errors import MemrnnError
-from memrnn.languages._language import Determined, Group, Language, LogProbabilities, NextSymbol
+from memrnn.languages._language import (
+    Determined,
+    Group,
+    Language,
+    Legal,
+    LogProbabilities,
+    NextSymbol,
+)
 from memrnn.languages._template import Repeat, Segment, Template, Word
 
 
@@ -123,26 +130,23 @@ class TemplateLanguage(Language):
         return weights
 
     def determined(self, strings: Group) -> Determined:
-        """As `Language.determined`.
+        return self.legal(strings).sum(axis=-1) == 1
+
+    def legal(self, strings: Group) -> Legal:
+        """As `Language.legal`.
 
         All N beyond the strings' length look alike, since every position lies in their head, so
         finitely many N stand for all.
         """
-        length = strings.shape[1]
+        count, length = strings.shape
         head_lengths = self.template.head_lengths(strings)
+        legal = np.zeros((count, length + 1, self.eos + 1), bool)
         in_head = np.arange(length + 1) <= head_lengths[:, None]
-        free = self.template.word_symbols > 1
-        several = in_head & free
-        only = np.where(in_head, self.template.head_symbols.start, -1)
-        # Strings that may lie wholly in a free head are settled: no N can change them.
-        unsettled = np.where(free & (head_lengths == length), -1, head_lengths)
-        for repeats in range(int(unsettled.max(initial=-1)) + 1):
-            matches = self.template.tail_matches(strings, unsettled, repeats)
-            for rows, positions, symbols in matches:
-                known = only[rows, positions]
-                several[rows, positions] |= (known >= 0) & (known != symbols)
-                only[rows, positions] = symbols
-        return (only >= 0) & ~several
+        legal[..., self.template.head_symbols] = in_head[..., None]
+        for repeats in range(int(head_lengths.max(initial=-1)) + 1):
+            for matches in self.template.tail_matches(strings, head_lengths, repeats):
+                legal[matches] = True
+        return legal
 
     def transition_counts(self, length: int) -> Float64[np.ndarray, "outputs outputs"]:
         """As `Language.transition_counts`.

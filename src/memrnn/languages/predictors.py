@@ -9,7 +9,7 @@ expected counts that `Distribution.transition_counts` gives. The Bayes-optimal p
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from memrnn.languages._language import Group, NextSymbol
 
@@ -79,15 +79,26 @@ def hits(probabilities: Probabilities, strings: Group) -> PerPosition:
 
     Probabilities within 1e-9, relatively, of the maximum tie: m tied outputs get 1/m each.
     """
-    best = probabilities.max(axis=-1, keepdims=True)
-    tied = probabilities >= best * (1 - _TIE)
+    tied = _tied(probabilities)
     return _at_targets(tied, strings) / tied.sum(axis=-1)
+
+
+def illegal(
+    probabilities: Probabilities, legal: Bool[np.ndarray, "count positions outputs"]
+) -> tuple[PerPosition, PerPosition]:
+    """The probability of all illegal outputs together, and that the arg max is one, as `hits`."""
+    tied = _tied(probabilities)
+    return (probabilities * ~legal).sum(axis=-1), (tied & ~legal).sum(axis=-1) / tied.sum(axis=-1)
 
 
 def surprisals(probabilities: Probabilities, strings: Group) -> PerPosition:
     """-log of the target's probability in nats; inf where it is zero."""
     with np.errstate(divide="ignore"):
         return -np.log(_at_targets(probabilities, strings))
+
+
+def _tied(probabilities: Probabilities) -> np.ndarray:
+    return probabilities >= probabilities.max(axis=-1, keepdims=True) * (1 - _TIE)
 
 
 def _at_targets(values: np.ndarray, strings: Group) -> np.ndarray:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 PRECISIONS = ("float64", "float32", "bfloat16", "float16")
 """The formats in which a network can be evaluated."""
 
-TRAINING_PRECISIONS = ("float64", "float32")
+TRAINING_PRECISIONS = ("float64", "float32", "bfloat16")
 """The formats in which a network can be trained."""
 
 
@@ -47,5 +47,18 @@ def cast(tree: T, name: str) -> T:
         if not eqx.is_inexact_array(leaf) or leaf.dtype == dtype:
             return leaf
         return jax.device_put(np.asarray(leaf).astype(dtype))
+
+    return jax.tree.map(convert, tree)
+
+
+def converted(tree: T, name: str) -> T:
+    """The same inside a compiled program, with the gradient of the conversion."""
+    kind = jnp.finfo(name)
+
+    def convert(leaf: Any) -> Any:
+        if not eqx.is_inexact_array(leaf):
+            return leaf
+        # XLA may compute in more bits than a conversion says; this rounds in any case.
+        return jax.lax.reduce_precision(leaf, kind.nexp, kind.nmant).astype(name)
 
     return jax.tree.map(convert, tree)

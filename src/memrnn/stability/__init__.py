@@ -3,6 +3,7 @@
 from memrnn.stability.construct import golden_network as golden_network
 from memrnn.stability.construct import save_golden as save_golden
 from memrnn.stability.construct import verify as verify
+from memrnn.stability.drift import drift as drift
 from memrnn.stability.golden import STOP as STOP
 from memrnn.stability.golden import Gates as Gates
 from memrnn.stability.golden import compile_machine as compile_machine

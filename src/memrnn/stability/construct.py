@@ -11,7 +11,7 @@ from memrnn.nn.memories import Nondeterministic
 from memrnn.nn.models import get_model
 from memrnn.nn.network import Network
 from memrnn.runtime.formats import listed
-from memrnn.runtime.precision import TRAINING_PRECISIONS, cast, scope
+from memrnn.runtime.precision import cast, scope
 from memrnn.stability.golden import (
     STOP,
     compile_machine,
@@ -27,6 +27,9 @@ from memrnn.stability.verification import (
 )
 from memrnn.tasks import Strings
 from memrnn.training import save_constructed
+
+FORMATS = ("float64", "float32")
+"""Number formats of the parameters of constructed networks."""
 
 
 def golden_network(
@@ -48,9 +51,9 @@ def golden_network(
     Raises:
         MemrnnError: if the language has no machine, or the model cannot hold it.
     """
-    if precision not in TRAINING_PRECISIONS:
+    if precision not in FORMATS:
         raise MemrnnError(
-            f"A network is constructed in {listed(TRAINING_PRECISIONS, 'or')}, not in "
+            f"A network is constructed in {listed(FORMATS, 'or')}, not in "
             f"{precision!r}; it is evaluated in any format."
         )
     machine = machine_of(task.language)

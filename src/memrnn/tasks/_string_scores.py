@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from memrnn.languages.predictors import Predictor, hits, surprisals
+from memrnn.languages.predictors import Predictor, hits, illegal, surprisals
 from memrnn.nn.network import Network, from_zero
 from memrnn.tasks._metrics import AnyArray, Metric, Scores
 
@@ -17,6 +17,8 @@ ACCURACY = Metric("accuracy", "max")
 DETERMINED = Metric("determined_accuracy", "max")
 DETERMINED_PERPLEXITY = Metric("determined_perplexity", "min", "exp")
 SEQUENCE = Metric("sequence_accuracy", "max")
+ILLEGAL_MASS = Metric("illegal_mass", "min")
+ILLEGAL_ARGMAX = Metric("illegal_argmax", "min")
 NOT_FINITE = Metric(
     "not_finite",
     "min",
@@ -35,6 +37,8 @@ METRICS = (
     DETERMINED,
     DETERMINED_PERPLEXITY,
     SEQUENCE,
+    ILLEGAL_MASS,
+    ILLEGAL_ARGMAX,
     UNDERFLOWED,
     NOT_FINITE,
 )
@@ -64,12 +68,14 @@ class Batch(NamedTuple):
             batches hold strings of one length each.
         determined: where the prefix leaves no choice; None where it is not asked.
         states: what the output layer reads, where it is the same in every epoch.
+        legal: which outputs continue the prefix to that of a string; None where it is not asked.
     """
 
     tokens: Int[AnyArray, "*rows longest"]
     lengths: Int[AnyArray, " rows"]
     determined: Bool[AnyArray, "rows longest_plus_1"] | None = None
     states: HiddenStates | None = None
+    legal: Bool[AnyArray, "rows longest_plus_1 outputs"] | None = None
 
 
 class Longer(NamedTuple):
@@ -86,6 +92,8 @@ class Predicted(NamedTuple):
     """What a network predicts of strings, time first: position t predicts symbol t + 1.
 
     Attributes:
+        logits: in float32, or float64.
+        counted: what is no padding.
         nats: negative log-likelihood of every symbol and of end-of-string; 0 on padding.
         right: whether the arg max is right, which it never is where a logit is not finite.
         not_finite: where a logit is not finite.
@@ -93,6 +101,8 @@ class Predicted(NamedTuple):
         underflow: strings of which rounding may have removed what matters.
     """
 
+    logits: Float[Array, "positions rows outputs"]
+    counted: Bool[Array, "positions rows"]
     nats: Float[Array, "positions rows"]
     right: Bool[Array, "positions rows"]
     not_finite: Bool[Array, "positions rows"]
@@ -117,6 +127,8 @@ def predict(network: Network, batch: Batch) -> Predicted:
     finite = jnp.all(jnp.isfinite(logits), axis=-1)
     right = (jnp.argmax(logits, axis=-1).astype(targets.dtype) == targets) & finite
     return Predicted(
+        logits,
+        counted,
         jnp.where(counted, nats, 0),
         counted & right,
         counted & ~finite,
@@ -141,19 +153,40 @@ def string_scores(network: Network, batch: Batch) -> Scores:
         determined = jnp.asarray(batch.determined).T
         of_determined = jnp.where(determined, predicted.nats, 0)  # 0 times infinity is NaN
         columns += [determined & right, of_determined, determined]
+    if batch.legal is not None:
+        columns += _illegal(predicted, jnp.swapaxes(jnp.asarray(batch.legal), 0, 1))
     # One sum over all columns: each of its own would be compiled, and read, on its own.
     sums = jnp.sum(jnp.stack([column.astype(symbols.dtype) for column in columns]), axis=1)
-    nats, correct, not_finite, *determined_sums = sums
-    scores = _scores_of_sums(nats, correct, symbols, *determined_sums)
+    nats, correct, not_finite, *others = sums
+    of_determined = others[: 3 * (batch.determined is not None)]
+    scores = _scores_of_sums(nats, correct, symbols, *of_determined)
+    if batch.legal is not None:
+        scores |= _illegal_scores(others[-2], others[-1], symbols)
     scores[NOT_FINITE.name] = (not_finite, symbols)
     scores[UNDERFLOWED.name] = (predicted.underflow.astype(symbols.dtype), jnp.ones_like(symbols))
     return scores
 
 
+def _illegal(predicted: Predicted, legal: Bool[Array, "positions rows outputs"]) -> list[Array]:
+    """The probability of illegal outputs, and whether the arg max is one, per position.
+
+    All is illegal where a logit is not finite.
+    """
+    logits, counted, bad = predicted.logits, predicted.counted, predicted.not_finite
+    probabilities = jnp.where(legal, 0, jax.nn.softmax(logits, axis=-1))
+    best = jax.nn.one_hot(jnp.argmax(logits, axis=-1), logits.shape[-1], dtype=bool)
+    wrong = ~jnp.any(best & legal, axis=-1)
+    mass = jnp.where(bad, 1, jnp.sum(probabilities, axis=-1))
+    return [jnp.where(counted, mass, 0), counted & (wrong | bad)]
+
+
 def reference_scores(
-    predictor: Predictor, groups: Sequence[np.ndarray], determined: Sequence[np.ndarray] | None
+    predictor: Predictor,
+    groups: Sequence[np.ndarray],
+    determined: Sequence[np.ndarray] | None,
+    legal: Sequence[np.ndarray] | None,
 ) -> Scores:
-    """A predictor's scores of every string of groups; `determined` as `Batch` has it."""
+    """A predictor's scores of every string of groups; the masks of groups as `Batch` has them."""
     scores: list[dict[str, tuple[AnyArray, AnyArray]]] = []
     for number, group in enumerate(groups):
         probabilities = predictor(group)
@@ -164,6 +197,9 @@ def reference_scores(
             columns += [right * mask, np.where(mask, nats, 0.0), mask]
         sums = [column.sum(axis=1, dtype=np.float64) for column in columns]
         scores.append(_scores_of_sums(*sums))
+        if legal is not None:
+            mass, argmax = illegal(probabilities, legal[number])
+            scores[-1] |= _illegal_scores(mass.sum(axis=1), argmax.sum(axis=1), sums[2])
     return {
         name: (
             np.concatenate([each[name][0] for each in scores]),
@@ -185,3 +221,9 @@ def _scores_of_sums(
         scores[DETERMINED_PERPLEXITY.name] = (determined_nats, determined)
         scores[SEQUENCE.name] = (whole, np.ones(symbols.shape, symbols.dtype))
     return scores
+
+
+def _illegal_scores(
+    mass: AnyArray, argmax: AnyArray, symbols: AnyArray
+) -> dict[str, tuple[AnyArray, AnyArray]]:
+    return {ILLEGAL_MASS.name: (mass, symbols), ILLEGAL_ARGMAX.name: (argmax, symbols)}

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -247,14 +247,14 @@ class Strings(Task):
         )
 
     def evaluation_set(self, name: str) -> EvaluationSet:
-        distribution, groups, determined = _test_strings(self, name)
+        distribution, groups, *known = _test_strings(self, name)
         widths = _padded_lengths(distribution)
         # As many rows as if every length were valid: languages share programs.
         most = (distribution.longest - distribution.shortest) // len(widths) + 1
         size = min(EVALUATION_BATCH, most * self.samples_per_length)
         lengths = np.concatenate([np.full(len(g), g.shape[1], np.int32) for g in groups])
         tokens = _pad(groups, widths[-1])
-        masks = None if determined is None else _pad(determined, widths[-1] + 1)
+        masks = [None if mask is None else _pad(mask, widths[-1] + 1) for mask in known]
         batches: list[Batch] = []
         items: list[np.ndarray] = []
         for shorter, width in zip((-1, *widths), widths, strict=False):
@@ -265,19 +265,19 @@ class Strings(Task):
                 numbers[: len(chunk)] = chunk
                 # Rows that only fill the batch up repeat its first one.
                 rows = np.where(numbers < 0, chunk[0], numbers)
-                mask = None if masks is None else masks[rows, : width + 1]
-                batches.append(Batch(tokens[rows, :width], lengths[rows], mask))
+                determined, legal = (m if m is None else m[rows, : width + 1] for m in masks)
+                batches.append(Batch(tokens[rows, :width], lengths[rows], determined, legal=legal))
                 items.append(numbers)
         return EvaluationSet(batches, items, [str(length) for length in lengths])
 
     def references(self, name: str) -> Mapping[str, Scores]:
-        distribution, groups, determined = _test_strings(self, name)
+        distribution, groups, determined, legal = _test_strings(self, name)
         counts = self.distribution.transition_counts()
         predictors = {name: table_predictor(fit(counts)) for name, fit in BASELINES.items()}
         if distribution.language.exact:
             predictors[BAYES] = distribution.next_symbol_probabilities
         return {
-            name: reference_scores(predictor, groups, determined)
+            name: reference_scores(predictor, groups, determined, legal)
             for name, predictor in predictors.items()
         }
 
@@ -362,28 +362,50 @@ def _draw(task: Strings, seed: int) -> tuple[Any, Batch]:
     return training, draw(task.validation_batches)
 
 
-@functools.lru_cache(maxsize=32)
-def _test_strings(
-    task: Strings, name: str
-) -> tuple[Distribution, list[np.ndarray], list[np.ndarray] | None]:
+class _TestStrings(NamedTuple):
     """The distribution and the strings of a length bin, one group per length, ascending.
 
-    Last, per group, where the prefix leaves no choice; None where it always leaves one.
+    Attributes:
+        determined: per group, where the prefix leaves no choice; None where it always leaves one.
+        legal: per group, the legal outputs after each prefix; None where the language does not say.
     """
+
+    distribution: Distribution
+    groups: list[np.ndarray]
+    determined: list[np.ndarray] | None
+    legal: list[np.ndarray] | None
+
+
+@functools.lru_cache(maxsize=32)
+def _test_strings(task: Strings, name: str) -> _TestStrings:
     bounds = parse_range(name)
     distribution = Distribution(get_language(task.language), *bounds)
     # Test strings do not depend on what is tested: every network sees the same ones.
     groups = distribution.sample_each_length(
         task.samples_per_length, np.random.default_rng([0, *bounds])
     )
-    if not distribution.language.has_determined_symbols:
-        return distribution, groups, None
-    return distribution, groups, [distribution.determined(group) for group in groups]
+    # Of all strings at once, which is faster; what follows a prefix depends on nothing after it.
+    padded = distribution.legal(_pad(groups, groups[-1].shape[1]))
+    legal = padded if padded is None else _cut(padded, groups)
+    determined = None
+    if distribution.language.has_determined_symbols:
+        if legal is None:
+            determined = [distribution.determined(group) for group in groups]
+        else:
+            determined = [each.sum(axis=-1) == 1 for each in legal]
+    return _TestStrings(distribution, groups, determined, legal)
+
+
+def _cut(padded: np.ndarray, groups: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The rows of each group, as many positions as its strings have."""
+    ends = np.cumsum([len(group) for group in groups])
+    pieces = np.split(padded, ends[:-1])
+    return [rows[:, : group.shape[1] + 1] for rows, group in zip(pieces, groups, strict=True)]
 
 
 def _pad(groups: Sequence[np.ndarray], longest: int) -> np.ndarray:
     """All rows of groups, filled up with zeros at the end."""
-    padded = np.zeros((sum(map(len, groups)), longest), groups[0].dtype)
+    padded = np.zeros((sum(map(len, groups)), longest, *groups[0].shape[2:]), groups[0].dtype)
     begin = 0
     for group in groups:
         padded[begin : begin + len(group), : group.shape[1]] = group

@@ -15,6 +15,8 @@ from memrnn.training._loop import TrainingEvent as TrainingEvent
 from memrnn.training._loop import Writer as Writer
 from memrnn.training._loop import out_of_memory as out_of_memory
 from memrnn.training._loop import train_runs as train_runs
+from memrnn.training._measures import Measure as Measure
+from memrnn.training._measures import register_measure as register_measure
 from memrnn.training._pack import Pack as Pack
 from memrnn.training._pack import pack_key as pack_key
 from memrnn.training._programs import epoch_program as epoch_program

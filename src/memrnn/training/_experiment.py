@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -19,6 +20,7 @@ from memrnn.runtime import checkpoints
 from memrnn.runtime.options import added, from_json, to_json, without_added
 from memrnn.runtime.precision import TRAINING_PRECISIONS
 from memrnn.tasks import Task, make_task
+from memrnn.training._measures import check_measures
 
 Shares = Float[np.ndarray, " updates"]
 """Of all updates, one number per update; and what follows from it."""
@@ -57,7 +59,12 @@ class TrainingConfig:
             for no such number.
         averaging_latest: the epoch after which averaging begins at the latest; None for no such
             epoch. With neither, nothing is averaged.
-        precision: number format of the parameters and of training.
+        precision: number format of the parameters, the optimiser's state and of training. In
+            bfloat16 nothing is kept in more bits: an update below half a spacing of a parameter,
+            2^-9 to 2^-8 of it, is lost, and Adam's second decay rate, .999, is 1.
+        compute_precision: of losses and their gradients in training: same, or bfloat16 with
+            parameters, gradients and optimiser's state in float32 (master weights), from which each
+            update rounds a copy. Validation and evaluation are in float32.
         matmul_precision: of float32 products in training: float32, or tf32, which GPUs compute
             faster from factors rounded to 10 bits; a CPU always computes in float32. Validation
             and evaluation are in float32.
@@ -84,6 +91,7 @@ class TrainingConfig:
     lr_anneal: float = added(1.0)
     lr_anneal_start: float = added(0.6)
     latest_of_equals: bool = added(False)
+    compute_precision: Literal["same", "bfloat16"] = added("same")
 
     def __post_init__(self) -> None:
         for name, least in (
@@ -126,6 +134,11 @@ class TrainingConfig:
             raise MemrnnError(
                 f"Training in {self.precision!r} is not offered; there are "
                 f"{', '.join(TRAINING_PRECISIONS)}."
+            )
+        if self.compute_precision != "same" and self.precision != "float32":
+            raise MemrnnError(
+                f"compute_precision {self.compute_precision} is for parameters in float32, not in "
+                f"{self.precision}."
             )
 
     @property
@@ -175,7 +188,7 @@ class Start:
         return Start(str(path), digest.hexdigest()[:12])
 
     def load_into(self, network: Network) -> Network:
-        """Its parameters in a network of the same shapes.
+        """Its parameters in a network of the same shapes, rounded to the network's number format.
 
         Raises:
             MemrnnError: if the file is another one than it was, or of another network.
@@ -185,7 +198,11 @@ class Start:
             raise MemrnnError(
                 f"{path} holds another network than the one that was to be started from."
             )
-        return checkpoints.restore(network, _best_network(path))
+        arrays = {
+            name: array.astype(network.dtype) if jnp.issubdtype(array.dtype, jnp.inexact) else array
+            for name, array in _best_network(path).items()
+        }
+        return checkpoints.restore(network, arrays)
 
 
 def _best_network(checkpoint: Path) -> dict[str, np.ndarray]:
@@ -209,6 +226,8 @@ class Experiment:
         config: everything else about training.
         seed: from which every restart's own seed follows.
         start: what training starts from; None for random parameters.
+        measure: names of measures whose numbers the curve keeps (`register_measure`). They do not
+            change what is trained and are no part of the identity.
     """
 
     task: Task
@@ -217,11 +236,13 @@ class Experiment:
     config: TrainingConfig = field(default_factory=TrainingConfig)
     seed: int = 0
     start: Start | None = None
+    measure: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise MemrnnError(f"seed is {self.seed}, but must be at least 0.")
         object.__setattr__(self, "freeze", check_freeze(self.freeze))
+        object.__setattr__(self, "measure", check_measures(self.measure))
         _ = self.definition
 
     @cached_property
@@ -251,10 +272,13 @@ class Experiment:
             "config": to_json(self.config),
             "seed": self.seed,
             "start": None if self.start is None else to_json(self.start),
+            "measure": list(self.measure),
         }
 
     def identity(self) -> dict[str, Any]:
-        """What must agree for two runs to be one: all but `max_epochs` and evaluation options.
+        """What must agree for two runs to be one.
+
+        All but `max_epochs`, evaluation options and measures.
 
         Where rate or noise follow a schedule over all updates, `max_epochs` must agree, too.
         Names stand there with what they mean (`memrnn.identity`).
@@ -268,7 +292,7 @@ class Experiment:
             "model": model_identity(self.model),
             "start": None if self.start is None else self.start.digest,
         }
-        del values["definition"]
+        del values["definition"], values["measure"]
         if not self.config.scheduled:
             del values["config"]["max_epochs"]
         return values | {"config": without_added(self.config, values["config"])}
@@ -286,4 +310,5 @@ class Experiment:
             from_json(TrainingConfig, config, "[config]"),
             values["seed"],
             None if start is None else Start(**start),
+            tuple(values.get("measure", ())),  # a folder of before has none
         )

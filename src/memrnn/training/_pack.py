@@ -1,5 +1,6 @@
 """Restarts that train side by side in one program, each in a slot of a new first axis: for GPUs."""
 
+import functools
 import time
 from typing import Any, NamedTuple
 
@@ -128,6 +129,7 @@ class Pack:
             jax.block_until_ready(results)
             self.seconds += time.perf_counter() - begin
             results = jax.device_get(results)
+            validated = network if mean is None else mean
             improved = np.zeros(len(self.restarts), bool)
             for slot, restart in enumerate(self.restarts):
                 if restart is None:
@@ -138,8 +140,8 @@ class Pack:
                     total(train) if restart.trains else {},
                     total(item_scores(restart.validation, validation)),
                     bool(finite),
+                    functools.partial(_select, validated, np.int32(slot)),
                 )
-            validated = network if mean is None else mean
             best = _choose_best(improved, validated, self._slots.state.best)
             state = TrainingState(network, best, moments, carry, average)
             self._slots = self._slots._replace(state=state)

@@ -16,6 +16,7 @@ from memrnn.nn.components import by_component
 from memrnn.nn.gate_noise import GateNoise
 from memrnn.nn.network import Network
 from memrnn.runtime.devices import compiled
+from memrnn.runtime.precision import converted
 from memrnn.tasks import Data, Scores, Traced
 from memrnn.training._experiment import TrainingConfig
 
@@ -28,7 +29,7 @@ class ProgramKey(NamedTuple):
 
     Attributes:
         widths: to which batches are cut; `Plan.widths` holds indices of these.
-        matmul_precision, optimizer, weight_decay: as `TrainingConfig` has them.
+        matmul_precision, optimizer, weight_decay, compute_precision: as `TrainingConfig` has them.
     """
 
     traced: Traced
@@ -36,6 +37,7 @@ class ProgramKey(NamedTuple):
     matmul_precision: str
     optimizer: str
     weight_decay: float
+    compute_precision: str = "same"
 
 
 class Plan(NamedTuple):
@@ -95,6 +97,11 @@ def zeros_like(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), tree)
 
 
+def computing_network(network: Network, compute_precision: str) -> Network:
+    """The network whose loss is differentiated, see `TrainingConfig.compute_precision`; traced."""
+    return network if compute_precision == "same" else converted(network, compute_precision)
+
+
 def epoch(
     key: ProgramKey,
     trained: Network,
@@ -122,6 +129,9 @@ def epoch(
     update = transformation(key.optimizer, plan.max_grad_norm).update
     run_key = jax.random.wrap_key_data(jnp.asarray(plan.key))
 
+    def computing(network: Network) -> Network:
+        return computing_network(network, key.compute_precision)
+
     def gradient(width: int) -> Callable:
         def loss(trained: Network, carry: Any, item: Any, key: Array, noise: Array | None) -> Any:
             batch = task.batch(data, item, width)
@@ -129,7 +139,7 @@ def epoch(
             if noise is not None:
                 key, own = jax.random.split(key)
                 network = dataclasses.replace(network, gate_noise=GateNoise(noise, own))
-            return task.loss(network, carry, batch, key)
+            return task.loss(computing(network), carry, batch, key)
 
         def loss_gradient(*arguments: Any) -> Any:
             with jax.default_matmul_precision(MATMUL[key.matmul_precision]):
@@ -178,7 +188,7 @@ def epoch(
             average = next_mean(average, network, number)
         return (network, new_moments, average, carry), scores
 
-    begin = task.carry(eqx.combine(trained, frozen))
+    begin = task.carry(computing(trained))
     carry = jax.tree.map(lambda new, old: jnp.where(plan.fresh, new, old), begin, carry)
     numbers = plan.first + jnp.arange(task.updates, dtype=plan.first.dtype)
     (trained, moments, average, carry), scores = jax.lax.scan(

@@ -2,7 +2,8 @@
 
 import dataclasses
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -74,11 +75,13 @@ class Epoch:
         learning_rate: at its beginning.
         train, validation: totals by metric; those of training are taken while it goes on, and
             empty where nothing is trained.
+        measured: numbers of the experiment's measures, NaN where there is none.
     """
 
     learning_rate: float
     train: Totals
     validation: Totals
+    measured: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class Progress:
         status: "diverged" as soon as a parameter or the validation value is not finite.
         best_epoch: number of the epoch with the best validation value, from 1; 0 for the start.
         averaged_from: number of the epoch after which iterates are averaged; None before that.
+        measured: as `Epoch` has it, of the start.
     """
 
     seed: int
@@ -102,6 +106,7 @@ class Progress:
     best_epoch: int = 0
     curve: tuple[Epoch, ...] = ()
     averaged_from: int | None = None
+    measured: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def epochs(self) -> int:
@@ -131,13 +136,19 @@ class Progress:
         return bool(self.curve) and self.schedule.rate < self.curve[0].learning_rate
 
     def after(
-        self, train: Totals, validation: Totals, finite: bool, config: TrainingConfig
+        self,
+        train: Totals,
+        validation: Totals,
+        finite: bool,
+        config: TrainingConfig,
+        measured: Mapping[str, float],
     ) -> "Progress":
         """The progress after an epoch.
 
         Args:
             train, validation: totals of the epoch, by metric.
             finite: whether all parameters are.
+            measured: as `Epoch` has it.
         """
         value = self.selection.value(validation[self.selection.name])
         value = math.nan if value is None else value
@@ -155,7 +166,7 @@ class Progress:
             schedule=schedule,
             status="running" if finite and math.isfinite(value) else "diverged",
             best_epoch=self.epochs + 1 if best else self.best_epoch,
-            curve=(*self.curve, Epoch(self.rate(config), train, validation)),
+            curve=(*self.curve, Epoch(self.rate(config), train, validation, measured)),
             averaged_from=averaged_from,
         )
 

@@ -1,7 +1,7 @@
 """One restart: a pure function of its experiment and its number, resumable at every epoch."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,9 +19,11 @@ from memrnn.runtime import checkpoints
 from memrnn.runtime.precision import cast, scope
 from memrnn.tasks import Data, EvaluationSet, Task, Total, Totals, Traced, score_set, total
 from memrnn.training._experiment import Experiment, TrainingConfig
+from memrnn.training._measures import MEASURES
 from memrnn.training._programs import (
     Plan,
     ProgramKey,
+    computing_network,
     epoch_program,
     initial_moments,
     zeros_like,
@@ -71,12 +73,10 @@ class Restart:
         self.seed = experiment.restart_seed(number)
         task, config = experiment.task, experiment.config
         with scope(config.precision):
-            network = cast(task.build(experiment.definition, self.seed), config.precision)
-            if experiment.start is not None:
-                network = experiment.start.load_into(network)
+            network = self.initial_network()
             trained, _ = partition(network, experiment.freeze)
             moments = jax.device_put(initial_moments(trained, config))
-            carry = _initial_carry(task, network)
+            carry = _initial_carry(task, computing_network(network, config.compute_precision))
             average = jax.device_put(zeros_like(trained)) if config.averages else None
             self.state = TrainingState(network, network, moments, carry, average)
             self.trains = bool(jax.tree.leaves(trained))
@@ -91,7 +91,18 @@ class Restart:
                 self._load(path)
             else:
                 self.progress = self._initial_progress()
+                if experiment.measure:
+                    numbers = self._measured(lambda: network)
+                    self.progress = dataclasses.replace(self.progress, measured=numbers)
         self._update_status()
+
+    def initial_network(self) -> Network:
+        """The network before the first update."""
+        experiment = self.experiment
+        with scope(experiment.config.precision):
+            network = experiment.task.build(experiment.definition, self.seed)
+            network = cast(network, experiment.config.precision)
+            return network if experiment.start is None else experiment.start.load_into(network)
 
     @cached_property
     def data(self) -> Data:
@@ -108,7 +119,8 @@ class Restart:
         own, batches = self.data.own, list(self.validation.batches)
         if self._only_output_trains:
             precompute = self.experiment.task.precompute
-            own = precompute(self.network, own)
+            computing = self.experiment.config.compute_precision
+            own = precompute(computing_network(self.network, computing), own)
             batches = [precompute(self.network, batch) for batch in batches]
         data, batches = jax.device_put((self.data._replace(own=own), batches))
         return data, dataclasses.replace(self.validation, batches=batches)
@@ -151,6 +163,7 @@ class Restart:
             config.matmul_precision,
             config.optimizer,
             config.weight_decay,
+            config.compute_precision,
         )
 
     def plan(self) -> Plan:
@@ -202,23 +215,43 @@ class Restart:
                     validated = eqx.combine(average, frozen)
             _, validation = self._on_device
             scores = score_set(self.experiment.task, validated, validation)
-            if self.finish_epoch(train, total(scores), finite):
+            if self.finish_epoch(train, total(scores), finite, lambda: validated):
                 state = state._replace(best=validated)
             self.state = state
 
-    def finish_epoch(self, train: Totals, validation: Totals, finite: bool) -> bool:
+    def finish_epoch(
+        self,
+        train: Totals,
+        validation: Totals,
+        finite: bool,
+        validated: Callable[[], Network],
+    ) -> bool:
         """Updates the progress, see `Progress.after`.
+
+        Args:
+            validated: gives the network that was validated, where measures ask for it.
 
         Returns:
             Whether the network that was validated is the best so far.
         """
-        self.progress = self.progress.after(train, validation, finite, self.experiment.config)
+        numbers = self._measured(validated) if self.experiment.measure else {}
+        config = self.experiment.config
+        self.progress = self.progress.after(train, validation, finite, config, numbers)
         self._update_status()
         if self.finished:
             # Others go on, and what this one was trained on can be large.
             for name in ("data", "validation", "_on_device"):
                 vars(self).pop(name, None)
         return self.progress.best_epoch == self.progress.epochs
+
+    def _measured(self, validated: Callable[[], Network]) -> dict[str, float]:
+        """What the experiment's measures give, as `MEASURE.NUMBER`."""
+        network = validated()
+        return {
+            f"{name}.{number}": float(value)
+            for name in self.experiment.measure
+            for number, value in MEASURES[name](self, network).items()
+        }
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All arrays of its checkpoint, by name."""
