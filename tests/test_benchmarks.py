@@ -27,6 +27,10 @@ CASES = {
     "power": ("--studies 1 --statistics 1", "| K | memory frozen |"),
     "study": (f"overhead --restarts 1 --batches 2 {SMALL} --models lstm-2", "of the study's time"),
     "evaluation_memory": ("--model lstm-2 --lengths 8 16", "exponent over all"),
+    "rounding": (
+        "lstm-2 --length 5 --strings 1 --rounds 1 --precisions e5m2 --language marked-reversal",
+        "ratio",
+    ),
     # It needs version 0.1 beside it.
     "versions": ("--help", "in which version 0.1 is installed"),
     "text_step": (

@@ -71,6 +71,17 @@ def test_evaluate_as_a_table_and_in_another_precision(
     assert "not_finite" not in told
 
 
+def test_evaluate_with_few_bits(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--length-bins", "11:13", "--precision", "memory=e05m02", "--json")
+    status, printed, _ = run(capsys, "evaluate", str(trained), *options)
+    assert status == 0 and json.loads(printed)["precision"] == "memory=e5m2"
+    options += ("--rounding", "stochastic")
+    status, printed, _ = run(capsys, "evaluate", str(trained), *options)
+    assert status == 0 and json.loads(printed)["precision"] == "memory=e5m2:stochastic"
+    status, _, told = run(capsys, "evaluate", str(trained), "--rounding", "stochastic")
+    assert status == 2 and "needs a --precision with few bits" in told
+
+
 def test_evaluation_options_are_by_default_those_of_training(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -185,6 +196,7 @@ WRONG = {
     "no folder": (("evaluate",), "folder that `memrnn train --out` filled"),
     "no bin": (("evaluate", "OUT", "--length-bins", "40-100"), "40:100"),
     "evaluation precision": (("evaluate", "OUT", "--precision", "int8"), "bfloat16"),
+    "bits of an exponent": (("evaluate", "OUT", "--precision", "e9m2"), "2 to 8 bits of exponent"),
     "nothing to explain": (("explain", "OUT", "--string", "01#01"), "holds no experiment"),
     "length": (("sample", "--language", "count-3", "--length", "10"), "3N"),
     "count": (("sample", "--language", "count-3", "--length", "9", "--count", "0"), "at least 1"),

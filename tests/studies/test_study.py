@@ -101,6 +101,7 @@ def test_a_study_is_made_without_importing(tmp_path: Path) -> None:
         ("freeze = ['stack']", "Cannot freeze stack"),
         ("freeze = ['memory+controller', 'controller+memory']", "names a mode twice"),
         ("precisions = ['float8']", "float8"),
+        ("precisions = ['e5m2', 'e05m2']", "precisions names something twice: e5m2, e5m2"),
         ("time_limit = 0", "time_limit is 0"),
         ("seed = -1", "seed is -1"),
         ("imports = ['no_such_file.py']", "there is no file"),

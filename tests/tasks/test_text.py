@@ -14,6 +14,7 @@ import memrnn
 from memrnn import Experiment, Network, TrainingConfig, get_model, partition, train
 from memrnn.evaluation import baseline_nats, compare_tokens, evaluate, token_nats
 from memrnn.explain import explain
+from memrnn.nn.rounded import in_precision
 from memrnn.runtime.precision import cast, scope
 from memrnn.tasks import score_set, total
 from memrnn.tasks.text import Segment, Text, choose_streams, dropout
@@ -131,6 +132,16 @@ def test_every_word_is_scored_from_all_before_it(folder: Path, model: str) -> No
             np.testing.assert_allclose(nats, expected, rtol=1e-9)
             scores.append(nats)
         np.testing.assert_allclose(*scores, rtol=1e-9)
+
+
+@pytest.mark.parametrize("precision", ["memory=e5m2", "controller=e5m2", "memory=e5m2:stochastic"])
+def test_states_with_few_bits_are_carried(folder: Path, precision: str) -> None:
+    """From segment to segment, with the number of the step from which stochastic rounding draws."""
+    task = small(folder, evaluation_streams=1)
+    network = in_precision(task.build(get_model("lstm-5+jm-2:depth_limit=3"), 0), precision)
+    nats, _ = score_set(task, network, task.evaluation_set("test"))["perplexity"]
+    plain = plain_nats(network, task.text.test, task.text.eos)
+    np.testing.assert_allclose(nats, plain, rtol=1e-5)
 
 
 def test_streams_of_evaluation_begin_without_a_state(folder: Path) -> None:

@@ -20,6 +20,7 @@ from memrnn.cli._curve import curve_command
 from memrnn.cli._demo import demo_command
 from memrnn.cli._flags import RANGES, refuse_old_names, split_flag
 from memrnn.cli._golden import golden_command
+from memrnn.cli._horizon import horizon_command
 from memrnn.cli._lists import (
     devices_command,
     languages_command,
@@ -133,6 +134,7 @@ def _commands(arguments: list[str], imports: list[str]) -> dict[str, Any]:
         "curve": curve_command,
         "explain": explain_command,
         "golden": golden_command([*_script(), *imports]),
+        "horizon": horizon_command,
         "text": TEXT_COMMANDS,
         "study": STUDY_COMMANDS,
         "reproduce": reproduce_command,

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
@@ -16,7 +16,7 @@ from memrnn.nn.components import COMPONENTS, parameter_count, parse_freeze
 from memrnn.runtime import cores
 from memrnn.runtime.formats import duration
 from memrnn.runtime.options import from_json, parse_duration, to_json
-from memrnn.runtime.precision import check_precision
+from memrnn.runtime.precision import canonical_precision
 from memrnn.runtime.printing import print_json, print_rows, say
 from memrnn.tasks import Preset, Task, make_task, parse_task, task_class
 from memrnn.training import (
@@ -164,6 +164,7 @@ def evaluate_command(task: Task | None) -> Callable[..., None]:
     def command(
         directory: tyro.conf.Positional[Path],
         precision: str | None = None,
+        rounding: Literal["nearest", "stochastic"] = "nearest",
         json: bool = False,
         options: Annotated[options_type, tyro.conf.arg(name="")] = options_type(**defaults),  # type: ignore[valid-type] # noqa: B008
     ) -> None:
@@ -171,14 +172,20 @@ def evaluate_command(task: Task | None) -> Callable[..., None]:
 
         Args:
             directory: folder that `memrnn train --out` filled.
-            precision: float64, float32, bfloat16 or float16; by default that of the training.
+            precision: float64, float32, bfloat16, float16, or a format with few bits, as e5m2,
+                memory=e5m2 or controller=e5m2; by default that of the training.
+            rounding: how numbers are rounded to few bits.
             json: print JSON instead of a table.
             options: of the task's evaluation; by default those that it was trained with.
         """
         from memrnn.reports import result_table, warnings_of  # here, since it imports matplotlib
 
-        if precision is not None:
-            check_precision(precision)
+        if rounding == "stochastic":
+            if precision is None:
+                raise MemrnnError("Stochastic rounding needs a --precision with few bits, as e5m2.")
+            precision = canonical_precision(f"{precision}:stochastic")
+        elif precision is not None:
+            precision = canonical_precision(precision)
         run = load_run(directory)
         trained = run.experiment.task
         evaluated = make_task(trained.name, trained.options() | to_json(options))

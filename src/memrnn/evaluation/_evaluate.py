@@ -13,7 +13,8 @@ from memrnn.evaluation._results import (
     SetScores,
 )
 from memrnn.nn.network import Network
-from memrnn.runtime.precision import cast, check_precision, scope
+from memrnn.nn.rounded import in_precision
+from memrnn.runtime.precision import canonical_precision, computed_in, scope
 from memrnn.tasks import (
     EvaluationSet,
     ItemScores,
@@ -32,7 +33,8 @@ def evaluate(run: Run, task: Task | None = None, *, precision: str | None = None
 
     Args:
         task: the run's task with other evaluation options; by default as it was trained.
-        precision: number format of the evaluation; by default that of the training.
+        precision: number format of the evaluation, see `parse_precision`; by default that of the
+            training.
 
     Raises:
         MemrnnError: for an unknown precision, another task, or where memory is too small.
@@ -41,7 +43,7 @@ def evaluate(run: Run, task: Task | None = None, *, precision: str | None = None
     task = task or experiment.task
     if task.identity() != experiment.task.identity():
         raise MemrnnError("The run was trained on another task; change evaluation options only.")
-    precision = check_precision(precision or experiment.config.precision)
+    precision = canonical_precision(precision or experiment.config.precision)
     runs = []
     for restart in run.restarts:
         progress = restart.progress
@@ -91,8 +93,8 @@ def evaluate_items(
         MemrnnError: if that needs more memory than there is.
     """
     names = [one.name for one in task.sets] if sets is None else sets
-    with scope(precision):
-        network = cast(network, precision)
+    with scope(computed_in(precision)):
+        network = in_precision(network, precision)
         task.check_memory(network, training=False)
         return {name: score_set(task, network, _evaluation_set(task, name)) for name in names}
 

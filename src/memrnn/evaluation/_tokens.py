@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from memrnn.errors import MemrnnError
-from memrnn.runtime.precision import cast, check_precision, scope
+from memrnn.nn.rounded import in_precision
+from memrnn.runtime.precision import computed_in, scope
 from memrnn.tasks import score_set
 from memrnn.tasks.text import Text
 from memrnn.text import (
@@ -48,9 +49,9 @@ def token_nats(
     Raises:
         MemrnnError: if the run was not trained on a text, or has no such restart or set.
     """
-    task, precision = text_of(run), check_precision(precision or run.experiment.config.precision)
-    with scope(precision):
-        network = cast(run.restart(restart).network, precision)
+    task, precision = text_of(run), precision or run.experiment.config.precision
+    with scope(computed_in(precision)):
+        network = in_precision(run.restart(restart).network, precision)
         scores = score_set(task, network, task.evaluation_set(set_name))
     return scores[task.headline.name][0]
 

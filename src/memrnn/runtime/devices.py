@@ -22,6 +22,7 @@ class Policy(NamedTuple):
         validated: slots that are scored at a time.
         checkpoint_seconds: between two checkpoints of a run or a pack.
         compiler_options: for XLA; those that `$XLA_FLAGS` names are left to it.
+        rounded_options: the same for programs that round after every operation.
     """
 
     slots: int
@@ -31,6 +32,7 @@ class Policy(NamedTuple):
     validated: int
     checkpoint_seconds: float
     compiler_options: Mapping[str, int | bool]
+    rounded_options: Mapping[str, int | bool]
 
 
 _CPU_OPTIONS: dict[str, int | bool] = {"xla_backend_optimization_level": 2}
@@ -40,13 +42,20 @@ if jax.__version_info__ < (0, 11):
     # The older emitters compile faster; JAX 0.11 no longer has them.
     _CPU_OPTIONS["xla_cpu_use_fusion_emitters"] = False
 
+_CPU_OPTIONS_ROUNDED: dict[str, int | bool] = {
+    "xla_backend_optimization_level": 2,
+    "xla_cpu_prefer_vector_width": 512,
+}
+"""Roundings are integer arithmetic per number. The older emitters do not vectorise them, and with
+the usual width of 256 bits they take half as long again (`benchmarks/rounding.py`)."""
+
 POLICIES = {
     # 14 MB: `docs/nondeterministic.md`. Left factors: `benchmarks/torch_text_step.py --loop`.
-    "cpu": Policy(1, 14 << 20, 1, True, 40, 1.0, _CPU_OPTIONS),
+    "cpu": Policy(1, 14 << 20, 1, True, 40, 1.0, _CPU_OPTIONS, _CPU_OPTIONS_ROUNDED),
     # On an H100 starting a step costs more than computing it, and there is no cache to stay in:
     # rns-3-3 in version 0.1, 1 and 40 restarts: 38 and 75 ms per update in groups, 8.5 and 38
     # without.
-    "gpu": Policy(160, None, 8, False, 40, 60.0, {}),
+    "gpu": Policy(160, None, 8, False, 40, 60.0, {}, {}),
 }
 
 
@@ -58,16 +67,16 @@ def policy() -> Policy:
 def compiled(static_argnums: int | tuple[int, ...]) -> Callable[[Callable], Any]:
     """A decorator: `jax.jit` with the options of the policy.
 
-    It makes a function without arguments that returns the jitted one, since the device is known
-    only when programs run.
+    It makes a function that returns the jitted one, since the device is known only when programs
+    run. Its argument says whether the program rounds after every operation; by default not.
     """
 
     def decorate(function: Callable) -> Any:
         @functools.cache
-        def jitted() -> Any:
+        def jitted(rounded: bool = False) -> Any:
             flags = os.environ.get("XLA_FLAGS", "")
-            options = policy().compiler_options.items()
-            unset = {name: value for name, value in options if name not in flags}
+            options = policy().rounded_options if rounded else policy().compiler_options
+            unset = {name: value for name, value in options.items() if name not in flags}
             return jax.jit(function, static_argnums=static_argnums, compiler_options=unset)
 
         return jitted
@@ -89,7 +98,11 @@ def describe() -> list[dict[str, Any]]:
             "kind": device.device_kind,
             "cores": cores() if device.platform == "cpu" else None,
             "memory_gb": round(memory_limit() / 1e9, 1),
-            **policy()._asdict() | {"compiler_options": dict(policy().compiler_options)},
+            **policy()._asdict()
+            | {
+                "compiler_options": dict(policy().compiler_options),
+                "rounded_options": dict(policy().rounded_options),
+            },
         }
         for device in jax.devices()
     ]

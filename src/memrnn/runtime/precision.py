@@ -1,8 +1,9 @@
-"""Number formats: which there are, and how a network is cast to one."""
+"""Number formats: which there are, their names, and how a network is cast to one."""
 
 import contextlib
+import re
 from collections.abc import Generator
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
@@ -14,7 +15,7 @@ from memrnn.errors import MemrnnError
 T = TypeVar("T")
 
 PRECISIONS = ("float64", "float32", "bfloat16", "float16")
-"""The formats in which a network can be evaluated."""
+"""The formats that the device computes in."""
 
 TRAINING_PRECISIONS = ("float64", "float32", "bfloat16")
 """The formats in which a network can be trained."""
@@ -24,6 +25,63 @@ def check_precision(name: str) -> str:
     if name not in PRECISIONS:
         raise MemrnnError(f"There is no precision {name!r}; there are {', '.join(PRECISIONS)}.")
     return name
+
+
+class Rounding(NamedTuple):
+    """A format that is emulated: float32, rounded after every operation.
+
+    Its name is `[memory=|controller=]eEmM[:stochastic]`: `e5m2`, `memory=e5m2`.
+
+    Attributes:
+        exponent: bits of the exponent, 2 to 8.
+        mantissa: explicit bits of the mantissa, 1 to 23.
+        component: what is rounded, memory or controller; None for the whole network.
+        stochastic: whether a number is rounded up with a probability equal to its distance from
+            the number below, in units of the spacing; else to the nearest number, ties to even.
+    """
+
+    exponent: int
+    mantissa: int
+    component: str | None = None
+    stochastic: bool = False
+
+    @property
+    def name(self) -> str:
+        """The canonical name, by which scores are kept."""
+        component = f"{self.component}=" if self.component else ""
+        rounding = ":stochastic" if self.stochastic else ""
+        return f"{component}e{self.exponent}m{self.mantissa}{rounding}"
+
+
+def parse_precision(name: str) -> str | Rounding:
+    """The native format, or the rounding, that a name stands for.
+
+    Raises:
+        MemrnnError: if it stands for neither.
+    """
+    if name in PRECISIONS:
+        return name
+    if found := re.fullmatch(r"(?:(memory|controller)=)?e(\d+)m(\d+)(:stochastic)?", name):
+        component, exponent, mantissa, stochastic = found.groups()
+        rounding = Rounding(int(exponent), int(mantissa), component, stochastic is not None)
+        if 2 <= rounding.exponent <= 8 and 1 <= rounding.mantissa <= 23:
+            return rounding
+    raise MemrnnError(
+        f"There is no precision {name!r}; there are {', '.join(PRECISIONS)}, and eEmM with E = 2 "
+        "to 8 bits of exponent and M = 1 to 23 of mantissa, as in e5m2, memory=e5m2, "
+        "controller=e5m2 and e5m2:stochastic."
+    )
+
+
+def canonical_precision(name: str) -> str:
+    """The one name of a precision in which a network can be evaluated."""
+    parsed = parse_precision(name)
+    return parsed.name if isinstance(parsed, Rounding) else parsed
+
+
+def computed_in(name: str) -> str:
+    """The native format in which operations of a precision are computed."""
+    return "float32" if isinstance(parse_precision(name), Rounding) else name
 
 
 @contextlib.contextmanager

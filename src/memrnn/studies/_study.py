@@ -14,7 +14,7 @@ from memrnn.nn.components import format_freeze, parse_freeze
 from memrnn.nn.models import canonical_name
 from memrnn.runtime.digests import digest
 from memrnn.runtime.options import to_json
-from memrnn.runtime.precision import check_precision
+from memrnn.runtime.precision import canonical_precision
 from memrnn.tasks import Task, parse_task
 from memrnn.training import Experiment, TrainingConfig, load_experiment, start_from
 
@@ -51,7 +51,7 @@ class Study:
         seed: from which every restart's own seed follows.
         config: everything about training that is neither the task nor the network.
         options: options of tasks, by the task's name.
-        precisions: number formats to evaluate in.
+        precisions: number formats to evaluate in, see `parse_precision`.
         start: folders of runs; a cell starts from the best network of the one that has its task and
             model, trained or constructed.
         time_limit: seconds after which a run is ended and counts as failed; None for no limit.
@@ -77,6 +77,9 @@ class Study:
     distinct_cells: bool = False
 
     def __post_init__(self) -> None:
+        # One name for one precision.
+        names = tuple(map(canonical_precision, self.precisions))
+        object.__setattr__(self, "precisions", names)
         for name in ("tasks", "models", "freeze", "precisions"):
             values = getattr(self, name)
             if not values:
@@ -88,8 +91,6 @@ class Study:
                 raise MemrnnError(f"{name} is {value}, but must be at least {least}.")
         if self.time_limit is not None and self.time_limit <= 0:
             raise MemrnnError(f"time_limit is {self.time_limit}, but must be positive.")
-        for precision in self.precisions:
-            check_precision(precision)
         parsed = [parse_freeze(text) for text in self.freeze]
         if len(set(parsed)) < len(parsed):
             raise MemrnnError(f"freeze names a mode twice: {', '.join(self.freeze)}.")

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from memrnn.nn.network import Network
+from memrnn.nn.rounded import is_rounded
 from memrnn.runtime.devices import compiled
 from memrnn.tasks._metrics import Scores, Total, Totals
 from memrnn.tasks._task import EvaluationSet, Partition, Task, Traced
@@ -18,9 +19,9 @@ ItemScores = Mapping[str, tuple[np.ndarray, np.ndarray]]
 def score_set(task: Task, network: Network, evaluation_set: EvaluationSet) -> ItemScores:
     """A network's scores of every item of a set; one compiled program per shape of a batch."""
     carry, scores = task.evaluation_carry(network), list[Scores]()
-    traced = Traced.of(task)
+    traced, program = Traced.of(task), _score(is_rounded(network))
     for batch in evaluation_set.batches:
-        next_carry, batch_scores = _score()(traced, network, carry, batch)
+        next_carry, batch_scores = program(traced, network, carry, batch)
         carry = next_carry if evaluation_set.carries else carry
         scores.append(batch_scores)
     return item_scores(evaluation_set, jax.device_get(scores))

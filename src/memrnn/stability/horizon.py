@@ -1,0 +1,170 @@
+"""The precision horizon: with how many bits, and up to which length, a network is right."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from memrnn.errors import MemrnnError
+from memrnn.languages import Distribution, get_language
+from memrnn.nn.network import Network
+from memrnn.nn.rounded import in_precision
+from memrnn.runtime.precision import Rounding, computed_in, scope
+from memrnn.stability.construct import golden_network
+from memrnn.tasks import EvaluationSet, Strings, score_set, whole_set
+from memrnn.training import Run
+
+_METRIC = "determined_accuracy"
+
+
+class HorizonRow(NamedTuple):
+    """The strings of one length in one precision.
+
+    Attributes:
+        gap: of the stack's actions, of a network constructed anew; None for the run's network.
+        precision: its name, of which the next four fields are the parts.
+        component: what is rounded, `all`, `memory` or `controller`.
+        strings: how many there are.
+        determined: their symbols that the prefix leaves no choice about.
+        wrong: how many of these are predicted wrong.
+    """
+
+    gap: float | None
+    precision: str
+    component: str
+    rounding: str
+    exponent: int
+    mantissa: int
+    length: int
+    strings: int
+    determined: int
+    wrong: int
+
+
+class Strip(NamedTuple):
+    """All lengths in one precision.
+
+    Attributes:
+        right: share of determined symbols that are predicted right.
+        first_wrong: the shortest length with a wrong one; None if there is none.
+    """
+
+    right: float
+    first_wrong: int | None
+
+
+def roundings(
+    exponents: Iterable[int],
+    mantissas: Iterable[int],
+    components: Iterable[str] = ("all",),
+    kinds: Iterable[str] = ("nearest",),
+) -> Iterator[Rounding]:
+    """Every combination; the mantissa changes fastest.
+
+    Args:
+        components: of all, memory and controller.
+        kinds: of nearest and stochastic.
+    """
+    for component, kind, exponent, mantissa in product(components, kinds, exponents, mantissas):
+        name = None if component == "all" else component
+        yield Rounding(exponent, mantissa, name, kind == "stochastic")
+
+
+def horizon_strings(
+    task: Strings, lengths: tuple[int, int], points: int, samples: int
+) -> EvaluationSet:
+    """Test strings of some lengths in a range, as one batch; one program scores them all.
+
+    Args:
+        points: how many lengths, evenly spaced in their logarithm, as far as they are valid.
+        samples: strings per length, the first of those that every evaluation draws.
+
+    Raises:
+        MemrnnError: if the language has no such string, or no determined symbol.
+    """
+    distribution = Distribution(get_language(task.language), *lengths)
+    if not distribution.language.has_determined_symbols:
+        raise MemrnnError(
+            f"No prefix of {task.language} determines its next symbol, so that no length is wrong."
+        )
+    valid = np.array(distribution.lengths)
+    wanted = np.geomspace(max(1, valid[0]), valid[-1], points)
+    chosen = sorted({int(valid[np.abs(valid - length).argmin()]) for length in wanted})
+    task = replace(task, samples_per_length=samples, length_bins=tuple((n, n) for n in chosen))
+    longest, parts = chosen[-1], []
+    for name in (one.name for one in task.sets):
+        found = task.evaluation_set(name)
+        for batch, items in zip(found.batches, found.items, strict=True):
+            rows = items >= 0
+            beyond = ((0, 0), (0, longest - batch.tokens.shape[1]))
+            parts.append(
+                batch._replace(
+                    tokens=np.pad(batch.tokens[rows], beyond),
+                    lengths=batch.lengths[rows],
+                    determined=np.pad(batch.determined[rows], beyond),
+                )
+            )
+    columns = ("tokens", "lengths", "determined")
+    whole = {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns}
+    return whole_set(parts[0]._replace(**whole), whole["lengths"])
+
+
+def measure_horizon(
+    task: Strings,
+    network: Network,
+    strings: EvaluationSet,
+    roundings: Iterable[Rounding],
+    gap: float | None = None,
+) -> Iterator[HorizonRow]:
+    """A row per rounding and length of strings.
+
+    Args:
+        strings: of `horizon_strings`.
+        gap: that the network was constructed with, for the rows.
+    """
+    lengths = np.array(strings.groups, np.int64)
+    for rounding in roundings:
+        name = rounding.name
+        with scope(computed_in(name)):
+            scores = score_set(task, in_precision(network, name), strings)[_METRIC]
+        for length in np.unique(lengths).tolist():
+            right, determined = (values[lengths == length] for values in scores)
+            yield HorizonRow(
+                gap,
+                name,
+                rounding.component or "all",
+                "stochastic" if rounding.stochastic else "nearest",
+                rounding.exponent,
+                rounding.mantissa,
+                length,
+                len(right),
+                int(determined.sum()),
+                int((determined - right).sum()),
+            )
+
+
+def with_gap(run: Run, gap: float, gate: float | None = None) -> Network:
+    """The network of a constructed run with another gap of the stack's actions.
+
+    Args:
+        gate: of the controller; by default the gap.
+
+    Raises:
+        MemrnnError: if the run's network was not constructed from a machine.
+    """
+    experiment = run.experiment
+    if run.origin.by != "memrnn golden" or not isinstance(experiment.task, Strings):
+        raise MemrnnError("Only a network that memrnn golden constructed has a gap to vary.")
+    precision = experiment.config.precision
+    return golden_network(
+        experiment.task, experiment.model, precision=precision, gate=gate or gap, gap=gap
+    )
+
+
+def strip(rows: Sequence[HorizonRow]) -> Strip:
+    """What the rows of one precision come to."""
+    wrong, determined = sum(row.wrong for row in rows), sum(row.determined for row in rows)
+    failed = [row.length for row in rows if row.wrong]
+    return Strip(1 - wrong / determined, min(failed, default=None))
