@@ -46,13 +46,18 @@ def advance(one: Restart, epochs: int) -> Restart:
     return one
 
 
+def finish(one: Restart, metric: str, value: float) -> None:
+    """Takes over an epoch whose validation gave this value."""
+    one.finish_epoch({}, {metric: memrnn.tasks.Total(value, 1.0)}, True, lambda: one.network)
+
+
 def test_rate_and_noise_follow_shares_of_all_updates() -> None:
     one, rates, noise = restart(), [], []
     for _ in range(4):
         plan = one.plan()
         rates += plan.rate.tolist()
         noise += plan.gate_noise.tolist()
-        one.finish_epoch({}, {"longer_sequence_accuracy": memrnn.tasks.Total(0.0, 1.0)}, True)
+        finish(one, "longer_sequence_accuracy", 0.0)
     first = rates[0]
     for update in range(16):
         share = update / 16
@@ -123,7 +128,7 @@ def test_the_best_epoch_lies_after_the_ramp_and_is_the_last_of_equals() -> None:
     def best_after(*values: float, **changes: Any) -> int:
         one = restart(max_epochs=8, **changes)
         for value in values:
-            one.finish_epoch({}, {metric: memrnn.tasks.Total(value, 1.0)}, True)
+            finish(one, metric, value)
         return one.progress.best_epoch
 
     assert best_after(1.0, 1.0, 1.0, 1.0, 1.0) == 0
@@ -136,7 +141,7 @@ def test_the_best_epoch_lies_after_the_ramp_and_is_the_last_of_equals() -> None:
 def test_epochs_before_the_end_of_the_ramp_are_not_counted_as_stale() -> None:
     one = restart(max_epochs=8, early_stopping_patience=1)
     for _ in range(5):
-        one.finish_epoch({}, {"longer_sequence_accuracy": memrnn.tasks.Total(0.5, 1.0)}, True)
+        finish(one, "longer_sequence_accuracy", 0.5)
         assert not one.finished
 
 

@@ -53,7 +53,7 @@ def in_precision(network: Network, name: str) -> Network:
         controller,
         RoundedMemory.of(network.memory, precision),
         _nearest(network.output, precision),
-        precision,
+        rounding=precision,
     )
 
 
@@ -123,7 +123,7 @@ class RoundedMemory(Memory):
 class RoundedNetwork(Network):
     """A network whose controller and memory are rounded, and whose output layer is."""
 
-    rounding: Rounding = eqx.field(static=True)
+    rounding: Rounding = eqx.field(static=True, kw_only=True)
 
     def logits(self, hidden: Float[Array, "... hidden"]) -> Float[Array, "... classes"]:
         return rounded(super().logits, self.rounding, _key(self.rounding, _OUTPUT))(hidden)

@@ -188,7 +188,7 @@ def epoch(
             average = next_mean(average, network, number)
         return (network, new_moments, average, carry), scores
 
-    begin = task.carry(computing(trained))
+    begin = task.carry(computing(eqx.combine(trained, frozen)))
     carry = jax.tree.map(lambda new, old: jnp.where(plan.fresh, new, old), begin, carry)
     numbers = plan.first + jnp.arange(task.updates, dtype=plan.first.dtype)
     (trained, moments, average, carry), scores = jax.lax.scan(
