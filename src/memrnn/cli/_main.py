@@ -17,6 +17,7 @@ from tyro.extras import SubcommandApp
 
 import memrnn
 from memrnn.cli._demo import demo_command
+from memrnn.cli._extract import extract_command
 from memrnn.cli._flags import RANGES, refuse_old_names, split_flag
 from memrnn.cli._golden import golden_command
 from memrnn.cli._lists import (
@@ -130,6 +131,7 @@ def _commands(arguments: list[str], imports: list[str]) -> dict[str, Any]:
         "train": train_command(kind, _preset(kind, arguments), [*_script(), *imports]),
         "evaluate": evaluate_command(_evaluated_task(arguments)),
         "explain": explain_command,
+        "extract": extract_command,
         "golden": golden_command([*_script(), *imports]),
         "text": TEXT_COMMANDS,
         "study": STUDY_COMMANDS,
