@@ -38,8 +38,8 @@ def test_a_network_that_is_proved(
     )
     assert status == 0 and max(map(len, printed.splitlines())) <= 80
     assert "proved: no string of any length has a wrong determined symbol" in printed
-    assert "extracted machine with 7 states and 9 rules" in error
-    assert out.with_suffix(".svg").read_text().count("q3") == 1
+    assert "extracted machine: 5 states, 9 rules" in error
+    assert ">q3<" in out.with_suffix(".svg").read_text()
     # The file is a machine like any other, with the same language.
     machine, string = read_machine(out), walk(machine_of("count-3"), 300, np.random.default_rng(0))
     assert string is not None and machine.accepts(string) and not machine.accepts(string[:-1])
@@ -87,10 +87,10 @@ def test_refusals(
 
 
 def test_machines_of_one_language_agree() -> None:
-    """On all strings with up to nine symbols: the variants against the first."""
+    """On all strings with up to seven symbols: the variants against the first."""
     first, *others = machines_of("count-3")
     assert len(others) == 1
-    for length in range(10):
+    for length in range(8):
         for symbols in itertools.product(range(3), repeat=length):
             string = np.array(symbols, np.int32)
             expected = [first.legal[s] if s >= 0 else () for s in states(first, string)]

@@ -100,10 +100,9 @@ def extract_command(
         print(title)
         print_rows([_shown(_numbers(name, one, first)) for name, one in visits.items()])
         print_rows([{"": key, "value": value} for key, value in _proof_rows(proof, equality)])
-        made_of = f"{plural(len(made.states), 'state')}, {plural(len(made.rules), 'rule')}"
-        say(
-            Console(stderr=True), f"extracted machine: {made_of}{'' if out is None else f', {out}'}"
-        )
+        size = f"{plural(len(made.states), 'state')}, {plural(len(made.rules), 'rule')}"
+        place = "" if out is None else f", {out}"
+        say(Console(stderr=True), f"extracted machine: {size}{place}")
     if equality.answer != "proved":
         sys.exit(1)
 
