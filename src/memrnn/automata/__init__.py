@@ -7,6 +7,7 @@ from memrnn.automata._file import register_machine_file
 from memrnn.automata._file import write_machine as write_machine
 from memrnn.automata._language import MachineLanguage as MachineLanguage
 from memrnn.automata._language import machine_of as machine_of
+from memrnn.automata._language import machines_of as machines_of
 from memrnn.automata._language import register_machine as register_machine
 from memrnn.automata._machine import EMPTY as EMPTY
 from memrnn.automata._machine import END as END
@@ -18,6 +19,7 @@ from memrnn.automata._machine import Rule as Rule
 from memrnn.automata._machine import Trace as Trace
 from memrnn.automata._machine import rule as rule
 from memrnn.automata._machines import MACHINES as MACHINES
+from memrnn.automata._machines import VARIANTS as VARIANTS
 from memrnn.automata._prefetch import prefetch as prefetch
 from memrnn.automata._walk import walk as walk
 from memrnn.runtime.imports import register_reader

@@ -10,7 +10,7 @@ from jaxtyping import Float64, Int32
 
 from memrnn.automata._check import check_machine
 from memrnn.automata._machine import Machine
-from memrnn.automata._machines import MACHINES
+from memrnn.automata._machines import MACHINES, VARIANTS
 from memrnn.automata._prefetch import prefetch
 from memrnn.automata._walk import walk
 from memrnn.errors import MemrnnError
@@ -171,3 +171,14 @@ def machine_of(language: str) -> Machine:
             "can be a TOML file."
         )
     return MACHINES[name](**parameters)
+
+
+def machines_of(language: str) -> tuple[Machine, ...]:
+    """All machines that are known for a language, that of `machine_of` first.
+
+    Raises:
+        MemrnnError: as `machine_of`.
+    """
+    first = machine_of(language)
+    name, parameters = language_arguments(language)
+    return first, *(make(**parameters) for make in VARIANTS.get(name, ()))

@@ -31,6 +31,21 @@ def count_3() -> Machine:
     return Machine("count-3", ("a", "b", "c"), stacks, "S", rules)
 
 
+def count_3_at_once() -> Machine:
+    """a^N b^N c^N where each a is counted on both stacks: one is for b, the other for c."""
+    stacks = {"for b": ("1",), "for c": ("1",)}
+    rules = (
+        rule("S", "a", "A1"),
+        rule("A1 A", "a", "A", push={"for b": "1", "for c": "1"}),
+        rule("A1 A B", "b", "B", top={"for b": "1"}, pop=["for b"]),
+        rule("A1 A B", "b", "X", top={"for b": EMPTY}),
+        rule("X C", "c", "C", top={"for c": "1"}, pop=["for c"]),
+        rule("X C", "c", "E", top={"for c": EMPTY}),
+        rule("S E", END),
+    )
+    return Machine("count-3 at once", ("a", "b", "c"), stacks, "S", rules)
+
+
 def marked_reversal(k: int = WORD_SYMBOLS) -> Machine:
     """w # w^R: the state `Mc` says that c comes next."""
     words = _words(k)
@@ -154,3 +169,6 @@ MACHINES: dict[str, Callable[..., Machine]] = {
     "dyck": dyck,
 }
 """By the name of the language, whose parameters they take; a new one is a function and an entry."""
+
+VARIANTS: dict[str, tuple[Callable[..., Machine], ...]] = {"count-3": (count_3_at_once,)}
+"""Further machines by the name of the same language, which use their stacks in another way."""

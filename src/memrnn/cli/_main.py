@@ -18,6 +18,7 @@ from tyro.extras import SubcommandApp
 import memrnn
 from memrnn.cli._curve import curve_command
 from memrnn.cli._demo import demo_command
+from memrnn.cli._extract import extract_command
 from memrnn.cli._flags import RANGES, refuse_old_names, split_flag
 from memrnn.cli._golden import golden_command
 from memrnn.cli._horizon import horizon_command
@@ -133,6 +134,7 @@ def _commands(arguments: list[str], imports: list[str]) -> dict[str, Any]:
         "evaluate": evaluate_command(_evaluated_task(arguments)),
         "curve": curve_command,
         "explain": explain_command,
+        "extract": extract_command,
         "golden": golden_command([*_script(), *imports]),
         "horizon": horizon_command,
         "text": TEXT_COMMANDS,

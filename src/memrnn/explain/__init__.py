@@ -7,6 +7,7 @@ memory that a user has written.
 from memrnn.explain._explain import Explanation as Explanation
 from memrnn.explain._explain import explain as explain
 from memrnn.explain._figure import draw_explanation as draw_explanation
+from memrnn.explain._machine_figure import draw_machine as draw_machine
 from memrnn.explain._table import explanation_table as explanation_table
 from memrnn.explain._traces import SoftStack as SoftStack
 from memrnn.explain._traces import StackRun as StackRun

@@ -3,7 +3,11 @@
 from memrnn.stability.construct import golden_network as golden_network
 from memrnn.stability.construct import save_golden as save_golden
 from memrnn.stability.construct import verify as verify
+from memrnn.stability.discrete import Table as Table
 from memrnn.stability.drift import drift as drift
+from memrnn.stability.extract import Visits as Visits
+from memrnn.stability.extract import extracted as extracted
+from memrnn.stability.extract import visit as visit
 from memrnn.stability.golden import STOP as STOP
 from memrnn.stability.golden import Gates as Gates
 from memrnn.stability.golden import compile_machine as compile_machine
@@ -17,6 +21,8 @@ from memrnn.stability.horizon import measure_horizon as measure_horizon
 from memrnn.stability.horizon import roundings as roundings
 from memrnn.stability.horizon import strip as strip
 from memrnn.stability.horizon import with_gap as with_gap
+from memrnn.stability.product import Equality as Equality
+from memrnn.stability.product import compare as compare
 from memrnn.stability.verification import Verification as Verification
 from memrnn.stability.verification import verify_hidden as verify_hidden
 from memrnn.stability.verification import verify_string as verify_string

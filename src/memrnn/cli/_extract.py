@@ -1,0 +1,202 @@
+"""The command `memrnn extract`: the machine that a discrete network is, and what is proved."""
+
+import math
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+from jaxtyping import Int32
+from rich.console import Console
+
+from memrnn.automata import Machine, machines_of, read_machine, walk, write_machine
+from memrnn.automata import check_machine as check_legal
+from memrnn.errors import MemrnnError
+from memrnn.languages import Distribution
+from memrnn.runtime.formats import plural
+from memrnn.runtime.precision import check_precision
+from memrnn.runtime.printing import print_json, print_rows, say
+from memrnn.stability import Equality, Table, Visits, compare, extracted, visit
+from memrnn.tasks import Strings
+from memrnn.training import load_run
+
+PER_LENGTH = 20
+"""Strings of each length of the training range."""
+LONGER = {10: 20, 100: 4}
+"""How many strings are this many times as long as the longest training string."""
+
+
+def extract_command(
+    directory: tyro.conf.Positional[Path],
+    restart: int | None = None,
+    machine: Path | None = None,
+    out: Path | None = None,
+    longest: int = 1_000_000,
+    precision: str | None = None,
+    seed: int = 0,
+    json: bool = False,
+) -> None:
+    """Turns a discrete net into a finite machine with stacks, and proves what it predicts.
+
+    The exit status is 1 unless it is proved that the net predicts every determined symbol of every
+    string, whatever its length, except for strings shorter than those that it was trained on.
+
+    Args:
+        directory: folder that `memrnn train --out` filled.
+        restart: number of the restart; by default the best one.
+        machine: file MACHINE.toml to compare with; by default those that come with the language.
+        out: file for the extracted machine, .toml; it is drawn beside it, as .svg.
+        longest: symbols of the longest string, 0 for none.
+        precision: number format of the steps; by default that of the training.
+        seed: of the strings.
+        json: print JSON instead of tables.
+    """
+    if out is not None and out.suffix != ".toml":
+        raise MemrnnError(f"{out} is no file for a machine; its suffix must be .toml.")
+    run = load_run(directory)
+    trained, task = run.restart(restart), run.experiment.task
+    if not isinstance(task, Strings):
+        raise MemrnnError(
+            f"A machine is extracted from a net of the task strings, not {task.name}."
+        )
+    given = machines_of(task.language) if machine is None else (read_machine(machine),)
+    for each in given:
+        check_legal(each)
+    precision = check_precision(precision or trained.network.dtype.name)
+    table, spec = Table(trained.network, precision), given[0]
+    sets = _strings(task.distribution, spec, longest, seed)
+    visits = {name: visit(table, spec, strings) for name, strings in sets.items()}
+    made = extracted(table, spec, [s for name in ("1x", "10x") for s in sets[name]], "extracted")
+    free = _first_determined(task.distribution, seed)
+    equality, compared, seconds = _compare(table, given, free)
+    title = f"{run.experiment.label}, restart {trained.number}"
+    if out is not None:
+        _write(made, out, title)
+    first = visits["1x"].codes
+    about = {
+        "restart": trained.number,
+        "precision": precision,
+        "extracted": {"states": len(made.states), "rules": len(made.rules)},
+        "out": None if out is None else str(out),
+    }
+    proof = {
+        "machine": compared.name,
+        "answer": equality.answer,
+        "prefix": " ".join(spec.symbols[symbol] for symbol in equality.prefix),
+        "free": free,
+        "configurations": equality.states,
+        "codes": equality.codes,
+        "least_legal": _finite(equality.least_legal),
+        "most_illegal": _finite(equality.most_illegal),
+        "seconds": seconds,
+    }
+    if json:
+        rows = [_numbers(name, one, first) for name, one in visits.items()]
+        print_json({**about, "strings": rows, "proof": proof})
+    else:
+        print(title)
+        print_rows([_shown(_numbers(name, one, first)) for name, one in visits.items()])
+        print_rows([{"": key, "value": value} for key, value in _proof_rows(proof, equality)])
+        size = f"{plural(len(made.states), 'state')}, {plural(len(made.rules), 'rule')}"
+        place = "" if out is None else f", {out}"
+        say(Console(stderr=True), f"extracted machine: {size}{place}")
+    if equality.answer != "proved":
+        sys.exit(1)
+
+
+def _strings(
+    distribution: Distribution, machine: Machine, longest: int, seed: int
+) -> dict[str, list[Int32[np.ndarray, " _"]]]:
+    """Strings by how long they are."""
+    rng, trained = np.random.default_rng([seed, 0]), distribution.longest
+    groups = distribution.sample_each_length(PER_LENGTH, rng)
+    sets = {"1x": [string for group in groups for string in group]}
+
+    def drawn(length: int, count: int) -> Iterator[Int32[np.ndarray, " _"]]:
+        for number in range(count):
+            found = walk(
+                machine, length, np.random.default_rng([seed, length, number]), exact=False
+            )
+            if found is None:
+                raise MemrnnError(
+                    f"Random walks of {machine.name} found no string of about {length} symbols."
+                )
+            yield found
+
+    sets |= {f"{times}x": list(drawn(times * trained, n)) for times, n in LONGER.items()}
+    return sets | ({"longest": list(drawn(longest, 1))} if longest else {})
+
+
+def _first_determined(distribution: Distribution, seed: int) -> int:
+    """Symbols of the shortest prefix that leaves no choice, of the shortest training strings."""
+    shortest, language = distribution.lengths[0], distribution.language
+    strings = language.sample(shortest, PER_LENGTH, np.random.default_rng([seed, 1]))
+    determined = language.determined(strings)
+    return int(np.min(np.where(determined.any(axis=1), determined.argmax(axis=1), 0)))
+
+
+def _compare(
+    table: Table, machines: tuple[Machine, ...], free: int
+) -> tuple[Equality, Machine, float]:
+    """With the first machine of which the product says something, else with the last."""
+    begin = time.perf_counter()
+    first, *others = machines
+    equality, machine = compare(table, first, free), first
+    for other in others:
+        if equality.answer == "open":
+            equality, machine = compare(table, other, free), other
+    return equality, machine, time.perf_counter() - begin
+
+
+def _write(made: Machine, out: Path, title: str) -> None:
+    # Here, since both import matplotlib.
+    from memrnn.explain import draw_machine
+    from memrnn.runtime.figures import save_figure
+
+    write_machine(made, out)
+    save_figure(draw_machine(made, title), out.with_suffix(".svg"), title)
+
+
+def _finite(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _numbers(name: str, visits: Visits, first: frozenset[int]) -> dict[str, Any]:
+    return {
+        "lengths": name,
+        "strings": visits.strings,
+        "symbols": visits.symbols,
+        "wrong": visits.wrong,
+        "determined": visits.determined,
+        "codes": len(visits.codes),
+        "new": len(visits.codes - first),
+        "seconds": visits.seconds,
+    }
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "seconds": f"{row['seconds']:.1f}"}
+
+
+def _proof_rows(proof: dict[str, Any], equality: Equality) -> Iterator[tuple[str, str]]:
+    """What is proved, in lines of at most 80 characters."""
+    words = {
+        "proved": "proved: no string of any length has a wrong determined symbol",
+        "refuted": "refuted",
+        "open": "not proved, and no string is known that refutes it",
+    }
+    yield "machine", proof["machine"]
+    yield "answer", words[equality.answer]
+    if equality.answer == "refuted":
+        prefix = proof["prefix"] or "nothing"
+        yield "wrong after", prefix if len(prefix) <= 60 else f"{prefix[:57]}..."
+    if proof["free"]:
+        yield "left out", f"strings with no choice left after less than {proof['free']} symbols"
+    yield "configurations", f"{proof['configurations']}, with {plural(proof['codes'], 'code')}"
+    if equality.answer == "proved":
+        low, high = equality.least_legal, equality.most_illegal
+        yield "legal symbols", f"have at least {low:.2g}, others at most {high:.2g}"
+    yield "seconds", f"{proof['seconds']:.1f}"

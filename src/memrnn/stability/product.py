@@ -1,0 +1,358 @@
+"""Whether a discrete network predicts as a machine does, at all lengths: by their product.
+
+The network and the machine read the same legal symbols side by side. Together they are one finite
+control with the stacks of both. Its configurations are infinitely many; those explored here are
+abstract: they hold the code, the machine's state, and of each stack only the cells next to the top.
+
+**What lies below.** A step that pushes is an *event*. All cells that it pushes, on whatever stacks
+of either, belong to it, so the top of a stack is an event or the bottom, and what a stack holds
+follows from it: the event's cell, and what was on top of that stack just before the event. An
+abstract configuration knows, of its events, a *label* (the cells that were pushed, and how much is
+remembered of the moment) and, as far as it has not forgotten, what was on top of every stack just
+before. For each label all abstract configurations are kept in which an event with it happened.
+Where a pop uncovers what was forgotten, each of those is tried that agrees with what is still
+known. So what network and machine pushed together is uncovered together, also if one of them pops
+later than the other.
+
+**Why this is a proof.** By induction, each configuration that a string of legal symbols reaches is
+described by an abstract one that is explored: the start is, and whatever was on top before an event
+was described by a configuration that is kept with its label, and is tried. So if no abstract
+configuration has a wrong prediction, no string of any length has one. The reverse does not hold:
+an abstract configuration may belong to no string. So where one has a wrong prediction, the string
+that leads there is tried. If it does not show the error, more is remembered, and in the end the
+answer is that nothing was proved.
+
+Source: abstract interpretation (Cousot & Cousot 1977) of the product automaton. Reachability is
+decidable with one stack (Bouajjani, Esparza & Maler 1997) and not with two.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Int32
+
+from memrnn.automata import POP, Machine
+from memrnn.errors import MemrnnError
+from memrnn.stability.discrete import Key, Table
+
+BOTTOM, UNKNOWN = -1, -2
+"""In place of the number of an event: an empty stack, and what was forgotten."""
+STATES = 100_000
+"""How many abstract configurations are explored before a memory is given up."""
+
+
+class Memory(NamedTuple):
+    """How much abstract configurations remember.
+
+    Attributes:
+        label: of an event besides its cells: 0 nothing, 1 the machine's state after it, 2 the
+            network's code too.
+        depth: how many cells of each stack are known between two steps.
+    """
+
+    label: int
+    depth: int
+
+
+MEMORIES = (Memory(0, 1), Memory(1, 1), Memory(2, 1), Memory(2, 2), Memory(2, 3))
+"""Tried one after another, until one is enough."""
+
+
+class Equality(NamedTuple):
+    """What the product of a network and a machine says.
+
+    Attributes:
+        answer: "proved" if after every prefix of every string of the machine's language that leaves
+            no choice the most probable symbol is the only legal one; "refuted" if a prefix is known
+            after which it is not; "open" if neither.
+        prefix: such a prefix, as symbol ids; empty unless refuted.
+        states: abstract configurations explored.
+        codes: of the network, in them.
+        memory: the last that was tried.
+        least_legal: the smallest probability of a legal symbol in any of them, if proved.
+        most_illegal: the largest of an illegal one. If it is less, a threshold between the two
+            tells legal symbols from others after every prefix, free choices included, and so
+            strings of the language from all others.
+    """
+
+    answer: Literal["proved", "refuted", "open"]
+    prefix: tuple[int, ...]
+    states: int
+    codes: int
+    memory: Memory
+    least_legal: float = math.nan
+    most_illegal: float = math.nan
+
+
+class Known(NamedTuple):
+    """What is known of all stacks, those of the network before those of the machine.
+
+    Attributes:
+        tops: by stack, the number of an event or `BOTTOM`. Events are numbered from 0 in the order
+            in which they are found, from the first stack's top down.
+        labels: of the events.
+        before: by event, the tops just before it, where they are not known `UNKNOWN`.
+    """
+
+    tops: tuple[int, ...]
+    labels: tuple[int, ...]
+    before: tuple[tuple[int, ...], ...]
+
+
+class Abstract(NamedTuple):
+    """An abstract configuration; of the symbols read so far as many are counted as matter."""
+
+    code: int
+    state: int
+    read: int
+    known: Known
+
+
+def compare(
+    table: Table, machine: Machine, free: int = 0, memories: Sequence[Memory] = MEMORIES
+) -> Equality:
+    """Whether a discrete network predicts what a machine allows, after all prefixes.
+
+    Args:
+        machine: whose states tell the legal next symbols (`memrnn.automata.check_machine`).
+        free: strings are left out of which a prefix with fewer symbols leaves no choice; so the
+            shortest strings can be, on which the network was not trained.
+        memories: tried in this order.
+
+    Raises:
+        MemrnnError: if network and machine do not have the same number of symbols.
+    """
+    if table.symbols != len(machine.symbols):
+        raise MemrnnError(
+            f"{machine.name} has {len(machine.symbols)} symbols, and the network {table.symbols}; "
+            "give a machine with as many."
+        )
+    found = Equality("open", (), 0, 0, memories[0])
+    for memory in memories:
+        exploration = _Exploration(table, machine, free, memory)
+        wrong = exploration.run()
+        codes = len({each.code for each in exploration.before})
+        found = Equality("open", (), len(exploration.before), codes, memory)
+        if exploration.closed:
+            least, most = exploration.probabilities()
+            return found._replace(answer="proved", least_legal=least, most_illegal=most)
+        if wrong is not None:
+            prefix = first_wrong(table, machine, exploration.path(wrong))
+            if prefix is not None:
+                return found._replace(answer="refuted", prefix=prefix)
+    return found
+
+
+def first_wrong(
+    table: Table, machine: Machine, string: Int32[np.ndarray, " length"]
+) -> tuple[int, ...] | None:
+    """The shortest prefix of a string after which the only legal symbol is not predicted."""
+    states = machine.state_numbers(machine.run(string)).tolist()
+    for length, (state, code) in enumerate(zip(states, table.run(string).codes, strict=True)):
+        if state >= 0 and not _right(table, machine, int(code), state):
+            return tuple(string[:length].tolist())
+    return None
+
+
+def _right(table: Table, machine: Machine, code: int, state: int) -> bool:
+    legal = machine.legal[state]
+    return len(legal) != 1 or table.outputs[code].best == legal[0]
+
+
+class _Exploration:
+    """All abstract configurations that are reached, and how.
+
+    Attributes:
+        before: by configuration, the one that it was reached from first, and the symbol.
+        closed: whether all were explored, without a wrong prediction.
+    """
+
+    def __init__(self, table: Table, machine: Machine, free: int, memory: Memory):
+        self.table, self.machine, self.free, self.memory = table, machine, free, memory
+        self.before: dict[Abstract, tuple[Abstract, int] | None] = {}
+        self.closed = False
+        self._network_stacks = len(table.stacks)
+        self._labels: dict[tuple, int] = {}
+        self._cells: list[dict[int, int]] = []  # by label: what was pushed, by stack
+        self._below: dict[int, dict[Known, None]] = {}  # by label; a dict keeps the order
+        self._readers: dict[int, dict[Abstract, None]] = {}
+        self._pending: dict[Abstract, None] = {}
+
+    def run(self) -> Abstract | None:
+        """Explores until nothing is new.
+
+        Returns:
+            A configuration with a wrong prediction, at which exploring ended.
+        """
+        stacks = self._network_stacks + len(self.machine.stacks)
+        start = Abstract(0, 0, 0, Known((BOTTOM,) * stacks, (), ()))
+        self._reach(start, None)
+        if not self._right(start):
+            return start
+        end = len(self.machine.symbols)
+        while self._pending and len(self.before) <= STATES:
+            batch, self._pending = self._pending, {}
+            steps = [
+                (each, symbol)
+                for each in batch
+                for symbol in self.machine.legal[each.state]
+                if symbol != end
+            ]
+            self.table.fill(self._key(*step) for step in steps)
+            for each, symbol in steps:
+                for after in self._after(each, symbol):
+                    if after not in self.before:
+                        self._reach(after, (each, symbol))
+                        if not self._right(after):
+                            return after
+        self.closed = not self._pending
+        return None
+
+    def path(self, abstract: Abstract) -> Int32[np.ndarray, " length"]:
+        """The symbols by which a configuration was reached first."""
+        symbols: list[int] = []
+        step = self.before[abstract]
+        while step is not None:
+            abstract, symbol = step
+            symbols.append(symbol)
+            step = self.before[abstract]
+        return np.array(symbols[::-1], np.int32)
+
+    def probabilities(self) -> tuple[float, float]:
+        """The smallest of a legal symbol and the largest of an illegal one."""
+        least, most = math.inf, -math.inf
+        for code, state in {(each.code, each.state) for each in self.before}:
+            logs = self.table.outputs[code].log_probabilities
+            legal = np.isin(np.arange(len(logs)), self.machine.legal[state])
+            least = min(least, float(logs[legal].min(initial=math.inf)))
+            most = max(most, float(logs[~legal].max(initial=-math.inf)))
+        return math.exp(min(least, 0)), math.exp(most)
+
+    def _right(self, each: Abstract) -> bool:
+        return _right(self.table, self.machine, each.code, each.state)
+
+    def _reach(self, each: Abstract, step: tuple[Abstract, int] | None) -> None:
+        self.before[each] = step
+        self._pending[each] = None
+
+    def _tops(self, known: Known) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The top cells of the network's stacks and of the machine's."""
+        tops = [
+            None if top == BOTTOM else self._cells[known.labels[top]][stack]
+            for stack, top in enumerate(known.tops)
+        ]
+        own, other = tops[: self._network_stacks], tops[self._network_stacks :]
+        return (
+            tuple([0 if top is None else top for top in own]),
+            tuple([-1 if top is None else top for top in other]),
+        )
+
+    def _key(self, each: Abstract, symbol: int) -> Key:
+        return each.code, symbol, self._tops(each.known)[0]
+
+    def _after(self, each: Abstract, symbol: int) -> Iterator[Abstract]:
+        """The configurations that may follow; none where the string is left out or not legal."""
+        own, other = self._tops(each.known)
+        outcome = self.machine.outcome(each.state, symbol, other)
+        determined = len(self.machine.legal[outcome.target]) == 1
+        if outcome.rule < 0 or (determined and each.read + 1 < self.free):
+            return
+        code = self.table.steps[each.code, symbol, own]
+        changes = dict(self.table.outputs[code].changes)
+        changes |= {self._network_stacks + stack: action for stack, action in outcome.changes}
+        pops = [stack for stack, action in changes.items() if action == POP]
+        pushes = {stack: action for stack, action in changes.items() if action != POP}
+        label = self._label(pushes, code, outcome.target) if pushes else None
+        for known in self._uncovered(each, each.known, pops):
+            tops, labels, before = list(known.tops), known.labels, known.before
+            for stack in pops:
+                if tops[stack] != BOTTOM:
+                    tops[stack] = before[tops[stack]][stack]
+            if label is not None:
+                self._keep(label, self._cut(known))
+                for stack in pushes:
+                    tops[stack] = len(labels)
+                labels, before = (*labels, label), (*before, known.tops)
+            known = self._cut(Known(tuple(tops), labels, before))
+            yield Abstract(code, outcome.target, min(each.read + 1, self.free), known)
+
+    def _label(self, pushes: dict[int, int], code: int, state: int) -> int:
+        remembered = (state, code)[: self.memory.label]
+        key = tuple(sorted(pushes.items())), remembered
+        if key not in self._labels:
+            self._labels[key] = len(self._cells)
+            self._cells.append(pushes)
+            self._below[self._labels[key]], self._readers[self._labels[key]] = {}, {}
+        return self._labels[key]
+
+    def _keep(self, label: int, known: Known) -> None:
+        """Keeps that an event with this label happened here; who asked before asks again."""
+        if known not in self._below[label]:
+            self._below[label][known] = None
+            self._pending |= self._readers[label]
+
+    def _uncovered(self, reader: Abstract, known: Known, pops: Sequence[int]) -> Iterator[Known]:
+        """The same, with what lies below the tops that are popped, in every way that may be."""
+        for stack in pops:
+            event = known.tops[stack]
+            if event != BOTTOM and known.before[event][stack] == UNKNOWN:
+                label = known.labels[event]
+                self._readers[label][reader] = None
+                for then in list(self._below[label]):
+                    more = _joined(known, event, then)
+                    if more is not None:
+                        yield from self._uncovered(reader, more, pops)
+                return
+        yield known
+
+    def _cut(self, known: Known) -> Known:
+        """Forgets all events but those of the uppermost cells."""
+        kept: dict[int, int] = {BOTTOM: BOTTOM}
+        for stack, event in enumerate(known.tops):
+            for _ in range(self.memory.depth):
+                if event < 0:
+                    break
+                kept.setdefault(event, len(kept) - 1)
+                event = known.before[event][stack]
+        events = list(kept)[1:]
+        return Known(
+            tuple([kept[top] for top in known.tops]),
+            tuple([known.labels[event] for event in events]),
+            tuple([tuple([kept.get(e, UNKNOWN) for e in known.before[n]]) for n in events]),
+        )
+
+
+def _joined(known: Known, event: int, then: Known) -> Known | None:
+    """What is known if an event happened in such a configuration; None if it cannot have."""
+    same: dict[int, int] = {}  # events of `then` that are known already
+    learned: list[tuple[int, int, int]] = []
+    pairs = [(event, then.tops)]
+    while pairs:
+        number, tops = pairs.pop()
+        for stack, (old, new) in enumerate(zip(known.before[number], tops, strict=True)):
+            if old == UNKNOWN:
+                learned.append((number, stack, new))
+            elif old >= 0 and new >= 0:
+                if known.labels[old] != then.labels[new]:
+                    return None
+                if new not in same:
+                    same[new] = old
+                    pairs.append((old, then.before[new]))
+            elif UNKNOWN not in (old, new) and old != new:
+                return None
+    added = [number for number in range(len(then.labels)) if number not in same]
+    numbers = {BOTTOM: BOTTOM, UNKNOWN: UNKNOWN, **same}
+    numbers |= {number: len(known.labels) + place for place, number in enumerate(added)}
+    before = [list(tops) for tops in known.before]
+    for number, stack, new in learned:
+        before[number][stack] = numbers[new]
+    return Known(
+        known.tops,
+        (*known.labels, *(then.labels[number] for number in added)),
+        (
+            *(tuple(tops) for tops in before),
+            *(tuple([numbers[e] for e in then.before[number]]) for number in added),
+        ),
+    )
