@@ -1,15 +1,26 @@
 """The tables of a study: statistics by hand, figures beside the published ones, files."""
 
 import csv
+import dataclasses
 import io
 import statistics as stdlib
+from pathlib import Path
 
 import pytest
 
 from memrnn import TrainingConfig
 from memrnn.papers.das_mali_2024 import deviations, published, published_tables
-from memrnn.reports.study import View, failed_table, missing_table, statistics, statistics_tables
+from memrnn.reports.study import (
+    StudyReport,
+    View,
+    failed_table,
+    missing_table,
+    precision_table,
+    statistics,
+    statistics_tables,
+)
 from memrnn.reports.study.table import Column, Entry, Table, escape_latex, text, to_csv, to_latex
+from reports.results_synthetic import lengths, set_scores
 from reports.study_synthetic import BAYES_OPTIMAL, FLOOR, make_study
 
 ACCURACIES = (0.9, 0.62, 0.88, 0.7, 0.85, 0.5)
@@ -220,3 +231,49 @@ def test_sentences_are_broken_into_lines_in_latex():
     )
     assert r"\begin{longtable}{lp{0.2\textwidth}r}" in to_latex(Table("t", "", columns, rows))
     assert r"\begin{tabular}{llr}" in to_latex(Table("t", "", columns, ()))
+
+
+def test_precisions_and_where_networks_give_out():
+    """Determined accuracies by length: 1 and 1 in float32, then less in formats with few bits."""
+    by_precision = {
+        "float32": (1.0, 0.99),
+        "memory=e5m2": (1.0, 0.985),
+        "controller=e5m2": (0.995, 0.5),
+        "e5m2": (0.4, 0.2),
+    }
+    results = make_study(
+        lambda language, model, freeze, restart: (0.9, 0.8),
+        languages=("count-3",),
+        sets=((40, 70), (100, 130)),
+        models=("jm-10",),
+        freeze=("none",),
+        restarts=1,
+        precisions=tuple(by_precision),
+    )
+    (cell,) = results.cells
+    (record,) = cell.runs
+    scores = {
+        name: {
+            of_set.name: set_scores(cell.task, {"determined_accuracy": value}, lengths(of_set.name))
+            for of_set, value in zip(cell.task.sets, values, strict=True)
+        }
+        for name, values in by_precision.items()
+    }
+    record = dataclasses.replace(record, scores=scores)
+    results = dataclasses.replace(results, cells=(dataclasses.replace(cell, runs=(record,)),))
+    table = precision_table(results)
+    found = [[entry.text for entry in row[3:]] for row in table.rows]
+    first, second = lengths("40:70")[0], lengths("100:130")[0]
+    assert found == [
+        ["float32", "1.000", "0.990", second, "none"],
+        ["memory=e5m2", "1.000", "0.985", second, "none"],
+        ["controller=e5m2", "0.995", "0.500", first, second],
+        ["e5m2", "0.400", "0.200", first, first],
+    ]
+    page = StudyReport(results, Path("study")).page()
+    assert 'id="precision"' in page and "controller=e5m2" in page
+    one = dataclasses.replace(
+        results, study=dataclasses.replace(results.study, precisions=("float32",))
+    )
+    assert not precision_table(one).rows
+    assert 'id="precision"' not in StudyReport(one, Path("study")).page()

@@ -28,6 +28,16 @@ def test_nearest(exponent: int, mantissa: int) -> None:
     np.testing.assert_array_equal(found, nearest(numbers(), exponent, mantissa))
 
 
+@pytest.mark.parametrize("exponent", range(2, 9))
+def test_nearest_is_what_jax_calls_reduced_precision(exponent: int) -> None:
+    values = jnp.asarray(numbers(2000))
+    for mantissa in (1, 2, 7, 22, 23):
+        found = round_to(values, Rounding(exponent, mantissa))
+        expected = jax.lax.reduce_precision(values, exponent, mantissa)
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(jnp.signbit(found), jnp.signbit(expected))
+
+
 @pytest.mark.parametrize(
     ("name", "exponent", "mantissa"),
     [("float8_e5m2", 5, 2), ("float8_e4m3", 4, 3), ("bfloat16", 8, 7), ("float16", 5, 10)],

@@ -10,6 +10,7 @@ from memrnn.reports.study._papers import Question as Question
 from memrnn.reports.study._papers import Rules as Rules
 from memrnn.reports.study._papers import Statistic as Statistic
 from memrnn.reports.study._papers import Verdict as Verdict
+from memrnn.reports.study._precision import precision_table as precision_table
 from memrnn.reports.study._report import StudyReport as StudyReport
 from memrnn.reports.study._report import write_study_report as write_study_report
 from memrnn.reports.study._runs import failed_table as failed_table

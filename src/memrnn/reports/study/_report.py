@@ -20,6 +20,7 @@ from memrnn.reports.study._items_answer import QUESTION as ITEMS_QUESTION
 from memrnn.reports.study._items_answer import items_answer
 from memrnn.reports.study._items_tables import items_tables
 from memrnn.reports.study._papers import Paper, Publication, claims_table
+from memrnn.reports.study._precision import precision_table
 from memrnn.reports.study._runs import failed_table, missing_table, origin
 from memrnn.reports.study._statistics import statistics, statistics_tables
 from memrnn.reports.study.scores import View, baseline
@@ -109,6 +110,7 @@ class StudyReport:
             *self.statistics,
             comparing.comparison_table(self.comparisons),
             *self.items,
+            *([table] if (table := precision_table(self.results)).rows else []),
             failed_table(self.results),
             missing_table(self.results),
         ]
