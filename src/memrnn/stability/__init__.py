@@ -1,4 +1,4 @@
-"""Networks constructed from machines, their precision and drift; machines from discrete networks."""
+"""Constructed networks, their precision and drift; machines extracted from discrete networks."""
 
 from memrnn.stability.construct import golden_network as golden_network
 from memrnn.stability.construct import save_golden as save_golden
