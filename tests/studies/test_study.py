@@ -262,6 +262,8 @@ def test_the_studies_that_ship() -> None:
         "paper": 1400,
         "decisive": 576,
         "decisive-rns": 48,
+        "stable": 250,
+        "stable-quiet": 160,
     }
     paper, small = load_study("paper"), load_study("paper-small")
     assert paper.config == TrainingConfig(), "the paper's configuration is the default"
