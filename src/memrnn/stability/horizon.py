@@ -104,6 +104,7 @@ def horizon_strings(
                     tokens=np.pad(batch.tokens[rows], beyond),
                     lengths=batch.lengths[rows],
                     determined=np.pad(batch.determined[rows], beyond),
+                    legal=None,
                 )
             )
     columns = ("tokens", "lengths", "determined")
