@@ -159,3 +159,11 @@ def test_names() -> None:
     for wrong in ("e9m2", "e1m2", "e5m0", "e5m24", "output=e5m2", "e5m2:up", "float32:stochastic"):
         with pytest.raises(MemrnnError, match=r"There is no precision .*memory=e5m2"):
             canonical_precision(wrong)
+
+
+def test_a_function_that_cannot_be_rounded_inside_is_refused() -> None:
+    def summed_otherwise(x: jax.Array) -> jax.Array:
+        return jax.lax.reduce(x, jnp.float32(0), lambda a, b: a + 2 * b, (0,))
+
+    with pytest.raises(MemrnnError, match="reduce calls a function"):
+        rounded(summed_otherwise, Rounding(5, 2))(jnp.ones(3))

@@ -14,11 +14,11 @@ from memrnn import MemrnnError, Strings, get_model, load_run
 from memrnn.nn.rounded import in_precision
 from memrnn.stability import (
     golden_network,
+    horizon_cell,
     horizon_strings,
     measure_horizon,
     roundings,
     save_golden,
-    strip,
     with_gap,
 )
 from memrnn.stability.horizon_figure import draw_horizon, horizon_maps
@@ -53,8 +53,8 @@ def test_rows_count_what_a_loop_over_strings_counts() -> None:
             wrong += int((determined & (predicted != targets)).sum())
             assert row.determined == 3 * determined.sum()
         assert (row.strings, row.wrong) == (3, wrong)
-    assert strip(rows).first_wrong == next(row.length for row in rows if row.wrong)
-    assert strip(rows).first_wrong is not None
+    assert horizon_cell(rows).first_wrong == next(row.length for row in rows if row.wrong)
+    assert horizon_cell(rows).first_wrong is not None
 
 
 def test_a_larger_gap_lasts_longer(golden: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_larger_gap_lasts_longer(golden: Path) -> None:
     first = []
     for gap in (3.0, 4.0, 5.0):
         network = with_gap(constructed, gap)
-        found = strip(list(measure_horizon(TASK, network, strings, roundings([8], [23]))))
+        found = horizon_cell(list(measure_horizon(TASK, network, strings, roundings([8], [23]))))
         assert found.first_wrong is not None
         first.append(found.first_wrong)
     assert first[0] * 2 < first[1] and first[1] * 2 < first[2]

@@ -12,8 +12,14 @@ import tyro
 from jaxtyping import Int32
 from rich.console import Console
 
-from memrnn.automata import Machine, machines_of, read_machine, walk, write_machine
-from memrnn.automata import check_machine as check_legal
+from memrnn.automata import (
+    Machine,
+    check_machine,
+    machines_of,
+    read_machine,
+    walk,
+    write_machine,
+)
 from memrnn.errors import MemrnnError
 from memrnn.languages import Distribution
 from memrnn.runtime.formats import plural
@@ -39,10 +45,10 @@ def extract_command(
     seed: int = 0,
     json: bool = False,
 ) -> None:
-    """Turns a discrete net into a finite machine with stacks, and proves what it predicts.
+    """Turns a discrete network into a finite machine with stacks, and proves what it predicts.
 
-    The exit status is 1 unless it is proved that the net predicts every determined symbol of every
-    string, whatever its length, except for strings shorter than those that it was trained on.
+    The exit status is 1 unless it is proved that the network predicts every determined symbol of
+    every string, whatever its length, except for strings shorter than those of its training.
 
     Args:
         directory: folder that `memrnn train --out` filled.
@@ -60,11 +66,11 @@ def extract_command(
     trained, task = run.restart(restart), run.experiment.task
     if not isinstance(task, Strings):
         raise MemrnnError(
-            f"A machine is extracted from a net of the task strings, not {task.name}."
+            f"A machine is extracted from a network of the task strings, not {task.name}."
         )
     given = machines_of(task.language) if machine is None else (read_machine(machine),)
     for each in given:
-        check_legal(each)
+        check_machine(each)
     precision = check_precision(precision or trained.network.dtype.name)
     table, spec = Table(trained.network, precision), given[0]
     sets = _strings(task.distribution, spec, longest, seed)

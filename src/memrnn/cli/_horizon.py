@@ -16,8 +16,8 @@ from memrnn.runtime.checkpoints import write_bytes
 from memrnn.runtime.precision import parse_precision
 from memrnn.runtime.printing import print_json, print_rows, say
 from memrnn.stability import (
+    HorizonCell,
     HorizonRow,
-    Strip,
     horizon_strings,
     measure_horizon,
     roundings,
@@ -111,11 +111,11 @@ def _print(rows: list[HorizonRow]) -> None:
             print()
 
 
-def _share(cell: Strip) -> str:
+def _share(cell: HorizonCell) -> str:
     return form.share(cell.right)
 
 
-def _length(cell: Strip) -> str:
+def _length(cell: HorizonCell) -> str:
     return form.MISSING if cell.first_wrong is None else str(cell.first_wrong)
 
 

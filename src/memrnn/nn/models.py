@@ -386,10 +386,10 @@ def canonical_name(name: str) -> str:
     return _format(model) or next(same)
 
 
-def unrounded_name(name: str) -> str:
+def continuous_name(name: str) -> str:
     """The canonical name of a model without options that make its values discrete.
 
-    >>> unrounded_name("lstm:discrete+jm-3.3.3:hard")
+    >>> continuous_name("lstm:discrete+jm-3.3.3:hard")
     'jm-3.3.3'
 
     Raises:
@@ -398,14 +398,14 @@ def unrounded_name(name: str) -> str:
     model = get_model(name).canonical()
     less = dataclasses.replace(
         model,
-        options=_unrounded(MEMORIES[model.memory], model.options),
-        controller_options=_unrounded(CONTROLLERS[model.controller], model.controller_options),
+        options=_continuous(MEMORIES[model.memory], model.options),
+        controller_options=_continuous(CONTROLLERS[model.controller], model.controller_options),
     )
     return canonical_name(name) if less == model else _format(less) or canonical_name(name)
 
 
-def _unrounded(constructor: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    names = getattr(constructor, "rounding_options", ())  # a function has none
+def _continuous(constructor: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    names = getattr(constructor, "discrete_options", ())  # a function has none
     return {key: value for key, value in options.items() if key not in names}
 
 

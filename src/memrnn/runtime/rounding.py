@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from memrnn.errors import MemrnnError
 from memrnn.runtime.precision import Rounding
 
 _EXPONENT, _MANTISSA = 8, 23
@@ -77,6 +78,10 @@ def rounded(
         function: of arrays, or trees of arrays, in float32. Its custom derivatives are lost.
         key: for a stochastic rounding; every operation folds in its number, and every iteration of
             a loop its own.
+
+    Raises:
+        MemrnnError: when it is called, for an operation that calls a function in a way not known
+            here: what it computes inside would not be rounded.
     """
 
     def call(*arguments: Any) -> Any:
@@ -115,6 +120,11 @@ class _Interpreter:
             return self.call(inner, inputs) if closed else self._run(inner, (), inputs)
         if name in ("scan", "while", "cond"):
             return getattr(self, f"_{name}")(params, inputs)
+        inner = any(isinstance(value, Jaxpr | ClosedJaxpr) for value in params.values())
+        if inner and not name.startswith("scatter"):  # a scatter's jaxpr is its one operation
+            raise MemrnnError(
+                f"The operation {name} calls a function that cannot be rounded inside."
+            )
         results = equation.primitive.bind(*inputs, **params)
         results = results if equation.primitive.multiple_results else [results]
         return results if name in _MOVES else [self._round(value) for value in results]

@@ -14,12 +14,12 @@ from memrnn.stability.golden import compile_machine as compile_machine
 from memrnn.stability.golden import default_gates as default_gates
 from memrnn.stability.golden import next_probabilities as next_probabilities
 from memrnn.stability.golden import smallest_model as smallest_model
+from memrnn.stability.horizon import HorizonCell as HorizonCell
 from memrnn.stability.horizon import HorizonRow as HorizonRow
-from memrnn.stability.horizon import Strip as Strip
+from memrnn.stability.horizon import horizon_cell as horizon_cell
 from memrnn.stability.horizon import horizon_strings as horizon_strings
 from memrnn.stability.horizon import measure_horizon as measure_horizon
 from memrnn.stability.horizon import roundings as roundings
-from memrnn.stability.horizon import strip as strip
 from memrnn.stability.horizon import with_gap as with_gap
 from memrnn.stability.product import Equality as Equality
 from memrnn.stability.product import compare as compare

@@ -22,7 +22,7 @@ from jaxtyping import Array, Float, Int, Int32, Integer
 
 from memrnn.automata import POP
 from memrnn.errors import MemrnnError
-from memrnn.nn.controllers import RoundedController
+from memrnn.nn.controllers import DiscreteController
 from memrnn.nn.memories import NoMemory, Superposed, Superposition
 from memrnn.nn.network import Network
 from memrnn.nn.unroll import State
@@ -190,7 +190,7 @@ class Table:
 def _stacks(network: Network) -> tuple[int, ...]:
     """Lengths of the vectors of a discrete network's stacks."""
     controller, memory = network.controller, network.memory
-    if isinstance(controller, RoundedController) and controller.discrete:
+    if isinstance(controller, DiscreteController) and controller.discrete:
         if isinstance(memory, NoMemory):
             return ()
         if (
@@ -201,7 +201,7 @@ def _stacks(network: Network) -> tuple[int, ...]:
         ):
             return memory.sizes
     raise MemrnnError(
-        "Only a discrete network is a finite machine with stacks: elman:discrete or lstm:discrete, "
+        "Only a discrete network is a finite machine with stacks: elman, gru or lstm:discrete, "
         "with hard superposition stacks of learned vectors without a depth limit or with no "
         "memory, such as lstm:discrete+jm-3.3.3:hard."
     )

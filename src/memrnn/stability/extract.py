@@ -56,13 +56,13 @@ def extracted(
 ) -> Machine:
     """The machine whose steps are those of a network along strings, with few states.
 
-    Codes become one state where what is legal after them agrees and no step that was taken tells
-    them apart (they are merged one after another, as in Oncina & Garcia 1992). A rule tests the
+    Codes become one state where what is legal after them agrees and no step that was taken differs
+    (they are merged one after another, as in Oncina & Garcia 1992). A rule tests the
     fewest stacks that tell its outcomes apart; a stack that no rule tests is left out. So the
     machine does along these strings what the network does, and elsewhere it is a guess.
 
     Args:
-        machine: that tells what is legal; strings are of its language.
+        machine: whose states give the legal symbols; strings are of its language.
         name: of the machine that is made.
     """
     legal: dict[int, set[tuple[int, ...]]] = {}

@@ -43,7 +43,7 @@ class HorizonRow(NamedTuple):
     wrong: int
 
 
-class Strip(NamedTuple):
+class HorizonCell(NamedTuple):
     """All lengths in one precision.
 
     Attributes:
@@ -164,8 +164,8 @@ def with_gap(run: Run, gap: float, gate: float | None = None) -> Network:
     )
 
 
-def strip(rows: Sequence[HorizonRow]) -> Strip:
+def horizon_cell(rows: Sequence[HorizonRow]) -> HorizonCell:
     """What the rows of one precision come to."""
     wrong, determined = sum(row.wrong for row in rows), sum(row.determined for row in rows)
     failed = [row.length for row in rows if row.wrong]
-    return Strip(1 - wrong / determined, min(failed, default=None))
+    return HorizonCell(1 - wrong / determined, min(failed, default=None))

@@ -3,21 +3,22 @@
 from collections.abc import Mapping
 from itertools import groupby
 
+from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from memrnn.stability.horizon import HorizonRow, Strip, strip
+from memrnn.stability.horizon import HorizonCell, HorizonRow, horizon_cell
 
 
 def horizon_maps(
     rows: list[HorizonRow],
-) -> dict[tuple[str, str], dict[tuple[str, float], dict[int, Strip]]]:
+) -> dict[tuple[str, str], dict[tuple[str, float], dict[int, HorizonCell]]]:
     """By component and kind of rounding: by exponent, or by gap where there is one, by mantissa.
 
     The label of an exponent is `e`, that of a gap `D`, with `e` where there are several.
     """
     several = len({row.exponent for row in rows}) > 1
-    maps: dict[tuple[str, str], dict[tuple[str, float], dict[int, Strip]]] = {}
+    maps: dict[tuple[str, str], dict[tuple[str, float], dict[int, HorizonCell]]] = {}
     for (gap, _), group in groupby(rows, key=lambda row: (row.gap, row.precision)):
         of_precision = list(group)
         one = of_precision[0]
@@ -25,7 +26,7 @@ def horizon_maps(
         if gap is not None and several:
             line = (f"e{one.exponent} D", gap)
         lines = maps.setdefault((one.component, one.rounding), {})
-        lines.setdefault(line, {})[one.mantissa] = strip(of_precision)
+        lines.setdefault(line, {})[one.mantissa] = horizon_cell(of_precision)
     return maps
 
 
@@ -60,11 +61,11 @@ def draw_horizon(rows: list[HorizonRow], title: str) -> Figure:
 
 
 def _write_cells(
-    axis: object, panel: Mapping[tuple[str, float], Mapping[int, Strip]], mantissas: list[int]
+    axis: Axes, panel: Mapping[tuple[str, float], Mapping[int, HorizonCell]], mantissas: list[int]
 ) -> None:
     for y, cells in enumerate(panel.values()):
         for x, mantissa in enumerate(mantissas):
             found = cells[mantissa]
             text = "" if found.first_wrong is None else str(found.first_wrong)
             colour = "black" if found.right > 0.5 else "white"
-            axis.text(x, y, text, ha="center", va="center", color=colour, fontsize=7)  # type: ignore[attr-defined]
+            axis.text(x, y, text, ha="center", va="center", color=colour, fontsize=7)

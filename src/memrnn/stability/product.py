@@ -73,8 +73,8 @@ class Equality(NamedTuple):
         memory: the last that was tried.
         least_legal: the smallest probability of a legal symbol in any of them, if proved.
         most_illegal: the largest of an illegal one. If it is less, a threshold between the two
-            tells legal symbols from others after every prefix, free choices included, and so
-            strings of the language from all others.
+            separates legal from illegal symbols after every prefix, free choices included, and so
+            decides whether a string is of the language.
     """
 
     answer: Literal["proved", "refuted", "open"]

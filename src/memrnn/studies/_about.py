@@ -13,7 +13,6 @@ import jax
 from memrnn.runtime import cores
 from memrnn.runtime.digests import text_digest
 
-_RULES = {"claims": "rules"}
 _LIBRARIES = ("memrnn", "jax", "jaxlib", "equinox", "optax", "numpy")
 
 
@@ -42,7 +41,7 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "source": digest.hexdigest()[:12],
         **{
-            f"{_RULES.get(path.stem, path.stem)} of {path.parent.name}": text_digest(
+            f"{'rules' if path.stem == 'claims' else path.stem} of {path.parent.name}": text_digest(
                 path.read_text("utf-8")
             )
             for path in sorted(folder.glob("papers/*/*.md"))

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from memrnn.errors import MemrnnError
 from memrnn.identity import model_identity, restart_seed
 from memrnn.nn.components import check_freeze, freeze_label
-from memrnn.nn.models import Model, get_model, unrounded_name
+from memrnn.nn.models import Model, continuous_name, get_model
 from memrnn.nn.network import Network
 from memrnn.runtime import checkpoints
 from memrnn.runtime.options import added, from_json, to_json, without_added
@@ -259,7 +259,7 @@ class Experiment:
         Freezing modes share it, and so do models that differ only in whether their values are
         discrete: their restarts with the same number are paired. Nothing else does.
         """
-        model = unrounded_name(self.model)
+        model = continuous_name(self.model)
         return restart_seed(self.seed, self.task.identity(), model, restart)
 
     def to_json(self) -> dict[str, Any]:

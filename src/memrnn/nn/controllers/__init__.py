@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from memrnn.nn.controllers._controller import AffineController as AffineController
 from memrnn.nn.controllers._controller import Controller as Controller
-from memrnn.nn.controllers._controller import RoundedController as RoundedController
+from memrnn.nn.controllers._controller import DiscreteController as DiscreteController
 from memrnn.nn.controllers._controller import Vectors as Vectors
 from memrnn.nn.controllers._elman import Elman as Elman
 from memrnn.nn.controllers._gru import GRU as GRU

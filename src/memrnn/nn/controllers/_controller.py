@@ -24,10 +24,10 @@ class Controller(eqx.Module):
     """
 
     revision: ClassVar[int] = 1
-    rounding_options: ClassVar[tuple[str, ...]] = ()
+    """Grows when the same name and options mean something else than before."""
+    discrete_options: ClassVar[tuple[str, ...]] = ()
     """Options that make values discrete and leave parameters as they are: restarts with and without
     them share a seed."""
-    """Grows when the same name and options mean something else than before."""
 
     @property
     @abc.abstractmethod
@@ -134,7 +134,7 @@ class AffineController(Controller):
         """The next state; its first vector is the hidden state."""
 
 
-class RoundedController(AffineController):
+class DiscreteController(AffineController):
     """An affine controller with an option `discrete`: its state is rounded in the forward pass.
 
     `activate` passes every vector of the next state through `rounded` before it is used.
@@ -144,7 +144,7 @@ class RoundedController(AffineController):
             finitely many states. The gradient is that of the clipped vector before rounding.
     """
 
-    rounding_options: ClassVar[tuple[str, ...]] = ("discrete",)
+    discrete_options: ClassVar[tuple[str, ...]] = ("discrete",)
 
     discrete: bool = eqx.field(static=True)
 

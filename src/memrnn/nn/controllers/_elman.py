@@ -2,10 +2,10 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from memrnn.nn.controllers._controller import Gates, RoundedController, Vectors
+from memrnn.nn.controllers._controller import DiscreteController, Gates, Vectors
 
 
-class Elman(RoundedController):
+class Elman(DiscreteController):
     """Simple recurrent network, `h_t = tanh(W_ih u_t + b_ih + W_hh h_{t-1} + b_hh)`.
 
     Source: Elman, "Finding structure in time" (1990).

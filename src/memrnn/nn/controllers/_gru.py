@@ -3,10 +3,10 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from memrnn.nn.controllers._controller import Gates, RoundedController, Vectors
+from memrnn.nn.controllers._controller import DiscreteController, Gates, Vectors
 
 
-class GRU(RoundedController):
+class GRU(DiscreteController):
     """Gated recurrent unit, blocks in the order (reset, update, new), as in PyTorch.
 
         r = sigmoid(a_r + b_r)    z = sigmoid(a_z + b_z)    n = tanh(a_n + r * b_n)

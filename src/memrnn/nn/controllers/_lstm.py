@@ -3,10 +3,10 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from memrnn.nn.controllers._controller import Gates, RoundedController, Vectors
+from memrnn.nn.controllers._controller import DiscreteController, Gates, Vectors
 
 
-class LSTM(RoundedController):
+class LSTM(DiscreteController):
     """Long short-term memory, gates in the order (input, forget, cell, output), two biases.
 
         c_t = sigmoid(f) * c_{t-1} + sigmoid(i) * tanh(g)      h_t = sigmoid(o) * tanh(c_t)

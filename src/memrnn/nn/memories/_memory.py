@@ -30,10 +30,10 @@ class Memory(eqx.Module):
     """
 
     revision: ClassVar[int] = 1
-    rounding_options: ClassVar[tuple[str, ...]] = ()
+    """Grows when the same name and options mean something else than before."""
+    discrete_options: ClassVar[tuple[str, ...]] = ()
     """Options that make values discrete and leave parameters as they are: restarts with and without
     them share a seed."""
-    """Grows when the same name and options mean something else than before."""
 
     @property
     @abc.abstractmethod

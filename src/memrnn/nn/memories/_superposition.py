@@ -67,7 +67,7 @@ class Superposition(AffineMemory):
     Trans. Neural Networks 5:320).
     """
 
-    rounding_options: ClassVar[tuple[str, ...]] = ("hard",)
+    discrete_options: ClassVar[tuple[str, ...]] = ("hard",)
 
     weight_actions: Float[Array, "actions hidden"]
     bias_actions: Float[Array, " actions"]

@@ -83,7 +83,7 @@ def _gain(view: View, pairs: Sequence[tuple[Cell, Cell]]) -> Statistic:
         frozen, whole = (_nats(view, cell, shared) for cell in pair)
         difference, order = frozen - whole, np.minimum(frozen, whole)
         values.append(float(_better_half(difference[None], order[None])[0]))
-        draws = _draws(len(shared), index)
+        draws = _draws(len(shared), 0, index)
         drawn.append(_better_half(difference[draws], order[draws]))
     return Statistic(
         "G, memory frozen minus nothing frozen, nats per word",
@@ -107,7 +107,7 @@ def _standing(view: View, frozen: Sequence[Cell], plain: Sequence[Cell]) -> Stat
     for index, cell in enumerate(cells):
         nats = _nats(view, cell, sorted(_ended(cell)))
         values.append(float(_better_half(nats[None], nats[None])[0]))
-        draws = nats[_draws(len(nats), 100 + index)]
+        draws = nats[_draws(len(nats), 1, index)]
         drawn.append(_better_half(draws, draws))
     known = bool(frozen) and bool(plain)
     differences = [value - values[-1] for value in values[:-1]] if known else []
@@ -129,9 +129,9 @@ def _better_half(values: np.ndarray, order: np.ndarray) -> np.ndarray:
     return np.take_along_axis(values, chosen, axis=1).mean(axis=1)
 
 
-def _draws(count: int, network: int) -> np.ndarray:
+def _draws(count: int, statistic: int, network: int) -> np.ndarray:
     """Restarts drawn with replacement, (resamples, count)."""
-    rng = np.random.default_rng([SEED, count, network])
+    rng = np.random.default_rng([SEED, count, statistic, network])
     return rng.integers(count, size=(RESAMPLES, count))
 
 

@@ -91,10 +91,6 @@ def holds(run: RunRecord) -> bool:
     return exact_on(run, FAR)
 
 
-def learned(run: RunRecord) -> bool:
-    return exact_on(run, [WITHIN])
-
-
 def ended(cell: Cell) -> dict[int, RunRecord]:
     """The restarts that are finished, diverged or failed, by number."""
     return {run.restart: run for run in cell.runs if run.finished or run.status == "failed"}
@@ -126,13 +122,14 @@ class Ablation:
 
     def held(self, language: str, model: str, *, noise: bool) -> tuple[int, int]:
         """How many restarts hold, of how many that have ended."""
-        runs = self.restarts(language, model, noise=noise).values()
-        return sum(map(holds, runs)), len(runs)
+        return self.exact(language, model, FAR, noise=noise)
 
-    def exact(self, language: str, model: str, name: str, *, noise: bool) -> tuple[int, int]:
-        """How many restarts are right on every string of a set, of how many that have ended."""
+    def exact(
+        self, language: str, model: str, names: Sequence[str], *, noise: bool
+    ) -> tuple[int, int]:
+        """How many restarts are right on every string of these sets, of how many that ended."""
         runs = self.restarts(language, model, noise=noise).values()
-        return sum(exact_on(run, [name]) for run in runs), len(runs)
+        return sum(exact_on(run, names) for run in runs), len(runs)
 
     def paired(self, other: str, *, noise: bool) -> Paired:
         """The recipe against another cell, over the tested languages."""

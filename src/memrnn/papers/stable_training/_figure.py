@@ -24,7 +24,7 @@ def draw_ablation(ablation: Ablation) -> Figure:
     for axis, language in zip(panels, LANGUAGES, strict=True):
         for place, (name, (color, marker, dash, width)) in enumerate(STYLES.items()):
             model, noise = CELLS[name]
-            counts = [ablation.exact(language, model, one, noise=noise) for one in SETS]
+            counts = [ablation.exact(language, model, [one], noise=noise) for one in SETS]
             if counts[0][1] == 0:
                 continue
             # Lines that coincide stand apart by a hundredth.
