@@ -216,4 +216,5 @@ def test_commands(
     arguments = ["train", "--model", MODEL, "--out", str(tmp_path / "run"), "--workers", "1"]
     arguments += ["--language", "marked-reversal", "--start", str(golden), "--measure", "nothing"]
     status, _, error = run(capsys, *arguments)
-    assert (status, error) == (2, "memrnn: There is no measure 'nothing'; there is drift.\n")
+    assert status == 2
+    assert error.startswith("memrnn: There is no measure 'nothing'; there is drift")
