@@ -77,6 +77,39 @@ def test_short_and_long_forms_say_the_same() -> None:
     assert both.tasks == ("strings:count-3", "strings:marked-copy")
 
 
+def test_a_preset_fills_in_what_a_file_does_not_say() -> None:
+    grid = {"tasks": ["strings:count-3"], "models": ["lstm"], "preset": "stable"}
+    preset = Strings.presets["stable"]
+    study = parse_study(grid)
+    assert study.config == TrainingConfig(**preset.config)
+    (cell,) = study.cells()
+    assert cell.task == Strings("count-3", **preset.options)
+    changed = parse_study(
+        {**grid, "config": {"max_epochs": 3}, "strings": {"train_lengths": "5:30"}}
+    )
+    assert changed.config == TrainingConfig(**{**preset.config, "max_epochs": 3})
+    (cell,) = changed.cells()
+    assert cell.task == Strings("count-3", **{**preset.options, "train_lengths": (5, 30)})
+    plain = {"tasks": grid["tasks"], "models": grid["models"], "strings": {}}
+    assert parse_study({**grid, "preset": "paper"}) == parse_study(plain)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"preset": "best"}, "There is no preset 'best' for the task strings; there is paper or"),
+        ({"preset": 3}, "There is no preset 3 for the task strings"),
+        ({"preset": "strong"}, "There is no preset 'strong' for the task strings"),
+        ({"config": 3}, r"\[config\] must be a table"),
+        ({"strings": 3}, "Expected `object`, got `int`"),
+    ],
+)
+def test_a_wrong_preset_is_one_sentence(change: dict, complaint: str) -> None:
+    grid = {"tasks": ["strings:count-3"], "models": ["lstm"], "preset": "stable"}
+    with pytest.raises(MemrnnError, match=complaint):
+        parse_study({**grid, **change})
+
+
 def test_a_study_is_made_without_importing(tmp_path: Path) -> None:
     """What a ledger holds is read where the imported files are no more."""
     values = {"tasks": ["gone:x"], "models": ["gone"], "imports": [str(tmp_path / "gone.py")]}

@@ -100,3 +100,19 @@ def test_wrong_names_and_options_are_one_sentence(case: str) -> None:
     with pytest.raises(memrnn.MemrnnError) as error:
         call()
     assert said in str(error.value) and "\n" not in str(error.value)
+
+
+def test_an_argument_that_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memrnn.tasks._registry._TASKS", {})
+
+    @dataclass(frozen=True)
+    class Sized(memrnn.Task):
+        name = "sized"
+        sets = metrics = ()
+        size: int
+
+    monkeypatch.setattr(Sized, "__abstractmethods__", frozenset())
+    register_task(Sized)
+    assert parse_task("sized:12") == Sized(12)  # type: ignore[abstract]
+    with pytest.raises(MemrnnError, match=r"\[sized\]: Expected `int`, got `str` in size"):
+        parse_task("sized:many")

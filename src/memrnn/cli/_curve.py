@@ -2,12 +2,11 @@
 
 import math
 from pathlib import Path
-from typing import Any
 
 import tyro
 
 from memrnn.runtime.printing import print_json, print_rows
-from memrnn.training import Progress, load_run
+from memrnn.training import load_run
 
 
 def curve_command(
@@ -20,7 +19,10 @@ def curve_command(
         restart: number of the restart; by default the best one.
         json: print JSON instead of a table; null stands for what is no finite number.
     """
-    rows = _rows(load_run(directory).restart(restart).progress)
+    run = load_run(directory)
+    progress, metrics = run.restart(restart).progress, run.experiment.task.metrics
+    epochs = range(0 if progress.measured else 1, progress.epochs + 1)
+    rows = [progress.numbers(metrics, epoch) for epoch in epochs]
     if json:
         print_json([{name: _finite(value) for name, value in row.items()} for row in rows])
         return
@@ -34,21 +36,6 @@ def curve_command(
         ]
         or [{"": "no epoch yet"}]
     )
-
-
-def _rows(progress: Progress) -> list[dict[str, Any]]:
-    metric = progress.selection
-    rows: list[dict[str, Any]] = [{"epoch": 0, **progress.measured}] if progress.measured else []
-    for number, epoch in enumerate(progress.curve, 1):
-        parts = {"train": epoch.train, "validation": epoch.validation}
-        values = {
-            f"{part} {metric.name}": metric.value(totals[metric.name])
-            for part, totals in parts.items()
-            if metric.name in totals
-        }
-        rate = {"epoch": number, "learning rate": epoch.learning_rate}
-        rows.append(rate | values | dict(epoch.measured))
-    return rows
 
 
 def _finite(value: int | float | None) -> int | float | None:

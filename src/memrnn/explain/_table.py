@@ -10,7 +10,7 @@ from rich.text import Text
 
 from memrnn.explain._explain import Explanation
 from memrnn.explain._traces import SoftStack, StackRun
-from memrnn.runtime.formats import decimal, share
+from memrnn.runtime.formats import decimal
 from memrnn.runtime.printing import ruled_table
 
 MOST_ROWS = 32
@@ -87,7 +87,7 @@ def _table(
 ) -> Table:
     table = ruled_table(title, "")
     following = [
-        Text(f"{share(probability)} {' ' if right else '✗'}", "" if right else _WRONG)
+        Text(f"{decimal(probability)} {' ' if right else '✗'}", "" if right else _WRONG)
         for probability, right in zip(explanation.probability, explanation.right, strict=True)
     ]
     tracks = [
@@ -171,7 +171,7 @@ def _words(
 
 def _shares(name: str, values: Sequence[float | None]) -> _Track:
     """Numbers from 0 to 1."""
-    cells = [Text("" if value is None else share(value)) for value in values]
+    cells = [Text("" if value is None else decimal(value)) for value in values]
     return _Track(name, "right", cells, [(name, _bars(values, 1.0, 0, 1))], bars=True)
 
 

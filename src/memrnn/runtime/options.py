@@ -111,6 +111,17 @@ def from_json(kind: type[T], values: Any, what: str) -> T:
         raise MemrnnError(f"{what}: {message} in {path.rstrip('`')}.") from error
 
 
+def parse_value(kind: type, name: str, text: str) -> Any:
+    """The value of a field whose type is a number or a truth value, from its text.
+
+    Any other text is returned as it is, for `from_json` to accept or to refuse.
+    """
+    try:
+        return msgspec.convert(text, typing.get_type_hints(kind)[name], strict=False)
+    except msgspec.ValidationError:
+        return text
+
+
 def without_none(hint: Any) -> Any:
     """The type T of `T | None`; any other type as it is."""
     kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]

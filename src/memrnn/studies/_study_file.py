@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from memrnn.errors import MemrnnError
+from memrnn.runtime.formats import listed
 from memrnn.runtime.imports import import_files, is_file_entry
 from memrnn.runtime.options import from_json, to_json
 from memrnn.studies._study import Study
-from memrnn.tasks import task_names
+from memrnn.tasks import task_class, task_names
 from memrnn.training import TrainingConfig
 
 SHORT = {"languages": "strings", "texts": "text"}
@@ -92,14 +93,17 @@ def parse_study(values: Mapping[str, Any], folder: str | Path = ".") -> Study:
             arguments = _strings(given.pop(short), short)
             tasks = _strings(given.get("tasks", []), "tasks")
             given["tasks"] = [*tasks, *(f"{task}:{argument}" for argument in arguments)]
+    preset = given.pop("preset", None)
     keys = [field.name for field in dataclasses.fields(Study) if field.name != "options"]
     if unknown := [key for key in given if key not in keys]:
         raise MemrnnError(
-            f"A study has no key {unknown[0]!r}; its keys are {', '.join([*keys, *SHORT])} and "
+            f"A study has no key {unknown[0]!r}; its keys are {', '.join([*keys, *SHORT, 'preset'])} and "
             f"tables with options of tasks, {', '.join(f'[{name}]' for name in task_names())}."
         )
     if "tasks" not in given:
         raise MemrnnError(f"A study needs a value for tasks, or for {', '.join(SHORT)}.")
+    if preset is not None:
+        given["config"] = _fill_in(preset, given, tables)
     if "config" in given:
         if isinstance(given["config"], dict):
             _refuse_renamed(given["config"], RENAMED_CONFIG)
@@ -113,6 +117,32 @@ def parse_study(values: Mapping[str, Any], folder: str | Path = ".") -> Study:
         )
     list(study.cells())  # what is wrong with tasks and models is said now
     return study
+
+
+def _fill_in(name: Any, given: Mapping[str, Any], tables: dict[str, Any]) -> Any:
+    """The table `config` with a preset's values where it has none; likewise the tasks' tables.
+
+    Args:
+        tables: options by the task's name, changed in place.
+    """
+    configs: list[Mapping[str, Any]] = []
+    for kind in dict.fromkeys(spec.partition(":")[0] for spec in _strings(given["tasks"], "tasks")):
+        presets = task_class(kind).presets
+        if name not in presets:
+            raise MemrnnError(
+                f"There is no preset {name!r} for the task {kind}; there is "
+                f"{listed(list(presets), 'or')}."
+            )
+        tables[kind] = _with_defaults(presets[name].options, tables.get(kind, {}))
+        configs.append(presets[name].config)
+    if any(config != configs[0] for config in configs):
+        raise MemrnnError(f"The preset {name!r} trains these tasks differently; name one of them.")
+    return _with_defaults(configs[0], given.get("config", {}))
+
+
+def _with_defaults(defaults: Mapping[str, Any], table: Any) -> Any:
+    """A table with values where it has none; what is no table is refused later."""
+    return {**defaults, **table} if isinstance(table, Mapping) else table
 
 
 def shipped_studies() -> dict[str, Path]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from memrnn.errors import MemrnnError
-from memrnn.runtime.options import from_json
+from memrnn.runtime.options import from_json, parse_value
 from memrnn.runtime.sources import definition_of
 from memrnn.tasks._task import Task
 
@@ -72,5 +72,5 @@ def parse_task(spec: str, options: Mapping[str, Any] | None = None) -> Task:
         first = next(iter(task_class(name).option_names()), None)
         if first is None or first in options:
             raise MemrnnError(f"The task {name} takes no argument; write --task {name}.")
-        options[first] = argument
+        options[first] = parse_value(task_class(name), first, argument)
     return make_task(name, options)

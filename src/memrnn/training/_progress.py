@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -130,6 +130,29 @@ class Progress:
             return math.inf
         excess = mean - (0.0 if self.reference is None else self.selection.mean_of(self.reference))
         return excess if self.selection.goal == "min" else -excess
+
+    def numbers(self, metrics: Iterable[Metric], epoch: int | None = None) -> dict[str, float]:
+        """Numbers of an evaluation point by name, as trackers of experiments take them.
+
+        The names are `epoch`, `learning_rate`, `train/METRIC` and `validation/METRIC` of every
+        metric that has a value, and those of measures (`drift.action_gap`).
+
+        Args:
+            metrics: of the task; others are left out.
+            epoch: by default the last one; 0 is the start, of which measures alone have numbers.
+        """
+        epoch = self.epochs if epoch is None else epoch
+        if epoch == 0:
+            return {"epoch": 0, **self.measured}
+        point = self.curve[epoch - 1]
+        numbers: dict[str, float] = {"epoch": epoch, "learning_rate": point.learning_rate}
+        for part, totals in (("train", point.train), ("validation", point.validation)):
+            for metric in metrics:
+                total = totals.get(metric.name)
+                value = None if total is None else metric.value(total)
+                if value is not None:
+                    numbers[f"{part}/{metric.name}"] = value
+        return numbers | dict(point.measured)
 
     @property
     def _has_decayed(self) -> bool:
