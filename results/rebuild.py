@@ -7,6 +7,7 @@ A region of a Markdown file begins with `<!-- begin FOLDER KIND -->` and ends wi
 What stands between them is made from the tables in `results/FOLDER`:
 
     runs            what the study is, how many runs are finished, and what its tables lack
+    answer          the five sentences of its first screen
     standings       where its cells stand to the floor of each set, as in its report
     beyond SET      its runs that have more than a tenth of the way from floor to Bayes behind them
     table STEM      a table of its report, by the stem of the file
@@ -41,7 +42,10 @@ from memrnn.tasks import BAYES
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-PAGES = (ROOT / "docs" / "results.md", ROOT / "docs" / "stable.md", HERE / "README.md")
+PAGES = (
+    *(ROOT / "docs" / name for name in ("findings.md", "results.md", "stable.md")),
+    HERE / "README.md",
+)
 MOST_BYTES = 5_000_000
 REGION = re.compile(r"(?<=<!-- begin )(\S+) (.*?)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
 
@@ -79,6 +83,12 @@ def runs(name: str) -> str:
         f"{failed} failed. They took {hours:.1f} hours of workers' time.\n"
         f"Made by memrnn {', '.join(made_by)}.\n" + (f"\n{notes}" if notes else "")
     )
+
+
+def answer(name: str) -> str:
+    _, found = report_of(name).answer
+    items = enumerate(found.sentences, 1)
+    return "".join(f"{number}. **{one.finding}** {one.numbers}\n" for number, one in items)
 
 
 PLACES = ("above", "equal", "below", "open", "uninformative")
@@ -176,6 +186,7 @@ def _label(name: str) -> str:
 
 KINDS: dict[str, Callable[..., str]] = {
     "runs": runs,
+    "answer": answer,
     "standings": standings,
     "beyond": beyond,
     "table": table,

@@ -276,7 +276,12 @@ def test_damaged_files_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[s
         status, _, told = run(capsys, *again)
         assert status == 2
         assert "restart-001.safetensors is damaged" in told.splitlines()[-1]
-    (out / "experiment.json").write_text("{")
+    path = out / "experiment.json"
+    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
+    status, _, told = run(capsys, "evaluate", str(out))
+    assert status == 2
+    assert "experiment.json has format 2, but this version reads format 1." in told
+    path.write_text("{")
     status, _, told = run(capsys, "evaluate", str(out))
     assert status == 2
     assert "experiment.json is damaged" in told

@@ -1,6 +1,7 @@
 """The commands about one experiment: `memrnn train`, `evaluate` and `explain`."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -241,11 +242,11 @@ def _show(display: RunDisplay, number: int, progress: Progress, max_epochs: int)
         return
     metric, best, name = progress.selection, progress.schedule.best, f"restart {number}"
     value = metric.value(progress.curve[-1].validation[metric.name])
-    text = f"epoch {progress.epochs}/{max_epochs}  {metric.name} {value:.4f}  best "
+    text = f"epoch {progress.epochs}/{max_epochs}  {metric.name} {value:.4f}"
     if progress.reference is None:
-        text += f"{best:.4f}"
-    else:
-        text += f"{best - progress.reference:+.4f} from bound"
+        text += f"  best {best:.4f}"
+    elif math.isfinite(best):
+        text += f"  best {best - progress.reference:+z.4f} from bound"
     if progress.averaged_from is not None:
         text += f", averaged from epoch {progress.averaged_from} on"
     if progress.status == "running":

@@ -81,7 +81,7 @@ def outcome_text(progress: Progress) -> str:
     text = f"{progress.epochs} epochs, validation {metric.name} {best:.4f}"
     if progress.reference is None:
         return text
-    return f"{text}, {progress.excess:.4f} above its reference"
+    return f"{text}, {progress.excess:z.4f} from its reference"
 
 
 class Driver:

@@ -19,6 +19,8 @@ from memrnn.training._progress import Progress
 from memrnn.training._restart import Restart
 
 EXPERIMENT_FILE = "experiment.json"
+FORMAT = 1
+"""Of that file; one without a number has this one."""
 START_FILE = "start.safetensors"
 
 
@@ -244,7 +246,8 @@ def _write_experiment(
         imports = _read(out)["imports"]
     if experiment.start is not None and not (out / START_FILE).exists():
         checkpoints.write_bytes(out / START_FILE, Path(experiment.start.path).read_bytes())
-    values = {"origin": asdict(origin), "imports": list(imports)} | experiment.to_json()
+    folder = {"format": FORMAT, "origin": asdict(origin), "imports": list(imports)}
+    values = folder | experiment.to_json()
     if origin.kind == "constructed":
         # It has no configuration but the number format of its parameters.
         values["config"] = {"precision": experiment.config.precision}
@@ -261,4 +264,6 @@ def _read(out: Path) -> dict[str, Any]:
         raise MemrnnError(f"{path} is damaged: {error}.") from error
     if not isinstance(values, dict) or "task" not in values:
         raise MemrnnError(f"{path} is of another version of memrnn, which this one does not read.")
+    if (version := values.get("format", FORMAT)) != FORMAT:
+        raise MemrnnError(f"{path} has format {version}, but this version reads format {FORMAT}.")
     return values

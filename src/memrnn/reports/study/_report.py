@@ -13,7 +13,7 @@ from memrnn.reports._summary import range_label, set_label
 from memrnn.reports._templates import template
 from memrnn.reports._thresholds import LEARNED, NEAR, NEAR_WITHOUT_BAYES
 from memrnn.reports.study import comparisons as comparing
-from memrnn.reports.study._answer import QUESTION, answer
+from memrnn.reports.study._answer import QUESTION, Answer, answer
 from memrnn.reports.study._drawings import Drawing, drawings
 from memrnn.reports.study._items import ItemSums, by_items
 from memrnn.reports.study._items_answer import QUESTION as ITEMS_QUESTION
@@ -93,6 +93,13 @@ class StudyReport:
         return ItemSums(self.view)
 
     @cached_property
+    def answer(self) -> tuple[str, Answer]:
+        """The question of the first screen, and five sentences of answer."""
+        if by_items(self.view):
+            return ITEMS_QUESTION, items_answer(self.view, self.sums)
+        return QUESTION, answer(self.view)
+
+    @cached_property
     def items(self) -> list[Table]:
         """Tables of runs compared item by item; none where tasks have no such sample."""
         return items_tables(self.view, self.sums)
@@ -137,9 +144,7 @@ class StudyReport:
         """The page as text. It loads nothing; its one script sorts tables."""
         results = self.results
         evaluations = results.evaluations(self.view.precision)
-        question, found = QUESTION, answer(self.view)
-        if by_items(self.view):
-            question, found = ITEMS_QUESTION, items_answer(self.view, self.sums)
+        question, found = self.answer
         return template("study.html.j2").render(
             title=f"Study {self.folder.resolve().name}",
             report=self,
