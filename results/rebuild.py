@@ -7,13 +7,15 @@ A region of a Markdown file begins with `<!-- begin FOLDER KIND -->` and ends wi
 What stands between them is made from the tables in `results/FOLDER`:
 
     runs            what the study is, how many runs are finished, and what its tables lack
-    answer          the five sentences of its first screen
+    answer          the five sentences of its first screen; with a number one of them
+    above SET       a sentence: how many of its cells are above the floor on a set
     standings       where its cells stand to the floor of each set, as in its report
     beyond SET      its runs that have more than a tenth of the way from floor to Bayes behind them
     table STEM      a table of its report, by the stem of the file
     figure STEM     a figure of its report, written to docs/images
     answers OTHER   of the ablation of discrete training: what it and the study without noise answer
     holding OTHER   of the same: restarts that hold, by language and cell
+    held OTHER      of the same: a sentence on the recipe and the untouched network
     ablation OTHER  of the same: the figure
 
 `--check` does not draw: figures of two versions of Matplotlib differ. It also says when the folder
@@ -45,6 +47,7 @@ ROOT = HERE.parent
 PAGES = (
     *(ROOT / "docs" / name for name in ("findings.md", "results.md", "stable.md")),
     HERE / "README.md",
+    ROOT / "README.md",
 )
 MOST_BYTES = 5_000_000
 REGION = re.compile(r"(?<=<!-- begin )(\S+) (.*?)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
@@ -85,16 +88,23 @@ def runs(name: str) -> str:
     )
 
 
-def answer(name: str) -> str:
+def answer(name: str, number: str | None = None) -> str:
     _, found = report_of(name).answer
-    items = enumerate(found.sentences, 1)
-    return "".join(f"{number}. **{one.finding}** {one.numbers}\n" for number, one in items)
+    items = [f"**{one.finding}** {one.numbers}\n" for one in found.sentences]
+    if number is not None:
+        return items[int(number) - 1]
+    return "".join(f"{place}. {item}" for place, item in enumerate(items, 1))
 
 
 PLACES = ("above", "equal", "below", "open", "uninformative")
 
 
-def standings(name: str) -> str:
+Counts = dict[tuple[tuple[str, ...], str], Counter[str]]
+"""By freezing mode and set, in how many cells what stands to the floor how."""
+
+
+@functools.cache
+def counted(name: str) -> Counts:
     """Of distinct cells: without a memory, freezing it is the same experiment once more."""
     results = results_of(name)
     sets = [one.name for one in results.tasks[0].sets]
@@ -104,9 +114,15 @@ def standings(name: str) -> str:
         again = row.cell.memory == "none" and "memory" in row.cell.freeze
         if row.precision == results.study.precisions[0] and row.standing and not again:
             counts[row.cell.freeze, row.set][row.standing.place] += 1
+    return counts
 
-    def written(counted: Counter[str]) -> str:
-        return f"{' / '.join(str(counted[place]) for place in PLACES)} of {counted.total()}"
+
+def standings(name: str) -> str:
+    counts = counted(name)
+    modes, sets = (tuple(dict.fromkeys(names)) for names in zip(*counts, strict=True))
+
+    def written(one: Counter[str]) -> str:
+        return f"{' / '.join(str(one[place]) for place in PLACES)} of {one.total()}"
 
     rows = [
         [format_freeze(freeze), *(written(counts[freeze, one]) for one in sets)] for freeze in modes
@@ -114,6 +130,17 @@ def standings(name: str) -> str:
     totals = [sum((counts[freeze, one] for freeze in modes), Counter[str]()) for one in sets]
     rows.append(["all", *map(written, totals)])
     return f"{' / '.join(PLACES)}:\n\n" + markdown(["frozen", *map(_label, sets)], rows)
+
+
+def above(name: str, of_set: str) -> str:
+    total = sum((count for (_, one), count in counted(name).items() if one == of_set), Counter())
+    informative = total.total() - total["uninformative"]
+    low, high = results_of(name).tasks[0].trained_groups or (math.nan, math.nan)
+    return (
+        f"Of {informative} cells of networks trained as in the paper, on lengths {low:.0f} to {high:.0f}, "
+        f"{total['above'] or 'none'} is better on lengths {_label(of_set)} than the best predictor "
+        "that needs no training of a network.\n"
+    )
 
 
 def beyond(name: str, of_set: str) -> str:
@@ -172,6 +199,24 @@ def holding(name: str, quiet: str) -> str:
     return markdown(["treatment", *stable_training.LANGUAGES], rows)
 
 
+def held(name: str, quiet: str) -> str:
+    ablation = ablation_of(name, quiet)
+
+    def counted(cell: str) -> str:
+        model, noise = stable_training.CELLS[cell]
+        rows = [
+            (language, *ablation.held(language, model, noise=noise))
+            for language in stable_training.LANGUAGES
+        ]
+        return ", ".join(f"{language} {right} of {ended}" for language, right, ended in rows if ended)
+
+    return (
+        "Networks whose state and stacks are discrete, trained on lengths 5 to 30, are right on every "
+        f"string up to length 3,000 in these restarts: {counted('recipe')}; the same networks "
+        f"untouched: {counted('untouched')}.\n"
+    )
+
+
 def drawn_ablation(name: str, quiet: str) -> str:
     path = ROOT / "docs" / "images" / f"{name}.svg"
     title = "Restarts that are right on every string, against length"
@@ -187,12 +232,14 @@ def _label(name: str) -> str:
 KINDS: dict[str, Callable[..., str]] = {
     "runs": runs,
     "answer": answer,
+    "above": above,
     "standings": standings,
     "beyond": beyond,
     "table": table,
     "figure": figure,
     "answers": answers,
     "holding": holding,
+    "held": held,
     "ablation": drawn_ablation,
 }
 
