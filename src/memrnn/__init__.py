@@ -52,7 +52,7 @@ from memrnn.training import load_run as load_run
 from memrnn.training import register_measure as register_measure
 from memrnn.training import train as train
 
-__version__ = "0.2.0.dev0"
+__version__ = "0.2.0"
 
 load_results = load_tables
 
