@@ -296,6 +296,7 @@ def test_the_studies_that_ship() -> None:
         "decisive": 576,
         "decisive-rns": 48,
         "stable": 250,
+        "stable-controllers": 140,
         "stable-quiet": 160,
     }
     paper, small = load_study("paper"), load_study("paper-small")
