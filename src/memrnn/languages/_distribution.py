@@ -36,7 +36,8 @@ class Distribution:
     Args:
         language: the language. A result of its methods that breaks their contract is a
             `MemrnnError`.
-        shortest, longest: lengths in symbols without EOS, both inclusive.
+        shortest: length in symbols without EOS, inclusive.
+        longest: likewise.
 
     Raises:
         MemrnnError: if the range is not a range of lengths or holds no valid length.

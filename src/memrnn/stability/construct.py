@@ -46,7 +46,9 @@ def golden_network(
     Args:
         model: that holds the machine; by default the smallest.
         precision: number format of its parameters, float32 or float64.
-        gate, gap, stop: see `compile_machine`.
+        gate: G, see `Gates`; by default `default_gates`.
+        gap: D, likewise.
+        stop: probability of what ends a phase, see `next_probabilities`.
 
     Raises:
         MemrnnError: if the language has no machine, or the model cannot hold it.
@@ -93,7 +95,8 @@ def verify(
     Args:
         length: of the string along which every step is checked.
         dense: of the one along which every cell of the stacks is; 0 for none.
-        max_depth, seed: of these strings, see `walk`.
+        max_depth: how many symbols a stack may hold along these strings, see `walk`.
+        seed: from which these strings are drawn.
 
     Raises:
         MemrnnError: if no such string was found.

@@ -65,7 +65,8 @@ def paired_difference(
     the sample of sentences; how much restarts differ is another question.
 
     Args:
-        nats_a, nats_b: of the two models, for the same tokens.
+        nats_a: of the one model, a value per token.
+        nats_b: of the other, for the same tokens.
         sentences: number of the sentence of each token, from 0, as `memrnn.text.sentences` gives.
         resamples: how many.
         level: share of the resamples that the interval holds, in the middle.

@@ -62,8 +62,9 @@ def best_run(
     Time O(n³), memory O(n²). Of runs of equal weight always the same one is returned.
 
     Args:
-        log_push, log_repl, log_pop: log weights, indexed [t-1, q, x, r, y], pops without y;
-            -inf forbids an operation.
+        log_push: log weights, indexed [t-1, q, x, r, y]; -inf forbids an operation.
+        log_repl: likewise.
+        log_pop: likewise without y.
         window: γ[i→t] exists for t - i <= window only, so that a run ends when its top symbol
             was pushed more than so many updates ago. None for no limit.
 
