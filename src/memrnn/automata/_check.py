@@ -20,6 +20,10 @@ def check_machine(machine: Machine) -> None:
 
     Raises:
         MemrnnError: with a shortest prefix for which it is wrong.
+
+    Examples:
+        >>> from memrnn.automata import check_machine, machine_of
+        >>> check_machine(machine_of("count-3"))  # nothing is wrong
     """
     end = len(machine.symbols)
     start = Configuration(machine)

@@ -39,6 +39,18 @@ class Language(ABC):
         revision: grows when the same name and options mean another language than before.
         exact: whether its probabilities are known; without them nothing is compared with the exact
             distribution.
+
+    Examples:
+        >>> import numpy as np
+        >>> import memrnn
+        >>> language = memrnn.get_language("count-3")
+        >>> string = language.encode("aabbcc")
+        >>> string
+        array([0, 0, 1, 1, 2, 2], dtype=int32)
+        >>> language.contains(string), language.valid(7)
+        (True, False)
+        >>> language.determined(string[None])[0].astype(int)  # after 0 ... 6 symbols
+        array([0, 0, 0, 1, 1, 1, 1])
     """
 
     name: str

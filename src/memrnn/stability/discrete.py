@@ -78,6 +78,19 @@ class Table:
 
     Raises:
         MemrnnError: if the network is not discrete.
+
+    Examples:
+        >>> import numpy as np
+        >>> import memrnn
+        >>> from memrnn.automata import machine_of
+        >>> from memrnn.stability import Table, compile_machine
+        >>> model = memrnn.get_model("lstm-12:discrete+jm-2:hard")
+        >>> machine = machine_of("marked-reversal")
+        >>> network = compile_machine(machine, model.build(memrnn.OneHot(3), classes=4, seed=0))
+        >>> table = Table(network, "float32")
+        >>> walk = table.run(np.array([0, 1, 2, 1, 0]))
+        >>> table.outputs[walk.codes[-1]].best  # the end of the string
+        3
     """
 
     def __init__(self, network: Network, precision: str):

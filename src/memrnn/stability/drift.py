@@ -70,8 +70,23 @@ def drift(restart: Restart, network: Network) -> Mapping[str, float]:
     strings, the fewest symbols after which the units that are on are not those of the language's
     machine; NaN if they always are.
 
+    Args:
+        restart: as it is trained; its start is what is compared with.
+        network: at the evaluation point.
+
+    Returns:
+        Numbers by name.
+
     Raises:
         MemrnnError: if the task is not one of strings.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.training import Restart
+        >>> task = memrnn.Strings("count-3", train_lengths=(3, 6), batches=1, validation_batches=1)
+        >>> restart = Restart(memrnn.Experiment(task, "jm-1.1"), 0)
+        >>> memrnn.drift(restart, restart.network)["change.controller"]
+        0.0
     """
     task, start = restart.experiment.task, restart.initial_network()
     if not isinstance(task, Strings):

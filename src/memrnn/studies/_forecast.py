@@ -28,6 +28,12 @@ class Forecast:
             optimiser's state, checkpoints that are written, and what the task says; not Python,
             JAX and compiled programs. Of the cell that takes most.
         disk: bytes of all checkpoints.
+
+    Examples:
+        >>> from memrnn.studies import Study, forecast
+        >>> study = Study(("strings:count-3",), ("lstm", "jm-3"), restarts=2)
+        >>> next(forecast(study, "study", workers=2).lines())
+        'runs: 4, of which 0 are finished'
     """
 
     runs: int
@@ -56,8 +62,20 @@ class Forecast:
 def forecast(study: Study, out: str | Path, workers: int) -> Forecast:
     """What is left of a study in the folder `out`, which need not exist.
 
+    Args:
+        study: to be run.
+        out: its folder.
+        workers: how many runs go on at a time.
+
     Raises:
         MemrnnError: if one of its networks does not fit into the memory.
+
+    Examples:
+        >>> from memrnn.studies import Study, forecast
+        >>> study = Study(("strings:count-3",), ("lstm", "jm-3"), restarts=2)
+        >>> expected = forecast(study, "study", workers=2)
+        >>> expected.runs, expected.finished, expected.seconds
+        (4, 0, None)
     """
     runs = [run for job in plan(study) for run in job]
     cells = list(dict.fromkeys(run.experiment for run in runs))

@@ -30,6 +30,15 @@ class RunRecord:
         best_epoch, learning_rate, selection: as `RunScores` has them; None before training.
         excess: what ranks restarts, the smaller the better; infinite before the first epoch.
         scores: by precision and evaluation set; empty unless the run is done or diverged.
+
+    Examples:
+        >>> from memrnn.engines import LocalEngine
+        >>> from memrnn.studies import Study, load_results, run_study
+        >>> study = Study(("strings:count-3",), ("lstm", "jm-3"), restarts=2)
+        >>> counts = run_study(study, "study", LocalEngine(1), stop_after=0.0)  # only plans
+        >>> record = load_results("study").cells[0].runs[0]
+        >>> record.status, record.epochs
+        ('planned', 0)
     """
 
     id: str
@@ -79,6 +88,15 @@ class Cell:
         memory: name of the model's memory.
         definition: what the model is made of.
         references: of the task, by evaluation set; empty before the first finished run.
+
+    Examples:
+        >>> from memrnn.engines import LocalEngine
+        >>> from memrnn.studies import Study, load_results, run_study
+        >>> study = Study(("strings:count-3",), ("lstm", "jm-3"), restarts=2)
+        >>> counts = run_study(study, "study", LocalEngine(1), stop_after=0.0)  # only plans
+        >>> cell = load_results("study").cells[0]
+        >>> cell.model, cell.freeze, cell.best
+        ('lstm', (), None)
     """
 
     task: TaskDescription
@@ -116,6 +134,15 @@ class StudyResults:
         sessions: one row for each time the study was run: `engine`, `workers`, `began`, ...
         notes: sentences about where results come from and what of them is not there.
         partition_scores, partition_references: as `ArrowResults` has them.
+
+    Examples:
+        >>> from memrnn.engines import LocalEngine
+        >>> from memrnn.studies import Study, load_results, run_study
+        >>> study = Study(("strings:count-3",), ("lstm", "jm-3"), restarts=2)
+        >>> counts = run_study(study, "study", LocalEngine(1), stop_after=0.0)  # only plans
+        >>> results = load_results("study")
+        >>> [task.spec for task in results.tasks], len(results.runs)
+        (['strings:count-3'], 4)
     """
 
     study: Study
@@ -145,8 +172,20 @@ class StudyResults:
 def load_results(folder: str | Path) -> StudyResults:
     """Reads a study's folder, also while the study runs, or one that `export` wrote.
 
+    Args:
+        folder: of the study, or one that `export` wrote.
+
     Raises:
         MemrnnError: if there is no study in it, or it cannot be read.
+
+    Examples:
+        >>> from memrnn.engines import LocalEngine
+        >>> from memrnn.studies import Study, load_results, run_study
+        >>> study = Study(("strings:count-3",), ("lstm", "jm-3"), restarts=2)
+        >>> counts = run_study(study, "study", LocalEngine(1), stop_after=0.0)  # only plans
+        >>> results = load_results("study")
+        >>> len(results.cells), results.evaluations()  # no run is finished
+        (2, [])
     """
     tables = read_tables(folder)
     study = study_of(tables["facts"], folder)

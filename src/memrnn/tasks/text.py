@@ -101,6 +101,12 @@ class Text(Task):
         output_dropout: of the hidden state before the output layer, and of P h if it is tied.
         state_reset: probability with which a stream begins a segment without a state.
 
+    Examples:
+        >>> import memrnn
+        >>> task = memrnn.make_task("text", {"corpus": "kjv-small", "streams": 8, "segment": 20})
+        >>> task.spec, task.sample, task.metrics[0].name
+        ('text:kjv-small', 'sentence', 'perplexity')
+
     Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 6; dropout and resets as in Melis et
     al. 2018 (arXiv 1707.05589).
     """

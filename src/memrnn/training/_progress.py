@@ -76,6 +76,13 @@ class Epoch:
         train, validation: totals by metric; those of training are taken while it goes on, and
             empty where nothing is trained.
         measured: numbers of the experiment's measures, NaN where there is none.
+
+    Examples:
+        >>> from memrnn.tasks import Total
+        >>> from memrnn.training import Epoch
+        >>> epoch = Epoch(1e-3, train={}, validation={"perplexity": Total(25.0, 20.0)})
+        >>> epoch.validation["perplexity"].numerator
+        25.0
     """
 
     learning_rate: float
@@ -96,6 +103,15 @@ class Progress:
         best_epoch: number of the epoch with the best validation value, from 1; 0 for the start.
         averaged_from: number of the epoch after which iterates are averaged; None before that.
         measured: as `Epoch` has it, of the start.
+
+    Examples:
+        >>> import memrnn
+        >>> task = memrnn.Strings("count-3", train_lengths=(3, 9), batches=2, validation_batches=1)
+        >>> config = memrnn.TrainingConfig(max_epochs=1)
+        >>> run = memrnn.train(memrnn.Experiment(task, "jm-2", config=config), "run", restarts=1)
+        >>> progress = run.restarts[0].progress
+        >>> progress.epochs, progress.best_epoch, progress.excess > 0
+        (1, 1, True)
     """
 
     seed: int

@@ -27,6 +27,14 @@ class Superposed(NamedTuple):
         cells: the rows of each stack one after another, the top first, all as long as the longest;
             stacks of the same string follow each other.
         left: how many more updates can be read; None where `cells` serves any number.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.nn.memories import Superposition
+        >>> memory = Superposition(4, sizes=(2, 2), rng=np.random.default_rng(0))
+        >>> state = memory.init(batch=3, horizon=5)
+        >>> state.cells.shape[0]  # two stacks per string
+        6
     """
 
     cells: Cells
@@ -61,6 +69,15 @@ class Superposition(AffineMemory):
         sizes: m_1 ... m_K.
         depth_limit: number of rows kept, None for all.
         hard: whether actions and learned vectors are discrete.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import numpy as np
+        >>> from memrnn.nn.memories import Superposition
+        >>> memory = Superposition(4, sizes=(2,), rng=np.random.default_rng(0))
+        >>> push = jnp.array([[30.0, 0.0, 0.0, 50.0, -50.0]])  # push, pop, no-op; the vector (1, 0)
+        >>> memory.read(memory.update(memory.init(1, horizon=5), push)).round(3)
+        Array([[1., 0.]], dtype=float32)
 
     Source: Joulin & Mikolov 2015 (arXiv 1503.01007); DuSell & Chiang 2023 (arXiv 2210.01343),
     section 2; a discrete stack with such a gradient is that of Zeng, Goodman & Smyth 1994 (IEEE

@@ -60,6 +60,13 @@ class Nondeterministic(AffineMemory):
             fake first push gives the bottom's vector to every (state, symbol), also to those that
             no run is in; the readings then contain runs that do not exist.
 
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.nn.memories import Nondeterministic
+        >>> memory = Nondeterministic(4, states=2, symbols=3, rng=np.random.default_rng(0))
+        >>> memory.read(memory.init(batch=1, horizon=5))  # state 0 with the bottom on top
+        Array([[1., 0., 0., 0., 0., 0.]], dtype=float32)
+
     Source: DuSell & Chiang 2020 (arXiv 2010.04674), 2022 (arXiv 2109.01982), section 3; vectors and
     window 2023 (arXiv 2210.01343), sections 3 and 6.
     """
