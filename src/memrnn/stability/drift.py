@@ -82,11 +82,9 @@ def drift(restart: Restart, network: Network) -> Mapping[str, float]:
 
     Examples:
         >>> import memrnn
-        >>> from memrnn.training import Restart
-        >>> task = memrnn.Strings("count-3", train_lengths=(3, 6), batches=1, validation_batches=1)
-        >>> restart = Restart(memrnn.Experiment(task, "jm-1.1"), 0)
-        >>> memrnn.drift(restart, restart.network)["change.controller"]
-        0.0
+        >>> task = memrnn.Strings("marked-reversal")
+        >>> memrnn.Experiment(task, "lstm-12+jm-2", measure=("drift",)).measure
+        ('drift',)
     """
     task, start = restart.experiment.task, restart.initial_network()
     if not isinstance(task, Strings):

@@ -162,7 +162,8 @@ class Progress:
         """The progress after an epoch.
 
         Args:
-            train, validation: totals of the epoch, by metric.
+            train: totals of the epoch's training, by metric.
+            validation: totals of its validation, by metric.
             finite: whether all parameters are.
             measured: as `Epoch` has it.
         """

@@ -128,7 +128,7 @@ def best_run(
 def forward_weights(
     log_push: PushWeights, log_repl: PushWeights, log_pop: PopWeights, window: int | None = None
 ) -> Float64[np.ndarray, "updates_plus_1 states symbols"]:
-    """log α[t][r,y], the weight of all runs that are in state r with y on top after update t.
+    """`log α[t][r,y]`, the weight of all runs that are in state r with y on top after update t.
 
     The recurrences, errors and source of `best_run`, with the logarithm of a sum instead of each
     maximum. exp(log α[t]) divided by its sum is the reading of the memory after t updates.
