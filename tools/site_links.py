@@ -50,7 +50,12 @@ def on_page_content(html: str, **_: Any) -> str:
     """Makes code that is the name of a public object a link to it."""
 
     def replaced(found: re.Match[str]) -> str:
-        path = names.get(found[3] or "")
-        return f'<autoref identifier="{path}">{found[0]}</autoref>' if path else found[0]
+        name = found[3] or ""
+        if path := names.get(name):
+            return f'<autoref identifier="{path}">{found[0]}</autoref>'
+        owner, _, member = name.rpartition(".")
+        if path := names.get(owner):  # a member that no page shows is no link
+            return f'<autoref identifier="{path}.{member}" optional>{found[0]}</autoref>'
+        return found[0]
 
     return CODE.sub(replaced, html)

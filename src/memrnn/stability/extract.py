@@ -19,7 +19,8 @@ class Visits(NamedTuple):
     """Of a discrete network along strings.
 
     Attributes:
-        strings, symbols: how many there are.
+        strings: how many there are.
+        symbols: how many they have.
         wrong: determined symbols that are not predicted.
         determined: how many there are.
         codes: that were visited.

@@ -21,7 +21,8 @@ class Forecast:
     """What there is to run, and what it takes.
 
     Attributes:
-        runs, finished: of the study; finished ones are in the ledger.
+        runs: of the study.
+        finished: those that the ledger has finished.
         programs: epochs to compile, one per task program, model and freezing mode.
         seconds: until all is run, by the finished runs of the ledger; None without any.
         memory: bytes that training takes at a time, of all workers: parameters, gradients, the

@@ -27,7 +27,9 @@ class RunRecord:
 
     Attributes:
         reason: why it failed.
-        best_epoch, learning_rate, selection: as `RunScores` has them; None before training.
+        best_epoch: as `RunScores` has it; None before training.
+        learning_rate: likewise.
+        selection: likewise.
         excess: what ranks restarts, the smaller the better; infinite before the first epoch.
         scores: by precision and evaluation set; empty unless the run is done or diverged.
 
@@ -133,7 +135,8 @@ class StudyResults:
         references: by the key of a task and evaluation set.
         sessions: one row for each time the study was run: `engine`, `workers`, `began`, ...
         notes: sentences about where results come from and what of them is not there.
-        partition_scores, partition_references: as `ArrowResults` has them.
+        partition_scores: as `ArrowResults` has them.
+        partition_references: likewise.
 
     Examples:
         >>> from memrnn.engines import LocalEngine

@@ -146,10 +146,15 @@ class TaskDescription:
         spec: `NAME:ARGUMENT`, as the command line takes it.
         title: for tables and figures.
         key: digest of everything that the task's numbers depend on.
-        metrics, sets, group_axis, trained_groups: as `Task` has them.
-        selection, headline: names of those metrics.
-        overview: likewise; None where it is the headline metric.
-        sample, protocol: as `Task` has them.
+        metrics: as `Task` has them.
+        selection: name of that metric.
+        headline: name of that metric.
+        sets: as `Task` has them.
+        group_axis: as `Task` has it.
+        trained_groups: as `Task` has them.
+        overview: name of that metric; None where it is the headline metric.
+        sample: as `Task` has it.
+        protocol: as `Task` has it.
 
     Examples:
         >>> import memrnn

@@ -89,7 +89,8 @@ class Text(Task):
             read in a circle.
         embedding_size: of word vectors; by default as many as hidden units.
         tied: whether the output layer's matrix is that of the word vectors, `V (P h) + b`.
-        least_count, largest_size: of the vocabulary; 0 for what the corpus has.
+        least_count: words that occur fewer times are `<unk>`; 0 for what the corpus has.
+        largest_size: of the vocabulary; 0 for what the corpus has.
         bound: of the initial parameters, which are drawn from U(-bound, bound) if `initialisation`
             is uniform.
         initialisation: uniform; or fan_in, a matrix with n columns from a normal distribution, cut

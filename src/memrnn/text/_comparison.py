@@ -24,8 +24,10 @@ class PairedDifference(NamedTuple):
 
     Attributes:
         nats: mean difference per token, a - b; below 0 where a is better.
-        low, high: ends of its interval.
-        tokens, sentences: how many there are.
+        low: lower end of its interval.
+        high: upper end.
+        tokens: how many there are.
+        sentences: how many they are in.
 
     Examples:
         >>> from memrnn.text import PairedDifference

@@ -87,7 +87,9 @@ class Corpus:
     read-only.
 
     Attributes:
-        train, validation, test: ids of the tokens.
+        train: ids of the tokens of the training part.
+        validation: of the validation part.
+        test: of the test part.
         vocabulary: the V words, see `make_vocabulary`; `<eos>` is the last.
         about: name, licence, checksums and counts.
 

@@ -73,8 +73,8 @@ class Epoch:
 
     Attributes:
         learning_rate: at its beginning.
-        train, validation: totals by metric; those of training are taken while it goes on, and
-            empty where nothing is trained.
+        train: totals by metric, taken while training goes on; empty where nothing is trained.
+        validation: totals by metric.
         measured: numbers of the experiment's measures, NaN where there is none.
 
     Examples:

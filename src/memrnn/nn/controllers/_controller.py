@@ -76,8 +76,10 @@ class AffineController(Controller):
     sum matters to most cells: together they double the bias' learning rate.
 
     Attributes:
-        weight_input, weight_hidden: `W_ih` and `W_hh`.
-        bias_input, bias_hidden: `b_ih` and `b_hh`; the second is None in a cell with one bias.
+        weight_input: `W_ih`.
+        weight_hidden: `W_hh`.
+        bias_input: `b_ih`.
+        bias_hidden: `b_hh`; None in a cell with one bias.
 
     Examples:
         >>> import jax.numpy as jnp

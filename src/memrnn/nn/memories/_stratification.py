@@ -50,8 +50,10 @@ class Stratification(AffineMemory):
     formats the stack itself is kept in float32, for strengths are added up over all updates.
 
     Attributes:
-        weight_actions, bias_actions: (2, hidden) and (2,).
-        weight_push, bias_push: (size, hidden) and (size,).
+        weight_actions: A, (2, hidden).
+        bias_actions: b, (2,).
+        weight_push: P, (size, hidden).
+        bias_push: d', (size,).
 
     Examples:
         >>> import jax.numpy as jnp

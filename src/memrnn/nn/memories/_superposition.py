@@ -63,9 +63,10 @@ class Superposition(AffineMemory):
     remaining updates cannot bring back to the top is not stored, which halves the work.
 
     Attributes:
-        weight_actions, bias_actions: (3K, hidden) and (3K,), three rows per stack.
-        weight_push, bias_push: (sum of m_k, hidden) and (sum of m_k,); None where the hidden
-            state itself is pushed.
+        weight_actions: A, (3K, hidden), three rows per stack.
+        bias_actions: b, (3K,).
+        weight_push: P, (sum of m_k, hidden); None where the hidden state itself is pushed.
+        bias_push: d, (sum of m_k,); None likewise.
         sizes: m_1 ... m_K.
         depth_limit: number of rows kept, None for all.
         hard: whether actions and learned vectors are discrete.

@@ -50,11 +50,16 @@ class Nondeterministic(AffineMemory):
     Weights need not sum to 1, and adding a number to all logits of an update changes nothing.
 
     Attributes:
-        weight_actions, bias_actions: (Q S (2 Q S + Q), hidden) and its rows' bias. Rows (q, x), in
-            each of them push (r, y), replace (r, y), pop r.
-        weight_push, bias_push: (m, hidden) and (m,); None without vectors.
+        weight_actions: (Q S (2 Q S + Q), hidden). Rows (q, x), in each of them push (r, y), replace
+            (r, y), pop r.
+        bias_actions: of the same rows.
+        weight_push: P, (m, hidden); None without vectors.
+        bias_push: d, (m,); None without vectors.
         bottom: the bottom's vector before its sigmoid, where it is learned.
-        states, symbols, size, window: Q, S, m, D.
+        states: Q.
+        symbols: S.
+        size: m, the length of the vectors; 0 for none.
+        window: D, None for none.
         bottom_vector: "learned", "zero" or "one".
         bottom_scope: "bottom" as the authors meant it. "all" as their published code has it: its
             fake first push gives the bottom's vector to every (state, symbol), also to those that
