@@ -35,7 +35,7 @@ REGISTRIES = (
 )
 
 
-def needs_example(name: str) -> bool:
+def is_class_or_function(name: str) -> bool:
     thing = pkgutil.resolve_name(name)
     return inspect.isclass(thing) or inspect.isroutine(thing)
 
@@ -67,10 +67,18 @@ def test_an_object_is_on_one_page() -> None:
     assert [name for name, count in Counter(PUBLIC).items() if count > 1] == []
 
 
-@pytest.mark.parametrize("name", [name for name in PUBLIC if needs_example(name)])
+@pytest.mark.parametrize("name", [name for name in PUBLIC if is_class_or_function(name)])
 def test_public_objects_have_an_example(name: str) -> None:
     thing = pkgutil.resolve_name(name)
     assert f"{thing.__module__}.{thing.__qualname__}" in EXAMPLES
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLIC if is_class_or_function(name)])
+def test_public_functions_say_what_their_arguments_are(name: str) -> None:
+    thing = pkgutil.resolve_name(name)
+    if inspect.isfunction(thing):
+        described = re.findall(r"^    (\w+): ", inspect.getdoc(thing) or "", re.MULTILINE)
+        assert set(inspect.signature(thing).parameters) <= set(described)
 
 
 @pytest.fixture

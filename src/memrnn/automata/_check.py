@@ -18,6 +18,9 @@ def check_machine(machine: Machine) -> None:
     string must have a completion (the machine is *trim*). This can find a fault and cannot prove
     that there is none, for a machine with two stacks can compute anything.
 
+    Args:
+        machine: to be checked.
+
     Raises:
         MemrnnError: with a shortest prefix for which it is wrong.
 

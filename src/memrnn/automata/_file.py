@@ -38,6 +38,9 @@ def read_machine(path: str | Path) -> Machine:
     Several names are a list, or one text with spaces between them. Without `name` the machine has
     that of the file.
 
+    Args:
+        path: of the file.
+
     Raises:
         MemrnnError: if it is no machine; the message says what is allowed.
         OSError: if it cannot be read.

@@ -321,7 +321,13 @@ class Machine:
         return {}
 
     def outcome(self, state: int, symbol: int, tops: tuple[int, ...]) -> "Outcome":
-        """What happens in a state at a symbol, `END` among them, with these tops, -1 for empty."""
+        """What happens in a state at a symbol, `END` among them, with these tops, -1 for empty.
+
+        Args:
+            state: its number.
+            symbol: its id.
+            tops: of every stack the id of the top symbol, -1 where it is empty.
+        """
         key = state, symbol, tops
         if key not in self.outcomes:
             self.outcomes[key] = self._find_outcome(*key)
@@ -342,7 +348,11 @@ class Machine:
         return Outcome(-1, -1, ())
 
     def run(self, string: Integer[np.ndarray, " length"]) -> Trace:
-        """What the machine does along a string of symbol ids."""
+        """What the machine does along a string of symbol ids.
+
+        Args:
+            string: symbol ids.
+        """
         rules = np.full(len(string), -1, np.int32)
         tops = np.full((len(string), len(self.stacks)), -1, np.int32)
         configuration = Configuration(self)
@@ -355,7 +365,11 @@ class Machine:
         return Trace(rules, tops)
 
     def accepts(self, string: Integer[np.ndarray, " length"]) -> bool:
-        """Whether the string belongs to the machine's language."""
+        """Whether the string belongs to the machine's language.
+
+        Args:
+            string: symbol ids.
+        """
         configuration = Configuration(self)
         return (
             all(configuration.read(symbol) >= 0 for symbol in string.tolist())
@@ -363,7 +377,11 @@ class Machine:
         )
 
     def state_numbers(self, trace: Trace) -> Int32[np.ndarray, " length_plus_1"]:
-        """Numbers of the states after 0 ... n symbols, -1 where the machine is dead."""
+        """Numbers of the states after 0 ... n symbols, -1 where the machine is dead.
+
+        Args:
+            trace: of a string of n symbols.
+        """
         targets = np.array([*self.targets, -1], np.int32)  # a rule of -1 reads the last
         return np.append(np.int32(0), targets[trace.rules])
 
@@ -410,6 +428,9 @@ class Configuration:
 
     def read(self, symbol: int) -> int:
         """Reads a symbol.
+
+        Args:
+            symbol: its id.
 
         Returns:
             The number of the rule that fires, -1 for none: the machine is then dead.

@@ -23,6 +23,9 @@ def prefetch(machine: Machine) -> Machine:
     It still reads one symbol per step and acts once on each stack. Rules that differ in one set
     only are merged.
 
+    Args:
+        machine: any.
+
     Returns:
         The machine; its language is the same, its states and stacks are others.
 

@@ -208,6 +208,9 @@ def summed_by_partition(task: Task, name: str, scores: Scores) -> PartitionScore
 def reference_scores(task: Task) -> dict[str, References]:
     """Scores of predictors that need no training on every evaluation set.
 
+    Args:
+        task: whose evaluation sets they are.
+
     Returns:
         By evaluation set, scores by the name of the predictor: baselines, and `bayes` where the
         exact distribution is known.
@@ -225,6 +228,9 @@ def reference_scores(task: Task) -> dict[str, References]:
 
 def reference_partitions(task: Task) -> dict[str, ReferencePartitions]:
     """The same by the groups of every partition; empty for a task without partitions.
+
+    Args:
+        task: whose evaluation sets they are.
 
     Examples:
         >>> import memrnn

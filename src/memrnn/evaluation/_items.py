@@ -33,6 +33,10 @@ class Items(NamedTuple):
 def items_path(folder: Path, restart: int) -> Path:
     """The file of a restart in the folder of its run.
 
+    Args:
+        folder: of the run.
+        restart: its number.
+
     Examples:
         >>> from pathlib import Path
         >>> from memrnn.evaluation import items_path
@@ -80,6 +84,9 @@ def save_items(
 
 def load_items(path: Path) -> Items:
     """Reads what `save_items` wrote, as float64.
+
+    Args:
+        path: of the file.
 
     Raises:
         MemrnnError: if the file holds no such scores, or is damaged.

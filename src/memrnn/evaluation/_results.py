@@ -67,6 +67,8 @@ class RunScores:
     """One restart on evaluation sets.
 
     Attributes:
+        restart: its number.
+        seed: its own seed.
         status: done, diverged or running.
         epochs: that it was trained for.
         best_epoch: at which it was evaluated, from 1; 0 for its start.

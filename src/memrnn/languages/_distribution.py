@@ -116,7 +116,11 @@ class Distribution:
         return sample(self.language, [(n, count) for n in self.lengths], rng)
 
     def log_probabilities(self, strings: Group) -> LogProbabilities:
-        """log p(w) = log p(w | |w|) - log L, in nats; -inf outside the distribution."""
+        """log p(w) = log p(w | |w|) - log L, in nats; -inf outside the distribution.
+
+        Args:
+            strings: any strings of one length.
+        """
         if strings.shape[1] not in self.lengths:
             return np.full(strings.shape[0], -np.inf)
         return log_probabilities(self.language, strings) - math.log(len(self.lengths))
@@ -167,6 +171,9 @@ class Distribution:
         """The exact Bayes distribution of the next symbol after every prefix.
 
         Uniform after a prefix of probability zero, for instance one longer than every string.
+
+        Args:
+            strings: any strings of one length.
         """
         count, length = strings.shape
         values = self.language.next_symbol_probabilities(strings, self.lengths)

@@ -45,6 +45,9 @@ class Embedding(eqx.Module):
 class OneHot(Embedding):
     """Symbol i is the i-th unit vector. No parameters.
 
+    Attributes:
+        size: number of symbols.
+
     Examples:
         >>> import jax.numpy as jnp
         >>> import memrnn
@@ -104,6 +107,7 @@ class WordVectors(Embedding):
 
     Attributes:
         weight: a row per word.
+        size: length of the rows.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -206,7 +210,12 @@ class Network(eqx.Module):
         return init(self.controller, self.memory, batch, horizon)
 
     def step(self, state: State, x: Shaped[Array, "batch ..."]) -> State:
-        """The state after one more raw input per sequence, such as a symbol id."""
+        """The state after one more raw input per sequence, such as a symbol id.
+
+        Args:
+            state: after the step before.
+            x: a raw input per sequence.
+        """
         return step(self.controller, self.memory, state, self.embedding(x, self.dtype))
 
     def hidden(

@@ -116,6 +116,8 @@ def unroll(
     sequence gives.
 
     Args:
+        controller: the recurrent cell.
+        memory: what it reads and updates.
         xs: `x_1 ... x_n`, n >= 0, time first.
         state: the state to start from; None for the state before the first step. To truncate the
             gradient in time, pass it through `jax.lax.stop_gradient`.

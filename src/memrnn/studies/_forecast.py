@@ -24,6 +24,7 @@ class Forecast:
         runs: of the study.
         finished: those that the ledger has finished.
         programs: epochs to compile, one per task program, model and freezing mode.
+        workers: how many runs go on at a time.
         seconds: until all is run, by the finished runs of the ledger; None without any.
         memory: bytes that training takes at a time, of all workers: parameters, gradients, the
             optimiser's state, checkpoints that are written, and what the task says; not Python,

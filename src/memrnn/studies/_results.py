@@ -26,11 +26,23 @@ class RunRecord:
     """One restart of one cell.
 
     Attributes:
+        id: by which the ledger knows the run, see `PlannedRun.id`.
+        restart: its number.
+        seed: its own seed.
+        status: planned, running, done, diverged or failed.
         reason: why it failed.
+        attempts: how often it was started.
+        epochs: that it was trained for so far.
         best_epoch: as `RunScores` has it; None before training.
         learning_rate: likewise.
         selection: likewise.
+        reference: likewise.
         excess: what ranks restarts, the smaller the better; infinite before the first epoch.
+        seconds: that it took, over all attempts.
+        device: on which it was computed.
+        versions: of all that its numbers depend on.
+        folder: of its checkpoint, in the study's folder.
+        curve: a line for each epoch.
         scores: by precision and evaluation set; empty unless the run is done or diverged.
 
     Examples:
@@ -87,8 +99,12 @@ class Cell:
     """One task, model and freezing mode, with all its planned restarts.
 
     Attributes:
+        task: what reports need of the task.
+        model: its name.
         memory: name of the model's memory.
         definition: what the model is made of.
+        freeze: the frozen components.
+        runs: all planned restarts.
         references: of the task, by evaluation set; empty before the first finished run.
 
     Examples:
@@ -131,6 +147,7 @@ class StudyResults:
     """A study and what is known of it so far.
 
     Attributes:
+        study: as it was last run.
         cells: of the whole grid, in the study's order.
         references: by the key of a task and evaluation set.
         sessions: one row for each time the study was run: `engine`, `workers`, `began`, ...
@@ -166,7 +183,11 @@ class StudyResults:
         return list({cell.task.key: cell.task for cell in self.cells}.values())
 
     def evaluations(self, precision: str | None = None) -> list[Evaluation]:
-        """Every cell with a finished restart, in one precision; by default the study's first."""
+        """Every cell with a finished restart, in one precision; by default the study's first.
+
+        Args:
+            precision: its name.
+        """
         chosen = precision or self.study.precisions[0]
         evaluations = [cell.evaluation(chosen) for cell in self.cells]
         return [evaluation for evaluation in evaluations if evaluation is not None]

@@ -50,10 +50,16 @@ class StudyStatus:
 
     Attributes:
         driver: whether a process is running it now.
+        engine: of the last session; None before the first.
         workers: of the last session.
+        counts: how many runs have each status.
+        progress: the same by task and model.
+        epochs: that were trained, of all runs.
+        core_seconds: that training and evaluation took, of all runs.
         runs_per_hour: that the workers finish, by the mean time of the runs that are finished; None
             before the first.
         seconds_left: expected; None before the first finished run.
+        faults: runs that failed, with the reasons.
         left_behind: runs in the ledger that are not in the study any more.
         exported: whether these are exported tables rather than the study's folder.
         notes: as `StudyResults` has them.

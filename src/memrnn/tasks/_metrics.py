@@ -80,6 +80,11 @@ class Metric:
         """Whether a value is better than the best so far by more than a share of the latter.
 
         A value that is not a number never is.
+
+        Args:
+            value: new.
+            best: the best so far.
+            threshold: share of `best` by which it must be better.
         """
         if self.goal == "min":
             return value < best * (1 - threshold)
@@ -93,6 +98,9 @@ class Metric:
 
 def add(totals: Iterable[Totals]) -> dict[str, Total]:
     """The sum of totals, metric by metric.
+
+    Args:
+        totals: of disjoint items, by metric.
 
     Examples:
         >>> from memrnn.tasks import Total, add

@@ -71,6 +71,9 @@ def task_names() -> tuple[str, ...]:
 def task_class(name: str) -> type[Task]:
     """The class of a task.
 
+    Args:
+        name: of a registered task.
+
     Raises:
         MemrnnError: if there is none of this name.
 

@@ -83,6 +83,9 @@ def item_scores(evaluation_set: EvaluationSet, batches: Sequence[Scores]) -> Ite
 def total(scores: Scores) -> dict[str, Total]:
     """Sums over all items.
 
+    Args:
+        scores: numerators and denominators [items], by metric.
+
     Examples:
         >>> import numpy as np
         >>> from memrnn.tasks import total
@@ -98,6 +101,10 @@ def total(scores: Scores) -> dict[str, Total]:
 def total_by_group(scores: Scores, groups: Sequence[str]) -> Mapping[str, Totals]:
     """Sums over the items of each group, groups in the order in which they first occur.
 
+    Args:
+        scores: numerators and denominators [items], by metric.
+        groups: the name of each item's group.
+
     Examples:
         >>> import numpy as np
         >>> from memrnn.tasks import total_by_group
@@ -112,6 +119,10 @@ def total_by_group(scores: Scores, groups: Sequence[str]) -> Mapping[str, Totals
 
 def total_by_partition(scores: Scores, partition: Partition) -> Mapping[str, Totals]:
     """Sums over the items of each group that is not empty, in the order of their names.
+
+    Args:
+        scores: numerators and denominators [items], by metric.
+        partition: of the same items.
 
     Examples:
         >>> import numpy as np

@@ -209,6 +209,9 @@ def fit_baselines(corpus: Corpus) -> dict[str, Baseline]:
 
     They are `unigram`, `kneser-ney-3`, `kneser-ney-5` and `modified-kneser-ney-5`.
 
+    Args:
+        corpus: on whose training part they are fitted.
+
     Returns:
         By name, a function of tokens to nats per token.
 

@@ -281,6 +281,9 @@ class Experiment:
 
         Freezing modes share it, and so do models that differ only in whether their values are
         discrete: their restarts with the same number are paired. Nothing else does.
+
+        Args:
+            restart: its number.
         """
         model = continuous_name(self.model)
         return restart_seed(self.seed, self.task.identity(), model, restart)

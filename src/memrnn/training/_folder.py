@@ -92,6 +92,9 @@ class Run:
     def restart(self, number: int | None) -> TrainedRestart:
         """The restart of this number, the best one for None.
 
+        Args:
+            number: of the restart.
+
         Raises:
             MemrnnError: if there is none.
         """

@@ -96,11 +96,14 @@ class Progress:
     """Where a restart stands.
 
     Attributes:
+        seed: the restart's own.
         selection: the task's selection metric.
         reference: value of that metric for the exact distribution on the restart's own validation
             items; None where it is not known.
+        schedule: learning rate, and the counters that decay it and end training.
         status: "diverged" as soon as a parameter or the validation value is not finite.
         best_epoch: number of the epoch with the best validation value, from 1; 0 for the start.
+        curve: a line for each epoch.
         averaged_from: number of the epoch after which iterates are averaged; None before that.
         measured: as `Epoch` has it, of the start.
 

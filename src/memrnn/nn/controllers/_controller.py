@@ -55,11 +55,20 @@ class Controller(eqx.Module):
 
     @abc.abstractmethod
     def init(self, batch: int) -> Any:
-        """The state before the first step."""
+        """The state before the first step.
+
+        Args:
+            batch: number of sequences.
+        """
 
     @abc.abstractmethod
     def step(self, state: Any, inputs: Float[Array, "batch input"]) -> Any:
-        """The next state; same structure, shapes and types as `state`."""
+        """The next state; same structure, shapes and types as `state`.
+
+        Args:
+            state: after the step before.
+            inputs: the embedded inputs, then the memory's reading.
+        """
 
 
 class AffineController(Controller):
@@ -146,6 +155,8 @@ class AffineController(Controller):
         """The next state.
 
         Args:
+            state: after the step before.
+            inputs: the embedded inputs, then the memory's reading.
             hidden_mask: factors of `h_{t-1}` where it is multiplied by `W_hh`.
             gate_noise: is added to `from_input`.
         """
@@ -160,7 +171,13 @@ class AffineController(Controller):
 
     @abc.abstractmethod
     def activate(self, from_input: Gates, from_hidden: Gates, state: Vectors) -> Vectors:
-        """The next state; its first vector is the hidden state."""
+        """The next state; its first vector is the hidden state.
+
+        Args:
+            from_input: `W_ih u_t + b_ih`.
+            from_hidden: `W_hh h_{t-1} + b_hh`.
+            state: the vectors after the step before.
+        """
 
 
 class DiscreteController(AffineController):

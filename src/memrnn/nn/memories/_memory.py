@@ -65,11 +65,20 @@ class Memory(eqx.Module):
 
     @abc.abstractmethod
     def read(self, state: Any) -> Reading:
-        """What the controller sees."""
+        """What the controller sees.
+
+        Args:
+            state: after the update before.
+        """
 
     @abc.abstractmethod
     def step(self, state: Any, hidden: Float[Array, "batch hidden"]) -> Any:
-        """The state after an update by the controller's hidden state."""
+        """The state after an update by the controller's hidden state.
+
+        Args:
+            state: after the update before.
+            hidden: the controller's new hidden state.
+        """
 
     def diagnostics(self, state: Any) -> dict[str, Float[Array, " batch"]]:
         """Numbers per string about the readings so far, by name.
@@ -84,6 +93,10 @@ class Memory(eqx.Module):
         """Bytes per string while its group runs, and until its gradient is computed.
 
         Where the sum is large, strings run in groups (`memrnn.nn.groups`). 0 need not be counted.
+
+        Args:
+            updates: of each string.
+            gradient: whether the batch is differentiated.
         """
         del updates, gradient
         return 0, 0
@@ -123,7 +136,12 @@ class AffineMemory(Memory):
 
     @abc.abstractmethod
     def update(self, state: Any, controls: Controls) -> Any:
-        """The next state; same structure, shapes and types as `state`."""
+        """The next state; same structure, shapes and types as `state`.
+
+        Args:
+            state: after the update before.
+            controls: `W h_t + b`.
+        """
 
     def loop(self) -> Loop:
         """How the rule `memrnn.FAST` runs the updates, and how it differentiates them.

@@ -9,6 +9,9 @@ from memrnn.nn.memories._memory import AffineMemory
 class NoMemory(AffineMemory):
     """The memory of a plain recurrent net: no parameters, a reading of length 0.
 
+    Attributes:
+        weight: of no rows.
+
     Examples:
         >>> import numpy as np
         >>> from memrnn.nn.memories import NoMemory

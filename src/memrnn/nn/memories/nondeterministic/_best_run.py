@@ -133,6 +133,12 @@ def forward_weights(
     The recurrences, errors and source of `best_run`, with the logarithm of a sum instead of each
     maximum. exp(log α[t]) divided by its sum is the reading of the memory after t updates.
 
+    Args:
+        log_push: log weights, indexed [t-1, q, x, r, y]; -inf forbids an operation.
+        log_repl: likewise.
+        log_pop: likewise without y.
+        window: as for `best_run`.
+
     Returns:
         Log weights after 0 ... n updates; -inf where no run is.
 
