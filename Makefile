@@ -59,9 +59,10 @@ lint: $(INSTALLED) ## style and format
 types: $(INSTALLED) ## static types
 	$(BIN)/pyright
 
-# The variable keeps mkdocs-material from printing a notice about its successor.
+# With --quiet warnings would be no errors. The variable keeps mkdocs-material from printing a
+# notice about its successor.
 docs: $(INSTALLED) ## build the site over docs/, with the API reference, into site/
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # What users get: the wheel with the locked versions, in an empty environment, away from the
 # sources. The lock is stripped of its hashes, since pip takes none for constraints.
