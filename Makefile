@@ -15,7 +15,7 @@ LOCKED := .venv/locked
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test slow check lint types wheel other bench results lock clean
+.PHONY: help install demo test slow check lint types docs wheel other bench results lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1#/p' Makefile | while IFS='#' read -r target text; do \
@@ -49,7 +49,7 @@ test: $(INSTALLED) ## all tests but the slow ones; COVERAGE=1 measures, ARGS='..
 slow: $(INSTALLED) ## the slow tests
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
-check: lint types wheel ## everything that must hold before a change lands
+check: lint types docs wheel ## everything that must hold before a change lands
 	@$(MAKE) --no-print-directory test COVERAGE=1
 
 lint: $(INSTALLED) ## style and format
@@ -58,6 +58,11 @@ lint: $(INSTALLED) ## style and format
 
 types: $(INSTALLED) ## static types
 	$(BIN)/pyright
+
+# With --quiet warnings would be no errors. The variable keeps mkdocs-material from printing a
+# notice about its successor.
+docs: $(INSTALLED) ## build the site over docs/, with the API reference, into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # What users get: the wheel with the locked versions, in an empty environment, away from the
 # sources. The lock is stripped of its hashes, since pip takes none for constraints.
@@ -104,5 +109,5 @@ lock: $(INSTALLED) ## choose all versions anew, one of each package for every Py
 	  --no-emit-find-links --no-emit-index-url --quiet --output-file requirements.lock
 
 clean: ## remove the environment, caches and built files; results stay
-	rm -rf .venv .coverage .coverage.* .hypothesis .pytest_cache .ruff_cache build dist htmlcov
+	rm -rf .venv .coverage .coverage.* .hypothesis .pytest_cache .ruff_cache build dist htmlcov site
 	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +

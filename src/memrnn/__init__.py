@@ -55,5 +55,6 @@ from memrnn.training import train as train
 __version__ = "0.2.0"
 
 load_results = load_tables
+"""The results of a study as long tables: `memrnn.studies.load_tables` under a name of its own."""
 
 configure_matplotlib()  # before anything that draws is imported

@@ -18,8 +18,15 @@ def check_machine(machine: Machine) -> None:
     string must have a completion (the machine is *trim*). This can find a fault and cannot prove
     that there is none, for a machine with two stacks can compute anything.
 
+    Args:
+        machine: to be checked.
+
     Raises:
         MemrnnError: with a shortest prefix for which it is wrong.
+
+    Examples:
+        >>> from memrnn.automata import check_machine, machine_of
+        >>> check_machine(machine_of("count-3"))  # nothing is wrong
     """
     end = len(machine.symbols)
     start = Configuration(machine)

@@ -23,8 +23,6 @@ RULE_KEYS = {
 def read_machine(path: str | Path) -> Machine:
     """The machine in a TOML file.
 
-    ::
-
         name = "anbn"
         symbols = "a b"
         stacks = {count = "1"}
@@ -40,9 +38,18 @@ def read_machine(path: str | Path) -> Machine:
     Several names are a list, or one text with spaces between them. Without `name` the machine has
     that of the file.
 
+    Args:
+        path: of the file.
+
     Raises:
         MemrnnError: if it is no machine; the message says what is allowed.
         OSError: if it cannot be read.
+
+    Examples:
+        >>> from memrnn.automata import machine_of, read_machine, write_machine
+        >>> write_machine(machine_of("count-3"), "count-3.toml")
+        >>> read_machine("count-3.toml") == machine_of("count-3")
+        True
     """
     path = Path(path)
     try:
@@ -56,7 +63,24 @@ def read_machine(path: str | Path) -> Machine:
 
 
 def parse_machine(values: Mapping[str, Any]) -> Machine:
-    """The machine that the keys and values of a TOML file declare."""
+    """The machine that the keys and values of a TOML file declare.
+
+    Args:
+        values: with the keys that `read_machine` shows.
+
+    Raises:
+        MemrnnError: if it is no machine; the message says what is allowed.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.automata import parse_machine
+        >>> rules = [{"from": "S", "read": "a", "to": "S"}, {"from": "S", "read": "end"}]
+        >>> machine = parse_machine(
+        ...     {"name": "a*", "symbols": "a", "stacks": {}, "start": "S", "rules": rules}
+        ... )
+        >>> machine.accepts(np.array([0, 0, 0]))
+        True
+    """
     _check_keys("A machine", values, KEYS)
     if missing := [key for key in KEYS if key not in values and key != "stacks"]:
         raise MemrnnError(f"A machine needs a value for {', '.join(missing)}.")
@@ -84,7 +108,22 @@ def parse_machine(values: Mapping[str, Any]) -> Machine:
 
 
 def write_machine(machine: Machine, path: str | Path) -> None:
-    """Writes a machine as a TOML file that `read_machine` reads."""
+    """Writes a machine as a TOML file that `read_machine` reads.
+
+    Args:
+        machine: any.
+        path: of the file; one that is there is replaced.
+
+    Raises:
+        OSError: if it cannot be written.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from memrnn.automata import machine_of, write_machine
+        >>> write_machine(machine_of("dyck"), "dyck.toml")
+        >>> print(Path("dyck.toml").read_text().splitlines()[0])
+        name = "dyck"
+    """
     Path(path).write_text(_text(machine), encoding="utf-8")
 
 

@@ -33,6 +33,13 @@ class MachineLanguage(Language):
 
     Args:
         machine: whose states tell the legal next symbols (`check_machine`).
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.automata import MachineLanguage, machine_of
+        >>> language = MachineLanguage(machine_of("dyck:k=1"))
+        >>> language.decode(language.sample(6, 1, np.random.default_rng(0))[0])
+        '((()))'
     """
 
     exact: ClassVar[bool] = False
@@ -128,12 +135,23 @@ class _Given:
 def register_machine(machine: Machine) -> Machine:
     """Makes the language of a machine known under the machine's name.
 
+    Args:
+        machine: any; its `prefetch` is taken where its states do not tell the legal next symbols.
+
     Returns:
         The machine whose states tell what may come next: this one, or its `prefetch`.
 
     Raises:
         MemrnnError: if neither is such a machine (`check_machine`), or if another language has the
             name.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.automata import Machine, register_machine, rule
+        >>> rules = rule("S", "a", "A"), rule("A", "b", "S"), rule("S", "end")
+        >>> machine = register_machine(Machine("ab-star", ("a", "b"), {}, "S", rules))
+        >>> memrnn.get_language("ab-star").valid(4)
+        True
     """
     machine = predicting(machine)
     register_language(machine.name, _Given(MachineLanguage(machine)))
@@ -157,8 +175,16 @@ def predicting(machine: Machine) -> Machine:
 def machine_of(language: str) -> Machine:
     """The machine of a language, by the language's name.
 
+    Args:
+        language: a name for `get_language`.
+
     Raises:
         MemrnnError: if there is no such language, or no machine for it.
+
+    Examples:
+        >>> from memrnn.automata import machine_of
+        >>> machine_of("dyck:k=1").symbols
+        ('(', ')')
     """
     made = get_language(language)
     if isinstance(made, MachineLanguage):
@@ -176,8 +202,16 @@ def machine_of(language: str) -> Machine:
 def machines_of(language: str) -> tuple[Machine, ...]:
     """All machines that are known for a language, that of `machine_of` first.
 
+    Args:
+        language: a name for `get_language`.
+
     Raises:
         MemrnnError: as `machine_of`.
+
+    Examples:
+        >>> from memrnn.automata import machines_of
+        >>> [machine.name for machine in machines_of("count-3")]
+        ['count-3', 'count-3 at once']
     """
     first = machine_of(language)
     name, parameters = language_arguments(language)

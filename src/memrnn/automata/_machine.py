@@ -40,6 +40,13 @@ class Rule:
             named may have any.
         push: by the name of a stack, the symbol pushed.
         pop: names of the stacks popped. A pop of an empty stack does nothing.
+
+    Examples:
+        >>> from memrnn.automata import rule
+        >>> rule("S", "a", "A", push={"count": "1"}).growth
+        1
+        >>> rule("S E", "end").ends
+        True
     """
 
     sources: tuple[str, ...]
@@ -78,8 +85,18 @@ def rule(
 ) -> Rule:
     """A rule; in place of several names one text with spaces between them.
 
-    >>> print(rule("A B", "b", "B", top={"count": "1"}, pop="count"))
-    A|B, b, count 1 -> B, pop count
+    Args:
+        sources: states.
+        symbols: input symbols, or `END`.
+        target: the next state; nothing where strings end.
+        top: by the name of a stack, its top symbols, `EMPTY` among them or not.
+        push: by the name of a stack, the symbol pushed.
+        pop: names of the stacks popped.
+
+    Examples:
+        >>> from memrnn.automata import rule
+        >>> print(rule("A B", "b", "B", top={"count": "1"}, pop="count"))
+        A|B, b, count 1 -> B, pop count
     """
     tops = {name: _names(value) for name, value in (top or {}).items()}
     return Rule(_names(sources), _names(symbols), target, tops, dict(push or {}), _names(pop))
@@ -96,6 +113,12 @@ class Outcome(NamedTuple):
         rule: number of the rule that fires, those for `END` after all others; -1 for none.
         target: number of the next state, -1 for none.
         changes: stacks and what is done there, the id of a symbol to push or `POP`.
+
+    Examples:
+        >>> from memrnn.automata import machine_of
+        >>> outcome = machine_of("marked-reversal").outcome(0, 0, (-1,))
+        >>> outcome.changes
+        ((0, 0),)
     """
 
     rule: int
@@ -109,6 +132,13 @@ class Trace(NamedTuple):
     Attributes:
         rules: the rule that fires at each symbol, -1 where the machine is dead.
         tops: top symbol of every stack before each symbol, -1 for an empty one.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.automata import machine_of
+        >>> trace = machine_of("count-3").run(np.array([0, 0, 1, 1, 2, 2]))
+        >>> trace.tops[:, 0]  # of the first stack; -1 where it is empty
+        array([-1, -1,  0, -1, -1, -1], dtype=int32)
     """
 
     rules: Int32[np.ndarray, " length"]
@@ -128,6 +158,15 @@ class Machine:
 
     Raises:
         MemrnnError: if a rule names what does not exist, or two rules overlap.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.automata import machine_of
+        >>> machine = machine_of("count-3")
+        >>> machine.states, machine.symbols, machine.stack_sizes
+        (('S', 'A1', 'A', 'B', 'X', 'C', 'E'), ('a', 'b', 'c'), (1, 1))
+        >>> machine.accepts(np.array([0, 0, 1, 1, 2, 2]))  # a a b b c c
+        True
     """
 
     name: str
@@ -282,7 +321,13 @@ class Machine:
         return {}
 
     def outcome(self, state: int, symbol: int, tops: tuple[int, ...]) -> "Outcome":
-        """What happens in a state at a symbol, `END` among them, with these tops, -1 for empty."""
+        """What happens in a state at a symbol, `END` among them, with these tops, -1 for empty.
+
+        Args:
+            state: its number.
+            symbol: its id.
+            tops: of every stack the id of the top symbol, -1 where it is empty.
+        """
         key = state, symbol, tops
         if key not in self.outcomes:
             self.outcomes[key] = self._find_outcome(*key)
@@ -303,7 +348,11 @@ class Machine:
         return Outcome(-1, -1, ())
 
     def run(self, string: Integer[np.ndarray, " length"]) -> Trace:
-        """What the machine does along a string of symbol ids."""
+        """What the machine does along a string of symbol ids.
+
+        Args:
+            string: symbol ids.
+        """
         rules = np.full(len(string), -1, np.int32)
         tops = np.full((len(string), len(self.stacks)), -1, np.int32)
         configuration = Configuration(self)
@@ -316,7 +365,11 @@ class Machine:
         return Trace(rules, tops)
 
     def accepts(self, string: Integer[np.ndarray, " length"]) -> bool:
-        """Whether the string belongs to the machine's language."""
+        """Whether the string belongs to the machine's language.
+
+        Args:
+            string: symbol ids.
+        """
         configuration = Configuration(self)
         return (
             all(configuration.read(symbol) >= 0 for symbol in string.tolist())
@@ -324,7 +377,11 @@ class Machine:
         )
 
     def state_numbers(self, trace: Trace) -> Int32[np.ndarray, " length_plus_1"]:
-        """Numbers of the states after 0 ... n symbols, -1 where the machine is dead."""
+        """Numbers of the states after 0 ... n symbols, -1 where the machine is dead.
+
+        Args:
+            trace: of a string of n symbols.
+        """
         targets = np.array([*self.targets, -1], np.int32)  # a rule of -1 reads the last
         return np.append(np.int32(0), targets[trace.rules])
 
@@ -335,6 +392,14 @@ class Configuration:
     Attributes:
         state: its number; -1 when the machine is dead.
         stacks: symbols of every stack, the top last.
+
+    Examples:
+        >>> from memrnn.automata import Configuration, machine_of
+        >>> configuration = Configuration(machine_of("count-3"))
+        >>> [configuration.read(symbol) for symbol in (0, 0, 1)]  # the rules that fire
+        [0, 1, 2]
+        >>> configuration.stacks, configuration.may_end
+        ([[], [0]], False)
     """
 
     def __init__(self, machine: Machine):
@@ -363,6 +428,9 @@ class Configuration:
 
     def read(self, symbol: int) -> int:
         """Reads a symbol.
+
+        Args:
+            symbol: its id.
 
         Returns:
             The number of the rule that fires, -1 for none: the machine is then dead.

@@ -22,6 +22,18 @@ def prefetch(machine: Machine) -> Machine:
 
     It still reads one symbol per step and acts once on each stack. Rules that differ in one set
     only are merged.
+
+    Args:
+        machine: any.
+
+    Returns:
+        The machine; its language is the same, its states and stacks are others.
+
+    Examples:
+        >>> from memrnn.automata import machine_of, prefetch
+        >>> machine = machine_of("marked-reversal")
+        >>> len(machine.states), len(prefetch(machine).states)
+        (4, 10)
     """
     start: tuple[str, Tops] = machine.start, dict.fromkeys(machine.stacks, EMPTY)
     known: dict[str, tuple[str, Tops]] = {_label(*start): start}

@@ -29,12 +29,23 @@ def walk(
     So the strings are varied, and have no probabilities that could be given.
 
     Args:
+        machine: whose states tell the legal next symbols (`check_machine`).
         length: number of symbols.
+        rng: from which the walk is drawn.
         exact: whether it must have this length; else a shorter string will do, of at least 99 % of
             the length, or half of it after half of the attempts.
         max_depth: how many symbols a stack may hold; beyond it phases are ended.
         stop: p, where it is not to be drawn.
         attempts: how many walks are tried.
+
+    Returns:
+        The symbol ids of the string, or None.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.automata import machine_of, walk
+        >>> walk(machine_of("count-3"), 9, np.random.default_rng(0))
+        array([0, 0, 0, 1, 1, 1, 2, 2, 2], dtype=int32)
     """
     share = 1.0
     for attempt in range(attempts):

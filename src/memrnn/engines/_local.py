@@ -55,7 +55,13 @@ class _Worker:
 
 
 class LocalEngine:
-    """Spawned processes on this machine."""
+    """Spawned processes on this machine.
+
+    Examples:
+        >>> from memrnn.engines import LocalEngine
+        >>> LocalEngine(workers=2).workers <= 2
+        True
+    """
 
     name = "local"
 

@@ -41,6 +41,10 @@ class RayEngine:
     nodes share. A node may join or leave at any time; what it ran goes on elsewhere from its last
     epoch. The machine of the driver must be a node itself, and if that node or the cluster's head
     dies, the driver ends with it; the same command then continues the study.
+
+    Examples:
+        >>> from memrnn.engines import RayEngine
+        >>> engine = RayEngine(address="head:6379")  # doctest: +SKIP
     """
 
     name = "ray"

@@ -32,12 +32,28 @@ def evaluate(run: Run, task: Task | None = None, *, precision: str | None = None
     """Evaluates every restart of a run, each at its best epoch.
 
     Args:
+        run: as `train` or `load_run` gives it.
         task: the run's task with other evaluation options; by default as it was trained.
         precision: number format of the evaluation, see `parse_precision`; by default that of the
             training.
 
+    Returns:
+        Scores of every restart and of the references on every evaluation set.
+
     Raises:
         MemrnnError: for an unknown precision, another task, or where memory is too small.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.stability import golden_network, save_golden
+        >>> bins = {"length_bins": ((3, 9), (21, 25)), "samples_per_length": 2}
+        >>> task, model = memrnn.Strings("marked-reversal", **bins), "lstm-12+jm-2"
+        >>> save_golden(golden_network(task, model), task, model, "golden")
+        >>> run = memrnn.load_run("golden")
+        >>> evaluation = memrnn.evaluate(run)
+        >>> whole = evaluation.runs[0].sets["21:25"].whole
+        >>> whole["sequence_accuracy"]
+        Total(numerator=6.0, denominator=6.0)
     """
     experiment = run.experiment
     task = task or experiment.task
@@ -75,8 +91,28 @@ def evaluate_restart(
 ) -> dict[str, SetScores]:
     """One network on evaluation sets, by default on all of its task.
 
+    Args:
+        task: whose evaluation sets they are.
+        network: of the task.
+        precision: number format of the evaluation, see `parse_precision`.
+        sets: names of evaluation sets.
+
+    Returns:
+        Scores by evaluation set.
+
     Raises:
         MemrnnError: if that needs more memory than there is.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.evaluation import evaluate_restart
+        >>> from memrnn.stability import golden_network
+        >>> bins = {"length_bins": ((3, 9), (21, 25)), "samples_per_length": 2}
+        >>> task = memrnn.Strings("marked-reversal", **bins)
+        >>> network = golden_network(task)
+        >>> scores = evaluate_restart(task, network, "float32", ["3:9"])
+        >>> scores["3:9"].whole["sequence_accuracy"]
+        Total(numerator=8.0, denominator=8.0)
     """
     return {
         name: summed(task, name, scores)
@@ -89,8 +125,28 @@ def evaluate_items(
 ) -> dict[str, ItemScores]:
     """The scores of every item of evaluation sets, by default of all of the task.
 
+    Args:
+        task: whose evaluation sets they are.
+        network: of the task.
+        precision: number format of the evaluation, see `parse_precision`.
+        sets: names of evaluation sets.
+
+    Returns:
+        By evaluation set and metric, numerators and denominators [items].
+
     Raises:
         MemrnnError: if that needs more memory than there is.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.evaluation import evaluate_items
+        >>> from memrnn.stability import golden_network
+        >>> bins = {"length_bins": ((3, 9), (21, 25)), "samples_per_length": 2}
+        >>> task = memrnn.Strings("marked-reversal", **bins)
+        >>> network = golden_network(task)
+        >>> scores = evaluate_items(task, network, "float32", ["21:25"])
+        >>> scores["21:25"]["sequence_accuracy"][0]
+        array([1., 1., 1., 1., 1., 1.])
     """
     names = [one.name for one in task.sets] if sets is None else sets
     with scope(computed_in(precision)):
@@ -100,12 +156,49 @@ def evaluate_items(
 
 
 def summed(task: Task, name: str, scores: Scores) -> SetScores:
-    """Scores of the items of an evaluation set, summed by group."""
+    """Scores of the items of an evaluation set, summed by group.
+
+    Args:
+        task: whose evaluation set it is.
+        name: of the set.
+        scores: of every item, by metric.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.evaluation import evaluate_items, summed
+        >>> from memrnn.stability import golden_network
+        >>> bins = {"length_bins": ((3, 9), (21, 25)), "samples_per_length": 2}
+        >>> task = memrnn.Strings("marked-reversal", **bins)
+        >>> network = golden_network(task)
+        >>> scores = evaluate_items(task, network, "float32", ["21:25"])
+        >>> list(summed(task, "21:25", scores["21:25"]).groups)
+        ['21', '23', '25']
+    """
     return SetScores(total_by_group(scores, _evaluation_set(task, name).groups))
 
 
 def summed_by_partition(task: Task, name: str, scores: Scores) -> PartitionScores:
-    """The same, summed by the groups of every partition of the set."""
+    """The same, summed by the groups of every partition of the set.
+
+    Args:
+        task: whose evaluation set it is.
+        name: of the set.
+        scores: of every item, by metric.
+
+    Returns:
+        Scores by partition; empty for a task without partitions.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.evaluation import evaluate_items, summed_by_partition
+        >>> from memrnn.stability import golden_network
+        >>> bins = {"length_bins": ((3, 9), (21, 25)), "samples_per_length": 2}
+        >>> task = memrnn.Strings("marked-reversal", **bins)
+        >>> network = golden_network(task)
+        >>> scores = evaluate_items(task, network, "float32", ["21:25"])
+        >>> summed_by_partition(task, "21:25", scores["21:25"])  # strings have no partitions
+        {}
+    """
     return {
         kind: SetScores(total_by_partition(scores, partition))
         for kind, partition in _partitions(task, name).items()
@@ -113,12 +206,39 @@ def summed_by_partition(task: Task, name: str, scores: Scores) -> PartitionScore
 
 
 def reference_scores(task: Task) -> dict[str, References]:
-    """Scores of predictors that need no training on every evaluation set."""
+    """Scores of predictors that need no training on every evaluation set.
+
+    Args:
+        task: whose evaluation sets they are.
+
+    Returns:
+        By evaluation set, scores by the name of the predictor: baselines, and `bayes` where the
+        exact distribution is known.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.evaluation import reference_scores
+        >>> bins = {"length_bins": ((3, 9),), "samples_per_length": 2}
+        >>> task = memrnn.Strings("count-3", **bins)
+        >>> sorted(reference_scores(task)["3:9"])
+        ['bayes', 'bigram', 'repeat-last', 'unigram']
+    """
     return {one.name: _references(task, one.name)[0] for one in task.sets}
 
 
 def reference_partitions(task: Task) -> dict[str, ReferencePartitions]:
-    """The same by the groups of every partition; empty for a task without partitions."""
+    """The same by the groups of every partition; empty for a task without partitions.
+
+    Args:
+        task: whose evaluation sets they are.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.evaluation import reference_partitions
+        >>> task = memrnn.Strings("count-3", length_bins=((3, 9),), samples_per_length=2)
+        >>> reference_partitions(task)  # strings have no partitions
+        {}
+    """
     return {one.name: known for one in task.sets if (known := _references(task, one.name)[1])}
 
 

@@ -19,6 +19,11 @@ class Items(NamedTuple):
     Attributes:
         scores: by precision and evaluation set.
         record: what they are scores of, and how they were made.
+
+    Examples:
+        >>> from memrnn.evaluation import Items
+        >>> Items(scores={}, record={"model": "lstm"}).record
+        {'model': 'lstm'}
     """
 
     scores: Mapping[str, Mapping[str, ItemScores]]
@@ -26,7 +31,18 @@ class Items(NamedTuple):
 
 
 def items_path(folder: Path, restart: int) -> Path:
-    """The file of a restart in the folder of its run."""
+    """The file of a restart in the folder of its run.
+
+    Args:
+        folder: of the run.
+        restart: its number.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from memrnn.evaluation import items_path
+        >>> items_path(Path("run"), restart=3).parent.name
+        'run'
+    """
     return folder / f"items-{restart:03d}.safetensors"
 
 
@@ -42,7 +58,18 @@ def save_items(
     denominators are 1.
 
     Args:
-        record: JSON.
+        path: of the file.
+        scores: by precision, evaluation set and metric.
+        record: JSON; what they are scores of.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from memrnn.evaluation import load_items, save_items
+        >>> scores = {"float32": {"test": {"perplexity": (np.array([2.5, 0.5]), np.ones(2))}}}
+        >>> save_items(Path("items.safetensors"), scores, record={"model": "lstm"})
+        >>> load_items(Path("items.safetensors")).record["model"]
+        'lstm'
     """
     arrays: dict[str, np.ndarray] = {}
     for precision, sets in scores.items():
@@ -58,9 +85,21 @@ def save_items(
 def load_items(path: Path) -> Items:
     """Reads what `save_items` wrote, as float64.
 
+    Args:
+        path: of the file.
+
     Raises:
         MemrnnError: if the file holds no such scores, or is damaged.
         OSError: if it cannot be read.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from memrnn.evaluation import load_items, save_items
+        >>> scores = {"float32": {"test": {"perplexity": (np.array([2.5, 0.5]), np.ones(2))}}}
+        >>> save_items(Path("items.safetensors"), scores, record={})
+        >>> load_items(Path("items.safetensors")).scores["float32"]["test"]["perplexity"][0]
+        array([2.5, 0.5])
     """
     arrays, record = checkpoints.load(path)
     scores: dict[str, dict[str, dict[str, tuple[np.ndarray, np.ndarray]]]] = {}

@@ -17,6 +17,15 @@ class SetScores:
         groups: totals by group, in the set's order.
         rest: what the groups' totals lack to those of the set; empty where they lack nothing. An
             export can leave out groups and round the others.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.evaluation import SetScores
+        >>> from memrnn.tasks import Total
+        >>> scores = SetScores({"3": {"accuracy": Total(9, 10)}, "5": {"accuracy": Total(3, 10)}})
+        >>> accuracy = memrnn.Metric("accuracy", "max")
+        >>> scores.value(accuracy), scores.by_group(accuracy)
+        (0.6, {'3': 0.9, '5': 0.3})
     """
 
     groups: Mapping[str, Totals]
@@ -58,6 +67,8 @@ class RunScores:
     """One restart on evaluation sets.
 
     Attributes:
+        restart: its number.
+        seed: its own seed.
         status: done, diverged or running.
         epochs: that it was trained for.
         best_epoch: at which it was evaluated, from 1; 0 for its start.
@@ -67,6 +78,17 @@ class RunScores:
         excess: what the mean of the selection metric is above the reference's: what ranks
             restarts, the smaller the better.
         sets: scores by evaluation set.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.stability import golden_network, save_golden
+        >>> bins = {"length_bins": ((3, 9), (21, 25)), "samples_per_length": 2}
+        >>> task, model = memrnn.Strings("marked-reversal", **bins), "lstm-12+jm-2"
+        >>> save_golden(golden_network(task, model), task, model, "golden")
+        >>> run = memrnn.load_run("golden")
+        >>> (scores,) = memrnn.evaluate(run).runs
+        >>> scores.restart, scores.epochs, list(scores.sets)
+        (0, 0, ['3:9', '21:25'])
     """
 
     restart: int
@@ -86,7 +108,23 @@ class Evaluation:
     """One cell, a task, a model and a freezing mode, with all its restarts, in one precision.
 
     Attributes:
+        task: what reports need of the task.
+        model: its name.
+        freeze: the frozen components.
+        precision: number format of the evaluation.
+        runs: scores of every restart.
         references: by evaluation set.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.stability import golden_network, save_golden
+        >>> bins = {"length_bins": ((3, 9), (21, 25)), "samples_per_length": 2}
+        >>> task, model = memrnn.Strings("marked-reversal", **bins), "lstm-12+jm-2"
+        >>> save_golden(golden_network(task, model), task, model, "golden")
+        >>> run = memrnn.load_run("golden")
+        >>> evaluation = memrnn.evaluate(run)
+        >>> evaluation.model, evaluation.precision, sorted(evaluation.references["3:9"])
+        ('lstm-12+jm-2', 'float32', ['bayes', 'bigram', 'repeat-last', 'unigram'])
     """
 
     task: TaskDescription
@@ -139,7 +177,20 @@ def _finite(value: float | None) -> float | None:
 
 
 def best_baseline(references: References, metric: Metric) -> tuple[str, float] | None:
-    """Name and value of the best baseline; the first listed of equals, None without one."""
+    """Name and value of the best baseline; the first listed of equals, None without one.
+
+    Args:
+        references: scores on an evaluation set by the name of the predictor.
+        metric: by which they are compared.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.evaluation import best_baseline, reference_scores
+        >>> task = memrnn.Strings("count-3", length_bins=((21, 30),), samples_per_length=1)
+        >>> name, value = best_baseline(reference_scores(task)["21:30"], task.headline)
+        >>> name, round(value, 3)
+        ('repeat-last', 0.887)
+    """
     best: tuple[str, float] | None = None
     for name, scores in references.items():
         value = None if name == BAYES else scores.value(metric)
@@ -154,5 +205,15 @@ def normalised(value: float, baseline: float, bayes: float) -> float | None:
     """(value - baseline) / (bayes - baseline): 0 is trivial, 1 is all that can be known.
 
     None where baseline and Bayes-optimal value are equal, so that there is nothing to learn.
+
+    Args:
+        value: of a metric.
+        baseline: the best baseline's value, the floor.
+        bayes: the Bayes-optimal value.
+
+    Examples:
+        >>> from memrnn.evaluation import normalised
+        >>> normalised(0.9, baseline=0.8, bayes=1.0)
+        0.5
     """
     return (value - baseline) / (bayes - baseline) if abs(bayes - baseline) > 1e-12 else None

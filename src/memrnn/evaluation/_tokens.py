@@ -29,6 +29,15 @@ class TokenComparison(NamedTuple):
         difference: first minus second.
         groups: by what words are grouped, then by group: nats per word of the first and the
             second, and how many words there are.
+
+    Examples:
+        >>> from memrnn.evaluation import baseline_nats, compare_tokens
+        >>> from memrnn.text import read_corpus
+        >>> corpus = read_corpus("kjv-small")
+        >>> nats = baseline_nats(corpus, "unigram", "test")
+        >>> comparison = compare_tokens(corpus, "test", nats, nats - 0.1)
+        >>> sorted(comparison.groups)
+        ['frequency', 'position', 'segment']
     """
 
     perplexities: tuple[float, float]
@@ -42,12 +51,23 @@ def token_nats(
     """The nats of every word of a part, in the order of the text.
 
     Args:
+        run: on a text.
         set_name: `validation` or `test`.
         restart: its number; by default the one that validation chooses.
         precision: of the evaluation; by default that of the training.
 
     Raises:
         MemrnnError: if the run was not trained on a text, or has no such restart or set.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.evaluation import token_nats
+        >>> from memrnn.training import save_constructed
+        >>> task = memrnn.make_task("text", {"corpus": "kjv-small", "embedding_size": 2})
+        >>> network = task.build(memrnn.get_model("elman-2"), seed=0)
+        >>> save_constructed(network, task, "elman-2", "made", by="nobody", source="random")
+        >>> len(token_nats(memrnn.load_run("made"))) == len(task.text.test)
+        True
     """
     task, precision = text_of(run), precision or run.experiment.config.precision
     with scope(computed_in(precision)):
@@ -59,8 +79,21 @@ def token_nats(
 def text_of(run: Run) -> Text:
     """The task of a run on a text.
 
+    Args:
+        run: any.
+
     Raises:
         MemrnnError: if it is another task.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.evaluation import text_of
+        >>> from memrnn.training import save_constructed
+        >>> task = memrnn.make_task("text", {"corpus": "kjv-small", "embedding_size": 2})
+        >>> network = task.build(memrnn.get_model("elman-2"), seed=0)
+        >>> save_constructed(network, task, "elman-2", "made", by="nobody", source="random")
+        >>> text_of(memrnn.load_run("made")).corpus
+        'kjv-small'
     """
     task = run.experiment.task
     if not isinstance(task, Text):
@@ -71,8 +104,19 @@ def text_of(run: Run) -> Text:
 def baseline_nats(corpus: Corpus, name: str, set_name: str) -> Float[np.ndarray, " tokens"]:
     """The same of a baseline that was fitted on the corpus.
 
+    Args:
+        corpus: on whose training part the baseline is fitted.
+        name: of the baseline, see `fit_baselines`.
+        set_name: `validation` or `test`.
+
     Raises:
         MemrnnError: if there is no such baseline.
+
+    Examples:
+        >>> from memrnn.evaluation import baseline_nats
+        >>> from memrnn.text import read_corpus
+        >>> round(baseline_nats(read_corpus("kjv-small"), "unigram", "test").mean(), 3)
+        np.float64(5.323)
     """
     baselines = fit_baselines(corpus)
     if name not in baselines:
@@ -91,8 +135,22 @@ def compare_tokens(
 ) -> TokenComparison:
     """What two predictors differ in, with a paired bootstrap over sentences.
 
+    Args:
+        corpus: whose part it is.
+        set_name: `validation` or `test`.
+        first: nats of every word of the part, by the one predictor.
+        second: by the other.
+
     Raises:
         MemrnnError: if they are not nats of this part.
+
+    Examples:
+        >>> from memrnn.evaluation import baseline_nats, compare_tokens
+        >>> from memrnn.text import read_corpus
+        >>> corpus = read_corpus("kjv-small")
+        >>> nats = baseline_nats(corpus, "unigram", "test")
+        >>> compare_tokens(corpus, "test", nats, nats).difference.nats
+        0.0
     """
     part = corpus.part(set_name)
     if not len(first) == len(second) == len(part):

@@ -30,6 +30,16 @@ class Explanation:
         targets: the outputs that are right after 0 ... n symbols.
         probabilities: of each output after 0 ... n symbols.
         trace: what the memory does.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.explain import explain
+        >>> task = memrnn.Strings("marked-copy")
+        >>> network = task.build(memrnn.get_model("lstm-6+jm-2"), seed=0)
+        >>> tokens = task.encode("01#01")
+        >>> explanation = explain(network, tokens, task.targets(tokens))
+        >>> explanation.targets, len(explanation.probability)
+        ((0, 1, 2, 0, 1, 3), 6)
     """
 
     tokens: tuple[int, ...]
@@ -78,12 +88,26 @@ def explain(
     """Follows a network along one string, in the network's own precision.
 
     Args:
+        network: whose memory has an explanation.
         tokens: symbol ids, at least two.
         targets: the outputs that are right after 0 ... n symbols, see `Task.targets`.
+
+    Returns:
+        Probabilities of every output, and what the memory does.
 
     Raises:
         MemrnnError: for a shorter string, an id that is no symbol's, or a memory without
             explanation (see `memrnn.explain.trace`), or targets that are no outputs.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.explain import explain
+        >>> task = memrnn.Strings("marked-copy")
+        >>> network = task.build(memrnn.get_model("lstm-6+jm-2"), seed=0)
+        >>> tokens = task.encode("01#01")
+        >>> explanation = explain(network, tokens, task.targets(tokens))
+        >>> explanation.probabilities.shape  # after 0 ... 5 symbols, each of 4 outputs
+        (6, 4)
     """
     ids, targets = tuple(map(int, tokens)), tuple(map(int, targets))
     symbols = network.embedding.symbols

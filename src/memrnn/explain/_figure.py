@@ -47,8 +47,22 @@ def draw_explanation(explanation: Explanation, symbols: Sequence[str], title: st
     stack: how much there is of each action, the expected height or total strength, the contents.
 
     Args:
+        explanation: of a string of a language.
         symbols: the language's names of the symbols.
         title: what was explained.
+
+    Returns:
+        A figure of matplotlib.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.explain import draw_explanation, explain
+        >>> task = memrnn.Strings("marked-copy")
+        >>> network = task.build(memrnn.get_model("lstm-6+jm-2"), seed=0)
+        >>> tokens = task.encode("01#01")
+        >>> explanation = explain(network, tokens, task.targets(tokens))
+        >>> figure = draw_explanation(explanation, task.labels, "lstm-6+jm-2")
+        >>> figure.savefig("explanation.svg")
     """
     columns = len(explanation.tokens) + 1
     width = min(max(_COLUMN * columns, _FEWEST), _WIDEST)

@@ -20,6 +20,18 @@ def draw_machine(machine: Machine, title: str) -> Figure:
 
     An arrow has the symbols that are read, the tops that are tested, and what is pushed (+) or
     popped (-) on the stacks, by their numbers. A double circle may end a string.
+
+    Args:
+        machine: any.
+        title: of the figure.
+
+    Returns:
+        A figure of matplotlib.
+
+    Examples:
+        >>> from memrnn.automata import machine_of
+        >>> from memrnn.explain import draw_machine
+        >>> draw_machine(machine_of("marked-reversal"), "w # w^R").savefig("machine.svg")
     """
     columns = _columns(machine)
     places = {

@@ -47,9 +47,24 @@ def explanation_table(
     Up to `MOST_ROWS` symbols have a row each, more are written as blocks of lines.
 
     Args:
+        explanation: of a string of a language.
         symbols: the language's names of the symbols.
         title: what was explained.
         notes: further sentences for the end.
+
+    Returns:
+        What `rich` prints.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.explain import explain, explanation_table
+        >>> task = memrnn.Strings("marked-copy")
+        >>> network = task.build(memrnn.get_model("lstm-6+jm-2"), seed=0)
+        >>> tokens = task.encode("01#01")
+        >>> explanation = explain(network, tokens, task.targets(tokens))
+        >>> table = explanation_table(explanation, task.labels, "lstm-6+jm-2")
+        >>> len(table.renderables) > 0
+        True
     """
     trace, right = explanation.trace, explanation.right
     names = ["", *(symbols[token] for token in explanation.tokens)]

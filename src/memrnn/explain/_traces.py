@@ -36,6 +36,16 @@ class StackRun:
             the controller reads, before the first update and after every one:
             [updates + 1, states, symbols]. The best run is the best one at the end, so on its
             way it may be where few runs are.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.explain import explain
+        >>> task = memrnn.Strings("marked-copy")
+        >>> network = task.build(memrnn.get_model("lstm-6+rns-1-2"), seed=0)
+        >>> tokens = task.encode("01#01")
+        >>> explanation = explain(network, tokens, task.targets(tokens))
+        >>> len(explanation.trace.run.actions), explanation.trace.share <= 1
+        (4, True)
     """
 
     run: BestRun
@@ -57,6 +67,17 @@ class SoftStack:
         contents_name: what is drawn of a row.
         heights: expected height or total strength: [updates + 1].
         heights_name: which of the two.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.explain import explain
+        >>> task = memrnn.Strings("marked-copy")
+        >>> network = task.build(memrnn.get_model("lstm-6+jm-2"), seed=0)
+        >>> tokens = task.encode("01#01")
+        >>> explanation = explain(network, tokens, task.targets(tokens))
+        >>> (stack,) = explanation.trace
+        >>> stack.weights.shape, stack.rows, stack.heights_name
+        ((4, 3), 'depth', 'height')
     """
 
     actions: tuple[str, ...]
@@ -78,8 +99,25 @@ def trace(memory: Memory, hidden: Float[Array, "updates hidden"]) -> Trace:
 
     `trace.register(MyMemory)` adds a memory that a user has written.
 
+    Args:
+        memory: any that is known here.
+        hidden: h_1 ... h_{n-1} of one sequence.
+
+    Returns:
+        The best run of a nondeterministic stack, or every soft stack.
+
     Raises:
         MemrnnError: for a memory that nobody registered.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import numpy as np
+        >>> from memrnn.explain import trace
+        >>> from memrnn.nn.memories import Superposition
+        >>> memory = Superposition(6, sizes=(2,), rng=np.random.default_rng(0))
+        >>> (stack,) = trace(memory, jnp.ones((4, 6)))
+        >>> stack.actions
+        ('push', 'pop', 'no-op')
     """
     del hidden
     known = ", ".join(kind.__name__ for kind in [*trace.registry][1:] if kind is not NoMemory)

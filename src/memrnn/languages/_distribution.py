@@ -36,10 +36,23 @@ class Distribution:
     Args:
         language: the language. A result of its methods that breaks their contract is a
             `MemrnnError`.
-        shortest, longest: lengths in symbols without EOS, both inclusive.
+        shortest: length in symbols without EOS, inclusive.
+        longest: likewise.
 
     Raises:
         MemrnnError: if the range is not a range of lengths or holds no valid length.
+
+    Examples:
+        >>> import numpy as np
+        >>> import memrnn
+        >>> distribution = memrnn.Distribution(memrnn.get_language("marked-copy"), 3, 7)
+        >>> distribution.lengths
+        (3, 5, 7)
+        >>> (string,) = distribution.sample(1, np.random.default_rng(0))
+        >>> distribution.language.contains(string)
+        True
+        >>> round(distribution.expected_lower_bound(), 3)  # nats per symbol
+        0.414
 
     Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 4.
     """
@@ -66,7 +79,12 @@ class Distribution:
         return tuple(n for n in range(self.shortest, self.longest + 1) if self.language.valid(n))
 
     def sample(self, count: int, rng: np.random.Generator) -> list[Int32[np.ndarray, " length"]]:
-        """Draws independent strings, each with a length of its own."""
+        """Draws independent strings, each with a length of its own.
+
+        Args:
+            count: number of strings.
+            rng: from which lengths and strings are drawn.
+        """
         lengths = rng.choice(self.lengths, size=count).tolist()
         sizes = sorted(Counter(lengths).items())
         groups = sample(self.language, sizes, rng)
@@ -76,18 +94,33 @@ class Distribution:
     def sample_groups(
         self, groups: int, count: int, rng: np.random.Generator
     ) -> list[Int32[np.ndarray, "count _"]]:
-        """Draws groups of `count` strings; one length is drawn for each group as a whole."""
+        """Draws groups of `count` strings; one length is drawn for each group as a whole.
+
+        Args:
+            groups: number of groups.
+            count: number of strings of each.
+            rng: from which lengths and strings are drawn.
+        """
         lengths = rng.choice(self.lengths, size=groups)
         return sample(self.language, [(n, count) for n in lengths.tolist()], rng)
 
     def sample_each_length(
         self, count: int, rng: np.random.Generator
     ) -> list[Int32[np.ndarray, "count _"]]:
-        """Draws `count` strings of every valid length, in ascending order of length."""
+        """Draws `count` strings of every valid length, in ascending order of length.
+
+        Args:
+            count: number of strings of each length.
+            rng: from which they are drawn.
+        """
         return sample(self.language, [(n, count) for n in self.lengths], rng)
 
     def log_probabilities(self, strings: Group) -> LogProbabilities:
-        """log p(w) = log p(w | |w|) - log L, in nats; -inf outside the distribution."""
+        """log p(w) = log p(w | |w|) - log L, in nats; -inf outside the distribution.
+
+        Args:
+            strings: any strings of one length.
+        """
         if strings.shape[1] not in self.lengths:
             return np.full(strings.shape[0], -np.inf)
         return log_probabilities(self.language, strings) - math.log(len(self.lengths))
@@ -138,6 +171,9 @@ class Distribution:
         """The exact Bayes distribution of the next symbol after every prefix.
 
         Uniform after a prefix of probability zero, for instance one longer than every string.
+
+        Args:
+            strings: any strings of one length.
         """
         count, length = strings.shape
         values = self.language.next_symbol_probabilities(strings, self.lengths)

@@ -39,6 +39,18 @@ class Language(ABC):
         revision: grows when the same name and options mean another language than before.
         exact: whether its probabilities are known; without them nothing is compared with the exact
             distribution.
+
+    Examples:
+        >>> import numpy as np
+        >>> import memrnn
+        >>> language = memrnn.get_language("count-3")
+        >>> string = language.encode("aabbcc")
+        >>> string
+        array([0, 0, 1, 1, 2, 2], dtype=int32)
+        >>> language.contains(string), language.valid(7)
+        (True, False)
+        >>> language.determined(string[None])[0].astype(int)  # after 0 ... 6 symbols
+        array([0, 0, 0, 1, 1, 1, 1])
     """
 
     name: str
@@ -62,7 +74,11 @@ class Language(ABC):
 
     @abstractmethod
     def valid(self, length: int) -> bool:
-        """Whether the language has a string of this length."""
+        """Whether the language has a string of this length.
+
+        Args:
+            length: in symbols, without EOS.
+        """
 
     @abstractmethod
     def sample(
@@ -70,13 +86,22 @@ class Language(ABC):
     ) -> Int32[np.ndarray, "{count} {length}"]:
         """Draws independent strings from p(w | length).
 
+        Args:
+            length: in symbols, without EOS.
+            count: number of strings.
+            rng: from which they are drawn.
+
         Raises:
             MemrnnError: if the length is not valid; so do all methods below.
         """
 
     @abstractmethod
     def log_probabilities(self, strings: Group) -> LogProbabilities:
-        """log p(w | |w|) of every string, in nats; -inf outside the language."""
+        """log p(w | |w|) of every string, in nats; -inf outside the language.
+
+        Args:
+            strings: any strings of one length.
+        """
 
     @abstractmethod
     def entropy(self, length: int) -> float:
@@ -102,6 +127,9 @@ class Language(ABC):
 
         Judged by the language alone, over strings of all lengths, so that no distribution enters.
         False after a prefix that no string of the language has.
+
+        Args:
+            strings: any strings of one length.
         """
 
     def legal(self, strings: Group) -> Legal | None:
@@ -109,6 +137,9 @@ class Language(ABC):
 
         Judged by the language alone, over strings of all lengths, as `determined`. None is after a
         prefix that no string of the language has. By default None: it is not known.
+
+        Args:
+            strings: any strings of one length.
         """
         return None
 
@@ -140,6 +171,9 @@ class Language(ABC):
 
     def encode(self, text: str) -> Int32[np.ndarray, " length"]:
         """Turns text into symbol ids; the inverse of `decode`.
+
+        Args:
+            text: symbols by their display names, with spaces between them or without.
 
         Raises:
             MemrnnError: if the text holds something that is not a symbol.

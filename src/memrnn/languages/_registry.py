@@ -24,6 +24,15 @@ def register_language(name: str, factory: Callable[..., Language]) -> None:
     Raises:
         MemrnnError: if another language has the name, or if the name is empty or holds a colon,
             comma, slash or space.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.languages import Repeat, Template, TemplateLanguage
+        >>> def anbn():
+        ...     return TemplateLanguage("anbn", ("a", "b"), Template((Repeat(0), Repeat(1))))
+        >>> memrnn.register_language("anbn", anbn)
+        >>> memrnn.get_language("anbn").contains(memrnn.get_language("anbn").encode("aabb"))
+        True
     """
     if not name or any(character in name for character in ":,/ "):
         raise MemrnnError(
@@ -39,20 +48,31 @@ def register_language(name: str, factory: Callable[..., Language]) -> None:
 
 
 def language_names() -> tuple[str, ...]:
-    """The names of all languages, in the order in which they were registered."""
+    """The names of all languages, in the order in which they were registered.
+
+    Examples:
+        >>> import memrnn
+        >>> "count-3" in memrnn.language_names()
+        True
+    """
     return tuple(_FACTORIES)
 
 
 def get_language(name: str) -> Language:
     """The language of a name, with parameters after a colon if any.
 
-    >>> get_language("marked-copy").symbols
-    ('0', '1', '#')
-    >>> get_language("marked-copy:k=3").symbols
-    ('0', '1', '2', '#')
+    Args:
+        name: as `language_names` lists them; parameters as `name:k=3,depth=4`.
 
     Raises:
         MemrnnError: if there is no such language, or no such parameter or value.
+
+    Examples:
+        >>> import memrnn
+        >>> memrnn.get_language("marked-copy").symbols
+        ('0', '1', '#')
+        >>> memrnn.get_language("marked-copy:k=3").symbols
+        ('0', '1', '2', '#')
     """
     factory, parameters = _parse(name)
     try:
@@ -69,11 +89,13 @@ def language_factory(name: str) -> Callable[..., Language]:
 def language_arguments(name: str) -> tuple[str, dict[str, int]]:
     """The first name under which a language's factory was registered, and the factory's arguments.
 
-    >>> language_arguments("marked-copy:k=3")
-    ('marked-copy', {'k': 3})
-
     Raises:
         MemrnnError: as `get_language`.
+
+    Examples:
+        >>> from memrnn.languages import language_arguments
+        >>> language_arguments("marked-copy:k=3")
+        ('marked-copy', {'k': 3})
     """
     factory, given = _parse(name)
     return next(other for other, known in _FACTORIES.items() if known is factory), given
@@ -85,11 +107,16 @@ def canonical_language_name(name: str) -> str:
     Parameters stand in the order of the factory's, without those that have their default value.
     A factory that was registered under several names is called by the first.
 
-    >>> canonical_language_name("marked-copy:k=2")
-    'marked-copy'
+    Args:
+        name: as for `get_language`.
 
     Raises:
         MemrnnError: as `get_language`.
+
+    Examples:
+        >>> from memrnn.languages import canonical_language_name
+        >>> canonical_language_name("marked-copy:k=2")
+        'marked-copy'
     """
     get_language(name)
     first, given = language_arguments(name)

@@ -30,7 +30,18 @@ _CHUNK_GROWTH = 4
 @final
 @dataclass(frozen=True)
 class Word:
-    """A copy of the first word, perhaps backwards, perhaps with its ids raised by `shift`."""
+    """A copy of the first word, perhaps backwards, perhaps with its ids raised by `shift`.
+
+    Attributes:
+        reverse: whether it is backwards.
+        shift: what is added to each id.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.languages import Template, Word
+        >>> Template((Word(), Word(reverse=True)), word_symbols=2).strings_of(np.array([[0, 1, 1]]))
+        array([[0, 1, 1, 1, 1, 0]], dtype=int32)
+    """
 
     reverse: bool = False
     shift: int = 0
@@ -39,7 +50,17 @@ class Word:
 @final
 @dataclass(frozen=True)
 class Repeat:
-    """One symbol, N times."""
+    """One symbol, N times.
+
+    Attributes:
+        symbol: its id.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.languages import Repeat, Template
+        >>> Template((Repeat(0), Repeat(1))).strings_of(np.array([[0, 0]]))  # a a b b
+        array([[0, 0, 1, 1]], dtype=int32)
+    """
 
     symbol: int
 
@@ -47,7 +68,18 @@ class Repeat:
 @final
 @dataclass(frozen=True)
 class Marker:
-    """One symbol, once."""
+    """One symbol, once.
+
+    Attributes:
+        symbol: its id.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.languages import Marker, Template, Word
+        >>> marked = Template((Word(), Marker(2), Word()), word_symbols=2)
+        >>> marked.strings_of(np.array([[0, 1]]))  # 0 1 # 0 1
+        array([[0, 1, 2, 0, 1]], dtype=int32)
+    """
 
     symbol: int
 
@@ -66,6 +98,13 @@ class Template:
 
     Raises:
         MemrnnError: if the segments are not a template as above.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.languages import Marker, Template, Word
+        >>> marked = Template((Word(), Marker(2), Word()), word_symbols=2)
+        >>> marked.blocks, marked.markers  # lengths are 2 N + 1
+        (2, 1)
     """
 
     segments: tuple[Segment, ...]

@@ -41,6 +41,13 @@ class TemplateLanguage(Language):
 
     Raises:
         MemrnnError: if the template has another number of symbols.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.languages import Repeat, Template, TemplateLanguage
+        >>> anbn = TemplateLanguage("anbn", ("a", "b"), Template((Repeat(0), Repeat(1))))
+        >>> anbn.decode(anbn.sample(6, 1, np.random.default_rng(0))[0])
+        'aaabbb'
     """
 
     name: str

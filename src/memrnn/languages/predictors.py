@@ -32,6 +32,20 @@ def repeat_last(counts: Table) -> Table:
         rho = E[number of pairs a a] / E[number of pairs a b or a EOS],
 
     and all other outputs share 1 - rho equally. The first symbol is distributed as under it.
+
+    Args:
+        counts: of adjacent pairs, as `Distribution.transition_counts` gives them.
+
+    Returns:
+        Probabilities of the next symbol: a row per symbol before it, the last for the start; a
+        column per output, the last for EOS.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.languages.predictors import repeat_last
+        >>> counts = memrnn.Distribution(memrnn.get_language("count-3"), 6, 9).transition_counts()
+        >>> repeat_last(counts)[0].round(3)  # after an a
+        array([0.6  , 0.133, 0.133, 0.133])
     """
     start = counts.shape[0] - 1
     after_symbols = counts[:start].sum()
@@ -45,7 +59,21 @@ def repeat_last(counts: Table) -> Table:
 
 
 def unigram(counts: Table) -> Table:
-    """Predicts every symbol, EOS among them, by its expected frequency under the distribution."""
+    """Predicts every symbol, EOS among them, by its expected frequency under the distribution.
+
+    Args:
+        counts: as for `repeat_last`.
+
+    Returns:
+        Probabilities as `repeat_last` gives them; all rows are equal.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.languages.predictors import unigram
+        >>> counts = memrnn.Distribution(memrnn.get_language("count-3"), 6, 9).transition_counts()
+        >>> unigram(counts)[0].round(3)
+        array([0.294, 0.294, 0.294, 0.118])
+    """
     frequencies = counts.sum(axis=0)
     return np.tile(frequencies / frequencies.sum(), (len(counts), 1))
 
@@ -54,6 +82,19 @@ def bigram(counts: Table) -> Table:
     """Predicts by the symbol before: E[number of pairs a b] / E[number of pairs a anything].
 
     Uniform after a symbol that the distribution never shows.
+
+    Args:
+        counts: as for `repeat_last`.
+
+    Returns:
+        Probabilities as `repeat_last` gives them.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.languages.predictors import bigram
+        >>> counts = memrnn.Distribution(memrnn.get_language("count-3"), 6, 9).transition_counts()
+        >>> bigram(counts)[0].round(3)  # after an a
+        array([0.6, 0.4, 0. , 0. ])
     """
     total = counts.sum(axis=1, keepdims=True)
     uniform = np.full_like(counts, 1 / len(counts))
@@ -69,7 +110,24 @@ BASELINES: dict[str, Callable[[Table], Table]] = {
 
 
 def table_predictor(table: Table) -> Predictor:
-    """The predictor that reads a row of the table at every position."""
+    """The predictor that reads a row of the table at every position.
+
+    Args:
+        table: of a baseline, as `repeat_last` gives it.
+
+    Returns:
+        A function of strings of one length, [count, length], to probabilities
+        [count, length + 1, outputs].
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.languages.predictors import table_predictor
+        >>> predict = table_predictor(np.eye(3))
+        >>> predict(np.array([[0, 1]]))[0]  # first the row of the start, then those of 0 and 1
+        array([[0., 0., 1.],
+               [1., 0., 0.],
+               [0., 1., 0.]])
+    """
     start = len(table) - 1
     return lambda strings: table[np.pad(strings, ((0, 0), (1, 0)), constant_values=start)]
 
@@ -78,6 +136,16 @@ def hits(probabilities: Probabilities, strings: Group) -> PerPosition:
     """Probability that the arg max is the target, ties at the maximum broken at random.
 
     Probabilities within 1e-9, relatively, of the maximum tie: m tied outputs get 1/m each.
+
+    Args:
+        probabilities: of every output after 0 ... n symbols.
+        strings: of n symbols; the last target is EOS.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.languages.predictors import hits
+        >>> hits(np.array([[[0.5, 0.5, 0.0], [0.1, 0.2, 0.7]]]), np.array([[0]]))  # a tie, then EOS
+        array([[0.5, 1. ]])
     """
     tied = _tied(probabilities)
     return _at_targets(tied, strings) / tied.sum(axis=-1)
@@ -86,13 +154,36 @@ def hits(probabilities: Probabilities, strings: Group) -> PerPosition:
 def illegal(
     probabilities: Probabilities, legal: Bool[np.ndarray, "count positions outputs"]
 ) -> tuple[PerPosition, PerPosition]:
-    """The probability of all illegal outputs together, and that the arg max is one, as `hits`."""
+    """The probability of all illegal outputs together, and that the arg max is one, as `hits`.
+
+    Args:
+        probabilities: of every output after 0 ... n symbols.
+        legal: which outputs continue each prefix to that of a string.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.languages.predictors import illegal
+        >>> mass, argmax = illegal(np.array([[[0.6, 0.4]]]), np.array([[[False, True]]]))
+        >>> mass, argmax
+        (array([[0.6]]), array([[1.]]))
+    """
     tied = _tied(probabilities)
     return (probabilities * ~legal).sum(axis=-1), (tied & ~legal).sum(axis=-1) / tied.sum(axis=-1)
 
 
 def surprisals(probabilities: Probabilities, strings: Group) -> PerPosition:
-    """-log of the target's probability in nats; inf where it is zero."""
+    """-log of the target's probability in nats; inf where it is zero.
+
+    Args:
+        probabilities: of every output after 0 ... n symbols.
+        strings: of n symbols; the last target is EOS.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.languages.predictors import surprisals
+        >>> surprisals(np.array([[[0.5, 0.25, 0.25], [0.0, 0.5, 0.5]]]), np.array([[0]])).round(3)
+        array([[0.693, 0.693]])
+    """
     with np.errstate(divide="ignore"):
         return -np.log(_at_targets(probabilities, strings))
 

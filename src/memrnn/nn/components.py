@@ -15,6 +15,7 @@ from memrnn.errors import MemrnnError
 from memrnn.nn.network import Network
 
 COMPONENTS = ("embedding", "controller", "memory", "output")
+"""The parts of a network that can be frozen on their own."""
 
 
 def check_freeze(freeze: Iterable[str]) -> tuple[str, ...]:
@@ -47,7 +48,28 @@ def freeze_label(freeze: Iterable[str]) -> str:
 
 
 def partition(network: Network, freeze: Iterable[str]) -> tuple[Network, Network]:
-    """Splits a network into (trained, frozen); `equinox.combine` puts it together again."""
+    """Splits a network into (trained, frozen); `equinox.combine` puts it together again.
+
+    Args:
+        network: to split.
+        freeze: names of the components that are not trained, of `COMPONENTS`.
+
+    Returns:
+        Two networks of the same structure; a leaf is an array in one and None in the other.
+
+    Raises:
+        MemrnnError: for a name that is not a component.
+
+    Examples:
+        >>> import equinox as eqx
+        >>> import memrnn
+        >>> network = memrnn.get_model("jm-3").build(memrnn.OneHot(2), classes=3, seed=0)
+        >>> trained, frozen = memrnn.partition(network, ("controller", "memory"))
+        >>> memrnn.parameter_count(trained)
+        63
+        >>> memrnn.parameter_count(eqx.combine(trained, frozen))
+        2349
+    """
     frozen = check_freeze(freeze)
     trained = jax.tree_util.tree_map_with_path(
         lambda path, leaf: eqx.is_inexact_array(leaf) and path[0].name not in frozen, network
@@ -65,6 +87,17 @@ def by_component(choice: Bool[Array, " components"], yes: Network, no: Network) 
 
 
 def parameter_count(network: Network, component: str | None = None) -> int:
-    """Number of scalar parameters of a network, or of one component."""
+    """Number of scalar parameters of a network, or of one component.
+
+    Args:
+        network: whole, or a part of one as `partition` gives it.
+        component: one of `COMPONENTS`; None for all.
+
+    Examples:
+        >>> import memrnn
+        >>> network = memrnn.get_model("jm-3").build(memrnn.OneHot(2), classes=3, seed=0)
+        >>> memrnn.parameter_count(network, "output")  # 3 outputs of 20 hidden units, and biases
+        63
+    """
     tree = network if component is None else getattr(network, component)
     return sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(tree, eqx.is_inexact_array)))

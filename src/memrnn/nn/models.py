@@ -50,6 +50,13 @@ class Model:
         hidden_size: number of hidden units of the controller.
         options: keyword arguments of the memory's constructor, as JSON can hold them.
         controller_options: the same of the controller's constructor.
+
+    Examples:
+        >>> import memrnn
+        >>> model = memrnn.Model("gru", "superposition", hidden_size=8, options={"sizes": (3,)})
+        >>> network = model.build(memrnn.OneHot(3), classes=4, seed=0)
+        >>> network.memory.reading_size
+        3
     """
 
     controller: str = "lstm"
@@ -84,6 +91,7 @@ class Model:
         Args:
             embedding: of the task's inputs.
             classes: number of outputs.
+            seed: from which all parameters are drawn.
         """
         streams = [
             np.random.default_rng(child)
@@ -273,8 +281,21 @@ def register_memory(name: str, memory: type[Memory]) -> None:
 
     Registering the same again changes nothing, as when a file is imported twice.
 
+    Args:
+        name: for `Model.memory`.
+        memory: called as `memory(hidden_size, rng=rng, **options)`.
+
     Raises:
         MemrnnError: if another memory has the name.
+
+    Examples:
+        >>> import memrnn
+        >>> class Stack(memrnn.MEMORIES["superposition"]):
+        ...     pass
+        >>> memrnn.register_memory("own_stack", Stack)
+        >>> model = memrnn.Model("lstm", "own_stack", options={"sizes": (2,)})
+        >>> model.build(memrnn.OneHot(3), classes=4, seed=0).memory.reading_size
+        2
     """
     _register(MEMORIES, "memory", name, memory)
 
@@ -284,9 +305,22 @@ def register_controller(name: str, controller: type[Controller]) -> None:
 
     Registering the same again changes nothing, as when a file is imported twice.
 
+    Args:
+        name: of lower-case letters, digits and underscores.
+        controller: called as `controller(input_size, hidden_size, scale=scale, rng=rng)`; further
+            keyword arguments are options of the model's name.
+
     Raises:
         MemrnnError: if the name is not made of lower-case letters, digits and underscores, or if
             it means something else already.
+
+    Examples:
+        >>> import memrnn
+        >>> class Shifted(memrnn.CONTROLLERS["elman"]):
+        ...     pass
+        >>> memrnn.register_controller("shifted", Shifted)
+        >>> memrnn.get_model("shifted-8+jm-3").controller
+        'shifted'
     """
     if not re.fullmatch(_CONTROLLER_NAME, name) or name in _FAMILIES:
         raise MemrnnError(
@@ -308,8 +342,18 @@ def register_model(name: str, model: Model) -> None:
 
     Registering an equal model again changes nothing, as when a file is imported twice.
 
+    Args:
+        name: without commas, slashes and spaces.
+        model: what it stands for.
+
     Raises:
         MemrnnError: if the name means another model already, or is no name.
+
+    Examples:
+        >>> import memrnn
+        >>> memrnn.register_model("wide-lstm", memrnn.Model("lstm", hidden_size=512))
+        >>> memrnn.get_model("wide-lstm").hidden_size
+        512
     """
     if not name or any(character in name for character in ",/ "):
         raise MemrnnError(
@@ -337,7 +381,16 @@ def _register(
 
 
 def model_names() -> dict[str, str]:
-    """Every listed model with one line about it: the presets, then the registered ones."""
+    """Every listed model with one line about it: the presets, then the registered ones.
+
+    Returns:
+        By name, one line of text. Names of a family, as `jm-5`, are more than these.
+
+    Examples:
+        >>> import memrnn
+        >>> memrnn.model_names()["gru"]
+        'gated recurrent unit, no memory'
+    """
     controllers = dict.fromkeys(_own_controllers(), "controller, registered by the user")
     models = {
         name: f"{model.controller} with memory {model.memory}, registered by the user"
@@ -355,8 +408,17 @@ def get_model(name: str) -> Model:
             `lstm`: `jm-10`, `jm-3.3.3`, `jm-hidden`, `strat-10`, `rns-3-3`, `vrns-3-3-5`,
             `gru+jm-10`, `lstm-256+rns-4-5:window=35`, `elman:discrete+jm-10:hard`.
 
+    Returns:
+        What the name stands for; `Model.build` makes a network of it.
+
     Raises:
         MemrnnError: for any other name.
+
+    Examples:
+        >>> import memrnn
+        >>> model = memrnn.get_model("lstm-256+jm-3.3")
+        >>> model.controller, model.memory, model.hidden_size, model.options
+        ('lstm', 'superposition', 256, {'sizes': [3, 3]})
     """
     model = _REGISTERED.get(name) or _parse(name)
     if model is None:
@@ -375,6 +437,7 @@ def canonical_name(name: str) -> str:
     It is the shortest in the grammar, with options in a fixed order and without those that have
     their default value. A registered model that has none is called by its first registered name.
 
+    >>> from memrnn.nn.models import canonical_name
     >>> canonical_name("lstm-20+rns-4-5:window=35")
     'rns-4-5:window=35'
 
@@ -389,6 +452,7 @@ def canonical_name(name: str) -> str:
 def continuous_name(name: str) -> str:
     """The canonical name of a model without options that make its values discrete.
 
+    >>> from memrnn.nn.models import continuous_name
     >>> continuous_name("lstm:discrete+jm-3.3.3:hard")
     'jm-3.3.3'
 

@@ -16,7 +16,18 @@ from memrnn.nn.unroll import Rule, State, as_affine, init, step, unroll
 
 
 class Embedding(eqx.Module):
-    """From raw inputs, such as symbol ids, to vectors."""
+    """From raw inputs, such as symbol ids, to vectors.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import memrnn
+        >>> class Scaled(memrnn.OneHot):
+        ...     def __call__(self, inputs, dtype):
+        ...         return 2 * super().__call__(inputs, dtype)
+        >>> Scaled(2)(jnp.array([1, 0]), jnp.dtype("float32"))
+        Array([[0., 2.],
+               [2., 0.]], dtype=float32)
+    """
 
     size: eqx.AbstractVar[int]
     """Length of the vectors."""
@@ -32,7 +43,18 @@ class Embedding(eqx.Module):
 
 
 class OneHot(Embedding):
-    """Symbol i is the i-th unit vector. No parameters."""
+    """Symbol i is the i-th unit vector. No parameters.
+
+    Attributes:
+        size: number of symbols.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import memrnn
+        >>> memrnn.OneHot(3)(jnp.array([2, 0]), jnp.dtype("float32"))
+        Array([[0., 0., 1.],
+               [1., 0., 0.]], dtype=float32)
+    """
 
     size: int = eqx.field(static=True)
 
@@ -41,7 +63,20 @@ class OneHot(Embedding):
 
 
 class OutputLayer(eqx.Module):
-    """The output layer, `logits = W h + b`; W from Xavier's distribution, b = 0 at the start."""
+    """The output layer, `logits = W h + b`; W from Xavier's distribution, b = 0 at the start.
+
+    Attributes:
+        weight: W, (classes, hidden).
+        bias: b, (classes,).
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import numpy as np
+        >>> import memrnn
+        >>> output = memrnn.OutputLayer(hidden_size=2, classes=3, rng=np.random.default_rng(0))
+        >>> output(jnp.zeros((1, 2)))
+        Array([[0., 0., 0.]], dtype=float32)
+    """
 
     weight: Float[Array, "classes hidden"]
     bias: Float[Array, " classes"]
@@ -68,7 +103,20 @@ def _affine(weight: Array, bias: Array, features: Array) -> Array:
 
 
 class WordVectors(Embedding):
-    """Word i is row i of a matrix of parameters."""
+    """Word i is row i of a matrix of parameters.
+
+    Attributes:
+        weight: a row per word.
+        size: length of the rows.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> from memrnn.nn.network import WordVectors
+        >>> vectors = WordVectors(jnp.arange(6.0).reshape(3, 2))
+        >>> vectors(jnp.array([2, 0]), jnp.dtype("float32"))
+        Array([[4., 5.],
+               [0., 1.]], dtype=float32)
+    """
 
     weight: Float[Array, "words size"]
     size: int = eqx.field(static=True)
@@ -88,6 +136,18 @@ class TiedOutput(eqx.Module):
     """An output layer that shares its matrix with the embedding: `logits = V (P h) + b`.
 
     V are the vectors of `WordVectors`; they belong to the embedding, also where it is frozen.
+
+    Attributes:
+        projection: P, (size, hidden).
+        bias: b, (classes,).
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> from memrnn.nn.network import TiedOutput, WordVectors
+        >>> output = TiedOutput(projection=jnp.ones((2, 4)), bias=jnp.zeros(3))
+        >>> matrix, _ = output.matrix(WordVectors(jnp.ones((3, 2))))
+        >>> output.features(jnp.ones((1, 4))) @ matrix.T
+        Array([[8., 8., 8.]], dtype=float32)
 
     Source: Press & Wolf 2017 (arXiv 1608.05859); Inan et al. 2017 (arXiv 1611.01462).
     """
@@ -111,8 +171,21 @@ class Network(eqx.Module):
     which is 0 before the first input.
 
     Attributes:
+        embedding: from raw inputs to vectors.
+        controller: the recurrent cell.
+        memory: what the controller reads and updates in every step.
+        output: from hidden states to logits.
         gate_noise: in a training step, noise on the gates of the controller in `hidden` and
             `unroll`; None everywhere else.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import memrnn
+        >>> network = memrnn.get_model("elman-4+jm-2").build(memrnn.OneHot(3), classes=4, seed=0)
+        >>> symbols = jnp.array([[0, 2], [1, 2], [1, 0]])  # 3 steps of 2 sequences
+        >>> hidden, state = network.hidden(symbols)
+        >>> hidden.shape, network.logits(hidden).shape
+        ((3, 2, 4), (3, 2, 4))
 
     Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 2.
     """
@@ -128,11 +201,21 @@ class Network(eqx.Module):
         return self.output.bias.dtype
 
     def init(self, batch: int, horizon: int | None) -> State:
-        """The state before the first step of a batch of sequences; see `Memory.init`."""
+        """The state before the first step of a batch of sequences; see `Memory.init`.
+
+        Args:
+            batch: number of sequences.
+            horizon: number of steps that the state must serve; None for any number.
+        """
         return init(self.controller, self.memory, batch, horizon)
 
     def step(self, state: State, x: Shaped[Array, "batch ..."]) -> State:
-        """The state after one more raw input per sequence, such as a symbol id."""
+        """The state after one more raw input per sequence, such as a symbol id.
+
+        Args:
+            state: after the step before.
+            x: a raw input per sequence.
+        """
         return step(self.controller, self.memory, state, self.embedding(x, self.dtype))
 
     def hidden(
@@ -145,7 +228,9 @@ class Network(eqx.Module):
         """The hidden states after each raw input, and the last state; `memrnn.unroll`.
 
         Args:
+            xs: raw inputs, such as symbol ids, time first.
             state: None for a state before the first step that serves these steps only.
+            rule: see `unroll`.
         """
         return self.unroll(self.embedding(xs, self.dtype), state, rule=rule)
 
@@ -157,7 +242,14 @@ class Network(eqx.Module):
         rule: Rule | None = None,
         hidden_mask: Float[Array, "batch hidden"] | None = None,
     ) -> tuple[Float[Array, "time batch hidden"], State]:
-        """The same from embedded inputs."""
+        """The same from embedded inputs.
+
+        Args:
+            vectors: embedded inputs, time first.
+            state: as for `hidden`.
+            rule: see `unroll`.
+            hidden_mask: see `unroll`.
+        """
         noise = None
         if self.gate_noise is not None:
             gates = as_affine(self.controller, "Gate noise").bias_input.shape

@@ -35,8 +35,22 @@ def in_precision(network: Network, name: str) -> Network:
     Stochastic roundings draw from a fixed seed, the number of the step, and the number of the
     operation in it; parameters are rounded to the nearest number.
 
+    Args:
+        network: in a native format.
+        name: of the precision, see `parse_precision`.
+
     Raises:
         MemrnnError: if there is no such precision.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.nn.rounded import in_precision
+        >>> from memrnn.runtime.precision import computed_in, scope
+        >>> network = memrnn.get_model("elman-3").build(memrnn.OneHot(2), classes=3, seed=0)
+        >>> with scope(computed_in("e5m2")):
+        ...     rounded = in_precision(network, "e5m2")
+        >>> sorted(set(abs(rounded.output.weight.ravel()).tolist()))[:3]  # 2 bits of mantissa
+        [0.013671875, 0.09375, 0.1875]
     """
     precision = parse_precision(name)
     if not isinstance(precision, Rounding):

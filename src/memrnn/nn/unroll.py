@@ -17,7 +17,19 @@ from memrnn.nn.memories import AffineMemory, Memory
 
 
 class State(NamedTuple):
-    """The states of a controller and its memory between two time steps."""
+    """The states of a controller and its memory between two time steps.
+
+    Attributes:
+        controller: the controller's state, any pytree whose first leaf is the hidden state.
+        memory: the memory's state, any pytree.
+
+    Examples:
+        >>> import memrnn
+        >>> network = memrnn.get_model("lstm-4+jm-3").build(memrnn.OneHot(2), classes=3, seed=0)
+        >>> state = network.init(batch=5, horizon=9)
+        >>> state.hidden.shape
+        (5, 4)
+    """
 
     controller: Any
     memory: Any
@@ -35,6 +47,11 @@ class Rule(enum.Enum):
     differentiates it in every way. FAST gives the same numbers up to rounding, with a hand-written
     gradient, for an `AffineController` and an `AffineMemory`: in reverse mode only, and not through
     the returned state.
+
+    Examples:
+        >>> import memrnn
+        >>> memrnn.FAST, memrnn.REFERENCE
+        (<Rule.FAST: 'fast'>, <Rule.REFERENCE: 'reference'>)
     """
 
     REFERENCE = "reference"
@@ -42,7 +59,9 @@ class Rule(enum.Enum):
 
 
 REFERENCE = Rule.REFERENCE
+"""`jax.lax.scan` over `step`, with every derivative that JAX has; see `Rule`."""
 FAST = Rule.FAST
+"""The hand-written gradient, for an `AffineController` and an `AffineMemory`; see `Rule`."""
 
 
 def init(controller: Controller, memory: Memory, batch: int, horizon: int | None) -> State:
@@ -97,6 +116,8 @@ def unroll(
     sequence gives.
 
     Args:
+        controller: the recurrent cell.
+        memory: what it reads and updates.
         xs: `x_1 ... x_n`, n >= 0, time first.
         state: the state to start from; None for the state before the first step. To truncate the
             gradient in time, pass it through `jax.lax.stop_gradient`.
@@ -117,6 +138,17 @@ def unroll(
     Raises:
         MemrnnError: for a rule that controller or memory do not allow, for a state and a horizon,
             and, under `FAST`, for a gradient through the returned state.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import memrnn
+        >>> network = memrnn.get_model("elman-4+jm-2").build(memrnn.OneHot(3), classes=4, seed=0)
+        >>> xs = jnp.ones((3, 2, 3))  # 3 steps of 2 sequences
+        >>> fast, _ = memrnn.unroll(network.controller, network.memory, xs)
+        >>> rule = memrnn.REFERENCE
+        >>> plain, _ = memrnn.unroll(network.controller, network.memory, xs, rule=rule)
+        >>> fast.shape, bool(jnp.allclose(fast, plain, atol=1e-6))
+        ((3, 2, 4), True)
 
     Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 2 and appendix B.
     """

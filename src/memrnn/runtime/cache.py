@@ -25,6 +25,10 @@ def use_compile_cache() -> None:
     """Keeps compiled programs in `cache_folder` from now on, however quick they were to compile.
 
     Where that folder cannot be written, every process compiles anew.
+
+    Examples:
+        >>> import memrnn
+        >>> memrnn.use_compile_cache()  # a second start of the same script compiles nothing
     """
     folder = cache_folder()
     if folder is None or not is_writable(folder / "xla"):

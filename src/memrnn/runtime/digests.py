@@ -13,6 +13,7 @@ from memrnn.errors import MemrnnError
 def canonical_json(value: Any) -> str:
     """The one way to write a value as JSON: sorted keys, no spaces, ASCII; tuples are lists.
 
+    >>> from memrnn.runtime.digests import canonical_json
     >>> canonical_json({"b": (1, 2.5), "a": None})
     '{"a":null,"b":[1,2.5]}'
 
@@ -29,6 +30,7 @@ def canonical_json(value: Any) -> str:
 def digest(value: Any) -> str:
     """The first 12 hexadecimal digits of SHA-256 of `canonical_json`.
 
+    >>> from memrnn.runtime.digests import digest
     >>> digest({"a": 1})
     '015abd7f5cc5'
     """

@@ -38,6 +38,11 @@ class Rounding(NamedTuple):
         component: what is rounded, memory or controller; None for the whole network.
         stochastic: whether a number is rounded up with a probability equal to its distance from
             the number below, in units of the spacing; else to the nearest number, ties to even.
+
+    Examples:
+        >>> from memrnn.runtime.precision import Rounding
+        >>> Rounding(5, 2, component="memory").name
+        'memory=e5m2'
     """
 
     exponent: int
@@ -56,8 +61,18 @@ class Rounding(NamedTuple):
 def parse_precision(name: str) -> str | Rounding:
     """The native format, or the rounding, that a name stands for.
 
+    Args:
+        name: of a native format, float64, float32, bfloat16 or float16; or of a `Rounding`.
+
     Raises:
         MemrnnError: if it stands for neither.
+
+    Examples:
+        >>> from memrnn.runtime.precision import parse_precision
+        >>> parse_precision("memory=e5m2")
+        Rounding(exponent=5, mantissa=2, component='memory', stochastic=False)
+        >>> parse_precision("bfloat16")
+        'bfloat16'
     """
     if name in PRECISIONS:
         return name
@@ -80,7 +95,22 @@ def canonical_precision(name: str) -> str:
 
 
 def computed_in(name: str) -> str:
-    """The native format in which operations of a precision are computed."""
+    """The native format in which operations of a precision are computed.
+
+    Args:
+        name: as for `parse_precision`.
+
+    Returns:
+        The name of a native format: of a rounding float32, of a native format itself.
+
+    Raises:
+        MemrnnError: if it stands for no precision.
+
+    Examples:
+        >>> from memrnn.runtime.precision import computed_in
+        >>> computed_in("e5m2"), computed_in("float64")
+        ('float32', 'float64')
+    """
     return "float32" if isinstance(parse_precision(name), Rounding) else name
 
 
@@ -90,6 +120,19 @@ def scope(name: str) -> Generator[None]:
 
     float64 must be switched on, and GPUs must be told not to round the factors of float32
     products to 10 bits (TF32).
+
+    Args:
+        name: of a native format; see `computed_in`.
+
+    Raises:
+        MemrnnError: if there is no such format.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> from memrnn.runtime.precision import scope
+        >>> with scope("float64"):
+        ...     print(jnp.zeros(1).dtype)
+        float64
     """
     x64 = check_precision(name) == "float64"
     with jax.enable_x64(x64), jax.default_matmul_precision("highest"):

@@ -1,10 +1,10 @@
 """Constructed networks, their precision and drift; machines extracted from discrete networks."""
 
+from memrnn.stability._drift import drift as drift
 from memrnn.stability.construct import golden_network as golden_network
 from memrnn.stability.construct import save_golden as save_golden
 from memrnn.stability.construct import verify as verify
 from memrnn.stability.discrete import Table as Table
-from memrnn.stability.drift import drift as drift
 from memrnn.stability.extract import Visits as Visits
 from memrnn.stability.extract import extracted as extracted
 from memrnn.stability.extract import visit as visit

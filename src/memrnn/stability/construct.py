@@ -44,12 +44,25 @@ def golden_network(
     """The network that does what the machine of a task's language does.
 
     Args:
+        task: of whose language there is a machine.
         model: that holds the machine; by default the smallest.
         precision: number format of its parameters, float32 or float64.
-        gate, gap, stop: see `compile_machine`.
+        gate: G, see `Gates`; by default `default_gates`.
+        gap: D, likewise.
+        stop: probability of what ends a phase, see `next_probabilities`.
+
+    Returns:
+        A network as `task.build` makes it for the model, with other parameters.
 
     Raises:
         MemrnnError: if the language has no machine, or the model cannot hold it.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.stability import golden_network
+        >>> network = golden_network(memrnn.Strings("marked-reversal"))
+        >>> memrnn.parameter_count(network)
+        1029
     """
     if precision not in FORMATS:
         raise MemrnnError(
@@ -70,8 +83,23 @@ def save_golden(
 ) -> None:
     """Writes a network of `golden_network` as a constructed run.
 
+    Args:
+        network: of `golden_network`.
+        task: for which it was constructed.
+        model: its name, see `smallest_model`.
+        out: the folder of the run.
+        imports: as for `train`.
+
     Raises:
         MemrnnError: if `out` is not empty, or the network is not of this model.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.stability import golden_network, save_golden
+        >>> task, model = memrnn.Strings("marked-reversal"), "lstm-12+jm-2"
+        >>> save_golden(golden_network(task, model), task, model, "golden")
+        >>> memrnn.load_run("golden").origin.kind
+        'constructed'
     """
     machine = machine_of(task.language)
     source = f"{machine.name} {machine.digest}"
@@ -91,12 +119,25 @@ def verify(
     """All checks of a network in a number format, by name.
 
     Args:
+        machine: that the network was constructed from.
+        network: any that holds the machine.
+        precision: a native number format.
         length: of the string along which every step is checked.
         dense: of the one along which every cell of the stacks is; 0 for none.
-        max_depth, seed: of these strings, see `walk`.
+        max_depth: how many symbols a stack may hold along these strings, see `walk`.
+        seed: from which these strings are drawn.
 
     Raises:
         MemrnnError: if no such string was found.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.automata import machine_of
+        >>> from memrnn.stability import golden_network, verify
+        >>> network = golden_network(memrnn.Strings("marked-reversal"))
+        >>> found = verify(machine_of("marked-reversal"), network, "float32", length=301)
+        >>> {name: (check.inexact, check.wrong) for name, check in found.items()}
+        {'all transitions': (0, 0), 'steps of a string': (0, 0)}
     """
 
     def string(length: int) -> np.ndarray:

@@ -78,6 +78,19 @@ class Table:
 
     Raises:
         MemrnnError: if the network is not discrete.
+
+    Examples:
+        >>> import numpy as np
+        >>> import memrnn
+        >>> from memrnn.automata import machine_of
+        >>> from memrnn.stability import Table, compile_machine
+        >>> model = memrnn.get_model("lstm-12:discrete+jm-2:hard")
+        >>> machine = machine_of("marked-reversal")
+        >>> network = compile_machine(machine, model.build(memrnn.OneHot(3), classes=4, seed=0))
+        >>> table = Table(network, "float32")
+        >>> walk = table.run(np.array([0, 1, 2, 1, 0]))
+        >>> table.outputs[walk.codes[-1]].best  # the end of the string
+        3
     """
 
     def __init__(self, network: Network, precision: str):
@@ -104,7 +117,11 @@ class Table:
         return self._states[code]
 
     def fill(self, keys: Iterable[Key]) -> None:
-        """Computes those of the steps that are missing, by the network's own step."""
+        """Computes those of the steps that are missing, by the network's own step.
+
+        Args:
+            keys: code, symbol and tops of each step.
+        """
         missing = [key for key in dict.fromkeys(keys) if key not in self.steps]
         while missing:
             width = WIDTHS[len(missing) > WIDTHS[0]]
@@ -112,14 +129,24 @@ class Table:
             missing = missing[width:]
 
     def step(self, code: int, symbol: int, tops: tuple[int, ...]) -> int:
-        """The next code."""
+        """The next code.
+
+        Args:
+            code: the controller's state.
+            symbol: its id.
+            tops: top cell of every stack, 0 where it is empty.
+        """
         key = code, symbol, tops
         if key not in self.steps:
             self.fill([key])
         return self.steps[key]
 
     def run(self, string: Integer[np.ndarray, " length"]) -> Walk:
-        """What the network does along a string: in constant time per step once it is known."""
+        """What the network does along a string: in constant time per step once it is known.
+
+        Args:
+            string: symbol ids.
+        """
         # A loop with local names, since strings may have a million symbols.
         steps, outputs = self.steps, self.outputs
         stacks: list[list[int]] = [[0] for _ in self.stacks]  # a 0 lies below every bottom

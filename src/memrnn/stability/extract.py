@@ -19,11 +19,25 @@ class Visits(NamedTuple):
     """Of a discrete network along strings.
 
     Attributes:
-        strings, symbols: how many there are.
+        strings: how many there are.
+        symbols: how many they have.
         wrong: determined symbols that are not predicted.
         determined: how many there are.
         codes: that were visited.
         seconds: that it took, computing what was missing in the table included.
+
+    Examples:
+        >>> import numpy as np
+        >>> import memrnn
+        >>> from memrnn.automata import machine_of
+        >>> from memrnn.stability import Table, compile_machine, visit
+        >>> model = memrnn.get_model("lstm-12:discrete+jm-2:hard")
+        >>> machine = machine_of("marked-reversal")
+        >>> network = compile_machine(machine, model.build(memrnn.OneHot(3), classes=4, seed=0))
+        >>> table = Table(network, "float32")
+        >>> visits = visit(table, machine, [np.array([0, 1, 2, 1, 0], np.int32)])
+        >>> visits.strings, visits.symbols, len(visits.codes)
+        (1, 5, 6)
     """
 
     strings: int
@@ -35,7 +49,26 @@ class Visits(NamedTuple):
 
 
 def visit(table: Table, machine: Machine, strings: Iterable[Int32[np.ndarray, " _"]]) -> Visits:
-    """Runs a discrete network on strings of a machine, whose states tell what is determined."""
+    """Runs a discrete network on strings of a machine, whose states tell what is determined.
+
+    Args:
+        table: of a discrete network.
+        machine: whose states tell what is determined.
+        strings: of the machine's language.
+
+    Examples:
+        >>> import numpy as np
+        >>> import memrnn
+        >>> from memrnn.automata import machine_of
+        >>> from memrnn.stability import Table, compile_machine, visit
+        >>> model = memrnn.get_model("lstm-12:discrete+jm-2:hard")
+        >>> machine = machine_of("marked-reversal")
+        >>> network = compile_machine(machine, model.build(memrnn.OneHot(3), classes=4, seed=0))
+        >>> table = Table(network, "float32")
+        >>> visits = visit(table, machine, [np.array([0, 1, 2, 1, 0], np.int32)])
+        >>> visits.wrong, visits.determined
+        (0, 3)
+    """
     begin, count, symbols, wrong, determined = time.perf_counter(), 0, 0, 0, 0
     codes = set[int]()
     single = np.array([*(s[0] if len(s) == 1 else -1 for s in machine.legal), -1], np.int32)
@@ -62,8 +95,26 @@ def extracted(
     machine does along these strings what the network does, and elsewhere it is a guess.
 
     Args:
+        table: of a discrete network.
         machine: whose states give the legal symbols; strings are of its language.
+        strings: along which the machine is right.
         name: of the machine that is made.
+
+    Returns:
+        The machine.
+
+    Examples:
+        >>> import numpy as np
+        >>> import memrnn
+        >>> from memrnn.automata import machine_of
+        >>> from memrnn.stability import Table, compile_machine, extracted
+        >>> model = memrnn.get_model("lstm-12:discrete+jm-2:hard")
+        >>> machine = machine_of("marked-reversal")
+        >>> network = compile_machine(machine, model.build(memrnn.OneHot(3), classes=4, seed=0))
+        >>> table = Table(network, "float32")
+        >>> strings = [np.array([0, 1, 2, 1, 0], np.int32), np.array([1, 2, 1], np.int32)]
+        >>> extracted(table, machine, strings, "learned").name
+        'learned'
     """
     legal: dict[int, set[tuple[int, ...]]] = {}
     steps: dict[Position, int] = {}

@@ -49,10 +49,17 @@ def smallest_model(machine: Machine, memory: str | None = None) -> str:
     """The name of the smallest model that holds a machine.
 
     Args:
+        machine: any.
         memory: None for superposition stacks, `rns` for a nondeterministic stack.
 
     Raises:
         MemrnnError: for another memory, or a machine with several stacks and `rns`.
+
+    Examples:
+        >>> from memrnn.automata import machine_of
+        >>> from memrnn.stability import smallest_model
+        >>> smallest_model(machine_of("count-3")), smallest_model(machine_of("dyck"), "rns")
+        ('lstm-7+jm-1.1', 'lstm-13+rns-1-3')
     """
     controller, sizes = f"lstm-{len(machine.moves) + 1}", machine.stack_sizes
     if not sizes:
@@ -69,8 +76,18 @@ def next_probabilities(machine: Machine, stop: float = STOP) -> dict[str, dict[s
     The last of `Machine.legal`, which ends the state's phase, has the probability `stop`, and the
     others share the rest equally. A symbol that is alone has 1. A state without rules has nothing.
 
+    Args:
+        machine: whose states tell the legal next symbols (`check_machine`).
+        stop: probability of the symbol that ends a state's phase, where it is not alone.
+
     Raises:
         MemrnnError: if `stop` is no probability between 0 and 1.
+
+    Examples:
+        >>> from memrnn.automata import machine_of
+        >>> from memrnn.stability import next_probabilities
+        >>> next_probabilities(machine_of("marked-reversal"), stop=0.1)["P"]
+        {'0': 0.45, '1': 0.45, '#': 0.1}
     """
     if not 0 < stop < 1:
         raise MemrnnError(f"stop is {stop}, but must lie between 0 and 1.")
@@ -90,6 +107,15 @@ class Gates(NamedTuple):
         gate: G, of the controller's gates.
         gap: D, between the logits of a stack's actions; of a nondeterministic stack half the
             difference of log weights.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.automata import machine_of
+        >>> from memrnn.stability import Gates, compile_machine
+        >>> network = memrnn.get_model("lstm-12+jm-2").build(memrnn.OneHot(3), classes=4, seed=0)
+        >>> soft = compile_machine(machine_of("marked-reversal"), network, Gates(gate=5.0, gap=4.0))
+        >>> soft.memory.reading_size
+        2
     """
 
     gate: float
@@ -102,6 +128,16 @@ def default_gates(network: Network) -> Gates:
     128 is a power of two, so that pre-activations are exact, and exp(-128) is 0 in float32,
     bfloat16 and float16. In float64 only exp(-746) is. A nondeterministic stack is never exact; the
     controller clears its readings in each step.
+
+    Args:
+        network: to be compiled; its number format counts.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.stability import default_gates
+        >>> network = memrnn.get_model("jm-2").build(memrnn.OneHot(3), classes=4, seed=0)
+        >>> default_gates(network)
+        Gates(gate=128.0, gap=128.0)
     """
     gate = 1024.0 if network.dtype.name == "float64" else 128.0
     nondeterministic = isinstance(network.memory, Nondeterministic)
@@ -124,8 +160,21 @@ def compile_machine(
         gates: by default `default_gates`.
         probabilities: by default `next_probabilities`.
 
+    Returns:
+        A network of the same shapes and number format.
+
     Raises:
         MemrnnError: if the network cannot hold the machine, or a gate is not positive.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.automata import machine_of
+        >>> from memrnn.stability import compile_machine, verify_transitions
+        >>> machine = machine_of("marked-reversal")
+        >>> network = memrnn.get_model("lstm-12+jm-2").build(memrnn.OneHot(3), classes=4, seed=0)
+        >>> golden = compile_machine(machine, network)
+        >>> verify_transitions(machine, golden, "float32").inexact  # no step differs
+        0
     """
     gates = default_gates(network) if gates is None else gates
     if min(gates) <= 0:

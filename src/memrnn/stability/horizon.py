@@ -26,9 +26,21 @@ class HorizonRow(NamedTuple):
         gap: of the stack's actions, of a network constructed anew; None for the run's network.
         precision: its name, of which the next four fields are the parts.
         component: what is rounded, `all`, `memory` or `controller`.
+        rounding: nearest or stochastic.
+        exponent: bits of the exponent.
+        mantissa: explicit bits of the mantissa.
+        length: of the strings, in symbols.
         strings: how many there are.
         determined: their symbols that the prefix leaves no choice about.
         wrong: how many of these are predicted wrong.
+
+    Examples:
+        >>> from memrnn.stability import HorizonRow, horizon_cell
+        >>> shared = {"gap": None, "precision": "e5m2", "component": "all", "rounding": "nearest"}
+        >>> bits = {"exponent": 5, "mantissa": 2, "strings": 1, "determined": 10}
+        >>> row = HorizonRow(**shared, **bits, length=19, wrong=1)
+        >>> horizon_cell([row]).first_wrong
+        19
     """
 
     gap: float | None
@@ -49,6 +61,11 @@ class HorizonCell(NamedTuple):
     Attributes:
         right: share of determined symbols that are predicted right.
         first_wrong: the shortest length with a wrong one; None if there is none.
+
+    Examples:
+        >>> from memrnn.stability import HorizonCell
+        >>> HorizonCell(right=0.98, first_wrong=41).first_wrong
+        41
     """
 
     right: float
@@ -64,8 +81,15 @@ def roundings(
     """Every combination; the mantissa changes fastest.
 
     Args:
+        exponents: bits of the exponent, 2 to 8.
+        mantissas: explicit bits of the mantissa, 1 to 23.
         components: of all, memory and controller.
         kinds: of nearest and stochastic.
+
+    Examples:
+        >>> from memrnn.stability import roundings
+        >>> [rounding.name for rounding in roundings([5], [2, 3], ["all", "memory"])]
+        ['e5m2', 'e5m3', 'memory=e5m2', 'memory=e5m3']
     """
     for component, kind, exponent, mantissa in product(components, kinds, exponents, mantissas):
         name = None if component == "all" else component
@@ -78,11 +102,20 @@ def horizon_strings(
     """Test strings of some lengths in a range, as one batch; one program scores them all.
 
     Args:
+        task: on strings.
+        lengths: shortest and longest, inclusive.
         points: how many lengths, evenly spaced in their logarithm, as far as they are valid.
         samples: strings per length, the first of those that every evaluation draws.
 
     Raises:
         MemrnnError: if the language has no such string, or no determined symbol.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.stability import horizon_strings
+        >>> strings = horizon_strings(memrnn.Strings("count-3"), (6, 60), points=3, samples=2)
+        >>> strings.groups
+        ['6', '6', '18', '18', '60', '60']
     """
     distribution = Distribution(get_language(task.language), *lengths)
     if not distribution.language.has_determined_symbols:
@@ -122,8 +155,22 @@ def measure_horizon(
     """A row per rounding and length of strings.
 
     Args:
+        task: on strings.
+        network: of the task.
         strings: of `horizon_strings`.
+        roundings: see `roundings`.
         gap: that the network was constructed with, for the rows.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.stability import golden_network, horizon_strings, measure_horizon, roundings
+        >>> bins = {"length_bins": ((3, 9), (21, 25)), "samples_per_length": 2}
+        >>> task = memrnn.Strings("marked-reversal", **bins)
+        >>> network = golden_network(task)
+        >>> strings = horizon_strings(task, (5, 21), points=2, samples=1)
+        >>> rows = measure_horizon(task, network, strings, roundings([4], [3]))
+        >>> [(row.precision, row.length, row.wrong) for row in rows]  # gates of 128 overflow
+        [('e4m3', 5, 3), ('e4m3', 21, 11)]
     """
     lengths = np.array(strings.groups, np.int64)
     for rounding in roundings:
@@ -150,10 +197,23 @@ def with_gap(run: Run, gap: float, gate: float | None = None) -> Network:
     """The network of a constructed run with another gap of the stack's actions.
 
     Args:
+        run: constructed, as `save_golden` writes it.
+        gap: D.
         gate: of the controller; by default the gap.
 
     Raises:
         MemrnnError: if the run's network was not constructed from a machine.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.stability import golden_network, save_golden, with_gap
+        >>> bins = {"length_bins": ((3, 9), (21, 25)), "samples_per_length": 2}
+        >>> task, model = memrnn.Strings("marked-reversal", **bins), "lstm-12+jm-2"
+        >>> save_golden(golden_network(task, model), task, model, "golden")
+        >>> run = memrnn.load_run("golden")
+        >>> network = with_gap(run, gap=4.0)
+        >>> float(abs(run.restart(0).network.memory.weight_actions).max()) > 4
+        True
     """
     experiment = run.experiment
     if run.origin.by != "memrnn golden" or not isinstance(experiment.task, Strings):
@@ -165,7 +225,20 @@ def with_gap(run: Run, gap: float, gate: float | None = None) -> Network:
 
 
 def horizon_cell(rows: Sequence[HorizonRow]) -> HorizonCell:
-    """What the rows of one precision come to."""
+    """What the rows of one precision come to.
+
+    Args:
+        rows: of `measure_horizon`, all of one precision.
+
+    Examples:
+        >>> from memrnn.stability import HorizonRow, horizon_cell
+        >>> shared = {"gap": None, "precision": "e5m2", "component": "all", "rounding": "nearest"}
+        >>> bits = {"exponent": 5, "mantissa": 2, "strings": 1, "determined": 10}
+        >>> lengths = [(19, 0), (29, 0), (39, 3)]
+        >>> rows = [HorizonRow(**shared, **bits, length=n, wrong=wrong) for n, wrong in lengths]
+        >>> horizon_cell(rows)
+        HorizonCell(right=0.9, first_wrong=39)
+    """
     wrong, determined = sum(row.wrong for row in rows), sum(row.determined for row in rows)
     failed = [row.length for row in rows if row.wrong]
     return HorizonCell(1 - wrong / determined, min(failed, default=None))

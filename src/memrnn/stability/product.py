@@ -75,6 +75,18 @@ class Equality(NamedTuple):
         most_illegal: the largest of an illegal one. If it is less, a threshold between the two
             separates legal from illegal symbols after every prefix, free choices included, and so
             decides whether a string is of the language.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.automata import machine_of
+        >>> from memrnn.stability import Table, compare, compile_machine
+        >>> model = memrnn.get_model("lstm-12:discrete+jm-2:hard")
+        >>> machine = machine_of("marked-reversal")
+        >>> network = compile_machine(machine, model.build(memrnn.OneHot(3), classes=4, seed=0))
+        >>> table = Table(network, "float32")
+        >>> equality = compare(table, machine)
+        >>> equality.prefix, equality.least_legal > equality.most_illegal
+        ((), True)
     """
 
     answer: Literal["proved", "refuted", "open"]
@@ -116,13 +128,28 @@ def compare(
     """Whether a discrete network predicts what a machine allows, after all prefixes.
 
     Args:
+        table: of a discrete network.
         machine: whose states tell the legal next symbols (`memrnn.automata.check_machine`).
         free: strings are left out of which a prefix with fewer symbols leaves no choice; so the
             shortest strings can be, on which the network was not trained.
         memories: tried in this order.
 
+    Returns:
+        The answer of the first that gives one.
+
     Raises:
         MemrnnError: if network and machine do not have the same number of symbols.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.automata import machine_of
+        >>> from memrnn.stability import Table, compare, compile_machine
+        >>> model = memrnn.get_model("lstm-12:discrete+jm-2:hard")
+        >>> machine = machine_of("marked-reversal")
+        >>> network = compile_machine(machine, model.build(memrnn.OneHot(3), classes=4, seed=0))
+        >>> table = Table(network, "float32")
+        >>> compare(table, machine).answer
+        'proved'
     """
     if table.symbols != len(machine.symbols):
         raise MemrnnError(

@@ -43,6 +43,15 @@ class Verification(NamedTuple):
         determined_nats: sum over them.
         illegal_mass: the largest probability of all illegal symbols together, at any prediction.
         seconds: that it took, compiling included.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.automata import machine_of
+        >>> from memrnn.stability import golden_network, verify_transitions
+        >>> network = golden_network(memrnn.Strings("marked-reversal"))
+        >>> check = verify_transitions(machine_of("marked-reversal"), network, "float32")
+        >>> check.determined, check.determined_nats
+        (27, 0.0)
     """
 
     steps: int
@@ -82,9 +91,23 @@ def verify_transitions(machine: Machine, network: Network, precision: str) -> Ve
     That is each rule that may have fired before, or the start, or death, with every symbol and all
     tops. If none is wrong, then along every string of any length no step is.
 
+    Args:
+        machine: that the network was constructed from.
+        network: with superposition stacks.
+        precision: a native number format.
+
     Raises:
         MemrnnError: if the network cannot hold the machine, or if its memory is not one of
             superposition stacks.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.automata import machine_of
+        >>> from memrnn.stability import golden_network, verify_transitions
+        >>> network = golden_network(memrnn.Strings("marked-reversal"))
+        >>> check = verify_transitions(machine_of("marked-reversal"), network, "float32")
+        >>> check.steps, check.inexact, check.wrong
+        (117, 0, 0)
     """
     begin, dead = time.perf_counter(), -1
     tops = [range(-1, size) for size in machine.stack_sizes]
@@ -116,12 +139,27 @@ def verify_string(
     """Checks every step along one string, from the network's own states.
 
     Args:
+        machine: that the network was constructed from.
+        network: with superposition stacks.
+        string: symbol ids.
+        precision: a native number format.
         dense: whether the network's own stacks run, and each of their cells is compared after each
             step: in time proportional to the length times the height of the stacks. Otherwise the
             machine's tops are the readings, which suffices (see above), in constant time per step.
 
     Raises:
         MemrnnError: as `verify_transitions`.
+
+    Examples:
+        >>> import numpy as np
+        >>> import memrnn
+        >>> from memrnn.automata import machine_of, walk
+        >>> from memrnn.stability import golden_network, verify_string
+        >>> machine = machine_of("marked-reversal")
+        >>> string = walk(machine, 301, np.random.default_rng(0))
+        >>> network = golden_network(memrnn.Strings("marked-reversal"))
+        >>> verify_string(machine, network, string, "float32").inexact
+        0
     """
     begin, length = time.perf_counter(), len(string)
     steps = _steps_along(machine, string)
@@ -147,8 +185,26 @@ def verify_hidden(
 ) -> Verification:
     """Checks hidden states and predictions along one string, whatever the memory is.
 
+    Args:
+        machine: that the network was constructed from.
+        network: with any memory that holds the machine's stacks.
+        string: symbol ids.
+        precision: a native number format.
+
     Raises:
         MemrnnError: if the network cannot hold the machine.
+
+    Examples:
+        >>> import numpy as np
+        >>> import memrnn
+        >>> from memrnn.automata import machine_of, walk
+        >>> from memrnn.stability import golden_network, verify_hidden
+        >>> machine = machine_of("marked-reversal")
+        >>> string = walk(machine, 21, np.random.default_rng(0))
+        >>> network = golden_network(memrnn.Strings("marked-reversal"))
+        >>> check = verify_hidden(machine, network, string, "float32")
+        >>> check.wrong
+        0
     """
     begin = time.perf_counter()
     steps = _steps_along(machine, string)

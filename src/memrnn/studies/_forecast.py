@@ -21,13 +21,21 @@ class Forecast:
     """What there is to run, and what it takes.
 
     Attributes:
-        runs, finished: of the study; finished ones are in the ledger.
+        runs: of the study.
+        finished: those that the ledger has finished.
         programs: epochs to compile, one per task program, model and freezing mode.
+        workers: how many runs go on at a time.
         seconds: until all is run, by the finished runs of the ledger; None without any.
         memory: bytes that training takes at a time, of all workers: parameters, gradients, the
             optimiser's state, checkpoints that are written, and what the task says; not Python,
             JAX and compiled programs. Of the cell that takes most.
         disk: bytes of all checkpoints.
+
+    Examples:
+        >>> from memrnn.studies import Study, forecast
+        >>> study = Study(("strings:count-3",), ("lstm", "jm-3"), restarts=2)
+        >>> next(forecast(study, "study", workers=2).lines())
+        'runs: 4, of which 0 are finished'
     """
 
     runs: int
@@ -56,8 +64,20 @@ class Forecast:
 def forecast(study: Study, out: str | Path, workers: int) -> Forecast:
     """What is left of a study in the folder `out`, which need not exist.
 
+    Args:
+        study: to be run.
+        out: its folder.
+        workers: how many runs go on at a time.
+
     Raises:
         MemrnnError: if one of its networks does not fit into the memory.
+
+    Examples:
+        >>> from memrnn.studies import Study, forecast
+        >>> study = Study(("strings:count-3",), ("lstm", "jm-3"), restarts=2)
+        >>> expected = forecast(study, "study", workers=2)
+        >>> expected.runs, expected.finished, expected.seconds
+        (4, 0, None)
     """
     runs = [run for job in plan(study) for run in job]
     cells = list(dict.fromkeys(run.experiment for run in runs))

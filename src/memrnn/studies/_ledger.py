@@ -23,7 +23,14 @@ LOCK_TIMEOUT = 30.0
 
 
 class LedgerError(MemrnnError):
-    """The ledger cannot be used; the message says why and what to do."""
+    """The ledger cannot be used; the message says why and what to do.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.studies import LedgerError
+        >>> issubclass(LedgerError, memrnn.MemrnnError)
+        True
+    """
 
 
 class Ledger:

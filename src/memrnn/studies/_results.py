@@ -26,10 +26,33 @@ class RunRecord:
     """One restart of one cell.
 
     Attributes:
+        id: by which the ledger knows the run, see `PlannedRun.id`.
+        restart: its number.
+        seed: its own seed.
+        status: planned, running, done, diverged or failed.
         reason: why it failed.
-        best_epoch, learning_rate, selection: as `RunScores` has them; None before training.
+        attempts: how often it was started.
+        epochs: that it was trained for so far.
+        best_epoch: as `RunScores` has it; None before training.
+        learning_rate: likewise.
+        selection: likewise.
+        reference: likewise.
         excess: what ranks restarts, the smaller the better; infinite before the first epoch.
+        seconds: that it took, over all attempts.
+        device: on which it was computed.
+        versions: of all that its numbers depend on.
+        folder: of its checkpoint, in the study's folder.
+        curve: a line for each epoch.
         scores: by precision and evaluation set; empty unless the run is done or diverged.
+
+    Examples:
+        >>> from memrnn.engines import LocalEngine
+        >>> from memrnn.studies import Study, load_results, run_study
+        >>> study = Study(("strings:count-3",), ("lstm", "jm-3"), restarts=2)
+        >>> counts = run_study(study, "study", LocalEngine(1), stop_after=0.0)  # only plans
+        >>> record = load_results("study").cells[0].runs[0]
+        >>> record.status, record.epochs
+        ('planned', 0)
     """
 
     id: str
@@ -76,9 +99,22 @@ class Cell:
     """One task, model and freezing mode, with all its planned restarts.
 
     Attributes:
+        task: what reports need of the task.
+        model: its name.
         memory: name of the model's memory.
         definition: what the model is made of.
+        freeze: the frozen components.
+        runs: all planned restarts.
         references: of the task, by evaluation set; empty before the first finished run.
+
+    Examples:
+        >>> from memrnn.engines import LocalEngine
+        >>> from memrnn.studies import Study, load_results, run_study
+        >>> study = Study(("strings:count-3",), ("lstm", "jm-3"), restarts=2)
+        >>> counts = run_study(study, "study", LocalEngine(1), stop_after=0.0)  # only plans
+        >>> cell = load_results("study").cells[0]
+        >>> cell.model, cell.freeze, cell.best
+        ('lstm', (), None)
     """
 
     task: TaskDescription
@@ -111,11 +147,22 @@ class StudyResults:
     """A study and what is known of it so far.
 
     Attributes:
+        study: as it was last run.
         cells: of the whole grid, in the study's order.
         references: by the key of a task and evaluation set.
         sessions: one row for each time the study was run: `engine`, `workers`, `began`, ...
         notes: sentences about where results come from and what of them is not there.
-        partition_scores, partition_references: as `ArrowResults` has them.
+        partition_scores: as `ArrowResults` has them.
+        partition_references: likewise.
+
+    Examples:
+        >>> from memrnn.engines import LocalEngine
+        >>> from memrnn.studies import Study, load_results, run_study
+        >>> study = Study(("strings:count-3",), ("lstm", "jm-3"), restarts=2)
+        >>> counts = run_study(study, "study", LocalEngine(1), stop_after=0.0)  # only plans
+        >>> results = load_results("study")
+        >>> [task.spec for task in results.tasks], len(results.runs)
+        (['strings:count-3'], 4)
     """
 
     study: Study
@@ -136,7 +183,11 @@ class StudyResults:
         return list({cell.task.key: cell.task for cell in self.cells}.values())
 
     def evaluations(self, precision: str | None = None) -> list[Evaluation]:
-        """Every cell with a finished restart, in one precision; by default the study's first."""
+        """Every cell with a finished restart, in one precision; by default the study's first.
+
+        Args:
+            precision: its name.
+        """
         chosen = precision or self.study.precisions[0]
         evaluations = [cell.evaluation(chosen) for cell in self.cells]
         return [evaluation for evaluation in evaluations if evaluation is not None]
@@ -145,8 +196,20 @@ class StudyResults:
 def load_results(folder: str | Path) -> StudyResults:
     """Reads a study's folder, also while the study runs, or one that `export` wrote.
 
+    Args:
+        folder: of the study, or one that `export` wrote.
+
     Raises:
         MemrnnError: if there is no study in it, or it cannot be read.
+
+    Examples:
+        >>> from memrnn.engines import LocalEngine
+        >>> from memrnn.studies import Study, load_results, run_study
+        >>> study = Study(("strings:count-3",), ("lstm", "jm-3"), restarts=2)
+        >>> counts = run_study(study, "study", LocalEngine(1), stop_after=0.0)  # only plans
+        >>> results = load_results("study")
+        >>> len(results.cells), results.evaluations()  # no run is finished
+        (2, [])
     """
     tables = read_tables(folder)
     study = study_of(tables["facts"], folder)

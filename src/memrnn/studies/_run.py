@@ -46,11 +46,15 @@ def run_study(
     to, `max_epochs` may have grown, too; one with another configuration or seed is refused.
 
     Args:
+        study: to be run.
+        out: its folder; it is made where it does not exist.
+        engine: where jobs run, `LocalEngine` or `RayEngine`.
         retry: run also what has failed before.
         import_results: folders that `export` wrote; runs that are finished there, and not here,
             are taken from them instead of being run.
         stop_after: seconds, from which on no run is started; workers have a few more to
             finish the current epoch. The next call goes on.
+        listener: called with every change of a run's status.
         notice: called with sentences about what differs from last time, and what was taken.
 
     Returns:
@@ -61,6 +65,14 @@ def run_study(
             is damaged or locked, one of `import_results` is no export or has other seeds, or
             workers cannot import the script that calls this.
         OSError: if the disk is full.
+
+    Examples:
+        >>> from memrnn.engines import LocalEngine
+        >>> from memrnn.studies import Study, run_study
+        >>> study = Study(("strings:count-3",), ("lstm", "jm-3"), restarts=2)
+        >>> counts = run_study(study, "study", LocalEngine(1), stop_after=0.0)  # only plans
+        >>> counts["planned"]
+        4
     """
     check_main_guard()
     out = Path(out).resolve()  # workers may have another working directory

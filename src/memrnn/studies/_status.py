@@ -26,7 +26,18 @@ class FailedRun:
 
 @dataclass(frozen=True)
 class StatusCounts:
-    """Runs of one task and model by status."""
+    """Runs of one task and model by status.
+
+    Attributes:
+        task: its title.
+        model: its name.
+        counts: how many runs have each status.
+
+    Examples:
+        >>> from memrnn.studies import StatusCounts
+        >>> StatusCounts("count-3", "lstm", {"planned": 2}).counts
+        {'planned': 2}
+    """
 
     task: str
     model: str
@@ -39,13 +50,28 @@ class StudyStatus:
 
     Attributes:
         driver: whether a process is running it now.
+        engine: of the last session; None before the first.
         workers: of the last session.
+        counts: how many runs have each status.
+        progress: the same by task and model.
+        epochs: that were trained, of all runs.
+        core_seconds: that training and evaluation took, of all runs.
         runs_per_hour: that the workers finish, by the mean time of the runs that are finished; None
             before the first.
         seconds_left: expected; None before the first finished run.
+        faults: runs that failed, with the reasons.
         left_behind: runs in the ledger that are not in the study any more.
         exported: whether these are exported tables rather than the study's folder.
         notes: as `StudyResults` has them.
+
+    Examples:
+        >>> from memrnn.engines import LocalEngine
+        >>> from memrnn.studies import Study, run_study, study_status
+        >>> study = Study(("strings:count-3",), ("lstm", "jm-3"), restarts=2)
+        >>> counts = run_study(study, "study", LocalEngine(1), stop_after=0.0)  # only plans
+        >>> status = study_status("study")
+        >>> status.driver, status.seconds_left, status.faults
+        (False, None, ())
     """
 
     driver: bool
@@ -72,8 +98,19 @@ def study_status(folder: str | Path) -> StudyStatus:
     The expected time of a run that is not finished is the mean of the finished ones of its model
     and freezing mode, else of its model, else of all, less what it has taken already.
 
+    Args:
+        folder: of the study, or one that `export` wrote.
+
     Raises:
         MemrnnError: if there is no study, or its ledger cannot be read.
+
+    Examples:
+        >>> from memrnn.engines import LocalEngine
+        >>> from memrnn.studies import Study, run_study, study_status
+        >>> study = Study(("strings:count-3",), ("lstm", "jm-3"), restarts=2)
+        >>> counts = run_study(study, "study", LocalEngine(1), stop_after=0.0)  # only plans
+        >>> study_status("study").counts["planned"]
+        4
     """
     tables = read_tables(folder, ("runs", "sessions", "facts"))
     rows, sessions = tables["runs"].to_pylist(), tables["sessions"].to_pylist()

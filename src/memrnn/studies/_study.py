@@ -60,6 +60,12 @@ class Study:
         first: runs that come before all others, block by block.
         distinct_cells: whether cells that repeat another are left out: without a memory, freezing
             it is freezing nothing.
+
+    Examples:
+        >>> from memrnn.studies import Study
+        >>> study = Study(("strings:count-3",), ("lstm", "jm-3"), ("none", "memory"), restarts=2)
+        >>> len(list(study.cells()))
+        4
     """
 
     tasks: tuple[str, ...]
@@ -173,7 +179,18 @@ class Study:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One restart of one cell."""
+    """One restart of one cell.
+
+    Attributes:
+        experiment: of the cell.
+        restart: its number.
+
+    Examples:
+        >>> from memrnn.studies import Study, plan
+        >>> ((run, *_), *_) = plan(Study(("strings:count-3",), ("lstm", "jm-3"), restarts=2))
+        >>> run.cell, run.restart
+        ({'task': 'strings:count-3', 'model': 'lstm', 'freeze': 'none'}, 0)
+    """
 
     experiment: Experiment
     restart: int
@@ -212,8 +229,20 @@ def plan(study: Study) -> list[PlannedJob]:
     restarts of all cells do, so that a study that ends early is a whole grid of fewer restarts.
     The result of a run does not depend on its job.
 
+    Args:
+        study: to be run.
+
+    Returns:
+        Jobs, each with its runs, in the order in which they are given out.
+
     Raises:
         MemrnnError: as `Study.cells` does.
+
+    Examples:
+        >>> from memrnn.studies import Study, plan
+        >>> jobs = plan(Study(("strings:count-3",), ("lstm", "jm-3"), restarts=2))
+        >>> sum(len(job) for job in jobs)
+        4
     """
     cells = list(study.cells())
     most = len(cells) * study.restarts // LEAST_JOBS

@@ -46,9 +46,18 @@ def load_study(path: str | Path) -> Study:
     What the file imports is imported. Entries of `imports` that end in .py or .toml are files, seen
     from the study file's folder.
 
+    Args:
+        path: of the file, or a name that `shipped_studies` has.
+
     Raises:
         MemrnnError: if it is no study; the message says what is allowed.
         OSError: if it cannot be read.
+
+    Examples:
+        >>> from memrnn.studies import load_study
+        >>> study = load_study("smoke")
+        >>> study.models, study.restarts
+        (('lstm', 'jm-10'), 2)
     """
     path = Path(path)
     if not path.suffix and not path.is_file():  # a folder can have a study's name
@@ -72,10 +81,17 @@ def parse_study(values: Mapping[str, Any], folder: str | Path = ".") -> Study:
     """The study that a study file's keys and values declare.
 
     Args:
+        values: keys and values as TOML gives them.
         folder: from which files in `imports` and folders in `start` are seen.
 
     Raises:
         MemrnnError: for an unknown key, a value of the wrong kind, or one that is not allowed.
+
+    Examples:
+        >>> from memrnn.studies import parse_study
+        >>> study = parse_study({"languages": ["count-3"], "models": ["lstm"], "restarts": 2})
+        >>> study.tasks
+        ('strings:count-3',)
     """
     given = dict(values)
     if "imports" in given:
@@ -146,7 +162,13 @@ def _with_defaults(defaults: Mapping[str, Any], table: Any) -> Any:
 
 
 def shipped_studies() -> dict[str, Path]:
-    """The study files that come with memrnn, by name: its own and those of papers."""
+    """The study files that come with memrnn, by name: its own and those of papers.
+
+    Examples:
+        >>> from memrnn.studies import shipped_studies
+        >>> "smoke" in shipped_studies()
+        True
+    """
     package = Path(__file__).parents[1]
     files = [*package.glob("studies/shipped/*.toml"), *package.glob("papers/*/studies/*.toml")]
     return {path.stem: path for path in sorted(files, key=lambda path: path.name)}

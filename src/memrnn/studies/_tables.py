@@ -83,6 +83,16 @@ class ArrowResults(NamedTuple):
         partition_scores: scores by the groups of partitions, of tasks that have some: of a text by
             word frequency, position and sentence.
         partition_references: the same of references.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.engines import LocalEngine
+        >>> from memrnn.studies import Study, run_study
+        >>> study = Study(("strings:count-3",), ("lstm", "jm-3"), restarts=2)
+        >>> counts = run_study(study, "study", LocalEngine(1), stop_after=0.0)  # only plans
+        >>> results = memrnn.load_results("study")
+        >>> results.runs.num_rows, results.scores.column_names[:4]
+        (4, ['task', 'model', 'freeze', 'restart'])
     """
 
     runs: pa.Table
@@ -102,6 +112,14 @@ def load_tables(folder: str | Path) -> ArrowResults:
 
     Raises:
         MemrnnError: if there is no study in `folder`, or it cannot be read.
+
+    Examples:
+        >>> from memrnn.engines import LocalEngine
+        >>> from memrnn.studies import Study, load_tables, run_study
+        >>> study = Study(("strings:count-3",), ("lstm", "jm-3"), restarts=2)
+        >>> counts = run_study(study, "study", LocalEngine(1), stop_after=0.0)  # only plans
+        >>> load_tables("study").runs.select(["model", "restart", "status"]).to_pylist()[0]
+        {'model': 'lstm', 'restart': 0, 'status': 'planned'}
     """
     tables = read_tables(folder, ("facts", *ArrowResults._fields))
     study_of(tables["facts"], folder)
@@ -187,6 +205,8 @@ def export(
 
     Args:
         folder: of the study, or one that this wrote before.
+        out: for the files; it is made where it does not exist.
+        formats: of parquet and csv.
         compact: keep less, so that the files are small enough for a repository. Totals of sets
             stay as they are; by group they are rounded, and kept in the first precision only.
 
@@ -196,6 +216,14 @@ def export(
     Raises:
         MemrnnError: if there is no study in `folder`, or a format is unknown.
         OSError: if a file could not be written.
+
+    Examples:
+        >>> from memrnn.engines import LocalEngine
+        >>> from memrnn.studies import Study, export, run_study
+        >>> study = Study(("strings:count-3",), ("lstm", "jm-3"), restarts=2)
+        >>> counts = run_study(study, "study", LocalEngine(1), stop_after=0.0)  # only plans
+        >>> sorted(path.name for path in export("study", "tables", ["csv"]))[:3]
+        ['curves.csv', 'epochs.csv', 'facts.csv']
     """
     chosen = list(dict.fromkeys(formats))
     if unknown := [name for name in chosen if name not in FORMATS]:

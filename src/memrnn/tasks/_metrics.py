@@ -15,7 +15,17 @@ Scores = Mapping[str, tuple[AnyArray, AnyArray]]
 
 
 class Total(NamedTuple):
-    """Sums over items, in float64; the value of a metric is a function of their ratio."""
+    """Sums over items, in float64; the value of a metric is a function of their ratio.
+
+    Attributes:
+        numerator: sum of the numerators, of a perplexity nats.
+        denominator: sum of the denominators, of a perplexity predicted symbols.
+
+    Examples:
+        >>> from memrnn.tasks import Total
+        >>> Total(numerator=9.0, denominator=10.0)
+        Total(numerator=9.0, denominator=10.0)
+    """
 
     numerator: float
     denominator: float
@@ -35,6 +45,15 @@ class Metric:
         scale: `ratio` for numerator / denominator, `exp` for exp(numerator / denominator), as of
             a perplexity, whose numerator counts nats.
         warning: what readers must know where the value is above 0.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.tasks import Total
+        >>> perplexity = memrnn.Metric("perplexity", "min", "exp")
+        >>> round(perplexity.value(Total(numerator=13.86, denominator=10.0)), 2)  # nats, symbols
+        4.0
+        >>> perplexity.improves(3.9, best=4.0)
+        True
     """
 
     name: str
@@ -61,6 +80,11 @@ class Metric:
         """Whether a value is better than the best so far by more than a share of the latter.
 
         A value that is not a number never is.
+
+        Args:
+            value: new.
+            best: the best so far.
+            threshold: share of `best` by which it must be better.
         """
         if self.goal == "min":
             return value < best * (1 - threshold)
@@ -73,7 +97,16 @@ class Metric:
 
 
 def add(totals: Iterable[Totals]) -> dict[str, Total]:
-    """The sum of totals, metric by metric."""
+    """The sum of totals, metric by metric.
+
+    Args:
+        totals: of disjoint items, by metric.
+
+    Examples:
+        >>> from memrnn.tasks import Total, add
+        >>> add([{"accuracy": Total(9.0, 10.0)}, {"accuracy": Total(3.0, 10.0)}])
+        {'accuracy': Total(numerator=12.0, denominator=20.0)}
+    """
     sums: dict[str, Total] = {}
     for each in totals:
         for name, (numerator, denominator) in each.items():

@@ -16,8 +16,25 @@ def register_task(kind: type[Task]) -> type[Task]:
 
     Usable as a decorator.
 
+    Args:
+        kind: a frozen dataclass; `name` is an attribute of the class.
+
+    Returns:
+        The class.
+
     Raises:
         MemrnnError: if another class has the name, or if it is no identifier.
+
+    Examples:
+        >>> from dataclasses import dataclass
+        >>> import memrnn
+        >>> @memrnn.register_task
+        ... @dataclass(frozen=True)
+        ... class Short(memrnn.Strings):
+        ...     name = "short_strings"
+        ...     train_lengths: tuple[int, int] = (3, 9)
+        >>> memrnn.make_task("short_strings", {"language": "count-3"}).spec
+        'short_strings:count-3'
     """
     known = _TASKS.get(kind.name)
     if known is not None and not _is_same(known, kind):
@@ -41,15 +58,30 @@ def _is_same(known: type[Task], kind: type[Task]) -> bool:
 
 
 def task_names() -> tuple[str, ...]:
-    """The names of all tasks, in the order in which they were registered."""
+    """The names of all tasks, in the order in which they were registered.
+
+    Examples:
+        >>> from memrnn.tasks import task_names
+        >>> task_names()[:2]
+        ('strings', 'text')
+    """
     return tuple(_TASKS)
 
 
 def task_class(name: str) -> type[Task]:
     """The class of a task.
 
+    Args:
+        name: of a registered task.
+
     Raises:
         MemrnnError: if there is none of this name.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.tasks import task_class
+        >>> task_class("strings") is memrnn.Strings
+        True
     """
     if name not in _TASKS:
         raise MemrnnError(
@@ -60,12 +92,39 @@ def task_class(name: str) -> type[Task]:
 
 
 def make_task(name: str, options: Mapping[str, Any]) -> Task:
-    """The task of a name with options as `Task.options` gives them."""
+    """The task of a name with options as `Task.options` gives them.
+
+    Args:
+        name: of a registered task.
+        options: all of its options.
+
+    Raises:
+        MemrnnError: if there is no such task, or an option is unknown, missing or wrong.
+
+    Examples:
+        >>> import memrnn
+        >>> task = memrnn.make_task("strings", {"language": "count-3", "batches": 5})
+        >>> task.updates
+        5
+    """
     return from_json(task_class(name), options, f"[{name}]")
 
 
 def parse_task(spec: str, options: Mapping[str, Any] | None = None) -> Task:
-    """The task of `NAME` or `NAME:ARGUMENT`; the argument is the value of its first option."""
+    """The task of `NAME` or `NAME:ARGUMENT`; the argument is the value of its first option.
+
+    Args:
+        spec: a name, or a name and an argument.
+        options: further options.
+
+    Raises:
+        MemrnnError: as `make_task`.
+
+    Examples:
+        >>> from memrnn.tasks import parse_task
+        >>> parse_task("strings:count-3", {"batches": 5}).spec
+        'strings:count-3'
+    """
     name, colon, argument = spec.partition(":")
     options = dict(options or {})
     if colon:

@@ -17,7 +17,25 @@ ItemScores = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
 def score_set(task: Task, network: Network, evaluation_set: EvaluationSet) -> ItemScores:
-    """A network's scores of every item of a set; one compiled program per shape of a batch."""
+    """A network's scores of every item of a set; one compiled program per shape of a batch.
+
+    Args:
+        task: which scores.
+        network: of the task.
+        evaluation_set: of the task.
+
+    Returns:
+        By metric, numerators and denominators [items], in float64 on the host.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.stability import golden_network
+        >>> from memrnn.tasks import score_set
+        >>> task = memrnn.Strings("marked-reversal", length_bins=((3, 9),), samples_per_length=2)
+        >>> scores = score_set(task, golden_network(task), task.evaluation_set("3:9"))
+        >>> scores["sequence_accuracy"][0]  # two strings of each length 3, 5, 7, 9
+        array([1., 1., 1., 1., 1., 1., 1., 1.])
+    """
     carry, scores = task.evaluation_carry(network), list[Scores]()
     traced, program = Traced.of(task), _score(is_rounded(network))
     for batch in evaluation_set.batches:
@@ -33,7 +51,23 @@ def _score(traced: Traced, network: Network, carry: Any, batch: Any) -> tuple[An
 
 
 def item_scores(evaluation_set: EvaluationSet, batches: Sequence[Scores]) -> ItemScores:
-    """The scores of a set's items from those of its batches' rows, which may lie in any order."""
+    """The scores of a set's items from those of its batches' rows, which may lie in any order.
+
+    Args:
+        evaluation_set: whose batches were scored.
+        batches: of each, scores by metric: numerators and denominators of its rows.
+
+    Returns:
+        By metric, numerators and denominators [items].
+
+    Examples:
+        >>> import numpy as np
+        >>> import memrnn
+        >>> from memrnn.tasks import item_scores
+        >>> rows = memrnn.EvaluationSet([None], [np.array([1, 0, -1])], groups=["a", "a"])
+        >>> item_scores(rows, [{"nats": (np.array([3.0, 2.0, 9.0]), np.ones(3))}])["nats"][0]
+        array([2., 3.])
+    """
     count = len(evaluation_set.groups)
     totals: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for items, scores in zip(evaluation_set.items, batches, strict=True):
@@ -47,7 +81,17 @@ def item_scores(evaluation_set: EvaluationSet, batches: Sequence[Scores]) -> Ite
 
 
 def total(scores: Scores) -> dict[str, Total]:
-    """Sums over all items."""
+    """Sums over all items.
+
+    Args:
+        scores: numerators and denominators [items], by metric.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.tasks import total
+        >>> total({"accuracy": (np.array([1.0, 0.0, 1.0]), np.ones(3))})
+        {'accuracy': Total(numerator=2.0, denominator=3.0)}
+    """
     return {
         name: Total(*(float(np.sum(np.asarray(values, np.float64))) for values in pair))
         for name, pair in scores.items()
@@ -55,14 +99,38 @@ def total(scores: Scores) -> dict[str, Total]:
 
 
 def total_by_group(scores: Scores, groups: Sequence[str]) -> Mapping[str, Totals]:
-    """Sums over the items of each group, groups in the order in which they first occur."""
+    """Sums over the items of each group, groups in the order in which they first occur.
+
+    Args:
+        scores: numerators and denominators [items], by metric.
+        groups: the name of each item's group.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.tasks import total_by_group
+        >>> scores = {"accuracy": (np.array([1.0, 0.0, 1.0]), np.ones(3))}
+        >>> total_by_group(scores, ["5", "5", "7"])["5"]
+        {'accuracy': Total(numerator=1.0, denominator=2.0)}
+    """
     numbers = {name: number for number, name in enumerate(dict.fromkeys(groups))}
     index = np.array([numbers[group] for group in groups], np.int64)
     return total_by_partition(scores, Partition(tuple(numbers), index))
 
 
 def total_by_partition(scores: Scores, partition: Partition) -> Mapping[str, Totals]:
-    """Sums over the items of each group that is not empty, in the order of their names."""
+    """Sums over the items of each group that is not empty, in the order of their names.
+
+    Args:
+        scores: numerators and denominators [items], by metric.
+        partition: of the same items.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.tasks import Partition, total_by_partition
+        >>> scores = {"accuracy": (np.array([1.0, 0.0, 1.0]), np.ones(3))}
+        >>> total_by_partition(scores, Partition(("rare", "frequent"), np.array([1, 1, 1])))
+        {'frequent': {'accuracy': Total(numerator=2.0, denominator=3.0)}}
+    """
     count = len(partition.names)
     sizes = np.bincount(partition.numbers, minlength=count).tolist()
     totals: dict[str, dict[str, Total]] = {

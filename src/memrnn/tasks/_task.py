@@ -39,6 +39,13 @@ class Data(NamedTuple):
     Attributes:
         own: differs from run to run; where many runs share a program, it gets a run axis.
         shared: the same for all runs of the task.
+
+    Examples:
+        >>> import numpy as np
+        >>> import memrnn
+        >>> data = memrnn.Data(own=np.zeros((100, 10, 8)))  # 100 batches of 10 items
+        >>> data.shared
+        ()
     """
 
     own: Any
@@ -55,6 +62,14 @@ class EvaluationSet:
             batch up, whose scores are dropped.
         groups: per item, the name of its group: a length, a part of a file.
         carries: whether the state that `score` returns goes into the next batch.
+
+    Examples:
+        >>> import numpy as np
+        >>> import memrnn
+        >>> batches = [np.zeros((2, 8)), np.zeros((2, 8))]
+        >>> items = [np.array([0, 1]), np.array([2, -1])]  # the last row only fills the batch up
+        >>> memrnn.EvaluationSet(batches, items, groups=["short", "short", "long"]).carries
+        False
     """
 
     batches: Sequence[Any]
@@ -69,6 +84,12 @@ class Partition(NamedTuple):
     Attributes:
         names: of the groups, in order; some may be empty.
         numbers: the group of each item.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.tasks import Partition
+        >>> Partition(("rare", "frequent"), np.array([0, 1, 1])).names
+        ('rare', 'frequent')
     """
 
     names: tuple[str, ...]
@@ -76,7 +97,21 @@ class Partition(NamedTuple):
 
 
 def whole_set(batch: Any, groups: Sequence[Any] | np.ndarray) -> EvaluationSet:
-    """An evaluation set of one batch with one item per row, whose groups are given."""
+    """An evaluation set of one batch with one item per row, whose groups are given.
+
+    Args:
+        batch: arrays with the items on their first axis.
+        groups: of each item, written as text in the set.
+
+    Returns:
+        The set; item i is row i.
+
+    Examples:
+        >>> import numpy as np
+        >>> import memrnn
+        >>> memrnn.whole_set(np.zeros((3, 8)), groups=[5, 5, 7]).groups
+        ['5', '5', '7']
+    """
     return EvaluationSet([batch], [np.arange(len(groups))], [str(group) for group in groups])
 
 
@@ -87,7 +122,17 @@ def random_order(count: int, seed: int, epoch: int) -> Int[np.ndarray, " count"]
 
 
 class SetDescription(NamedTuple):
-    """An evaluation set as reports name it; without a relation where nobody can say."""
+    """An evaluation set as reports name it; without a relation where nobody can say.
+
+    Attributes:
+        name: of the set.
+        relation: of its items to those of training, `within`, `beyond` or `across` their range.
+
+    Examples:
+        >>> import memrnn
+        >>> memrnn.SetDescription("longer", "beyond")
+        SetDescription(name='longer', relation='beyond')
+    """
 
     name: str
     relation: Relation | None = None
@@ -101,10 +146,21 @@ class TaskDescription:
         spec: `NAME:ARGUMENT`, as the command line takes it.
         title: for tables and figures.
         key: digest of everything that the task's numbers depend on.
-        metrics, sets, group_axis, trained_groups: as `Task` has them.
-        selection, headline: names of those metrics.
-        overview: likewise; None where it is the headline metric.
-        sample, protocol: as `Task` has them.
+        metrics: as `Task` has them.
+        selection: name of that metric.
+        headline: name of that metric.
+        sets: as `Task` has them.
+        group_axis: as `Task` has it.
+        trained_groups: as `Task` has them.
+        overview: name of that metric; None where it is the headline metric.
+        sample: as `Task` has it.
+        protocol: as `Task` has it.
+
+    Examples:
+        >>> import memrnn
+        >>> description = memrnn.Strings("count-3").describe()
+        >>> description.spec, description.group_axis, description.trained_groups
+        ('strings:count-3', 'String length', (40.0, 80.0))
     """
 
     spec: str
@@ -130,6 +186,11 @@ class Preset(NamedTuple):
     Attributes:
         options: of the task.
         config: of training, fields of `TrainingConfig`.
+
+    Examples:
+        >>> import memrnn
+        >>> memrnn.Strings.presets["stable"].options["train_lengths"]
+        (3, 30)
     """
 
     options: Mapping[str, Any] = MappingProxyType({})
@@ -143,6 +204,15 @@ class Task(abc.ABC):
 
     Methods that take `network`, `carry` or `batch` are traced by JAX. None of them may close over
     arrays that differ from one argument to another: runs whose shapes agree share a program.
+
+    Examples:
+        >>> import memrnn
+        >>> task = memrnn.Strings("count-3", batches=2, batch_size=4)
+        >>> task.metrics[0].name, task.headline.name
+        ('perplexity', 'accuracy')
+        >>> data = task.data(seed=0)
+        >>> data.own.tokens.shape  # [updates, strings per batch, longest]
+        (2, 4, 80)
     """
 
     name: ClassVar[str]

@@ -80,6 +80,12 @@ class Strings(Task):
             as long. If there are any, the share of them of which every determined symbol is right
             chooses the best epoch and the best restart, in place of the perplexity.
 
+    Examples:
+        >>> import memrnn
+        >>> task = memrnn.Strings("marked-copy", train_lengths=(5, 30), length_bins=((31, 60),))
+        >>> task.spec, task.updates, [one.name for one in task.sets]
+        ('strings:marked-copy', 1000, ['31:60'])
+
     Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 4 and appendix A; bins from Das &
     Mali 2024 (arXiv 2410.03154).
     """

@@ -89,7 +89,8 @@ class Text(Task):
             read in a circle.
         embedding_size: of word vectors; by default as many as hidden units.
         tied: whether the output layer's matrix is that of the word vectors, `V (P h) + b`.
-        least_count, largest_size: of the vocabulary; 0 for what the corpus has.
+        least_count: words that occur fewer times are `<unk>`; 0 for what the corpus has.
+        largest_size: of the vocabulary; 0 for what the corpus has.
         bound: of the initial parameters, which are drawn from U(-bound, bound) if `initialisation`
             is uniform.
         initialisation: uniform; or fan_in, a matrix with n columns from a normal distribution, cut
@@ -100,6 +101,12 @@ class Text(Task):
             segment.
         output_dropout: of the hidden state before the output layer, and of P h if it is tied.
         state_reset: probability with which a stream begins a segment without a state.
+
+    Examples:
+        >>> import memrnn
+        >>> task = memrnn.make_task("text", {"corpus": "kjv-small", "streams": 8, "segment": 20})
+        >>> task.spec, task.sample, task.metrics[0].name
+        ('text:kjv-small', 'sentence', 'perplexity')
 
     Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 6; dropout and resets as in Melis et
     al. 2018 (arXiv 1707.05589).

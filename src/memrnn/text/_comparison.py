@@ -24,8 +24,16 @@ class PairedDifference(NamedTuple):
 
     Attributes:
         nats: mean difference per token, a - b; below 0 where a is better.
-        low, high: ends of its interval.
-        tokens, sentences: how many there are.
+        low: lower end of its interval.
+        high: upper end.
+        tokens: how many there are.
+        sentences: how many they are in.
+
+    Examples:
+        >>> from memrnn.text import PairedDifference
+        >>> found = PairedDifference(nats=-0.1, low=-0.2, high=0.0, tokens=900, sentences=40)
+        >>> round(found.ratio, 3)
+        0.905
     """
 
     nats: float
@@ -65,14 +73,25 @@ def paired_difference(
     the sample of sentences; how much restarts differ is another question.
 
     Args:
-        nats_a, nats_b: of the two models, for the same tokens.
+        nats_a: of the one model, a value per token.
+        nats_b: of the other, for the same tokens.
         sentences: number of the sentence of each token, from 0, as `memrnn.text.sentences` gives.
         resamples: how many.
         level: share of the resamples that the interval holds, in the middle.
         seed: the same seed gives the same interval.
 
+    Returns:
+        The mean difference, its interval, and how much it is of.
+
     Raises:
         MemrnnError: if there is no token, or a value is not finite.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.text import paired_difference
+        >>> nats, sentences = np.array([1.0, 2.0, 3.0, 4.0]), np.array([0, 0, 1, 1])
+        >>> paired_difference(nats, nats + 0.5, sentences).nats
+        -0.5
 
     Source: Koehn 2004, Statistical significance tests for machine translation evaluation.
     """
@@ -93,7 +112,27 @@ def difference_of_sums(
     level: float = LEVEL,
     seed: int = 0,
 ) -> PairedDifference:
-    """The same from sums per sentence: `sums` of a - b over its tokens, and their number."""
+    """The same from sums per sentence: `sums` of a - b over its tokens, and their number.
+
+    Args:
+        sums: of a - b over the tokens of each sentence, in nats.
+        tokens: how many each sentence has.
+        resamples: how many.
+        level: share of the resamples that the interval holds, in the middle.
+        seed: the same seed gives the same interval.
+
+    Returns:
+        What `paired_difference` gives.
+
+    Raises:
+        MemrnnError: if there is no token, or a sum is not finite.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.text import difference_of_sums
+        >>> difference_of_sums(np.array([-1.0, -1.0]), np.array([2, 2]))
+        PairedDifference(nats=-0.5, low=-0.5, high=-0.5, tokens=4, sentences=2)
+    """
     counted = _draws(len(sums), resamples, seed)
     means = np.empty(resamples)
     rows = max(1, _CHUNK // len(sums))
@@ -126,6 +165,13 @@ class TokenGroups(NamedTuple):
     Attributes:
         names: of the groups, in order; some may be empty.
         numbers: the group of each token.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.text import TokenGroups
+        >>> groups = TokenGroups(("rare", "frequent"), np.array([0, 1, 1]))
+        >>> list(groups.sums(np.array([5.0, 1.0, 2.0])))
+        [('rare', 5.0, 1), ('frequent', 3.0, 2)]
     """
 
     names: tuple[str, ...]
@@ -147,6 +193,16 @@ def token_groups(corpus: Corpus, part: str) -> dict[str, TokenGroups]:
     `segment`: tenths of the part, in order. `frequency`: decades of how often the token occurs in
     the training part. `position`: the token's position in its sentence, from 1, in bins whose ends
     are powers of 2.
+
+    Args:
+        corpus: whose part it is.
+        part: train, validation or test.
+
+    Examples:
+        >>> from memrnn.text import read_corpus, token_groups
+        >>> groups = token_groups(read_corpus("kjv-small"), "test")
+        >>> list(groups)
+        ['segment', 'frequency', 'position']
     """
     tokens = corpus.part(part)
     return {

@@ -29,6 +29,7 @@ SHIPPED = {
     "kjv": Shipped("King James Bible"),
     "kjv-small": Shipped("King James Bible, Genesis and Exodus", ("Genesis", "Exodus")),
 }
+"""The corpora that ship with memrnn, by the name that `read_corpus` takes."""
 LICENCE = "Public domain; in the United Kingdom under letters patent of the Crown."
 
 

@@ -30,6 +30,12 @@ def unigram_nats(
 
     Returns:
         Nats per token; inf for what never occurs in `train`.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.text import unigram_nats
+        >>> unigram_nats(np.array([0, 1, 0, 2]), np.array([0, 2]), size=3).round(3)
+        array([0.693, 1.386])
     """
     counts = np.bincount(train, minlength=size)
     with np.errstate(divide="ignore"):
@@ -82,6 +88,13 @@ class KneserNey:
         the same, modified          n = 3  157.8 / 148.3    n = 5  148.0 / 141.2
         King James Bible            n = 3   45.1 / 46.8     n = 5   39.4 / 41.1
         the same, modified          n = 3   44.6 / 46.1     n = 5   38.7 / 40.3
+
+    Examples:
+        >>> from memrnn.text import KneserNey, read_corpus
+        >>> corpus = read_corpus("kjv-small")
+        >>> model = KneserNey(corpus.train, corpus.size, order=3)
+        >>> round(float(model.nats(corpus.test).mean()), 3)  # nats per word
+        3.634
 
     Sources: Kneser & Ney 1995; Chen & Goodman 1999, sections 2.7 and 3.
     """
@@ -195,6 +208,19 @@ def fit_baselines(corpus: Corpus) -> dict[str, Baseline]:
     """The baselines of a corpus, fitted on its training part, by name, weakest first.
 
     They are `unigram`, `kneser-ney-3`, `kneser-ney-5` and `modified-kneser-ney-5`.
+
+    Args:
+        corpus: on whose training part they are fitted.
+
+    Returns:
+        By name, a function of tokens to nats per token.
+
+    Examples:
+        >>> from memrnn.text import fit_baselines, read_corpus
+        >>> corpus = read_corpus("kjv-small")
+        >>> baselines = fit_baselines(corpus)
+        >>> round(float(baselines["unigram"](corpus.test).mean()), 3)  # nats per word
+        5.323
     """
     train, size = corpus.train, corpus.size
     return {

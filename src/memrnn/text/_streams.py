@@ -21,6 +21,16 @@ class Streams(NamedTuple):
         targets: ids of the tokens to predict.
         mask: whether there is a target; elsewhere input and target are `<eos>`.
         positions: where the targets stand in the text; -1 where there is none.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.text import lay_out
+        >>> tokens = np.array([4, 5, 6, 7, 8, 9])
+        >>> laid = lay_out(tokens, streams=2, segment=2)
+        >>> laid.mask.sum()
+        np.int64(6)
+        >>> laid.in_order(laid.targets)
+        array([4, 5, 6, 7, 8, 9], dtype=int32)
     """
 
     inputs: Laid
@@ -55,8 +65,22 @@ def lay_out(
         offset: which token comes first, modulo n. A new one in every epoch moves the points at
             which streams and segments begin.
 
+    Returns:
+        Inputs, targets, mask and positions, each [segments, segment, streams].
+
     Raises:
         MemrnnError: if there is no token, or `streams` or `segment` is below 1.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.text import lay_out
+        >>> laid = lay_out(np.array([4, 5, 6, 7, 8, 9]), streams=2, segment=3)  # 9 is <eos>
+        >>> laid.inputs[0].T
+        array([[9, 4, 5],
+               [9, 7, 8]], dtype=int32)
+        >>> laid.targets[0].T
+        array([[4, 5, 6],
+               [7, 8, 9]], dtype=int32)
     """
     if not len(tokens):
         raise MemrnnError("There is no token to lay out.")

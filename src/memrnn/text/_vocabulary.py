@@ -27,6 +27,11 @@ def make_vocabulary(
 
     Raises:
         MemrnnError: if `least_count` is below 1 or `largest_size` below 3.
+
+    Examples:
+        >>> from memrnn.text import make_vocabulary
+        >>> make_vocabulary(["the", "stack", "the", "queue"], least_count=2)
+        ('the', '<unk>', '<eos>')
     """
     if least_count < 1:
         raise MemrnnError("least_count must be at least 1.")

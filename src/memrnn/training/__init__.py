@@ -5,6 +5,7 @@ from memrnn.training._experiment import Start as Start
 from memrnn.training._experiment import TrainingConfig as TrainingConfig
 from memrnn.training._folder import EXPERIMENT_FILE as EXPERIMENT_FILE
 from memrnn.training._folder import Run as Run
+from memrnn.training._folder import TrainedRestart as TrainedRestart
 from memrnn.training._folder import load_experiment as load_experiment
 from memrnn.training._folder import load_run as load_run
 from memrnn.training._folder import lock as lock

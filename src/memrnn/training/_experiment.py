@@ -69,6 +69,11 @@ class TrainingConfig:
             faster from factors rounded to 10 bits; a CPU always computes in float32. Validation
             and evaluation are in float32.
 
+    Examples:
+        >>> import memrnn
+        >>> memrnn.TrainingConfig(max_epochs=30, optimizer="sgd").learning_rate_range
+        (0.0005, 0.01)
+
     Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 4 and appendix A.
     """
 
@@ -174,6 +179,16 @@ class Start:
     Attributes:
         path: of its checkpoint; not part of what tells experiments apart.
         digest: of its parameters.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.stability import golden_network, save_golden
+        >>> from memrnn.training import start_from
+        >>> task, model = memrnn.Strings("marked-reversal"), "lstm-12+jm-2"
+        >>> save_golden(golden_network(task, model), task, model, "golden")
+        >>> experiment = memrnn.Experiment(task, model, start=start_from("golden"))
+        >>> len(experiment.start.digest)
+        12
     """
 
     path: str = field(compare=False)
@@ -228,6 +243,14 @@ class Experiment:
         start: what training starts from; None for random parameters.
         measure: names of measures whose numbers the curve keeps (`register_measure`). They do not
             change what is trained and are no part of the identity.
+
+    Examples:
+        >>> import memrnn
+        >>> experiment = memrnn.Experiment(memrnn.Strings("count-3"), "jm-5", freeze=("memory",))
+        >>> experiment.label
+        'count-3  jm-5  freeze=memory'
+        >>> experiment.restart_seed(0) == experiment.restart_seed(1)
+        False
     """
 
     task: Task
@@ -258,6 +281,9 @@ class Experiment:
 
         Freezing modes share it, and so do models that differ only in whether their values are
         discrete: their restarts with the same number are paired. Nothing else does.
+
+        Args:
+            restart: its number.
         """
         model = continuous_name(self.model)
         return restart_seed(self.seed, self.task.identity(), model, restart)

@@ -40,7 +40,22 @@ class Origin:
 
 @dataclass(frozen=True)
 class TrainedRestart:
-    """A restart as `load_run` returns it: its curve, and its network at the best epoch."""
+    """A restart as `load_run` returns it: its curve, and its network at the best epoch.
+
+    Attributes:
+        number: of the restart.
+        progress: its curve, and where it stands.
+        network: at the best epoch.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.stability import golden_network, save_golden
+        >>> task, model = memrnn.Strings("marked-reversal"), "lstm-12+jm-2"
+        >>> save_golden(golden_network(task, model), task, model, "golden")
+        >>> restart = memrnn.load_run("golden").restart(0)
+        >>> restart.number, memrnn.parameter_count(restart.network)
+        (0, 1029)
+    """
 
     number: int
     progress: Progress
@@ -49,7 +64,22 @@ class TrainedRestart:
 
 @dataclass(frozen=True)
 class Run:
-    """An experiment and its restarts so far."""
+    """An experiment and its restarts so far.
+
+    Attributes:
+        experiment: what the restarts have in common.
+        restarts: those with a checkpoint, in the order of their numbers.
+        origin: whether they were trained, or constructed without training.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.stability import golden_network, save_golden
+        >>> task, model = memrnn.Strings("marked-reversal"), "lstm-12+jm-2"
+        >>> save_golden(golden_network(task, model), task, model, "golden")
+        >>> run = memrnn.load_run("golden")
+        >>> run.best, run.origin.kind
+        (0, 'constructed')
+    """
 
     experiment: Experiment
     restarts: tuple[TrainedRestart, ...]
@@ -63,6 +93,9 @@ class Run:
 
     def restart(self, number: int | None) -> TrainedRestart:
         """The restart of this number, the best one for None.
+
+        Args:
+            number: of the restart.
 
         Raises:
             MemrnnError: if there is none.
@@ -80,8 +113,20 @@ class Run:
 def load_run(out: str | Path) -> Run:
     """The experiment in this folder and its restarts so far, each at its best epoch.
 
+    Args:
+        out: the folder that was trained into, or that a constructed run was written to.
+
     Raises:
         MemrnnError: if there is none, or a checkpoint is damaged or belongs elsewhere.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.stability import golden_network, save_golden
+        >>> task, model = memrnn.Strings("marked-reversal"), "lstm-12+jm-2"
+        >>> save_golden(golden_network(task, model), task, model, "golden")
+        >>> run = memrnn.load_run("golden")
+        >>> run.experiment.model, len(run.restarts)
+        ('lstm-12+jm-2', 1)
     """
     out, experiment = Path(out), load_experiment(out)
     numbers: list[int] = []
@@ -110,10 +155,20 @@ def start_from(out: str | Path, restart: int | None = None) -> Start:
     """The best network of a run as a start for others.
 
     Args:
+        out: the folder of the run.
         restart: which; by default the best one.
 
     Raises:
         MemrnnError: if there is no such run or restart.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.stability import golden_network, save_golden
+        >>> from memrnn.training import start_from
+        >>> task, model = memrnn.Strings("marked-reversal"), "lstm-12+jm-2"
+        >>> save_golden(golden_network(task, model), task, model, "golden")
+        >>> start_from("golden").digest == start_from("golden", restart=0).digest
+        True
     """
     return Start.read(checkpoint_path(Path(out), load_run(out).restart(restart).number))
 
@@ -134,11 +189,24 @@ def save_constructed(
 
     Args:
         network: as `task.build` would make it for this model, with other parameters.
-        by, source: what made it, and from what.
+        task: whose network it is.
+        model: its name.
+        out: the folder of the run.
+        by: what made it.
+        source: from what.
         imports: as for `train`.
 
     Raises:
         MemrnnError: if `out` is not empty, or the network is not of this model.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.training import save_constructed
+        >>> task = memrnn.Strings("count-3")
+        >>> network = task.build(memrnn.get_model("jm-2"), seed=0)
+        >>> save_constructed(network, task, "jm-2", "made", by="nobody", source="random parameters")
+        >>> memrnn.load_run("made").origin.by
+        'nobody'
     """
     out, precision = Path(out), network.dtype.name
     config = TrainingConfig(max_epochs=0, precision=precision)
@@ -168,8 +236,20 @@ def open_restart(experiment: Experiment, number: int, out: Path) -> Restart:
 def load_experiment(out: str | Path) -> Experiment:
     """The experiment that was trained into this folder; what it imports is imported.
 
+    Args:
+        out: the folder that was trained into.
+
     Raises:
         MemrnnError: if none was.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.stability import golden_network, save_golden
+        >>> from memrnn.training import load_experiment
+        >>> task, model = memrnn.Strings("marked-reversal"), "lstm-12+jm-2"
+        >>> save_golden(golden_network(task, model), task, model, "golden")
+        >>> load_experiment("golden").task.spec
+        'strings:marked-reversal'
     """
     out = Path(out)
     values = _read(out)

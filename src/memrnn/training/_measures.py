@@ -17,8 +17,21 @@ MEASURES: dict[str, Measure] = {}
 def register_measure(name: str, measure: Measure) -> None:
     """Makes a measure known under a name, for `Experiment.measure` and `memrnn train --measure`.
 
+    Args:
+        name: of the measure.
+        measure: called with a `Restart` and its network at every evaluation point; it gives
+            numbers by name and changes nothing.
+
     Raises:
         MemrnnError: if another measure has the name.
+
+    Examples:
+        >>> import memrnn
+        >>> def size(restart, network):
+        ...     return {"parameters": memrnn.parameter_count(network)}
+        >>> memrnn.register_measure("size", size)
+        >>> memrnn.Experiment(memrnn.Strings("count-3"), "jm-2", measure=("size",)).measure
+        ('size',)
     """
     if MEASURES.setdefault(name, measure) is not measure:
         raise MemrnnError(f"There is a measure {name!r} already; choose another name.")

@@ -73,9 +73,16 @@ class Epoch:
 
     Attributes:
         learning_rate: at its beginning.
-        train, validation: totals by metric; those of training are taken while it goes on, and
-            empty where nothing is trained.
+        train: totals by metric, taken while training goes on; empty where nothing is trained.
+        validation: totals by metric.
         measured: numbers of the experiment's measures, NaN where there is none.
+
+    Examples:
+        >>> from memrnn.tasks import Total
+        >>> from memrnn.training import Epoch
+        >>> epoch = Epoch(1e-3, train={}, validation={"perplexity": Total(25.0, 20.0)})
+        >>> epoch.validation["perplexity"].numerator
+        25.0
     """
 
     learning_rate: float
@@ -89,13 +96,25 @@ class Progress:
     """Where a restart stands.
 
     Attributes:
+        seed: the restart's own.
         selection: the task's selection metric.
         reference: value of that metric for the exact distribution on the restart's own validation
             items; None where it is not known.
+        schedule: learning rate, and the counters that decay it and end training.
         status: "diverged" as soon as a parameter or the validation value is not finite.
         best_epoch: number of the epoch with the best validation value, from 1; 0 for the start.
+        curve: a line for each epoch.
         averaged_from: number of the epoch after which iterates are averaged; None before that.
         measured: as `Epoch` has it, of the start.
+
+    Examples:
+        >>> import memrnn
+        >>> task = memrnn.Strings("count-3", train_lengths=(3, 9), batches=2, validation_batches=1)
+        >>> config = memrnn.TrainingConfig(max_epochs=1)
+        >>> run = memrnn.train(memrnn.Experiment(task, "jm-2", config=config), "run", restarts=1)
+        >>> progress = run.restarts[0].progress
+        >>> progress.epochs, progress.best_epoch, progress.excess > 0
+        (1, 1, True)
     """
 
     seed: int
@@ -169,7 +188,8 @@ class Progress:
         """The progress after an epoch.
 
         Args:
-            train, validation: totals of the epoch, by metric.
+            train: totals of the epoch's training, by metric.
+            validation: totals of its validation, by metric.
             finite: whether all parameters are.
             measured: as `Epoch` has it.
         """

@@ -58,7 +58,18 @@ class Checkpoint(NamedTuple):
 
 
 class Restart:
-    """A restart in memory, and its checkpoint."""
+    """A restart in memory, and its checkpoint.
+
+    Examples:
+        >>> import memrnn
+        >>> from memrnn.training import Restart
+        >>> task = memrnn.Strings("count-3", train_lengths=(3, 9), batches=2, validation_batches=1)
+        >>> config = memrnn.TrainingConfig(max_epochs=1)
+        >>> restart = Restart(memrnn.Experiment(task, "jm-2", config=config), 0)
+        >>> restart.advance()
+        >>> restart.finished
+        True
+    """
 
     def __init__(self, experiment: Experiment, number: int, path: Path | None = None):
         """Begins the restart, or continues from its checkpoint.

@@ -40,6 +40,8 @@ def train(
     have grown in between, not shrunk. A restart that diverges ends alone.
 
     Args:
+        experiment: task, model, frozen components, configuration and seed.
+        out: the folder; it is made where it does not exist.
         restarts: their number, for 0 ... `restarts` - 1; or which, one by one.
         workers: processes, each of which trains one restart at a time on one core, or many on a
             GPU of its own. With 1 this process does the work, unless there is a `stop_after`.
@@ -56,6 +58,14 @@ def train(
         MemrnnError: if `out` holds something else, another process is training in it, or a worker
             cannot go on.
         OSError: if a checkpoint could not be written.
+
+    Examples:
+        >>> import memrnn
+        >>> task = memrnn.Strings("count-3", train_lengths=(3, 9), batches=2, validation_batches=1)
+        >>> config = memrnn.TrainingConfig(max_epochs=1)
+        >>> run = memrnn.train(memrnn.Experiment(task, "jm-2", config=config), "run", restarts=1)
+        >>> run.restarts[0].progress.status
+        'done'
     """
     if workers < 1:
         raise MemrnnError(f"workers is {workers}, but must be at least 1.")

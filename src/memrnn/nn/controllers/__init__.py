@@ -17,3 +17,4 @@ CONTROLLERS: dict[str, Callable[..., Controller]] = {
     "lstm": LSTM,
     "lstm_capped": CappedLSTM,
 }
+"""The controllers by the name that models use; `register_controller` adds one."""

@@ -21,6 +21,20 @@ class Controller(eqx.Module):
     Its state is any pytree of arrays whose first leaf is the hidden state `h`, [batch, hidden].
     `memrnn.nn.models` builds a cell as `Cell(input_size, hidden_size, scale=scale, rng=rng)`.
     Further keyword arguments of the constructor are options: `NAME:OPTION` names a model.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import memrnn
+        >>> class Sum(memrnn.Controller):
+        ...     input_size = property(lambda self: 2)
+        ...     hidden_size = property(lambda self: 1)
+        ...     def init(self, batch):
+        ...         return jnp.zeros((batch, 1))
+        ...     def step(self, state, inputs):
+        ...         return state + inputs.sum(axis=1, keepdims=True)
+        >>> controller = Sum()
+        >>> controller.step(controller.init(batch=1), jnp.ones((1, 2)))
+        Array([[2.]], dtype=float32)
     """
 
     revision: ClassVar[int] = 1
@@ -41,11 +55,20 @@ class Controller(eqx.Module):
 
     @abc.abstractmethod
     def init(self, batch: int) -> Any:
-        """The state before the first step."""
+        """The state before the first step.
+
+        Args:
+            batch: number of sequences.
+        """
 
     @abc.abstractmethod
     def step(self, state: Any, inputs: Float[Array, "batch input"]) -> Any:
-        """The next state; same structure, shapes and types as `state`."""
+        """The next state; same structure, shapes and types as `state`.
+
+        Args:
+            state: after the step before.
+            inputs: the embedded inputs, then the memory's reading.
+        """
 
 
 class AffineController(Controller):
@@ -62,8 +85,23 @@ class AffineController(Controller):
     sum matters to most cells: together they double the bias' learning rate.
 
     Attributes:
-        weight_input, weight_hidden: `W_ih` and `W_hh`.
-        bias_input, bias_hidden: `b_ih` and `b_hh`; the second is None in a cell with one bias.
+        weight_input: `W_ih`.
+        weight_hidden: `W_hh`.
+        bias_input: `b_ih`.
+        bias_hidden: `b_hh`; None in a cell with one bias.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import numpy as np
+        >>> import memrnn
+        >>> class Leaky(memrnn.AffineController):
+        ...     blocks = 1
+        ...     def activate(self, from_input, from_hidden, state):
+        ...         return (0.5 * state[0] + 0.5 * jnp.tanh(from_input + from_hidden),)
+        >>> cell = Leaky(2, 4, scale=0.1, rng=np.random.default_rng(0))
+        >>> (hidden,) = cell.step(cell.init(3), jnp.ones((3, 2)))
+        >>> hidden.shape
+        (3, 4)
     """
 
     blocks: ClassVar[int]
@@ -117,6 +155,8 @@ class AffineController(Controller):
         """The next state.
 
         Args:
+            state: after the step before.
+            inputs: the embedded inputs, then the memory's reading.
             hidden_mask: factors of `h_{t-1}` where it is multiplied by `W_hh`.
             gate_noise: is added to `from_input`.
         """
@@ -131,7 +171,13 @@ class AffineController(Controller):
 
     @abc.abstractmethod
     def activate(self, from_input: Gates, from_hidden: Gates, state: Vectors) -> Vectors:
-        """The next state; its first vector is the hidden state."""
+        """The next state; its first vector is the hidden state.
+
+        Args:
+            from_input: `W_ih u_t + b_ih`.
+            from_hidden: `W_hh h_{t-1} + b_hh`.
+            state: the vectors after the step before.
+        """
 
 
 class DiscreteController(AffineController):
@@ -142,6 +188,14 @@ class DiscreteController(AffineController):
     Attributes:
         discrete: whether state vectors hold nothing but -1, 0 and 1, so that the controller has
             finitely many states. The gradient is that of the clipped vector before rounding.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import numpy as np
+        >>> from memrnn.nn.controllers import GRU
+        >>> cell = GRU(2, 4, scale=0.1, rng=np.random.default_rng(0), discrete=True)
+        >>> cell.rounded(jnp.array([[0.7, 0.2, -0.4, -3.0]]))
+        Array([[ 1.,  0.,  0., -1.]], dtype=float32)
     """
 
     discrete_options: ClassVar[tuple[str, ...]] = ("discrete",)

@@ -14,6 +14,13 @@ class GRU(DiscreteController):
 
     where `a` is the affine map of the input and `b` that of the hidden state.
 
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.nn.controllers import GRU
+        >>> cell = GRU(input_size=2, hidden_size=4, scale=0.1, rng=np.random.default_rng(0))
+        >>> cell.weight_input.shape  # three blocks of 4 rows
+        (12, 2)
+
     Source: Cho et al., "Learning phrase representations using RNN encoder-decoder" (2014).
     """
 

@@ -14,6 +14,15 @@ class LSTM(DiscreteController):
     No peepholes, no offset on the forget gate, no dropout. Where it is `discrete`, c_t is clipped
     to [-1, 1] and rounded before h_t is computed from it, and h_t is rounded.
 
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import numpy as np
+        >>> from memrnn.nn.controllers import LSTM
+        >>> cell = LSTM(input_size=2, hidden_size=4, scale=0.1, rng=np.random.default_rng(0))
+        >>> hidden, cells = cell.step(cell.init(batch=1), jnp.ones((1, 2)))
+        >>> hidden.shape, cells.shape
+        ((1, 4), (1, 4))
+
     Source: Hochreiter & Schmidhuber (1997); DuSell & Chiang 2023 (arXiv 2210.01343), section 2.
     """
 

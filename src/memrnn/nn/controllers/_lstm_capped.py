@@ -14,6 +14,13 @@ class CappedLSTM(AffineController):
 
     Gates in the order (input, forget, cell, output), one bias. |c_t| is at most 1 if |c_0| is.
 
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.nn.controllers import CappedLSTM
+        >>> cell = CappedLSTM(input_size=2, hidden_size=4, scale=0.1, rng=np.random.default_rng(0))
+        >>> cell.bias_hidden is None  # one bias
+        True
+
     Source: the cell of Melis et al. 2018 (arXiv 1707.05589), section 3 and appendix.
     """
 

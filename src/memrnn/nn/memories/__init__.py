@@ -22,3 +22,4 @@ MEMORIES: dict[str, Callable[..., Memory]] = {
     "superposition": Superposition,
     "vector_nondeterministic": Nondeterministic,  # with a `size`; runs are stored by this name
 }
+"""The memories by the name that `Model.memory` uses; `register_memory` adds one."""

@@ -43,6 +43,13 @@ class Loop(abc.ABC):
 
     Attributes:
         small: whether a step is so little work that on a GPU starting it takes longer.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.nn.memories import Loop, Superposition
+        >>> memory = Superposition(4, sizes=(3,), rng=np.random.default_rng(0))
+        >>> isinstance(memory.loop(), Loop)
+        True
     """
 
     small: ClassVar[bool] = True

@@ -26,6 +26,16 @@ class Memory(eqx.Module):
     The state is any pytree of arrays. The arrays have the strings on their first axis, or are
     scalars that hold for all strings; `step` keeps structure, shapes and types.
 
+    Examples:
+        >>> import numpy as np
+        >>> import memrnn
+        >>> memory = memrnn.MEMORIES["superposition"](4, sizes=(3,), rng=np.random.default_rng(0))
+        >>> isinstance(memory, memrnn.Memory)
+        True
+        >>> state = memory.init(batch=2, horizon=5)
+        >>> memory.read(state).shape  # [batch, reading]
+        (2, 3)
+
     Source: DuSell & Chiang 2023 (arXiv 2210.01343), section 2.
     """
 
@@ -55,11 +65,20 @@ class Memory(eqx.Module):
 
     @abc.abstractmethod
     def read(self, state: Any) -> Reading:
-        """What the controller sees."""
+        """What the controller sees.
+
+        Args:
+            state: after the update before.
+        """
 
     @abc.abstractmethod
     def step(self, state: Any, hidden: Float[Array, "batch hidden"]) -> Any:
-        """The state after an update by the controller's hidden state."""
+        """The state after an update by the controller's hidden state.
+
+        Args:
+            state: after the update before.
+            hidden: the controller's new hidden state.
+        """
 
     def diagnostics(self, state: Any) -> dict[str, Float[Array, " batch"]]:
         """Numbers per string about the readings so far, by name.
@@ -74,6 +93,10 @@ class Memory(eqx.Module):
         """Bytes per string while its group runs, and until its gradient is computed.
 
         Where the sum is large, strings run in groups (`memrnn.nn.groups`). 0 need not be counted.
+
+        Args:
+            updates: of each string.
+            gradient: whether the batch is differentiated.
         """
         del updates, gradient
         return 0, 0
@@ -87,6 +110,24 @@ class AffineMemory(Memory):
 
     What is not affine (softmax, sigmoid) belongs into `update`. The split lets the rule
     `memrnn.FAST` treat W and b outside the loop over time.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import memrnn
+        >>> class Last(memrnn.AffineMemory):  # remembers one number, of the last update
+        ...     weight: object
+        ...     reading_size = property(lambda self: 1)
+        ...     def controls(self):
+        ...         return self.weight, jnp.zeros(1)
+        ...     def init(self, batch, horizon):
+        ...         return jnp.zeros((batch, 1))
+        ...     def read(self, state):
+        ...         return state
+        ...     def update(self, state, controls):
+        ...         return controls
+        >>> memory = Last(jnp.ones((1, 2)))
+        >>> memory.read(memory.step(memory.init(1, None), jnp.array([[1.0, 2.0]])))
+        Array([[3.]], dtype=float32)
     """
 
     @abc.abstractmethod
@@ -95,7 +136,12 @@ class AffineMemory(Memory):
 
     @abc.abstractmethod
     def update(self, state: Any, controls: Controls) -> Any:
-        """The next state; same structure, shapes and types as `state`."""
+        """The next state; same structure, shapes and types as `state`.
+
+        Args:
+            state: after the update before.
+            controls: `W h_t + b`.
+        """
 
     def loop(self) -> Loop:
         """How the rule `memrnn.FAST` runs the updates, and how it differentiates them.

@@ -7,7 +7,17 @@ from memrnn.nn.memories._memory import AffineMemory
 
 
 class NoMemory(AffineMemory):
-    """The memory of a plain recurrent net: no parameters, a reading of length 0."""
+    """The memory of a plain recurrent net: no parameters, a reading of length 0.
+
+    Attributes:
+        weight: of no rows.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.nn.memories import NoMemory
+        >>> NoMemory(hidden_size=4, rng=np.random.default_rng(0)).reading_size
+        0
+    """
 
     weight: Float[Array, "0 hidden"]
 

@@ -50,8 +50,19 @@ class Stratification(AffineMemory):
     formats the stack itself is kept in float32, for strengths are added up over all updates.
 
     Attributes:
-        weight_actions, bias_actions: (2, hidden) and (2,).
-        weight_push, bias_push: (size, hidden) and (size,).
+        weight_actions: A, (2, hidden).
+        bias_actions: b, (2,).
+        weight_push: P, (size, hidden).
+        bias_push: d', (size,).
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import numpy as np
+        >>> from memrnn.nn.memories import Stratification
+        >>> memory = Stratification(4, size=2, rng=np.random.default_rng(0))
+        >>> push = jnp.array([[30.0, -30.0, 9.0, -9.0]])  # strengths 1 and 0; the vector (1, -1)
+        >>> memory.read(memory.update(memory.init(1, horizon=5), push)).round(3)
+        Array([[ 1., -1.]], dtype=float32)
 
     Source: Grefenstette et al. 2015 (arXiv 1506.02516), section 3.1; controller and layers as in
     DuSell & Chiang 2023 (arXiv 2210.01343).

@@ -27,6 +27,14 @@ class Superposed(NamedTuple):
         cells: the rows of each stack one after another, the top first, all as long as the longest;
             stacks of the same string follow each other.
         left: how many more updates can be read; None where `cells` serves any number.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.nn.memories import Superposition
+        >>> memory = Superposition(4, sizes=(2, 2), rng=np.random.default_rng(0))
+        >>> state = memory.init(batch=3, horizon=5)
+        >>> state.cells.shape[0]  # two stacks per string
+        6
     """
 
     cells: Cells
@@ -55,12 +63,22 @@ class Superposition(AffineMemory):
     remaining updates cannot bring back to the top is not stored, which halves the work.
 
     Attributes:
-        weight_actions, bias_actions: (3K, hidden) and (3K,), three rows per stack.
-        weight_push, bias_push: (sum of m_k, hidden) and (sum of m_k,); None where the hidden
-            state itself is pushed.
+        weight_actions: A, (3K, hidden), three rows per stack.
+        bias_actions: b, (3K,).
+        weight_push: P, (sum of m_k, hidden); None where the hidden state itself is pushed.
+        bias_push: d, (sum of m_k,); None likewise.
         sizes: m_1 ... m_K.
         depth_limit: number of rows kept, None for all.
         hard: whether actions and learned vectors are discrete.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import numpy as np
+        >>> from memrnn.nn.memories import Superposition
+        >>> memory = Superposition(4, sizes=(2,), rng=np.random.default_rng(0))
+        >>> push = jnp.array([[30.0, 0.0, 0.0, 50.0, -50.0]])  # push, pop, no-op; the vector (1, 0)
+        >>> memory.read(memory.update(memory.init(1, horizon=5), push)).round(3)
+        Array([[1., 0.]], dtype=float32)
 
     Source: Joulin & Mikolov 2015 (arXiv 1503.01007); DuSell & Chiang 2023 (arXiv 2210.01343),
     section 2; a discrete stack with such a gradient is that of Zeng, Goodman & Smyth 1994 (IEEE

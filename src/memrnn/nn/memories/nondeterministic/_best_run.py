@@ -21,25 +21,55 @@ PopWeights = Float64[np.ndarray, "updates states symbols states"]
 
 
 class Action(NamedTuple):
-    """One update of the stack, in `state` with symbol `top` on top."""
+    """One update of the stack, in `state` with symbol `top` on top.
+
+    Attributes:
+        kind: push, replace or pop.
+        state: of the automaton before the update.
+        top: the symbol on top before it.
+        next_state: of the automaton after it.
+        symbol: what is pushed, or replaces the top; None for a pop.
+
+    Examples:
+        >>> from memrnn.nn.memories import Action
+        >>> Action("push", state=0, top=1, next_state=0, symbol=2).kind
+        'push'
+    """
 
     kind: Literal["push", "replace", "pop"]
     state: int
     top: int
     next_state: int
-    symbol: int | None  # what is pushed, or replaces the top; None for a pop
+    symbol: int | None
 
 
 @dataclass(frozen=True)
 class BestRun:
-    """A run of the stack: its updates, and the stack before the first and after every one."""
+    """A run of the stack: its updates, and the stack before the first and after every one.
+
+    Attributes:
+        actions: the n updates.
+        log_weight: sum of the logarithms of the weights of all updates.
+        states: of the automaton; n + 1, as of all that follow.
+        tops: the symbol on top.
+        heights: number of symbols on the stack, the bottom counted.
+        stacks: the symbols on the stack, the bottom first.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.nn.memories import best_run
+        >>> push = np.zeros((2, 1, 2, 1, 2))
+        >>> run = best_run(push, push - 1, push[..., 0] - 1)
+        >>> run.heights, run.log_weight
+        ((1, 2, 3), 0.0)
+    """
 
     actions: tuple[Action, ...]
-    log_weight: float  # sum of the logarithms of the weights of all updates
-    states: tuple[int, ...]  # one more than updates, as in all that follow
+    log_weight: float
+    states: tuple[int, ...]
     tops: tuple[int, ...]
-    heights: tuple[int, ...]  # number of symbols on the stack, the bottom counted
-    stacks: tuple[tuple[int, ...], ...]  # the symbols on the stack, bottom first
+    heights: tuple[int, ...]
+    stacks: tuple[tuple[int, ...], ...]
 
 
 def best_run(
@@ -62,14 +92,26 @@ def best_run(
     Time O(n³), memory O(n²). Of runs of equal weight always the same one is returned.
 
     Args:
-        log_push, log_repl, log_pop: log weights, indexed [t-1, q, x, r, y], pops without y;
-            -inf forbids an operation.
+        log_push: log weights, indexed [t-1, q, x, r, y]; -inf forbids an operation.
+        log_repl: likewise.
+        log_pop: likewise without y.
         window: γ[i→t] exists for t - i <= window only, so that a run ends when its top symbol
             was pushed more than so many updates ago. None for no limit.
+
+    Returns:
+        The run, and the logarithm of its weight.
 
     Raises:
         MemrnnError: if a weight is NaN or infinite, the window is not positive, or no run has a
             positive weight.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.nn.memories import best_run
+        >>> push = np.full((2, 1, 2, 1, 2), -1.0)  # two updates, one state, two symbols
+        >>> replace, pop = push - 2, push[..., 0] + 0.5
+        >>> [action.kind for action in best_run(push, replace, pop).actions]
+        ['push', 'pop']
 
     Source: DuSell & Chiang 2020 (arXiv 2010.04674), section 4; 2022 (arXiv 2109.01982), section 3;
     for the bottom symbol and the window 2023 (arXiv 2210.01343).
@@ -86,10 +128,27 @@ def best_run(
 def forward_weights(
     log_push: PushWeights, log_repl: PushWeights, log_pop: PopWeights, window: int | None = None
 ) -> Float64[np.ndarray, "updates_plus_1 states symbols"]:
-    """log α[t][r,y], the weight of all runs that are in state r with y on top after update t.
+    """`log α[t][r,y]`, the weight of all runs that are in state r with y on top after update t.
 
     The recurrences, errors and source of `best_run`, with the logarithm of a sum instead of each
     maximum. exp(log α[t]) divided by its sum is the reading of the memory after t updates.
+
+    Args:
+        log_push: log weights, indexed [t-1, q, x, r, y]; -inf forbids an operation.
+        log_repl: likewise.
+        log_pop: likewise without y.
+        window: as for `best_run`.
+
+    Returns:
+        Log weights after 0 ... n updates; -inf where no run is.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.nn.memories import forward_weights
+        >>> push = np.zeros((1, 1, 2, 1, 2))  # one update, one state, two symbols
+        >>> weights = forward_weights(push, push, push[..., 0])
+        >>> weights[1, 0].round(3)  # pushed or replaced to the bottom symbol, or to the other one
+        array([0.693, 0.693])
     """
     return _forward(_SUM, _inside(_SUM, log_push, log_repl, log_pop, window))[1:]
 

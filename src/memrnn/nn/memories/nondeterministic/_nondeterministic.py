@@ -50,15 +50,27 @@ class Nondeterministic(AffineMemory):
     Weights need not sum to 1, and adding a number to all logits of an update changes nothing.
 
     Attributes:
-        weight_actions, bias_actions: (Q S (2 Q S + Q), hidden) and its rows' bias. Rows (q, x), in
-            each of them push (r, y), replace (r, y), pop r.
-        weight_push, bias_push: (m, hidden) and (m,); None without vectors.
+        weight_actions: (Q S (2 Q S + Q), hidden). Rows (q, x), in each of them push (r, y), replace
+            (r, y), pop r.
+        bias_actions: of the same rows.
+        weight_push: P, (m, hidden); None without vectors.
+        bias_push: d, (m,); None without vectors.
         bottom: the bottom's vector before its sigmoid, where it is learned.
-        states, symbols, size, window: Q, S, m, D.
+        states: Q.
+        symbols: S.
+        size: m, the length of the vectors; 0 for none.
+        window: D, None for none.
         bottom_vector: "learned", "zero" or "one".
         bottom_scope: "bottom" as the authors meant it. "all" as their published code has it: its
             fake first push gives the bottom's vector to every (state, symbol), also to those that
             no run is in; the readings then contain runs that do not exist.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memrnn.nn.memories import Nondeterministic
+        >>> memory = Nondeterministic(4, states=2, symbols=3, rng=np.random.default_rng(0))
+        >>> memory.read(memory.init(batch=1, horizon=5))  # state 0 with the bottom on top
+        Array([[1., 0., 0., 0., 0., 0.]], dtype=float32)
 
     Source: DuSell & Chiang 2020 (arXiv 2010.04674), 2022 (arXiv 2109.01982), section 3; vectors and
     window 2023 (arXiv 2210.01343), sections 3 and 6.

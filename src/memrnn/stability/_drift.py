@@ -70,8 +70,21 @@ def drift(restart: Restart, network: Network) -> Mapping[str, float]:
     strings, the fewest symbols after which the units that are on are not those of the language's
     machine; NaN if they always are.
 
+    Args:
+        restart: as it is trained; its start is what is compared with.
+        network: at the evaluation point.
+
+    Returns:
+        Numbers by name.
+
     Raises:
         MemrnnError: if the task is not one of strings.
+
+    Examples:
+        >>> import memrnn
+        >>> task = memrnn.Strings("marked-reversal")
+        >>> memrnn.Experiment(task, "lstm-12+jm-2", measure=("drift",)).measure
+        ('drift',)
     """
     task, start = restart.experiment.task, restart.initial_network()
     if not isinstance(task, Strings):
