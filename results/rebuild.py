@@ -136,10 +136,11 @@ def above(name: str, of_set: str) -> str:
     total = sum((count for (_, one), count in counted(name).items() if one == of_set), Counter())
     informative = total.total() - total["uninformative"]
     low, high = results_of(name).tasks[0].trained_groups or (math.nan, math.nan)
+    better = f"{total['above'] or 'none'} {'is' if total['above'] < 2 else 'are'} better"
     return (
-        f"Of {informative} cells of networks trained as in the paper, on lengths {low:.0f} to {high:.0f}, "
-        f"{total['above'] or 'none'} is better on lengths {_label(of_set)} than the best predictor "
-        "that needs no training of a network.\n"
+        f"Of {informative} cells of networks trained as in the paper, on lengths {low:.0f} to "
+        f"{high:.0f}, {better} on lengths {_label(of_set)} than the best predictor that needs no "
+        "training of a network.\n"
     )
 
 
@@ -208,12 +209,14 @@ def held(name: str, quiet: str) -> str:
             (language, *ablation.held(language, model, noise=noise))
             for language in stable_training.LANGUAGES
         ]
-        return ", ".join(f"{language} {right} of {ended}" for language, right, ended in rows if ended)
+        return ", ".join(
+            f"{language} {right} of {ended}" for language, right, ended in rows if ended
+        )
 
     return (
-        "Networks whose state and stacks are discrete, trained on lengths 5 to 30, are right on every "
-        f"string up to length 3,000 in these restarts: {counted('recipe')}; the same networks "
-        f"untouched: {counted('untouched')}.\n"
+        "Networks whose state and stacks are discrete, trained on lengths 5 to 30, are right on "
+        f"every string up to length 3,000 in these restarts: {counted('recipe')}; the same "
+        f"networks untouched: {counted('untouched')}.\n"
     )
 
 

@@ -34,10 +34,12 @@ def run(words: list[str]) -> None:
         runpy.run_path(arguments[0], run_name="__main__")
         return
     assert program == "memrnn", f"a page may run memrnn and python, not {program}"
+    status = None
     try:
         cli.main(arguments)
     except SystemExit as exit:
-        assert not exit.code, f"{shlex.join(words)}: status {exit.code}"
+        status = exit.code
+    assert not status, f"{shlex.join(words)}: status {status}"
 
 
 def follow(page: Path, short: bool) -> None:
