@@ -114,7 +114,8 @@ def parse_study(values: Mapping[str, Any], folder: str | Path = ".") -> Study:
     if unknown := [key for key in given if key not in keys]:
         raise MemrnnError(
             f"A study has no key {unknown[0]!r}; its keys are "
-            f"{', '.join([*keys, *SHORT, 'preset'])} and tables with options of tasks, {', '.join(f'[{name}]' for name in task_names())}."
+            f"{', '.join([*keys, *SHORT, 'preset'])} and tables with options of tasks, "
+            f"{', '.join(f'[{name}]' for name in task_names())}."
         )
     if "tasks" not in given:
         raise MemrnnError(f"A study needs a value for tasks, or for {', '.join(SHORT)}.")
