@@ -17,6 +17,8 @@ What stands between them is made from the tables in `results/FOLDER`:
     holding OTHER   of the same: restarts that hold, by language and cell
     held OTHER      of the same: a sentence on the recipe and the untouched network
     ablation OTHER  of the same: the figure
+    precision TASK  of a study of the networks in `networks`: where each first is wrong
+    networks        of `networks` itself: which run each is of
 
 `--check` does not draw: figures of two versions of Matplotlib differ. It also says when the folder
 is larger than the repository should carry.
@@ -37,15 +39,18 @@ from memrnn.papers import stable_training
 from memrnn.papers.das_mali_2024 import PAPER
 from memrnn.reports import NEAR, gain
 from memrnn.reports.study import StudyReport, statistics
+from memrnn.runtime import formats as form
 from memrnn.runtime.checkpoints import write_bytes
 from memrnn.runtime.figures import svg
-from memrnn.studies import StudyResults, load_results
+from memrnn.studies import Cell, StudyResults, load_results
 from memrnn.tasks import BAYES
+from memrnn.training import load_experiment, load_run
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
+DOCS = ROOT / "docs"
 PAGES = (
-    *(ROOT / "docs" / name for name in ("findings.md", "results.md", "stable.md")),
+    *(DOCS / f"{name}.md" for name in ("findings", "precision", "results", "stable")),
     HERE / "README.md",
     ROOT / "README.md",
 )
@@ -228,6 +233,38 @@ def drawn_ablation(name: str, quiet: str) -> str:
     return f"![{title}](images/{path.name})\n"
 
 
+def networks(name: str) -> str:
+    runs = {path.name: load_run(path) for path in sorted((HERE / name).iterdir())}
+    rows = [
+        [f"`{folder}`", run.experiment.model, f"{run.origin.by}: {run.origin.source}"]
+        for folder, run in runs.items()
+    ]
+    return markdown(["folder", "model", "made by"], rows)
+
+
+def precision(name: str, language: str) -> str:
+    """The first length with a wrong determined symbol, and the share that is right at the last."""
+    results, names = results_of(name), dict[tuple[str, str], str]()
+    for folder in (Path(start).name for start in results.study.start):
+        experiment = load_experiment(HERE / "networks" / folder)
+        names[experiment.task.spec, experiment.model] = folder
+    cells = [cell for cell in results.cells if cell.task.title == language]
+    heads = [names[f"strings:{language}", cell.model] for cell in cells]
+
+    def written(cell: Cell, precision: str) -> str:
+        metric, sets = cell.task.metric("determined_accuracy"), cell.runs[0].scores[precision]
+        found = {
+            int(length): value
+            for scores in sets.values()
+            for length, value in scores.by_group(metric).items()
+        }
+        wrong = [length for length, value in found.items() if value < 1]
+        return f"{min(wrong)}, {form.share(found[max(found)])}" if wrong else "right"
+
+    rows = [[one, *(written(cell, one) for cell in cells)] for one in results.study.precisions]
+    return markdown(["precision", *(f"`{head}`" for head in heads)], rows)
+
+
 def _label(name: str) -> str:
     return name.replace(":", "–")
 
@@ -244,6 +281,8 @@ KINDS: dict[str, Callable[..., str]] = {
     "holding": holding,
     "held": held,
     "ablation": drawn_ablation,
+    "precision": precision,
+    "networks": networks,
 }
 
 
@@ -274,7 +313,8 @@ def check() -> list[str]:
         for path, text in texts.items()
         if rebuilt(text, drawn) != text
     ]
-    size = sum(path.stat().st_size for path in HERE.glob("*/*") if path.is_file())
+    paths = [*HERE.glob("*/*"), *HERE.glob("networks/*/*")]
+    size = sum(path.stat().st_size for path in paths if path.is_file())
     if size > MOST_BYTES:
         faults.append(f"results/ has {size / 1e6:.1f} MB, of at most {MOST_BYTES / 1e6:.0f}.")
     return faults

@@ -122,8 +122,10 @@ def test_the_figure_shows_every_symbol_and_action(explained: dict[str, Explanati
         figure = draw_explanation(explanation, SYMBOLS, name)
         labels = [label.get_text() for label in figure.axes[-2].get_xticklabels()]
         assert labels == [*(SYMBOLS[token] for token in explanation.tokens), "end"]
-        bars = [bar.get_height() for bar in figure.axes[0].patches]
-        np.testing.assert_allclose(bars, explanation.probability)
+        wrong, bars = figure.axes[0].containers
+        np.testing.assert_allclose([bar.get_height() for bar in bars], explanation.probability)
+        places = [bar.get_x() + bar.get_width() / 2 for bar in wrong]
+        np.testing.assert_allclose(places, np.flatnonzero(~explanation.right) + 1)
     figure = draw_explanation(hand_made(20), SYMBOLS, "title")
     run = hand_made(20).trace.run
     texts = [text.get_text() for text in figure.axes[1].texts]

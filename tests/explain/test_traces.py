@@ -42,6 +42,36 @@ def test_predictions_are_those_that_are_scored(model: str, precision: str) -> No
     np.testing.assert_allclose(explanation.probabilities.sum(axis=1), 1)
 
 
+def test_states_are_those_of_the_controller() -> None:
+    network = get_model("lstm-5:discrete+jm-2").build(OneHot(3), 4, seed=1)
+    network = sharpened(sharpened(network))
+    found, state = explain(network, STRING, TARGETS), network.init(1, len(STRING))
+    assert len(found.states) == 2 and found.states[0].shape == (len(STRING) + 1, 5)
+    for t in range(len(STRING) + 1):
+        for ours, theirs in zip(found.states, state.controller, strict=True):
+            np.testing.assert_array_equal(ours[t], theirs[0])
+        if t < len(STRING):
+            state = network.step(state, jnp.array([STRING[t]]))
+    assert set(np.unique(found.states[1])) == {-1.0, 0.0, 1.0}
+    assert found.to_json(SYMBOLS)["controller"][0][-1] == found.states[0][-1].tolist()
+
+
+def test_a_hard_stack_does_one_thing_at_a_time() -> None:
+    rng = np.random.default_rng(3)
+    memory = Superposition(4, sizes=(2, 1), hard=True, rng=rng)
+    hidden = 3 * rng.normal(size=(30, 4))
+    stacks = trace(memory, jnp.asarray(hidden, jnp.float32))
+    assert isinstance(stacks, tuple)
+    for k, stack in enumerate(stacks):
+        logits = hidden @ np.asarray(memory.weight_actions)[3 * k : 3 * k + 3].T
+        height, heights = 0, [0]
+        for action in logits.argmax(axis=1):
+            height = max(0, height + (1, -1, 0)[action])
+            heights.append(height)
+        assert stack.heights.tolist() == heights and max(heights) > 1
+        assert set(np.unique(stack.weights)) == {0.0, 1.0}
+
+
 @pytest.mark.parametrize(
     ("sizes", "depth_limit", "updates"), [((2, 1), None, 6), ((3,), 2, 5), ((1,), None, 1)]
 )

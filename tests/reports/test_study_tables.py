@@ -72,6 +72,16 @@ def test_every_precision_has_rows_of_its_own():
     (table,) = statistics_tables(statistics(results))
     assert len(table.rows) == 2 * 3
     assert {row[2].text for row in table.rows} == {"float32", "bfloat16"}
+    assert StudyReport(results, Path("study")).statistics_shown == [table]
+
+
+def test_of_many_precisions_the_page_has_the_first_and_the_files_all():
+    results = one_cell(precisions=("float32", "bfloat16", "float16"))
+    report = StudyReport(results, Path("study"))
+    (shown,), (whole,) = report.statistics_shown, report.statistics
+    assert (len(shown.rows), len(whole.rows)) == (3, 9)
+    assert report.tables[whole.stem] is whole
+    assert "In float32; the files have all precisions." in report.page()
 
 
 def tables_of(results):

@@ -7,6 +7,8 @@ import pytest
 from test_local import FILE
 
 from command_line import run
+from memrnn import load_run
+from memrnn.studies import load_results
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +34,16 @@ def test_run_status_export_report(file: Path, capsys: pytest.CaptureFixture[str]
     status, printed, _ = run(capsys, "study", "export", out, "--format", "csv")
     assert status == 0
     assert {Path(line).suffix for line in printed.split()} == {".csv"}
+    tables = str(file.parent / "tables")
+    status, printed, _ = run(capsys, "study", "export", out, "--out", tables, "--networks")
+    kept = [Path(line) for line in printed.splitlines() if Path(line).is_dir()]
+    assert status == 0 and [path.parent.name for path in kept] == ["networks", "networks"]
+    for path, cell in zip(kept, load_results(tables).cells, strict=True):
+        found, best = load_run(path), cell.best
+        assert best and found.origin.source.startswith(f"run {best.id}, restart {best.restart}, ")
+        assert found.experiment.model == cell.model
+    status, printed, told = run(capsys, "study", "export", tables, "--networks")
+    assert status == 2 and "holds exported tables, and no networks" in told
     status, printed, _ = run(capsys, "study", "report", out)
     assert status == 0
     assert "4 of 4 runs" in Path(printed.strip()).read_text()

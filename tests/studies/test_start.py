@@ -54,6 +54,11 @@ def test_a_cell_without_a_start_is_refused(folder: Path) -> None:
         parse_study(DECLARED | {"models": ["lstm", "gru"]}, folder)
 
 
+def test_two_starts_of_one_cell_are_refused(folder: Path) -> None:
+    with pytest.raises(MemrnnError, match="start names two runs of strings:marked-copy with lstm"):
+        parse_study(DECLARED | {"start": ["constructed", "constructed"]}, folder)
+
+
 def test_a_start_counts_in_the_identity(folder: Path) -> None:
     (cell, _), (other, _) = (
         list(parse_study(declared, folder).cells())

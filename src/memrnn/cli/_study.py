@@ -22,6 +22,7 @@ from memrnn.studies import (
     Study,
     StudyStatus,
     export,
+    export_networks,
     forecast,
     load_study,
     plan,
@@ -121,8 +122,9 @@ def export_command(
     out: Path | None = None,
     formats: Annotated[tuple[str, ...] | None, tyro.conf.arg(name="format")] = None,
     compact: bool = False,
+    networks: bool = False,
 ) -> None:
-    """Writes the tables of a study as Parquet and CSV files.
+    """Writes the tables of a study as Parquet and CSV files, and its best networks.
 
     Args:
         directory: folder that `memrnn study run --out` filled, or this command.
@@ -130,11 +132,16 @@ def export_command(
         formats: parquet, csv or both; by default both, of compact tables parquet.
         compact: keep less, for a repository: by group only the first precision, rounded; totals
             of evaluation sets stay as they are.
+        networks: write also the best network of each cell, into `networks`: a run for evaluate,
+            explain, extract and horizon, and for --start, but without what training it further
+            needs.
     """
     folder = out or directory / "export"
     check_output(folder)
     chosen = formats or (("parquet",) if compact else FORMATS)
     for path in export(directory, folder, chosen, compact=compact):
+        print(path)
+    for path in export_networks(directory, folder / "networks") if networks else ():
         print(path)
 
 

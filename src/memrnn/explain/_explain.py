@@ -30,6 +30,8 @@ class Explanation:
         targets: the outputs that are right after 0 ... n symbols.
         probabilities: of each output after 0 ... n symbols.
         trace: what the memory does.
+        states: the controller's state after 0 ... n symbols, one vector of it after another; the
+            first is the hidden state.
 
     Examples:
         >>> import memrnn
@@ -46,6 +48,7 @@ class Explanation:
     targets: tuple[int, ...]
     probabilities: Float64[np.ndarray, "length_plus_1 classes"]
     trace: Trace
+    states: tuple[Float64[np.ndarray, "length_plus_1 units"], ...] = ()
 
     @property
     def probability(self) -> Float64[np.ndarray, " length_plus_1"]:
@@ -76,6 +79,7 @@ class Explanation:
             "predicted": [labels[output] for output in self.probabilities.argmax(axis=1)],
             "probability": self.probability.tolist(),
             "right": self.right.tolist(),
+            "controller": [vector.tolist() for vector in self.states],
             "memory": _trace_to_json(self.trace),
         }
 
@@ -119,27 +123,36 @@ def explain(
     if not all(0 <= token < symbols for token in ids):
         raise MemrnnError(f"Symbol ids must be from 0 to {symbols - 1}; the string is {list(ids)}.")
     with scope(network.dtype.name):
-        hidden, logits = _follow(network, jnp.asarray(ids, jnp.int32))
-        memory_trace = trace(network.memory, hidden[:-1])
+        states, logits = _follow(network, jnp.asarray(ids, jnp.int32))
+        memory_trace = trace(network.memory, states[0][1:-1])
     positions, outputs = logits.shape
     if len(targets) != positions or not all(0 <= target < outputs for target in targets):
         raise MemrnnError(
             f"There must be {positions} targets from 0 to {outputs - 1}, not {list(targets)}."
         )
     probabilities = softmax(np.asarray(logits, np.float64), axis=1)
-    return Explanation(ids, targets, probabilities, memory_trace)
+    vectors = tuple(np.asarray(vector, np.float64) for vector in states)
+    return Explanation(ids, targets, probabilities, memory_trace, vectors)
 
 
 @eqx.filter_jit
-def _follow(network: Network, tokens: Int[Array, " length"]) -> tuple[Array, Array]:
-    """The hidden states after 1 ... n symbols, and the logits after 0 ... n."""
+def _follow(network: Network, tokens: Int[Array, " length"]) -> tuple[list[Array], Array]:
+    """The vectors of the controller's state, and the logits, after 0 ... n symbols."""
 
-    def step(state: State, token: Array) -> tuple[State, Array]:
+    def vectors(state: State) -> list[Array]:
+        return [leaf.ravel() for leaf in jax.tree.leaves(state.controller)]
+
+    def step(state: State, token: Array) -> tuple[State, list[Array]]:
         state = network.step(state, token[None])
-        return state, state.hidden[0]
+        return state, vectors(state)
 
-    _, hidden = jax.lax.scan(step, network.init(1, len(tokens)), tokens)
-    return hidden, network.logits(jnp.concatenate([jnp.zeros_like(hidden[:1]), hidden]))
+    start = network.init(1, len(tokens))
+    _, later = jax.lax.scan(step, start, tokens)
+    states = [
+        jnp.concatenate([first[None], rest])
+        for first, rest in zip(vectors(start), later, strict=True)
+    ]
+    return states, network.logits(states[0])
 
 
 def _trace_to_json(trace: Trace) -> dict[str, Any]:

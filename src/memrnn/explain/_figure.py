@@ -1,5 +1,6 @@
 """An explanation as a figure: what is predicted, what the stack does, what it holds, over time."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ _SIGNS = {"push": "+", "replace": "=", "pop": "–"}
 _SYMBOLS = ("#BBBBBB", "#56B4E9", "#F0E442", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#E69F00")
 """Colours of stack symbols, told apart by the colour-blind; number 0 begins at the bottom."""
 _RIGHT, _WRONG = "#009E73", "#D55E00"
-_MAP = colormaps["Blues"]
+_MAP, _SIGNED = colormaps["Blues"], colormaps["RdBu_r"]
 _LEAST = 0.005
 """A cell with less than this is not drawn: it would not be seen."""
 _COLUMN, _FEWEST, _WIDEST = 0.26, 5.4, 13.0
@@ -41,10 +42,11 @@ class _Panel(NamedTuple):
 def draw_explanation(explanation: Explanation, symbols: Sequence[str], title: str) -> Figure:
     """A column for each symbol, with the stack that is read together with it.
 
-    At the top, the probability that the net gave to the symbol before it saw it. Below, for a best
-    run: its actions, each between two symbols, its state and the symbols on the stack, and the
-    probabilities of state and top over all runs so far, with the best run as dots. For each soft
-    stack: how much there is of each action, the expected height or total strength, the contents.
+    At the top, the probability that the net gave to the symbol before it saw it, and the vectors of
+    the controller's state from which it did. Below, for a best run: its actions, each between two
+    symbols, its state and the symbols on the stack, and the probabilities of state and top over all
+    runs so far, with the best run as dots. For each soft stack: how much there is of each action,
+    and the contents, with the expected height as a line in them or the total strength above them.
 
     Args:
         explanation: of a string of a language.
@@ -68,12 +70,13 @@ def draw_explanation(explanation: Explanation, symbols: Sequence[str], title: st
     width = min(max(_COLUMN * columns, _FEWEST), _WIDEST)
     trace = explanation.trace
     panels = [_Panel(0.7, "probability", lambda axis: _draw_predictions(axis, explanation))]
+    panels += _state_panels(explanation.states)
     if isinstance(trace, StackRun):
         panels += _run_panels(trace, width / columns)
     else:
         names = [symbols[token] for token in explanation.tokens]
         for number, stack in enumerate(trace, 1):
-            panels += _soft_panels(stack, names, f" {number}" if len(trace) > 1 else "")
+            panels += _soft_panels(stack, names, f" {number}" if len(trace) > 1 else "", len(trace))
     heights = [panel.height for panel in panels]
     figure = Figure(figsize=(width + 1.9, sum(heights) + 0.22 * len(heights) + 1.1))
     figure.set_layout_engine("constrained", h_pad=0.05, hspace=0.0)
@@ -92,6 +95,9 @@ def draw_explanation(explanation: Explanation, symbols: Sequence[str], title: st
 
 def _draw_predictions(axis: Axes, explanation: Explanation) -> None:
     right = explanation.right
+    # Behind the bar, which may be too short to be seen.
+    wrong = np.flatnonzero(~right) + 1
+    axis.bar(wrong, np.ones(len(wrong)), width=1.0, color=_WRONG, alpha=0.25, linewidth=0)
     axis.bar(
         np.arange(1, len(right) + 1),
         explanation.probability,
@@ -101,6 +107,19 @@ def _draw_predictions(axis: Axes, explanation: Explanation) -> None:
         linewidth=0,
     )
     axis.set(ylim=(0, 1), yticks=[0, 1])
+
+
+def _state_panels(states: Sequence[np.ndarray]) -> Iterator[_Panel]:
+    """A row a unit; what is 1 or more is red, -1 or less blue."""
+    for number, vector in enumerate(states):
+
+        def draw(axis: Axes, vector: np.ndarray = vector) -> None:
+            _draw_cells(axis, _SIGNED(np.clip(0.5 + 0.5 * vector.T, 0, 1)), 0.5)
+            axis.set(yticks=[])
+
+        name = f"state vector {number + 1}" if number else "hidden state"
+        label = f"{name},\nred 1, blue –1"
+        yield _Panel(min(max(0.05 * vector.shape[1], 0.25), 1.2), label, draw)
 
 
 def _run_panels(trace: StackRun, column: float) -> Iterator[_Panel]:
@@ -156,12 +175,15 @@ def _run_panels(trace: StackRun, column: float) -> Iterator[_Panel]:
     yield _Panel(height, "state, top of\nall runs so far", draw_marginals)
 
 
-def _soft_panels(stack: SoftStack, names: Sequence[str], number: str) -> Iterator[_Panel]:
-    """The panels of a soft stack on a string of these symbols."""
+def _soft_panels(
+    stack: SoftStack, names: Sequence[str], number: str, stacks: int
+) -> Iterator[_Panel]:
+    """The panels of one of several soft stacks on a string of these symbols."""
     by_push = stack.rows == "push"
     rows = stack.contents.shape[1]
     if not by_push:  # deep rows that hold nothing are left out
-        rows = int(np.flatnonzero((stack.contents >= _LEAST).any(axis=0)).max(initial=0)) + 1
+        filled = np.flatnonzero((stack.contents >= _LEAST).any(axis=0)).max(initial=0) + 1
+        rows = min(rows, max(int(filled), math.ceil(stack.heights.max()) + 1))
     named = by_push and rows <= 24
 
     def draw_actions(axis: Axes) -> None:
@@ -175,21 +197,24 @@ def _soft_panels(stack: SoftStack, names: Sequence[str], number: str) -> Iterato
         axis.yaxis.set_major_locator(MaxNLocator(3, integer=True))
 
     def draw_contents(axis: Axes) -> None:
-        _draw_shares(axis, stack.contents, 0.5)
+        _draw_shares(axis, stack.contents[:, :rows], 0.5)
         axis.set_ylim(*((0, rows) if by_push else (rows, 0)))
+        if not by_push:
+            _draw_stairs(axis, stack.heights)
         if named:
             axis.set_yticks(np.arange(rows) + 0.5, names[:rows], parse_math=False)
         elif not by_push:
             axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
 
     yield _Panel(0.17 * len(stack.actions), f"actions{number}", draw_actions)
-    yield _Panel(0.6, f"{stack.heights_name}{number}", draw_height)
-    label = f"stack{number},\ntop is 0"
+    label = f"stack{number},\ntop is 0;\nline: {stack.heights_name}"
     if by_push:
+        yield _Panel(0.6, f"{stack.heights_name}{number}", draw_height)
         # A row is known by the symbol after which it was pushed, or by how many there were.
         known_by = "symbol" if named else "position"
         label = f"values{number}, by\n{known_by} before\ntheir push"
-    yield _Panel(min(max(0.12 * rows, 0.6), 2.6), label, draw_contents)
+    most = 2.6 if stacks == 1 else 1.3
+    yield _Panel(min(max(0.12 * rows, 0.6), most), label, draw_contents)
 
 
 def _draw_cells(
@@ -251,7 +276,7 @@ def _add_legend(figure: Figure, axes: list[Axes], explanation: Explanation) -> N
         ]
         axes, label, aspect = axes[-1:], "", 10
     else:
-        axes, label, aspect = axes[1:4], f"share of each action; {trace[0].contents_name}", 35
+        axes, label, aspect = axes[1:], f"share of each action; {trace[0].contents_name}", 35
     figure.legend(
         handles=handles,
         loc="outside lower center",

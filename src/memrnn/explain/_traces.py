@@ -141,7 +141,7 @@ def _(memory: Superposition, hidden: Any) -> Trace:
 
     The stack is the mean over independent draws of the actions, a pop of an empty stack doing
     nothing. The height is the mean height of these draws: what a stack holds that pushes a 1
-    instead of a vector, summed over its rows.
+    instead of a vector, summed over its rows. A hard stack does the most probable action wholly.
     """
     controls = _controls(memory, hidden)
     stacks, height = len(memory.sizes), max(len(controls), 1)
@@ -150,7 +150,7 @@ def _(memory: Superposition, hidden: Any) -> Trace:
     rows = np.asarray(_superpositions(memory, controls), np.float64)
     rows = rows.reshape(len(controls) + 1, stacks, -1, max(memory.sizes))[:, :, :height]
     logits = np.asarray(controls, np.float64)[:, : 3 * stacks].reshape(-1, stacks, 3)
-    weights = softmax(logits, axis=2)
+    weights = np.eye(3)[logits.argmax(axis=2)] if memory.hard else softmax(logits, axis=2)
     return tuple(
         SoftStack(
             ("push", "pop", "no-op"),

@@ -13,6 +13,7 @@ from memrnn.studies._job import RunStarted as RunStarted
 from memrnn.studies._job import run_job as run_job
 from memrnn.studies._ledger import Ledger as Ledger
 from memrnn.studies._ledger import LedgerError as LedgerError
+from memrnn.studies._networks import export_networks as export_networks
 from memrnn.studies._results import Cell as Cell
 from memrnn.studies._results import RunRecord as RunRecord
 from memrnn.studies._results import StudyResults as StudyResults

@@ -137,7 +137,13 @@ class Study:
         starts: dict[tuple[str, str], str] = {}
         for folder in self.start:
             run = load_experiment(folder)
-            starts[run.task.spec, canonical_name(run.model)] = folder
+            key = run.task.spec, canonical_name(run.model)
+            if key in starts:
+                raise MemrnnError(
+                    f"start names two runs of {run.task.spec} with {run.model}, {starts[key]} and "
+                    f"{folder}; name one per cell."
+                )
+            starts[key] = folder
         for task, model, text in itertools.product(tasks, self.models, self.freeze):
             cell = Experiment(task, model, parse_freeze(text), self.config, self.seed)
             if self.distinct_cells and self._repeats(cell):

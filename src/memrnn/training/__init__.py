@@ -10,7 +10,6 @@ from memrnn.training._folder import load_experiment as load_experiment
 from memrnn.training._folder import load_run as load_run
 from memrnn.training._folder import lock as lock
 from memrnn.training._folder import open_restart as open_restart
-from memrnn.training._folder import save_constructed as save_constructed
 from memrnn.training._folder import start_from as start_from
 from memrnn.training._loop import TrainingEvent as TrainingEvent
 from memrnn.training._loop import Writer as Writer
@@ -18,6 +17,8 @@ from memrnn.training._loop import out_of_memory as out_of_memory
 from memrnn.training._loop import train_runs as train_runs
 from memrnn.training._measures import Measure as Measure
 from memrnn.training._measures import register_measure as register_measure
+from memrnn.training._networks import keep_network as keep_network
+from memrnn.training._networks import save_constructed as save_constructed
 from memrnn.training._pack import Pack as Pack
 from memrnn.training._pack import pack_key as pack_key
 from memrnn.training._programs import epoch_program as epoch_program

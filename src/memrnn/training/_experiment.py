@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -221,7 +222,11 @@ class Start:
 
 
 def _best_network(checkpoint: Path) -> dict[str, np.ndarray]:
-    arrays, _ = checkpoints.load(checkpoint)
+    return best_arrays(checkpoints.load(checkpoint)[0])
+
+
+def best_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The parameters of the best network among the arrays of a checkpoint."""
     prefix = "best."
     return {
         name.removeprefix(prefix): array

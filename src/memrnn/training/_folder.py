@@ -12,9 +12,7 @@ from memrnn.nn.network import Network
 from memrnn.runtime import checkpoints
 from memrnn.runtime.imports import copy_imports, import_files, is_file_entry
 from memrnn.runtime.locks import hold
-from memrnn.runtime.precision import scope
-from memrnn.tasks import Task
-from memrnn.training._experiment import Experiment, Start, TrainingConfig
+from memrnn.training._experiment import Experiment, Start
 from memrnn.training._progress import Progress
 from memrnn.training._restart import Restart
 
@@ -29,11 +27,12 @@ class Origin:
     """Where the networks of a folder come from.
 
     Attributes:
-        kind: trained; or constructed, without any training.
-        by, source: what constructed them, and from what; empty for trained ones.
+        kind: trained; kept, the best network of a trained restart alone; or constructed, without
+            any training.
+        by, source: what wrote or constructed them, and from what; empty for trained ones.
     """
 
-    kind: Literal["trained", "constructed"] = "trained"
+    kind: Literal["trained", "kept", "constructed"] = "trained"
     by: str = ""
     source: str = ""
 
@@ -173,54 +172,6 @@ def start_from(out: str | Path, restart: int | None = None) -> Start:
     return Start.read(checkpoint_path(Path(out), load_run(out).restart(restart).number))
 
 
-def save_constructed(
-    network: Network,
-    task: Task,
-    model: str,
-    out: str | Path,
-    *,
-    by: str,
-    source: str,
-    imports: Sequence[str] = (),
-) -> None:
-    """Writes a network that was made without training, as a run that can be evaluated.
-
-    It has no configuration and an empty curve. `start_from` accepts it as a start.
-
-    Args:
-        network: as `task.build` would make it for this model, with other parameters.
-        task: whose network it is.
-        model: its name.
-        out: the folder of the run.
-        by: what made it.
-        source: from what.
-        imports: as for `train`.
-
-    Raises:
-        MemrnnError: if `out` is not empty, or the network is not of this model.
-
-    Examples:
-        >>> import memrnn
-        >>> from memrnn.training import save_constructed
-        >>> task = memrnn.Strings("count-3")
-        >>> network = task.build(memrnn.get_model("jm-2"), seed=0)
-        >>> save_constructed(network, task, "jm-2", "made", by="nobody", source="random parameters")
-        >>> memrnn.load_run("made").origin.by
-        'nobody'
-    """
-    out, precision = Path(out), network.dtype.name
-    config = TrainingConfig(max_epochs=0, precision=precision)
-    experiment = Experiment(task, model, (), config)
-    _check_folder(out, experiment)
-    out.mkdir(parents=True, exist_ok=True)
-    with scope(precision), hold(out, "writing a network"):
-        restart = Restart(experiment, 0, checkpoint_path(out, 0))
-        state = restart.state._replace(network=network, best=network)
-        restart.replace_arrays(checkpoints.arrays_of(state))
-        _write_experiment(out, experiment, imports, Origin("constructed", by, source))
-        restart.save()
-
-
 def checkpoint_path(out: Path, restart: int) -> Path:
     return out / f"restart-{restart:03d}.safetensors"
 
@@ -252,7 +203,7 @@ def load_experiment(out: str | Path) -> Experiment:
         'strings:marked-reversal'
     """
     out = Path(out)
-    values = _read(out)
+    values = read_values(out)
     import_files([str(out / name) if is_file_entry(name) else name for name in values["imports"]])
     try:
         experiment = Experiment.from_json(values)
@@ -266,7 +217,7 @@ def load_experiment(out: str | Path) -> Experiment:
 
 def load_origin(out: Path) -> Origin:
     """Where the networks in this folder come from."""
-    return Origin(**_read(out)["origin"])
+    return Origin(**read_values(out)["origin"])
 
 
 @contextmanager
@@ -281,15 +232,15 @@ def lock(
     if imports and (out / EXPERIMENT_FILE).exists():
         # Before the folder's copies are imported: of an edited file this says what is wrong.
         copy_imports(imports, out)
-    _check_folder(out, experiment)
+    check_folder(out, experiment)
     out.mkdir(parents=True, exist_ok=True)
     with hold(out, "training", timeout):
         checkpoints.remove_partial(out)
-        _write_experiment(out, experiment, imports, Origin())
+        write_experiment(out, experiment, imports, Origin())
         yield
 
 
-def _check_folder(out: Path, experiment: Experiment) -> None:
+def check_folder(out: Path, experiment: Experiment) -> None:
     """Raises a MemrnnError where a folder holds something else than what is asked for."""
     if out.exists() and not out.is_dir():
         raise MemrnnError(f"{out} is a file; give a folder that does not exist or is empty.")
@@ -297,10 +248,8 @@ def _check_folder(out: Path, experiment: Experiment) -> None:
         if out.exists() and any(not checkpoints.is_partial(path) for path in out.iterdir()):
             raise MemrnnError(f"{out} is not empty; give a folder that does not exist or is empty.")
         return
-    if load_origin(out).kind == "constructed":
-        raise MemrnnError(
-            f"{out} holds a constructed network; give another folder, and --start {out}."
-        )
+    if (kind := load_origin(out).kind) != "trained":
+        raise MemrnnError(f"{out} holds a {kind} network; give another folder, and --start {out}.")
     before = load_experiment(out)
     if before.identity() != experiment.identity():
         raise MemrnnError(
@@ -315,7 +264,7 @@ def _check_folder(out: Path, experiment: Experiment) -> None:
         )
 
 
-def _write_experiment(
+def write_experiment(
     out: Path, experiment: Experiment, imports: Sequence[str], origin: Origin
 ) -> None:
     """Writes what a folder holds, with copies of what it needs."""
@@ -323,7 +272,7 @@ def _write_experiment(
     if imports:
         imports = copy_imports(imports, out)
     elif path.exists():
-        imports = _read(out)["imports"]
+        imports = read_values(out)["imports"]
     if experiment.start is not None and not (out / START_FILE).exists():
         checkpoints.write_bytes(out / START_FILE, Path(experiment.start.path).read_bytes())
     folder = {"format": FORMAT, "origin": asdict(origin), "imports": list(imports)}
@@ -334,7 +283,7 @@ def _write_experiment(
     checkpoints.write_bytes(path, (json.dumps(values, indent=1) + "\n").encode())
 
 
-def _read(out: Path) -> dict[str, Any]:
+def read_values(out: Path) -> dict[str, Any]:
     path = out / EXPERIMENT_FILE
     if not path.is_file():
         raise MemrnnError(f"{out} holds no experiment: there is no {EXPERIMENT_FILE} in it.")

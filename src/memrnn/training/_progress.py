@@ -133,8 +133,10 @@ class Progress:
 
     @property
     def best_validation(self) -> Totals:
-        """Validation totals at the best epoch; empty at the start."""
-        return self.curve[self.best_epoch - 1].validation if self.best_epoch else {}
+        """Validation totals at the best epoch; empty at the start, and without a curve."""
+        return (
+            self.curve[self.best_epoch - 1].validation if 0 < self.best_epoch <= self.epochs else {}
+        )
 
     @property
     def excess(self) -> float:

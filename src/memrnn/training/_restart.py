@@ -18,7 +18,7 @@ from memrnn.nn.network import Network
 from memrnn.runtime import checkpoints
 from memrnn.runtime.precision import cast, scope
 from memrnn.tasks import Data, EvaluationSet, Task, Total, Totals, Traced, score_set, total
-from memrnn.training._experiment import Experiment, TrainingConfig
+from memrnn.training._experiment import Experiment, TrainingConfig, best_arrays
 from memrnn.training._measures import MEASURES
 from memrnn.training._programs import (
     Plan,
@@ -82,6 +82,7 @@ class Restart:
         """
         self.experiment, self.number, self.path = experiment, number, path
         self.seed = experiment.restart_seed(number)
+        self._network_only = False  # constructed, or kept without what training needs
         task, config = experiment.task, experiment.config
         with scope(config.precision):
             network = self.initial_network()
@@ -147,10 +148,11 @@ class Restart:
 
     @property
     def finished(self) -> bool:
-        """Whether another epoch would change nothing or is not asked for."""
+        """Whether another epoch would change nothing, is not asked for or cannot be."""
         config, progress = self.experiment.config, self.progress
         return (
-            progress.status == "diverged"
+            self._network_only
+            or progress.status == "diverged"
             or progress.epochs >= config.max_epochs
             or progress.schedule.stale >= config.early_stopping_patience
             or (progress.epochs > 0 and not self.trains)
@@ -296,7 +298,13 @@ class Restart:
         if (record.get("experiment"), record.get("restart")) != identity:
             raise MemrnnError(f"{path} belongs to another experiment or restart.")
         self.progress = msgspec.convert(record["progress"], Progress)
-        self.replace_arrays(arrays)
+        best = best_arrays(arrays)
+        self._network_only = len(best) == len(arrays)
+        if self._network_only:
+            network = checkpoints.restore(self.best, best)
+            self.state = self.state._replace(network=network, best=network)
+        else:
+            self.replace_arrays(arrays)
 
     def _initial_progress(self) -> Progress:
         task, reference = self.experiment.task, None

@@ -109,6 +109,17 @@ class StudyReport:
         """A table per task."""
         return statistics_tables(statistics(self.results))
 
+    @property
+    def statistics_shown(self) -> list[Table]:
+        """Those of the page: of more than two precisions the first one, or it would be megabytes.
+
+        The others are in the table of precisions, and whole in the files.
+        """
+        if len(self.results.study.precisions) <= 2:
+            return self.statistics
+        rows = [row for row in statistics(self.results) if row.precision == self.view.precision]
+        return statistics_tables(rows)
+
     @cached_property
     def tables(self) -> dict[str, Table]:
         """All tables that become files, by their stems."""
