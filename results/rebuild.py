@@ -1,4 +1,4 @@
-"""Rebuilds what the docs say of the studies in this folder, and the page of each study.
+"""Rebuilds what the docs say of the studies in this folder, and the pages that are here.
 
     python results/rebuild.py            # `make results`
     python results/rebuild.py --check    # only says what is not current
@@ -17,6 +17,7 @@ What stands between them is made from the tables in `results/FOLDER`:
     holding OTHER   of the same: restarts that hold, by language and cell
     held OTHER      of the same: a sentence on the recipe and the untouched network
     ablation OTHER  of the same: the figure
+    search          of a study of other networks: restarts that hold, by network and language
     precision TASK  of a study of the networks in `networks`: where each first is wrong
     networks        of `networks` itself: which run each is of
 
@@ -205,6 +206,23 @@ def holding(name: str, quiet: str) -> str:
     return markdown(["treatment", *stable_training.LANGUAGES], rows)
 
 
+def search(name: str) -> str:
+    results = results_of(name)
+    cells = {(cell.model, cell.task.title): cell for cell in results.cells}
+    models, languages = (tuple(dict.fromkeys(names)) for names in zip(*cells, strict=True))
+
+    def written(cell: Cell) -> str:
+        restarts = stable_training.ended(cell).values()
+        held = sum(stable_training.holds(run) for run in restarts)
+        return f"{held} of {len(restarts)}" if restarts else "not run"
+
+    rows = [
+        [f"`{model}`", *(written(cells[model, language]) for language in languages)]
+        for model in models
+    ]
+    return markdown(["network", *languages], rows)
+
+
 def held(name: str, quiet: str) -> str:
     ablation = ablation_of(name, quiet)
 
@@ -281,6 +299,7 @@ KINDS: dict[str, Callable[..., str]] = {
     "holding": holding,
     "held": held,
     "ablation": drawn_ablation,
+    "search": search,
     "precision": precision,
     "networks": networks,
 }
@@ -329,9 +348,9 @@ def main() -> None:
         text = path.read_text(encoding="utf-8")
         write_bytes(path, rebuilt(text).encode())
         print(path.relative_to(ROOT))
-    for folder in sorted(path.parent for path in HERE.glob("*/runs.parquet")):
-        write_bytes(folder / "report.html", report_of(folder.name).page().encode())
-        print((folder / "report.html").relative_to(ROOT))
+    for page in sorted(HERE.glob("*/report.html")):
+        write_bytes(page, report_of(page.parent.name).page().encode())
+        print(page.relative_to(ROOT))
     sys.exit("\n".join(check()) or 0)
 
 

@@ -5,4 +5,6 @@ from memrnn.papers.stable_training._answers import LANGUAGES as LANGUAGES
 from memrnn.papers.stable_training._answers import Ablation as Ablation
 from memrnn.papers.stable_training._answers import Answer as Answer
 from memrnn.papers.stable_training._answers import answers as answers
+from memrnn.papers.stable_training._answers import ended as ended
+from memrnn.papers.stable_training._answers import holds as holds
 from memrnn.papers.stable_training._figure import draw_ablation as draw_ablation
