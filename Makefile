@@ -11,6 +11,8 @@ WORKERS ?= auto
 JAX ?= 0.10.0
 BIN := .venv/bin
 PIP := -m pip --quiet --disable-pip-version-check
+# A file of tests at a time, in the order of tests/conftest.py.
+FILES := --dist loadfile --no-loadscope-reorder
 LOCKED := .venv/locked
 INSTALLED := .venv/installed
 
@@ -44,7 +46,7 @@ demo: $(INSTALLED) ## the main job in small: train, test far beyond, report; OUT
 
 # Compiling dominates, and a program compiles on one core: the tests run in a process a core.
 test: $(INSTALLED) ## all tests but the slow ones; COVERAGE=1 measures, ARGS='...' go to pytest
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist loadfile $(if $(COVERAGE),--cov) $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4 $(FILES) $(if $(COVERAGE),--cov) $(ARGS)
 
 slow: $(INSTALLED) ## the slow tests
 	$(BIN)/python -m pytest -m slow $(ARGS)
@@ -91,7 +93,7 @@ other: ## the tests with another Python and JAX: make other PYTHON=python3.13 JA
 	  "jax==$(JAX)" ".[ray]" beartype editables hatchling hypothesis playwright pytest pytest-cov \
 	  pytest-xdist; \
 	"$$folder/venv/bin/python" -c 'import jax, sys; print("Python", sys.version, "JAX", jax.__version__)'; \
-	"$$folder/venv/bin/python" -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist loadfile $(ARGS)
+	"$$folder/venv/bin/python" -m pytest --numprocesses $(WORKERS) --maxprocesses 4 $(FILES) $(ARGS)
 
 bench: $(INSTALLED) ## how to run the benchmarks
 	@echo 'Each of these prints a ratio of two things measured in the same run:'

@@ -5,13 +5,13 @@ import importlib.metadata
 import os
 from collections.abc import Iterator
 
-# Compiling dominates the time of the tests. Without LLVM's optimisations and with XLA's older
-# emitters of loops it takes a quarter as long; what XLA does with a program before that stays on.
-# `XLA_FLAGS= make test` tests what users run.
+# Compiling dominates the time of the tests. Without LLVM's optimisations, with XLA's older emitters
+# of loops and with a program in one piece it takes a quarter as long; what XLA does with a program
+# before that stays on. `XLA_FLAGS= make test` tests what users run.
 OLDER_EMITTERS = importlib.metadata.version("jax").startswith("0.10.")  # gone in JAX 0.11
 os.environ.setdefault(
     "XLA_FLAGS",
-    "--xla_backend_optimization_level=0"
+    "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1"
     + (" --xla_cpu_use_fusion_emitters=false" if OLDER_EMITTERS else ""),
 )
 
@@ -33,6 +33,21 @@ gc.set_threshold(100_000, 50, 100)
 # Arrays of different rank or number format meet only where the code says so.
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+# Programs do without the stack of calls behind each operation, which takes time to write.
+jax.config.update("jax_traceback_in_locations_limit", 0)
+
+
+LONG = {
+    *("test_benchmarks.py", "test_discrete.py", "test_first_screen.py", "test_folders_of_others.py"),
+    *("test_golden.py", "test_groups.py", "test_interrupted.py", "test_job.py", "test_local.py"),
+    *("test_nondeterministic.py", "test_nondeterministic_rules.py", "test_pack.py", "test_ray.py"),
+    *("test_terminal.py", "test_text.py", "test_train.py", "test_unroll.py"),
+}
+"""Files that take longest. They begin first, so that no process ends long before another."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 @pytest.fixture(autouse=True, scope="session")

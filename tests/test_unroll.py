@@ -301,15 +301,20 @@ def test_a_gradient_through_the_returned_state_is_never_silently_zero(memory: st
             hidden, state = memrnn.unroll(*args, inputs(), horizon=TIME + 1, rule=rule)
             return jnp.sum(hidden) + total(of(keep(state)))
 
-        for of in (
+        ways = (
             lambda state: state.controller[1],
             lambda state: state.hidden,
             lambda state: parts.memory.read(state.memory),
-        )[: 2 if memory == "none" else 3]:
+        )[: 2 if memory == "none" else 3]
+        for of in ways:
             with pytest.raises(memrnn.errors.MemrnnError, match=r"REFERENCE, or .*stop_gradient"):
                 gradient(parts, FAST, of, lambda state: state)
-            stopped = gradient(parts, FAST, of, jax.lax.stop_gradient)
-            close(stopped, gradient(parts, REFERENCE, of, jax.lax.stop_gradient))
+
+        def every(state: State) -> jax.Array:
+            return jnp.concatenate([of(state) for of in ways], axis=1)
+
+        stopped = gradient(parts, FAST, every, jax.lax.stop_gradient)
+        close(stopped, gradient(parts, REFERENCE, every, jax.lax.stop_gradient))
 
 
 def test_a_truncated_gradient_over_segments_can_be_compiled_as_a_scan() -> None:
@@ -438,11 +443,15 @@ def test_what_is_not_affine_runs_by_the_reference(own: str) -> None:
         hidden, state = unroll(controller, memory, inputs())
         expected, end = unroll(controller, memory, inputs(), rule=REFERENCE)
         close((hidden, state), (expected, end), 0)
+
+        @eqx.filter_jit
+        def one_step(h: Any, remembered: Any, x: jax.Array) -> Any:
+            h = controller.step(h, jnp.concatenate([x, memory.read(remembered)], axis=1))
+            return h, memory.step(remembered, jax.tree.leaves(h)[0])
+
         h, remembered = controller.init(BATCH), memory.init(BATCH, TIME)
         for t in range(TIME):
-            both = jnp.concatenate([inputs()[t], memory.read(remembered)], axis=1)
-            h = controller.step(h, both)
-            remembered = memory.step(remembered, jax.tree.leaves(h)[0])
+            h, remembered = one_step(h, remembered, inputs()[t])
             np.testing.assert_allclose(jax.tree.leaves(h)[0], hidden[t], rtol=1e-12)
         with pytest.raises(memrnn.errors.MemrnnError, match="FAST needs an AffineController"):
             unroll(controller, memory, inputs(), rule=FAST)

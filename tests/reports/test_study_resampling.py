@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from memrnn.reports.study import resampling
 
@@ -61,6 +62,15 @@ def test_an_interval_of_infinite_values_has_no_number_between_them():
     assert half.value == np.inf
     assert half.interval.low in (1.0, 2.0) and half.interval.high == np.inf
     assert resampling.bootstrap([-np.inf] * 3, resampling.median).interval.low == -np.inf
+
+
+@pytest.mark.parametrize("count", [2, 3, 7, 8, 20])
+def test_means_and_their_intervals_are_those_of_scipy(count):
+    values = np.random.default_rng(count).normal(size=count)
+    found, expected = resampling.interquartile_mean(values), stats.trim_mean(values, 0.25)
+    assert found == pytest.approx(expected, rel=1e-12)
+    expected = stats.t.interval(0.95, count - 1, np.mean(values), stats.sem(values))
+    assert resampling.student(values).interval == pytest.approx(expected, rel=1e-12)
 
 
 def test_students_interval_covers_a_normal_mean_also_of_three_values():

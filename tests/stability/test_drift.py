@@ -55,6 +55,8 @@ def along(net: Any, string: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
         short: np.asarray(getattr(net.controller, name), np.float64)
         for short, name in (names | {"b_hh": "bias_hidden"}).items()
     }
+    # Else every product of the loop would be an operation of JAX.
+    memory = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), net.memory)
     stack, h, c = ListStack(2), np.zeros(13), np.zeros(13)
     gates, actions, hidden = [], [], [h]
     for symbol in string:
@@ -64,8 +66,8 @@ def along(net: Any, string: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
         )
         h, c = lstm(weights, u, (h, c))
         hidden.append(h)
-        actions.append(net.memory.weight_actions @ h + net.memory.bias_actions)
-        pushed = 1 / (1 + np.exp(-(net.memory.weight_push @ h + net.memory.bias_push)))
+        actions.append(memory.weight_actions @ h + memory.bias_actions)
+        pushed = 1 / (1 + np.exp(-(memory.weight_push @ h + memory.bias_push)))
         stack.update(*softmax(actions[-1]), pushed)
     logits = np.array(hidden) @ np.asarray(net.output.weight).T + np.asarray(net.output.bias)
     return np.array(gates), np.array(actions), np.array(hidden[1:]), logits
@@ -148,7 +150,7 @@ def test_numbers_equal_loops(runs: Mapping[tuple[str, ...], Path], freeze: tuple
                 total -= logs[t, row, int(symbol)]
         return total / len(tokens)
 
-    gradient = jax.grad(loss)(network)
+    gradient = jax.jit(jax.grad(loss))(network)
     for part in ("controller", "memory", "output"):
         leaves = jax.tree.leaves(getattr(gradient, part))
         expected[f"gradient.{part}"] = math.sqrt(sum(float((leaf**2).sum()) for leaf in leaves))

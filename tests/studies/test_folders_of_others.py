@@ -1,5 +1,6 @@
 """A study's folder that the reader may not write, and one that was moved."""
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -39,23 +40,43 @@ def forbid(folder: Path) -> None:
         path.chmod(0o555 if path.is_dir() else 0o444)
 
 
+SEVERAL = """
+import contextlib, io, json, sys
+from memrnn.cli import main
+outcomes = []
+for arguments in json.loads(sys.argv[1]):
+    out, err, status = io.TextIOWrapper(io.BytesIO()), io.TextIOWrapper(io.BytesIO()), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main(arguments)
+        except SystemExit as ended:
+            status = ended.code
+    for stream in (out, err):
+        stream.seek(0)
+    outcomes.append((status, out.read(), err.read()))
+print(json.dumps(outcomes))
+raise SystemExit
+"""
+"""Several commands in one process, which need not import memrnn anew for each."""
+
+
 def test_status_export_and_report(readable: Path, tmp_path: Path) -> None:
     forbid(readable)
     before = sorted(readable.rglob("*"))
+    folder, files = str(readable), {"report": "index.html", "export": "runs.csv"}
+    lines = [["study", "status", folder]]
+    for what in files:
+        lines += [["study", what, folder], ["study", what, folder, "--out", str(tmp_path / what)]]
     home = {"HOME": str(tmp_path)}
-    shown = command("study", "status", str(readable), privileged=False, **home)
-    assert (shown.returncode, shown.stderr) == (0, "")
-    assert "1 of 1 runs finished" in shown.stdout
-    for what, file in (("report", "index.html"), ("export", "runs.csv")):
-        refused = command("study", what, str(readable), privileged=False, **home)
-        assert (refused.returncode, refused.stdout) == (2, "")
-        assert refused.stderr == (
-            f"memrnn: {readable / what} cannot be written; give another folder with --out.\n"
-        )
-        out = tmp_path / what
-        done = command("study", what, str(readable), "--out", str(out), privileged=False, **home)
-        assert (done.returncode, done.stderr) == (0, "")
-        assert (out / file).is_file()
+    ended = command(json.dumps(lines), before=SEVERAL, privileged=False, **home)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    (status, shown, error), *others = json.loads(ended.stdout)
+    assert (status, error) == (0, "") and "1 of 1 runs finished" in shown
+    for (what, file), refused, done in zip(files.items(), others[::2], others[1::2], strict=True):
+        sentence = f"{readable / what} cannot be written; give another folder with --out."
+        assert refused == [2, "", f"memrnn: {sentence}\n"]
+        assert (done[0], done[2]) == (0, "")
+        assert (tmp_path / what / file).is_file()
     assert sorted(readable.rglob("*")) == before
 
 

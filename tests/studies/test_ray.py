@@ -259,10 +259,10 @@ def test_a_cluster_of_ones_own_and_the_time_limit(surroundings: None, tmp_path: 
     pytest.importorskip("ray")
     import ray
 
-    study = long_study(time_limit=1.0)
-    engine = RayEngine(3)
-    assert engine.workers == 3
-    assert run_study(study, tmp_path, engine) == {"failed": 4}
+    study = long_study(time_limit=1.0, models=["jm-3"])
+    engine = RayEngine(2)
+    assert engine.workers == 2
+    assert run_study(study, tmp_path, engine) == {"failed": 2}
     with Ledger(tmp_path) as ledger:
         reasons = {row["reason"] for row in ledger.rows("SELECT reason FROM runs")}
     assert reasons == {"not done after the time limit of 1 s"}

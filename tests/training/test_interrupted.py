@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import memrnn
+from clocks import Clock
 from memrnn import Progress, load_run, train
 from small_experiments import files, small
 
@@ -33,14 +34,22 @@ def test_workers_leave_the_bits_of_one_process(unbroken: Path, tmp_path: Path) -
     ]
 
 
-def test_training_stops_in_time_and_goes_on(tmp_path: Path) -> None:
-    long = small(max_epochs=600, early_stopping_patience=600)
+def test_training_stops_in_time_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the end of the epoch in which the time is over; nothing of it is trained again."""
+    long = small(max_epochs=300, early_stopping_patience=300)
     train(long, tmp_path / "calm", restarts=1)
-    began = time.monotonic()
-    stopped = train(long, tmp_path / "run", restarts=1, stop_after=5.0)
-    assert time.monotonic() - began < 5 + 10
+    clock, seen = Clock(monkeypatch), list[int]()
+
+    def forward(number: int, progress: Progress) -> None:
+        seen.append(progress.epochs)
+        if progress.epochs == 3:
+            clock.forward(3600)
+
+    stopped = train(long, tmp_path / "run", restarts=1, stop_after=3600.0, listener=forward)
     (one,) = stopped.restarts
-    assert 0 < one.progress.epochs < 600
+    assert 3 <= one.progress.epochs < 300 and seen == list(range(one.progress.epochs + 1))
     first: list[int] = []
     train(long, tmp_path / "run", restarts=1, listener=lambda _, now: first.append(now.epochs))
     assert first[0] == one.progress.epochs

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from scipy import stats
+from scipy.special import bdtr
 
 from memrnn.errors import MemrnnError
 from memrnn.runtime import formats as form
@@ -74,8 +74,8 @@ class Paired(NamedTuple):
     @property
     def p(self) -> float:
         """Two-sided exact McNemar test: of discordant pairs each side is equally likely."""
-        discordant = self.first + self.second
-        return float(stats.binomtest(self.first, discordant).pvalue) if discordant else 1.0
+        fewer, discordant = min(self.first, self.second), self.first + self.second
+        return min(1.0, 2 * float(bdtr(fewer, discordant, 0.5)))
 
 
 def exact_on(run: RunRecord, names: Sequence[str]) -> bool:
