@@ -38,7 +38,12 @@ jax.config.update("jax_traceback_in_locations_limit", 0)
 
 
 LONG = {
-    *("test_benchmarks.py", "test_discrete.py", "test_first_screen.py", "test_folders_of_others.py"),
+    *(
+        "test_benchmarks.py",
+        "test_discrete.py",
+        "test_first_screen.py",
+        "test_folders_of_others.py",
+    ),
     *("test_golden.py", "test_groups.py", "test_interrupted.py", "test_job.py", "test_local.py"),
     *("test_nondeterministic.py", "test_nondeterministic_rules.py", "test_pack.py", "test_ray.py"),
     *("test_terminal.py", "test_text.py", "test_train.py", "test_unroll.py"),

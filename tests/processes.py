@@ -16,14 +16,19 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 def command(
     *arguments: str, before: str = "", privileged: bool = True, **environment: str
 ) -> subprocess.CompletedProcess:
-    """A command of memrnn; its environment holds only the given variables.
+    """A command of memrnn.
+
+    Its environment holds the given variables, and of others only where programs are found and how
+    they are compiled.
 
     Args:
         before: Python that runs first in its process.
         privileged: whether the superuser may write where modes forbid it.
     """
     program = f"import sys\n{before}\nfrom memrnn.cli import main\nmain(sys.argv[1:])"
-    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    kept = {
+        name: os.environ[name] for name in ("PATH", "PYTHONPATH", "XLA_FLAGS") if name in os.environ
+    }
     first = [] if privileged else ["-c", UNPRIVILEGED]
     return subprocess.run(
         [sys.executable, *first, "-c", program, *arguments],

@@ -55,7 +55,7 @@ def test_a_table_is_the_network(controller: str, seed: int) -> None:
         state = STEP(network, state, jnp.array([symbol], jnp.int32))
         own = np.concatenate([np.asarray(vector)[0] for vector in state.controller])
         np.testing.assert_array_equal(table.state(int(walked.codes[t + 1])), own)
-    logits = network.prefix_logits(jnp.asarray(string)[:, None])[:, 0]
+    logits = eqx.filter_jit(Network.prefix_logits)(network, jnp.asarray(string)[:, None])[:, 0]
     found = [table.outputs[code] for code in walked.codes]
     assert [each.best for each in found] == np.asarray(logits).argmax(axis=1).tolist()
     expected = np.asarray(logits - jnp.log(jnp.sum(jnp.exp(logits), axis=1, keepdims=True)))

@@ -34,9 +34,14 @@ def golden(machine: Machine, model: str | None = None, *arguments: object) -> Ne
     return compile_machine(machine, fresh, *arguments)  # type: ignore[arg-type]
 
 
+# One program instead of one for each operation.
+hidden_states = eqx.filter_jit(Network.hidden)
+prefix_logits = eqx.filter_jit(Network.prefix_logits)
+
+
 def predictions(network: Network, string: np.ndarray) -> np.ndarray:
     """Log probabilities after every prefix."""
-    logits = network.prefix_logits(jnp.asarray(string)[:, None])[:, 0]
+    logits = prefix_logits(network, jnp.asarray(string)[:, None])[:, 0]
     return np.asarray(jax.nn.log_softmax(logits))
 
 
@@ -63,7 +68,7 @@ def test_numbers_by_hand(name: str, text: str) -> None:
     machine, string = machine_of(name), get_language(name).encode(text)
     network = golden(machine)
     rules, total = BY_HAND[name, text]
-    hidden = np.asarray(network.hidden(jnp.asarray(string)[:, None])[0])[:, 0]
+    hidden = np.asarray(hidden_states(network, jnp.asarray(string)[:, None])[0])[:, 0]
     expected = np.zeros_like(hidden)
     expected[np.arange(len(string)), rules] = expected[:, len(machine.moves)] = np.float32(TAU)
     np.testing.assert_array_equal(hidden, expected)
@@ -84,8 +89,8 @@ def test_every_number_of_marked_reversal() -> None:
     np.testing.assert_allclose(recurrent[[3, 6, 8]], 336.13702, rtol=1e-7)
     for dead in ("01#0", "#0", "0##"):
         string = jnp.asarray(language.encode(dead))[:, None]
-        assert (np.flatnonzero(network.hidden(string)[0][-1, 0]) == [11]).all()
-        assert (network.prefix_logits(string)[-1] == 0).all()
+        assert (np.flatnonzero(hidden_states(network, string)[0][-1, 0]) == [11]).all()
+        assert (prefix_logits(network, string)[-1] == 0).all()
 
 
 def test_probabilities_of_ones_own() -> None:

@@ -4,13 +4,14 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pyarrow.parquet
 import pytest
 
 from command_line import run
-from memrnn import MemrnnError, Strings, get_model, load_run
+from memrnn import MemrnnError, Network, Strings, get_model, load_run
 from memrnn.nn.rounded import in_precision
 from memrnn.stability import (
     golden_network,
@@ -41,13 +42,13 @@ def test_rows_count_what_a_loop_over_strings_counts() -> None:
     (rounding,) = roundings([8], [23])
     rows = list(measure_horizon(task, network, strings, [rounding]))
     assert [row.length for row in rows] == [3, 5, 9, 17, 33, 59]
-    rounded = in_precision(network, rounding.name)
+    rounded, logits = in_precision(network, rounding.name), eqx.filter_jit(Network.prefix_logits)
     language = task.distribution.language
     for row in rows:
         (batch,) = task.evaluation_set(f"{row.length}:{row.length}").batches
         wrong = 0
         for string in batch.tokens:
-            predicted = np.argmax(rounded.prefix_logits(jnp.asarray(string)[:, None])[:, 0], axis=1)
+            predicted = np.argmax(logits(rounded, jnp.asarray(string)[:, None])[:, 0], axis=1)
             targets = np.append(string, language.eos)
             determined = np.arange(len(targets)) > list(string).index(2)
             wrong += int((determined & (predicted != targets)).sum())
