@@ -392,3 +392,26 @@ def test_foreign_files_are_left_alone_or_refused(unbroken: Path, tmp_path: Path)
         with pytest.raises(memrnn.MemrnnError, match="is no checkpoint that memrnn has written"):
             load_run(folder)
         (folder / name).unlink()
+
+
+def test_a_listener_gets_numbers_by_name(tmp_path: Path) -> None:
+    heard: list[Progress] = []
+    experiment = small(max_epochs=2)
+    train(
+        experiment,
+        tmp_path / "run",
+        restarts=1,
+        listener=lambda _, progress: heard.append(progress),
+    )
+    metrics = experiment.task.metrics
+    assert [progress.numbers(metrics)["epoch"] for progress in heard] == [0, 1, 2]
+    last, curve = heard[-1], heard[-1].curve
+    numbers = last.numbers(metrics)
+    total = curve[-1].validation["perplexity"]
+    assert numbers["validation/perplexity"] == math.exp(total.numerator / total.denominator)
+    right = curve[-1].validation["accuracy"]
+    assert numbers["validation/accuracy"] == right.numerator / right.denominator
+    assert numbers["learning_rate"] == curve[-1].learning_rate
+    assert last.numbers(metrics, 1) == heard[1].numbers(metrics) != numbers
+    with pytest.raises(memrnn.MemrnnError, match="There is no epoch 3; there are 0 to 2"):
+        last.numbers(metrics, 3)

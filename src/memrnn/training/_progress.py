@@ -2,12 +2,13 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
+from memrnn.errors import MemrnnError
 from memrnn.tasks import Metric, Totals
 from memrnn.training._experiment import TrainingConfig
 
@@ -152,7 +153,9 @@ class Progress:
         excess = mean - (0.0 if self.reference is None else self.selection.mean_of(self.reference))
         return excess if self.selection.goal == "min" else -excess
 
-    def numbers(self, metrics: Iterable[Metric], epoch: int | None = None) -> dict[str, float]:
+    def numbers(
+        self, metrics: Sequence[Metric], epoch: int | None = None
+    ) -> dict[str, int | float]:
         """Numbers of an evaluation point by name, as trackers of experiments take them.
 
         The names are `epoch`, `learning_rate`, `train/METRIC` and `validation/METRIC` of every
@@ -161,12 +164,17 @@ class Progress:
         Args:
             metrics: of the task; others are left out.
             epoch: by default the last one; 0 is the start, of which measures alone have numbers.
+
+        Raises:
+            MemrnnError: for an epoch that the curve does not have.
         """
         epoch = self.epochs if epoch is None else epoch
+        if not 0 <= epoch <= self.epochs:
+            raise MemrnnError(f"There is no epoch {epoch}; there are 0 to {self.epochs}.")
         if epoch == 0:
             return {"epoch": 0, **self.measured}
         point = self.curve[epoch - 1]
-        numbers: dict[str, float] = {"epoch": epoch, "learning_rate": point.learning_rate}
+        numbers: dict[str, int | float] = {"epoch": epoch, "learning_rate": point.learning_rate}
         for part, totals in (("train", point.train), ("validation", point.validation)):
             for metric in metrics:
                 total = totals.get(metric.name)
