@@ -24,7 +24,7 @@ TESTS = Path(__file__).parent
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cli") / "run"
     options = ("--language", "marked-copy", "--model", "jm-3", "--freeze", "memory+output")
-    cli.main(["train", *options, "--out", str(folder), *QUICK])
+    cli.main(["train", *options, "--out", str(folder), *QUICK, "--workers", "1"])
     return folder
 
 
@@ -87,7 +87,8 @@ def test_evaluation_options_are_by_default_those_of_training(
 ) -> None:
     out = str(tmp_path / "run")
     options = ("--task", "strings:count-3", "--model", "lstm-3", "--length-bins", "12:18")
-    assert run(capsys, "train", *options, "--out", out, *QUICK, "--samples-per-length", "1")[0] == 0
+    options += ("--samples-per-length", "1")
+    assert run(capsys, "train", *options, "--out", out, *QUICK, "--workers", "1")[0] == 0
     status, printed, _ = run(capsys, "evaluate", out, "--json")
     assert status == 0
     assert list(json.loads(printed)["runs"][0]["sets"]) == ["12:18"]
@@ -269,7 +270,7 @@ def test_wrong_evaluation_leaves_the_folder_as_it_is(
 def test_damaged_files_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "run"
     command = ("train", *TRAIN[1:5], "--out", str(out), *QUICK)
-    assert run(capsys, *command)[0] == 0
+    assert run(capsys, *command, "--workers", "1")[0] == 0
     path = out / "restart-001.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
     for again in (command, ("evaluate", str(out))):

@@ -13,6 +13,7 @@ from memrnn.tasks import Strings
 QUICK = [
     *("--train-lengths", "3:9", "--batch-size", "4", "--batches", "6"),
     *("--validation-batches", "5", "--max-epochs", "1", "--restarts", "2"),
+    *("--workers", "1"),
 ]
 
 

@@ -30,7 +30,8 @@ from string_losses import losses
 def test_predictions_are_those_that_are_scored(model: str, precision: str) -> None:
     with scope(precision):
         network = sharpened(get_model(model).build(OneHot(3), 4, seed=1))
-        nats, right = losses(network, jnp.array([STRING]), jnp.array([len(STRING)]))
+        strings = jnp.array([STRING]), jnp.array([len(STRING)])
+        nats, right = eqx.filter_jit(losses)(network, *strings)
         nats, right = np.asarray(nats)[:, 0], np.asarray(right)[:, 0]
     explanation = explain(network, STRING, TARGETS)
     tolerance = 1e-5 if precision == "float32" else 1e-12
@@ -132,9 +133,10 @@ def test_the_best_run_of_a_net_and_the_marginals_are_those_of_its_memory(
         found = trace(memory, jnp.asarray(hidden))
         weight, bias = memory.controls()
         state, readings = memory.init(1, updates + 1), []
+        update = eqx.filter_jit(memory.update)
         for row in jnp.asarray(hidden):
             readings.append(memory.read(state)[0])
-            state = memory.update(state, (weight @ row + bias)[None])
+            state = update(state, (weight @ row + bias)[None])
         readings.append(memory.read(state)[0])
     assert isinstance(found, StackRun)
     np.testing.assert_allclose(found.marginals.reshape(updates + 1, -1), readings, atol=1e-9)
