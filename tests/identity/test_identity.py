@@ -200,8 +200,10 @@ def test_errors_of_ones_own_keep_their_type() -> None:
         def step(self, state: Any, hidden: Any) -> Any:
             raise KeyError("broken")
 
-    with pytest.raises(KeyError, match="broken"):
+    with pytest.raises(KeyError, match="broken") as raised:
         identity_of(Broken, "broken", {})
+    (note,) = raised.value.__notes__
+    assert note.startswith(f"The memory Broken fails on small input ({__file__}, line ")
 
 
 def test_a_memory_that_draws_elsewhere_is_refused() -> None:

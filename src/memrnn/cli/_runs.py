@@ -246,7 +246,7 @@ def _show(display: RunDisplay, number: int, progress: Progress, max_epochs: int)
     if progress.reference is None:
         text += f"  best {best:.4f}"
     elif math.isfinite(best):
-        text += f"  best {best - progress.reference:+z.4f} from bound"
+        text += f"  best {best - progress.reference:+z.4f} from its reference"
     if progress.averaged_from is not None:
         text += f", averaged from epoch {progress.averaged_from} on"
     if progress.status == "running":

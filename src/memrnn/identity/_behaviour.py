@@ -7,8 +7,11 @@ refuses float64 is computed in the default precision.
 
 import contextlib
 import functools
+import inspect
 import json
+import traceback
 from collections.abc import Generator, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -42,7 +45,8 @@ def module_behaviour(
         options: keyword arguments of its constructor, as JSON can hold them.
 
     Raises:
-        MemrnnError: if two modules from equal generators differ.
+        MemrnnError: if two modules from equal generators differ. An error of its own is raised with
+            a note that names it.
     """
     return _behaviour(kind, canonical_json(dict(options or {})))
 
@@ -54,20 +58,33 @@ def _behaviour(kind: Any, options: str) -> str:
     def observe() -> list[str]:
         return _describe(run(kind, json.loads(options)))
 
+    what = "memory" if run is _run_memory else "controller"
     try:
         with _float64():
             first, second = observe(), observe()
     except Exception:
-        # Not every module can compute in float64. What is wrong with it in float32, too, is
-        # raised here.
-        first, second = observe(), observe()
+        try:  # Not every module can compute in float64.
+            first, second = observe(), observe()
+        except Exception as error:
+            error.add_note(f"The {what} {kind.__name__} fails on small input{_place(kind, error)}.")
+            raise error from None
     if first != second:
-        what = "memory" if run is _run_memory else "controller"
         raise MemrnnError(
             f"The {what} {kind.__name__} gives different results for equal generators; it must "
             "draw from its argument rng alone."
         )
     return digest(first)
+
+
+def _place(kind: Any, error: Exception) -> str:
+    """The file of a class, with its last line that an error came through, for people."""
+    try:
+        path = Path(inspect.getfile(kind)).resolve()
+    except (TypeError, OSError):  # made without a file
+        return ""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == path]
+    return f" ({path}, line {lines[-1]})" if lines else f" ({path})"
 
 
 def _run_controller(kind: Any, options: dict[str, Any]) -> list[Any]:
