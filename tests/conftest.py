@@ -36,18 +36,28 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 # Programs do without the stack of calls behind each operation, which takes time to write.
 jax.config.update("jax_traceback_in_locations_limit", 0)
 
-
-LONG = {
-    *(
-        "test_benchmarks.py",
-        "test_discrete.py",
-        "test_first_screen.py",
-        "test_folders_of_others.py",
-    ),
-    *("test_golden.py", "test_groups.py", "test_interrupted.py", "test_job.py", "test_local.py"),
-    *("test_nondeterministic.py", "test_nondeterministic_rules.py", "test_pack.py", "test_ray.py"),
-    *("test_terminal.py", "test_text.py", "test_train.py", "test_unroll.py"),
-}
+LONG = frozenset(
+    f"test_{name}.py"
+    for name in [
+        "benchmarks",
+        "discrete",
+        "first_screen",
+        "folders_of_others",
+        "golden",
+        "groups",
+        "interrupted",
+        "job",
+        "local",
+        "nondeterministic",
+        "nondeterministic_rules",
+        "pack",
+        "ray",
+        "terminal",
+        "text",
+        "train",
+        "unroll",
+    ]
+)
 """Files that take longest. They begin first, so that no process ends long before another."""
 
 

@@ -99,6 +99,9 @@ def test_a_preset_fills_in_what_a_file_does_not_say() -> None:
     [
         ({"preset": "best"}, "There is no preset 'best' for the task strings; there is paper or"),
         ({"preset": 3}, "There is no preset 3 for the task strings"),
+        ({"preset": ["stable"]}, r"There is no preset \['stable'\] for the task strings"),
+        ({"tasks": []}, "tasks is empty, but must name at least one"),
+        ({"tasks": ["strings:count-3", "text:kjv-small"]}, "no preset 'stable' for the task text"),
         ({"preset": "strong"}, "There is no preset 'strong' for the task strings"),
         ({"config": 3}, r"\[config\] must be a table"),
         ({"strings": 3}, "Expected `object`, got `int`"),

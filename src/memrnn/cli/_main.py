@@ -37,7 +37,7 @@ from memrnn.runtime import formats
 from memrnn.runtime.cache import use_compile_cache
 from memrnn.runtime.imports import import_files
 from memrnn.runtime.printing import plain_output
-from memrnn.tasks import Preset, Task, task_class
+from memrnn.tasks import Preset, Task, get_preset, task_class
 from memrnn.training import EXPERIMENT_FILE, load_experiment, out_of_memory
 
 WRONG, FAILED, STOPPED = 2, 1, 130
@@ -146,13 +146,7 @@ def _commands(arguments: list[str], imports: list[str]) -> dict[str, Any]:
 def _preset(kind: type[Task], arguments: list[str]) -> Preset:
     """What `--config` names, of the task that is trained on."""
     flag, _ = split_flag("--config", arguments)
-    name = flag[0] if flag else next(iter(kind.presets))
-    if name not in kind.presets:
-        raise MemrnnError(
-            f"There is no preset {name!r} for the task {kind.name}; there is "
-            f"{formats.listed(list(kind.presets), 'or')}."
-        )
-    return kind.presets[name]
+    return get_preset(kind, flag[0] if flag else next(iter(kind.presets)))
 
 
 def _evaluated_task(arguments: list[str]) -> Task | None:

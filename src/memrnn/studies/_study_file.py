@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from memrnn.errors import MemrnnError
-from memrnn.runtime.formats import listed
 from memrnn.runtime.imports import import_files, is_file_entry
 from memrnn.runtime.options import from_json, to_json
 from memrnn.studies._study import Study
-from memrnn.tasks import task_class, task_names
+from memrnn.tasks import get_preset, task_class, task_names
 from memrnn.training import TrainingConfig
 
 SHORT = {"languages": "strings", "texts": "text"}
@@ -142,19 +141,16 @@ def _fill_in(name: Any, given: Mapping[str, Any], tables: dict[str, Any]) -> Any
     Args:
         tables: options by the task's name, changed in place.
     """
-    configs: list[Mapping[str, Any]] = []
+    config: Mapping[str, Any] | None = None
     for kind in dict.fromkeys(spec.partition(":")[0] for spec in _strings(given["tasks"], "tasks")):
-        presets = task_class(kind).presets
-        if name not in presets:
+        preset = get_preset(task_class(kind), name)
+        tables[kind] = _with_defaults(preset.options, tables.get(kind, {}))
+        if config is not None and config != preset.config:
             raise MemrnnError(
-                f"There is no preset {name!r} for the task {kind}; there is "
-                f"{listed(list(presets), 'or')}."
+                f"The preset {name!r} trains these tasks differently; name one of them."
             )
-        tables[kind] = _with_defaults(presets[name].options, tables.get(kind, {}))
-        configs.append(presets[name].config)
-    if any(config != configs[0] for config in configs):
-        raise MemrnnError(f"The preset {name!r} trains these tasks differently; name one of them.")
-    return _with_defaults(configs[0], given.get("config", {}))
+        config = preset.config
+    return _with_defaults(config or {}, given.get("config", {}))
 
 
 def _with_defaults(defaults: Mapping[str, Any], table: Any) -> Any:

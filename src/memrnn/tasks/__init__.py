@@ -5,6 +5,7 @@ from memrnn.tasks._metrics import Scores as Scores
 from memrnn.tasks._metrics import Total as Total
 from memrnn.tasks._metrics import Totals as Totals
 from memrnn.tasks._metrics import add as add
+from memrnn.tasks._registry import get_preset as get_preset
 from memrnn.tasks._registry import make_task as make_task
 from memrnn.tasks._registry import parse_task as parse_task
 from memrnn.tasks._registry import register_task as register_task

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from memrnn.errors import MemrnnError
+from memrnn.runtime.formats import listed
 from memrnn.runtime.options import from_json, parse_value
 from memrnn.runtime.sources import definition_of
-from memrnn.tasks._task import Task
+from memrnn.tasks._task import Preset, Task
 
 _TASKS: dict[str, type[Task]] = {}
 
@@ -89,6 +90,20 @@ def task_class(name: str) -> type[Task]:
             "registered by a file that --import names."
         )
     return _TASKS[name]
+
+
+def get_preset(kind: type[Task], name: Any) -> Preset:
+    """The preset of this name of a task.
+
+    Raises:
+        MemrnnError: if it has none of this name.
+    """
+    if not isinstance(name, str) or name not in kind.presets:
+        raise MemrnnError(
+            f"There is no preset {name!r} for the task {kind.name}; there is "
+            f"{listed(list(kind.presets), 'or')}."
+        )
+    return kind.presets[name]
 
 
 def make_task(name: str, options: Mapping[str, Any]) -> Task:
