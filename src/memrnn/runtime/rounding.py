@@ -126,6 +126,9 @@ class _Interpreter:
                 f"The operation {name} calls a function that cannot be rounded inside."
             )
         results = equation.primitive.bind(*inputs, **params)
+        if name == "concatenate":
+            # Else XLA reads slices of it through a pad, which is slower: `benchmarks/rounding.py`.
+            results = jax.lax.optimization_barrier(results)
         results = results if equation.primitive.multiple_results else [results]
         return results if name in _MOVES else [self._round(value) for value in results]
 
