@@ -264,6 +264,16 @@ def test_blocks_come_first_and_then_the_first_restarts_of_all_cells() -> None:
     }
 
 
+def test_a_block_can_name_restarts() -> None:
+    first = [{"models": ["lstm-4"], "freeze": ["none"], "restarts": [2, 0]}]
+    study = small_study(models=["jm-3", "lstm-4"], restarts=3, first=first)
+    named = [(run.experiment.model, run.restart) for job in plan(study) for run in job]
+    assert named == [
+        *(("lstm-4", 0), ("lstm-4", 2), ("jm-3", 0)),
+        *(("jm-3", 1), ("lstm-4", 1), ("jm-3", 2)),
+    ]
+
+
 def test_a_cell_that_repeats_another_can_be_left_out() -> None:
     modes = ["none", "memory", "controller", "controller+memory"]
     study = small_study(models=["lstm-4", "jm-3"], freeze=modes, distinct_cells=True)
@@ -279,7 +289,9 @@ def test_a_cell_that_repeats_another_can_be_left_out() -> None:
     [
         ({"models": ["gru"]}, "first names 'gru' in models; models of the study are jm-3, lstm-4"),
         ({"freeze": ["memory"]}, "first names 'memory' in freeze; freeze of the study are none"),
-        ({"restarts": 3}, "first has 3 restarts, but must have 1 to 2"),
+        ({"restarts": 3}, "first has restarts = 3, but must have 1 to 2, or a list of numbers"),
+        ({"restarts": [0, 2]}, r"first has restarts = \(0, 2\), but must have 1 to 2"),
+        ({"restarts": []}, r"first has restarts = \(\), but must have 1 to 2"),
     ],
 )
 def test_a_wrong_block_is_one_sentence(block: dict, complaint: str) -> None:

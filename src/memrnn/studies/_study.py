@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -31,12 +31,17 @@ class Block:
 
     Attributes:
         models, freeze: as of the study, of which they are a part.
-        restarts: the first so many of each cell.
+        restarts: the first so many of each cell, or the numbers of some.
     """
 
     models: tuple[str, ...]
     freeze: tuple[str, ...]
-    restarts: int
+    restarts: int | tuple[int, ...]
+
+    @property
+    def numbers(self) -> Collection[int]:
+        """Of its restarts."""
+        return range(self.restarts) if isinstance(self.restarts, int) else self.restarts
 
 
 @dataclass(frozen=True)
@@ -108,9 +113,10 @@ class Study:
                         f"first names {unknown[0]!r} in {name}; {name} of the study are "
                         f"{', '.join(allowed)}."
                     )
-            if not 1 <= block.restarts <= self.restarts:
+            if not block.numbers or not set(block.numbers) <= set(range(self.restarts)):
                 raise MemrnnError(
-                    f"first has {block.restarts} restarts, but must have 1 to {self.restarts}."
+                    f"first has restarts = {block.restarts}, but must have 1 to {self.restarts}, or "
+                    f"a list of numbers from 0 to {self.restarts - 1}."
                 )
 
     def make_tasks(self) -> list[Task]:
@@ -170,7 +176,7 @@ class Study:
             for number, block in enumerate(self.first)
             if run.experiment.model in block.models
             and run.experiment.freeze in map(parse_freeze, block.freeze)
-            and run.restart < block.restarts
+            and run.restart in block.numbers
         )
         return next(numbers, len(self.first))
 
@@ -258,7 +264,7 @@ def plan(study: Study) -> list[PlannedJob]:
         updates = max(1, cell.task.updates * study.config.max_epochs)
         size = max(1, min(-(-JOB_UPDATES // updates), most, study.restarts))
         jobs += [tuple(runs[first : first + size]) for first in range(0, len(runs), size)]
-    return sorted(jobs, key=lambda job: (study.priority(job[0]), job[0].restart))
+    return sorted(jobs, key=lambda job: (min(map(study.priority, job)), job[0].restart))
 
 
 def _check_duplicates(names: Sequence[str], meanings: Sequence[Any]) -> None:
