@@ -115,8 +115,8 @@ class Study:
                     )
             if not block.numbers or not set(block.numbers) <= set(range(self.restarts)):
                 raise MemrnnError(
-                    f"first has restarts = {block.restarts}, but must have 1 to {self.restarts}, or "
-                    f"a list of numbers from 0 to {self.restarts - 1}."
+                    f"first has restarts = {block.restarts}, but must have 1 to {self.restarts}, "
+                    f"or a list of numbers from 0 to {self.restarts - 1}."
                 )
 
     def make_tasks(self) -> list[Task]:
