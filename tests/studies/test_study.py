@@ -312,6 +312,8 @@ def test_the_studies_that_ship() -> None:
         "decisive-rns": 48,
         "stable": 250,
         "stable-controllers": 140,
+        "stable-growing": 40,
+        "stable-long": 40,
         "stable-quiet": 160,
     }
     paper, small = load_study("paper"), load_study("paper-small")

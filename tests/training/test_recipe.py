@@ -224,6 +224,20 @@ def test_fresh_strings_are_new_in_every_epoch_and_have_lengths_of_their_own() ->
     assert any(len(set(lengths)) > 1 for lengths in first.lengths.tolist())
 
 
+def test_fresh_strings_may_grow() -> None:
+    """Of the four valid lengths 3, 5, 7, 9 the shortest come first."""
+    task = dataclasses.replace(TASK, growing_epochs=3)
+    epochs = [task.plan(task.data(1), 1, epoch)[0] for epoch in range(5)]
+    found = [set(one.lengths.ravel().tolist()) for one in epochs]
+    assert found == [{3, 5}, {3, 5, 7}, *[{3, 5, 7, 9}] * 3]
+    assert {one.tokens.shape for one in epochs} == {(6, 5, 9)}, "one program serves all epochs"
+    plain = [TASK.plan(TASK.data(1), 1, epoch)[0] for epoch in range(5)]
+    for ours, theirs in zip(epochs[2:], plain[2:], strict=True):
+        np.testing.assert_array_equal(ours.tokens, theirs.tokens)
+    assert task.identity() != TASK.identity()
+    assert dataclasses.replace(TASK, growing_epochs=0).identity() == TASK.identity()
+
+
 def test_longer_strings_choose_the_epoch_and_leave_the_perplexity_alone() -> None:
     plain = dataclasses.replace(TASK, longer_strings=0)
     lengths = [int(group) for group in TASK.validation(3).groups]
@@ -268,6 +282,7 @@ WRONG = {
     "lr_anneal": 0.0,
     "lr_anneal_start": 1.0,
     "longer_strings": -1,
+    "growing_epochs": -1,
 }
 
 

@@ -76,6 +76,8 @@ class Strings(Task):
         samples_per_length: test strings of each valid length in a bin.
         fresh_strings: whether every batch is drawn anew in every epoch, each of its strings with a
             length of its own; `batches` is then the number of updates per epoch.
+        growing_epochs: over so many epochs E the fresh strings grow: of the L valid lengths epoch
+            e < E, numbered from 0, has the ceil(L (e + 1) / E) shortest. 0 for all from the start.
         longer_strings: validation strings that are longer than all training strings, up to twice
             as long. If there are any, the share of them of which every determined symbol is right
             chooses the best epoch and the best restart, in place of the perplexity.
@@ -108,13 +110,17 @@ class Strings(Task):
     samples_per_length: int = 10
     fresh_strings: bool = added(False)
     longer_strings: int = added(0)
+    growing_epochs: int = added(0)
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "batches", "validation_batches", "samples_per_length"):
             if getattr(self, name) < 1:
                 raise MemrnnError(f"{name} is {getattr(self, name)}, but must be at least 1.")
-        if self.longer_strings < 0:
-            raise MemrnnError(f"longer_strings is {self.longer_strings}, but must be at least 0.")
+        for name in ("longer_strings", "growing_epochs"):
+            if getattr(self, name) < 0:
+                raise MemrnnError(f"{name} is {getattr(self, name)}, but must be at least 0.")
+        if self.growing_epochs and not self.fresh_strings:
+            raise MemrnnError("growing_epochs needs fresh_strings: other strings are drawn once.")
         # One name for one language.
         object.__setattr__(self, "language", canonical_language_name(self.language))
         if len(set(self.length_bins)) < len(self.length_bins):
@@ -187,7 +193,12 @@ class Strings(Task):
     def _fresh(self, seed: int, epoch: int) -> Batch:
         """The batches of an epoch, [updates, ...]: a pure function of its arguments."""
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(8, epoch)))
-        strings = self.distribution.sample(self.batches * self.batch_size, rng)
+        distribution = self.distribution
+        if epoch < self.growing_epochs:
+            shortest, *_ = lengths = distribution.lengths
+            count = -(-len(lengths) * (epoch + 1) // self.growing_epochs)
+            distribution = Distribution(distribution.language, shortest, lengths[count - 1])
+        strings = distribution.sample(self.batches * self.batch_size, rng)
         tokens = _pad([string[None] for string in strings], self.widths[-1])
         lengths = np.array([len(string) for string in strings], np.int32)
         shape = self.batches, self.batch_size
