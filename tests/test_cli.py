@@ -166,6 +166,10 @@ def test_sample(capsys: pytest.CaptureFixture[str]) -> None:
 TRAIN = ("train", "--language", "count-3", "--model", "lstm", "--out", "OUT")
 
 WRONG = {
+    "an option of another task": (
+        ("train", "--text", "kjv-small", "--train-lengths", "3:9", "--out", "OUT"),
+        "--train-lengths is an option of the task strings, and not of text",
+    ),
     "unknown language": (("train", "--language", "x", *TRAIN[3:]), "choose one of count-3"),
     "unknown model": ((*TRAIN[:4], "jm-x", *TRAIN[5:]), "elman, gru, lstm or lstm_capped"),
     "unknown task": (("train", "--task", "x:y", *TRAIN[3:]), "There is no task 'x'"),

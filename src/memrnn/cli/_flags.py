@@ -1,6 +1,7 @@
 """Flags that follow from a dataclass, and what a command line says before it is parsed."""
 
 import dataclasses
+import itertools
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ import tyro
 
 from memrnn.errors import MemrnnError
 from memrnn.runtime.options import format_range, parse_range
+from memrnn.tasks import Task, task_class, task_names
 
 OLD_NAMES = {
     "test": "evaluate",
@@ -36,6 +38,18 @@ def refuse_old_names(arguments: Sequence[str]) -> None:
     freeze, _ = split_flag("--freeze", arguments)
     if len(freeze) > 1:
         raise MemrnnError(f"Write --freeze {'+'.join(freeze)}: components are joined by a plus.")
+
+
+def refuse_options_of_others(kind: type[Task], arguments: Sequence[str]) -> None:
+    """Raises a MemrnnError if a flag is no option of the task, but one of another task."""
+    flags = [argument.partition("=")[0] for argument in arguments if argument.startswith("--")]
+    for flag, other in itertools.product(flags, map(task_class, task_names())):
+        option = flag.removeprefix("--").replace("-", "_")
+        if option in other.option_names()[1:] and option not in kind.option_names():
+            raise MemrnnError(
+                f"{flag} is an option of the task {other.name}, and not of {kind.name}; "
+                f"memrnn train --task {kind.name}:... --help explains those."
+            )
 
 
 def split_flag(flag: str, arguments: Sequence[str]) -> tuple[list[str], list[str]]:

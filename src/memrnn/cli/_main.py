@@ -19,7 +19,7 @@ import memrnn
 from memrnn.cli._curve import curve_command
 from memrnn.cli._demo import demo_command
 from memrnn.cli._extract import extract_command
-from memrnn.cli._flags import RANGES, refuse_old_names, split_flag
+from memrnn.cli._flags import RANGES, refuse_old_names, refuse_options_of_others, split_flag
 from memrnn.cli._golden import golden_command
 from memrnn.cli._horizon import horizon_command
 from memrnn.cli._lists import (
@@ -112,6 +112,8 @@ def _parse(arguments: list[str]) -> Callable[[], None]:
             )
     except SystemExit as exit:
         if exit.code:
+            if arguments[:1] == ["train"]:
+                refuse_options_of_others(_trained_task(arguments), arguments)
             _stop(WRONG, _one_line(complaints.getvalue()))
         raise
     return chosen[0]
@@ -119,10 +121,7 @@ def _parse(arguments: list[str]) -> Callable[[], None]:
 
 def _commands(arguments: list[str], imports: list[str]) -> dict[str, Any]:
     """All commands; the flags of some follow from the task that a command line is about."""
-    task_flag, _ = split_flag("--task", arguments)
-    text_flag, _ = split_flag("--text", arguments)
-    usual = "text" if text_flag else "strings"
-    kind = task_class(task_flag[0].partition(":")[0] if task_flag else usual)
+    kind = _trained_task(arguments)
     return {
         "demo": demo_command,
         "tasks": tasks_command,
@@ -141,6 +140,14 @@ def _commands(arguments: list[str], imports: list[str]) -> dict[str, Any]:
         "study": STUDY_COMMANDS,
         "reproduce": reproduce_command,
     }
+
+
+def _trained_task(arguments: list[str]) -> type[Task]:
+    """The task that `memrnn train` is about."""
+    task_flag, _ = split_flag("--task", arguments)
+    text_flag, _ = split_flag("--text", arguments)
+    usual = "text" if text_flag else "strings"
+    return task_class(task_flag[0].partition(":")[0] if task_flag else usual)
 
 
 def _preset(kind: type[Task], arguments: list[str]) -> Preset:
