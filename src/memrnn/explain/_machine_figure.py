@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
@@ -13,6 +14,10 @@ _LABELLED = 24
 """States up to which arrows have labels: those of more would cover each other."""
 _LINES = 4
 """Rules between two states that are written out; of more, only their number."""
+_FONT = 5.5
+"""Size of labels, in points."""
+_ALONG = (0.5, 0.42, 0.58, 0.34, 0.66, 0.27, 0.73)
+"""Where on an arrow its label may be, from tail to tip; the first is preferred."""
 
 
 def draw_machine(machine: Machine, title: str) -> Figure:
@@ -47,8 +52,10 @@ def draw_machine(machine: Machine, title: str) -> Figure:
     for each in machine.moves:
         for source in each.sources:
             arrows.setdefault((source, each.target), []).append(_label(machine, each))
+    axis.set(xlim=(-1.2, 2.6 * (width - 1) + 1.2), ylim=(-0.85 * height - 0.6, 0.85 * height + 0.6))
+    taken = [(x, y, _RADIUS, _RADIUS) for x, y in places.values()]
     for (source, target), labels in arrows.items():
-        _draw_arrow(axis, places[source], places[target], labels if labelled else ())
+        _draw_arrow(axis, places[source], places[target], labels if labelled else (), taken)
     ends = {state for each in machine.rules if each.ends for state in each.sources}
     for state, (x, y) in places.items():
         for radius in (_RADIUS, 0.8 * _RADIUS) if state in ends else (_RADIUS,):
@@ -58,7 +65,6 @@ def draw_machine(machine: Machine, title: str) -> Figure:
     start = places[machine.start]
     arrow = {"arrowstyle": "-|>", "shrinkB": 12}
     axis.annotate("", start, (start[0] - 0.9, start[1]), arrowprops=arrow, zorder=1)
-    axis.set(xlim=(-1.2, 2.6 * (width - 1) + 1.2), ylim=(-0.85 * height - 0.6, 0.85 * height + 0.6))
     axis.axis("off")
     figure.suptitle(title, fontsize=9, fontweight="bold", parse_math=False)
     return figure
@@ -90,10 +96,15 @@ def _label(machine: Machine, each: Rule) -> str:
     return " ".join(["|".join(each.symbols), *tops, *(["/", *actions] if actions else [])])
 
 
+Point = tuple[float, float]
+Box = tuple[float, float, float, float]
+"""Centre, half the width and half the height."""
+
+
 def _draw_arrow(
-    axis: Axes, start: tuple[float, float], end: tuple[float, float], labels: Sequence[str]
+    axis: Axes, start: Point, end: Point, labels: Sequence[str], taken: list[Box]
 ) -> None:
-    shown = list(labels) if len(labels) <= _LINES else [f"{len(labels)} rules"]
+    """An arrow with its label where it covers least of what is there; `taken` gets its box."""
     (x, y), loop = start, start == end
     if loop:
         start, end, bend = (x - 0.16, y + 0.24), (x + 0.16, y + 0.24), -1.6
@@ -113,17 +124,47 @@ def _draw_arrow(
             zorder=1,
         )
     )
+    if not labels:
+        return
+    text = "\n".join(labels) if len(labels) <= _LINES else f"{len(labels)} rules"
+    half_width, half_height = _half_size(axis, text)
     dx, dy = end[0] - start[0], end[1] - start[1]
-    place = (start[0] + dx / 2 + bend * dy / 2, start[1] + dy / 2 - bend * dx / 2)
+    boxes: list[Box] = []
+    for t in _ALONG:  # on the curve of `arc3`, of degree 2
+        bow = 2 * t * (1 - t) * bend
+        place = start[0] + t * dx + bow * dy, start[1] + t * dy - bow * dx
+        boxes.append((*place, half_width, half_height))
     if loop:
-        place = (x, y + 0.62)
+        boxes = [(x, y + 0.6 + half_height, half_width, half_height)]
+    box = min(boxes, key=lambda one: sum(_overlap(one, other) for other in taken))
+    taken.append(box)
     axis.text(
-        *place,
-        "\n".join(shown),
-        fontsize=5.5,
+        *box[:2],
+        text,
+        fontsize=_FONT,
         ha="center",
-        va="bottom" if loop else "center",
+        va="center",
         zorder=4,
         parse_math=False,
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8},
     )
+
+
+def _half_size(axis: Axes, text: str) -> Point:
+    """About half the width and the height of a label, in the units of the axis."""
+    lines = text.split("\n")
+    points = np.array([0.6 * max(map(len, lines)), 1.3 * len(lines)]) * _FONT
+    pixels = points * axis.figure.dpi / 72
+    to_units = axis.transData.inverted()
+    width, height = to_units.transform(pixels) - to_units.transform((0, 0))
+    return float(width) / 2, float(height) / 2
+
+
+def _overlap(one: Box, other: Box) -> float:
+    """The area that two boxes share."""
+    sides = [
+        min(one[k] + one[k + 2], other[k] + other[k + 2])
+        - max(one[k] - one[k + 2], other[k] - other[k + 2])
+        for k in (0, 1)
+    ]
+    return max(sides[0], 0.0) * max(sides[1], 0.0)

@@ -38,8 +38,8 @@ def draw_horizon(rows: list[HorizonRow], title: str) -> Figure:
     """
     maps = horizon_maps(rows)
     lines = max(map(len, maps.values()))
-    figure = Figure(figsize=(1.2 + 3.6 * len(maps), 1.6 + 0.32 * lines), layout="constrained")
-    figure.suptitle(title)
+    figure = Figure(figsize=(1.2 + 3.6 * len(maps), 1.8 + 0.32 * lines), layout="constrained")
+    figure.suptitle(f"{title}\ndetermined symbols that are right")
     axes = figure.subplots(1, len(maps), squeeze=False)[0]
     image = None
     for axis, ((component, rounding), panel) in zip(axes, maps.items(), strict=True):
@@ -56,7 +56,7 @@ def draw_horizon(rows: list[HorizonRow], title: str) -> Figure:
         axis.set_xlabel("bits of mantissa")
         axis.set_title(f"{component} rounded, {rounding}")
     if image is not None:
-        figure.colorbar(image, ax=axes.tolist(), label="determined symbols that are right")
+        figure.colorbar(image, ax=axes.tolist(), label="share")
     return figure
 
 
