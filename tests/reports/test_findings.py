@@ -19,7 +19,7 @@ def text(findings):
 def test_learning_without_generalising_is_said_with_its_numbers():
     result = make_result(accuracies=((0.95, 0.5), (0.94, 0.4)))
     said = text(find([result]))
-    assert "1 of 1 experiments learned 6–12" in said
+    assert "1 of 1 experiments learned 6–12 by accuracy" in said
     assert "every restart of theirs falls below the floor" in said
     assert "0.950" in said
     assert "0.400 to 0.500" in said
@@ -27,7 +27,7 @@ def test_learning_without_generalising_is_said_with_its_numbers():
 
 def test_a_network_that_holds_is_not_called_broken():
     said = text(find([make_result(accuracies=((0.95, 0.95), (0.94, 0.94)))]))
-    assert "1 of them still hold on 15–24" in said
+    assert "1 of them keeps it on 15–24" in said
     assert "floor" not in said.split(".")[0]
 
 
@@ -87,7 +87,7 @@ def test_below_the_floor_is_the_worse_side_of_it():
         return text(find([result]))
 
     assert "every restart of theirs falls below the floor" in found((0.1, 0.7))
-    assert "none of them holds" in found((0.1, 0.4))
+    assert "none of them keeps it on" in found((0.1, 0.4))
     assert "1 of them still hold" in found((0.1, 0.12))
     assert "no network learned" in found((0.4, 0.4))
 

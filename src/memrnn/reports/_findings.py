@@ -97,11 +97,11 @@ def _learned(group: Sequence[Summary]) -> Finding | None:
     longest = group[0].sets[beyond].label
     holding = [s for s in learners if _holds(s.sets[beyond])]
     if holding:
-        outcome = f"{len(holding)} of them still hold on {longest}"
+        outcome = f"{len(holding)} of them keep{'s' if len(holding) == 1 else ''} it on {longest}"
     elif all(_all_below(s.sets[beyond].headline) for s in learners):
         outcome = f"on {longest} every restart of theirs falls below the floor"
     else:
-        outcome = f"none of them holds on {longest}"
+        outcome = f"none of them keeps it on {longest}"
     top = _top(learners, beyond)
     before, after = top.sets[within], top.sets[beyond]
     detail = (
@@ -120,8 +120,8 @@ def _learned(group: Sequence[Summary]) -> Finding | None:
     if others:
         detail += f" Its best restart there: {', '.join(others)}."
     return Finding(
-        f"{task.title}: {len(learners)} of {len(group)} experiments learned {trained.label}; "
-        f"{outcome}.",
+        f"{task.title}: {len(learners)} of {len(group)} experiments learned {trained.label} by "
+        f"{metric_label(task.headline)}; {outcome}.",
         detail,
     )
 
