@@ -88,7 +88,7 @@ def test_below_the_floor_is_the_worse_side_of_it():
 
     assert "every restart of theirs falls below the floor" in found((0.1, 0.7))
     assert "none of them keeps it on" in found((0.1, 0.4))
-    assert "1 of them still hold" in found((0.1, 0.12))
+    assert "1 of them keeps it on" in found((0.1, 0.12))
     assert "no network learned" in found((0.4, 0.4))
 
 
