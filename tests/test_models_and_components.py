@@ -9,9 +9,9 @@ import pytest
 from memrnn.nn.components import COMPONENTS, check_freeze, freeze_label, parameter_count, partition
 from memrnn.nn.controllers import CONTROLLERS, GRU, LSTM
 from memrnn.nn.memories import MEMORIES, NoMemory, Superposition
+from memrnn.nn.model import Model
 from memrnn.nn.models import (
     PRESETS,
-    Model,
     canonical_name,
     get_model,
     model_names,

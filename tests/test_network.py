@@ -11,7 +11,8 @@ import pytest
 
 import reference_networks
 from memrnn.nn.components import parameter_count
-from memrnn.nn.models import Model, get_model
+from memrnn.nn.model import Model
+from memrnn.nn.models import get_model
 from memrnn.nn.network import Network, OneHot
 from memrnn.runtime.precision import cast, scope
 from string_losses import losses

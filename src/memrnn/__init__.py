@@ -17,7 +17,7 @@ from memrnn.nn.controllers import Controller as Controller
 from memrnn.nn.memories import MEMORIES as MEMORIES
 from memrnn.nn.memories import AffineMemory as AffineMemory
 from memrnn.nn.memories import Memory as Memory
-from memrnn.nn.models import Model as Model
+from memrnn.nn.model import Model as Model
 from memrnn.nn.models import get_model as get_model
 from memrnn.nn.models import model_names as model_names
 from memrnn.nn.models import register_controller as register_controller

@@ -18,7 +18,8 @@ from memrnn.nn.memories import (
     Stratification,
     Superposition,
 )
-from memrnn.nn.models import Model, get_model
+from memrnn.nn.model import Model
+from memrnn.nn.models import get_model
 from memrnn.nn.network import OneHot
 from memrnn.runtime.precision import scope
 from reference_networks import ListStack, sigmoid, softmax

@@ -8,7 +8,7 @@ import pytest
 
 from memrnn.nn.components import parameter_count
 from memrnn.nn.memories import Stratification
-from memrnn.nn.models import Model
+from memrnn.nn.model import Model
 from memrnn.nn.network import OneHot
 from memrnn.runtime.precision import cast, scope
 from reference_networks import ListStratification, sigmoid

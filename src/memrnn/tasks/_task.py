@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from memrnn.errors import MemrnnError
 from memrnn.identity import identity_of, language_identity
-from memrnn.nn.models import Model
+from memrnn.nn.model import Model
 from memrnn.nn.network import Network
 from memrnn.runtime.digests import digest
 from memrnn.runtime.options import to_json, without_added

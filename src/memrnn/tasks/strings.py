@@ -16,7 +16,7 @@ from memrnn.errors import MemrnnError
 from memrnn.languages import Distribution, canonical_language_name, get_language
 from memrnn.languages.predictors import BASELINES, table_predictor
 from memrnn.nn.groups import check_memory_limit
-from memrnn.nn.models import Model
+from memrnn.nn.model import Model
 from memrnn.nn.network import Network, OneHot
 from memrnn.runtime.options import format_range, parse_range
 from memrnn.tasks._metrics import Metric, Scores

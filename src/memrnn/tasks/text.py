@@ -16,7 +16,7 @@ from memrnn.errors import MemrnnError
 from memrnn.nn.cross_entropy import ROWS, weighted_nats
 from memrnn.nn.groups import state_bytes, tree_bytes
 from memrnn.nn.initialisation import orthonormal, truncated_normal, uniform, zeros
-from memrnn.nn.models import Model
+from memrnn.nn.model import Model
 from memrnn.nn.network import Network, TiedOutput, WordVectors
 from memrnn.nn.unroll import State
 from memrnn.runtime.devices import memory_limit

@@ -15,7 +15,8 @@ from jaxtyping import Float
 from memrnn.errors import MemrnnError
 from memrnn.identity import model_identity, restart_seed
 from memrnn.nn.components import check_freeze, freeze_label
-from memrnn.nn.models import Model, continuous_name, get_model
+from memrnn.nn.model import Model
+from memrnn.nn.models import continuous_name, get_model
 from memrnn.nn.network import Network
 from memrnn.runtime import checkpoints
 from memrnn.runtime.options import added, from_json, to_json, without_added
