@@ -315,6 +315,7 @@ def test_the_studies_that_ship() -> None:
         "stable-growing": 40,
         "stable-long": 40,
         "stable-quiet": 160,
+        "stable-rns": 20,
     }
     paper, small = load_study("paper"), load_study("paper-small")
     assert paper.config == TrainingConfig(), "the paper's configuration is the default"
