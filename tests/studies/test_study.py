@@ -311,6 +311,7 @@ def test_the_studies_that_ship() -> None:
         "decisive": 576,
         "decisive-rns": 48,
         "stable": 250,
+        "stable-40-80": 40,
         "stable-controllers": 140,
         "stable-growing": 40,
         "stable-long": 40,
