@@ -18,6 +18,8 @@ What stands between them is made from the tables in `results/FOLDER`:
     held OTHER      of the same: a sentence on the recipe and the untouched network
     ablation OTHER  of the same: the figure
     search          of a study of other networks: restarts that hold, by network and language
+    pairs OTHER     of it and another study, or, as MODEL=OTHER, of two of its networks: of the
+                    pairs of restarts with one seed, how many hold in one only
     precision TASK  of a study of the networks in `networks`: where each first is wrong
     networks        of `networks` itself: which run each is of
 
@@ -207,20 +209,49 @@ def holding(name: str, quiet: str) -> str:
 
 
 def search(name: str) -> str:
-    results = results_of(name)
-    cells = {(cell.model, cell.task.title): cell for cell in results.cells}
-    models, languages = (tuple(dict.fromkeys(names)) for names in zip(*cells, strict=True))
+    cells = cells_of(name)
+    languages, models = (tuple(dict.fromkeys(names)) for names in zip(*cells, strict=True))
 
     def written(cell: Cell) -> str:
-        restarts = stable_training.ended(cell).values()
-        held = sum(stable_training.holds(run) for run in restarts)
-        return f"{held} of {len(restarts)}" if restarts else "not run"
+        restarts = held_restarts(cell)
+        return f"{sum(restarts.values())} of {len(restarts)}" if restarts else "not run"
 
     rows = [
-        [f"`{model}`", *(written(cells[model, language]) for language in languages)]
+        [f"`{model}`", *(written(cells[language, model]) for language in languages)]
         for model in models
     ]
     return markdown(["network", *languages], rows)
+
+
+def held_restarts(cell: Cell) -> dict[int, bool]:
+    """Which restarts of those that ended are right on every string of the last two sets."""
+    far = [one.name for one in cell.task.sets][-2:]
+    ended = stable_training.ended(cell)
+    return {number: stable_training.exact_on(run, far) for number, run in ended.items()}
+
+
+def pairs(name: str, other: str) -> str:
+    model, _, another = other.partition("=")
+    first = cells_of(name)
+    second = first if another else cells_of(other)
+    languages, models = (tuple(dict.fromkeys(names)) for names in zip(*first, strict=True))
+    rows: list[list[str]] = []
+    for one, two in [(model, another)] if another else zip(models, models, strict=True):
+        outcomes: list[tuple[bool, bool]] = []
+        for language in (language for language in languages if (language, two) in second):
+            ours, theirs = held_restarts(first[language, one]), held_restarts(second[language, two])
+            outcomes += [(ours[number], theirs[number]) for number in ours.keys() & theirs.keys()]
+        found = stable_training.Paired(
+            len(outcomes), outcomes.count((True, False)), outcomes.count((False, True))
+        )
+        rows.append([f"`{one}`", *map(str, found), f"{found.p:.2g}"])
+    names = (f"`{one}`" for one in ((model, another) if another else (name, other)))
+    return markdown(["network", "pairs", *(f"hold in {one} only" for one in names), "p"], rows)
+
+
+def cells_of(name: str) -> dict[tuple[str, str], Cell]:
+    """By language and network."""
+    return {(cell.task.title, cell.model): cell for cell in results_of(name).cells}
 
 
 def held(name: str, quiet: str) -> str:
@@ -300,6 +331,7 @@ KINDS: dict[str, Callable[..., str]] = {
     "held": held,
     "ablation": drawn_ablation,
     "search": search,
+    "pairs": pairs,
     "precision": precision,
     "networks": networks,
 }

@@ -149,5 +149,8 @@ def test_regions_are_made_anew(rebuild: ModuleType) -> None:
     assert rebuild.rebuilt(page.format("figure validation"), ["runs"]) == page.format(
         "figure validation"
     )
+    # Question D of the ablation, which is complete.
+    paired = rebuild.rebuilt("<!-- begin stable pairs stable-quiet -->\n<!-- end -->")
+    assert "| `lstm:discrete+jm-3.3.3:hard` | 40 | 4 | 2 | 0.69 |" in paired
     with pytest.raises(ValueError, match="'colour' is no kind of region"):
         rebuild.rebuilt(page.format("colour"))
