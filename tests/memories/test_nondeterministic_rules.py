@@ -26,6 +26,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "window": {"window": 4},
     "vectors": {"size": 2},
     "vectors everywhere, window": {"size": 2, "bottom_scope": "all", "window": 5},
+    "hard": {"size": 2, "symbols": 3, "hard": True},
 }
 
 
@@ -58,7 +59,10 @@ def assert_close(found: Any, expected: Any, **tolerance: float) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "given"),
-    [("plain", False), ("window", True), ("vectors", True), ("vectors everywhere, window", False)],
+    [
+        *(("plain", False), ("window", True), ("vectors", True)),
+        *(("vectors everywhere, window", False), ("hard", True)),
+    ],
 )
 def test_both_rules_give_the_same(kind: str, given: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     narrow_blocks(4, monkeypatch)

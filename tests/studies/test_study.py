@@ -316,7 +316,7 @@ def test_the_studies_that_ship() -> None:
         "stable-growing": 40,
         "stable-long": 40,
         "stable-quiet": 160,
-        "stable-rns": 20,
+        "stable-rns": 40,
     }
     paper, small = load_study("paper"), load_study("paper-small")
     assert paper.config == TrainingConfig(), "the paper's configuration is the default"

@@ -47,12 +47,14 @@ _FAMILIES = {
         "superposition", r"(hidden|[1-9]\d*(?:\.[1-9]\d*)*)", ("sizes",), ("depth_limit", "hard")
     ),
     "strat": _Family("stratification", _NUMBER, ("size",)),
-    "rns": _Family("nondeterministic", f"{_NUMBER}-{_NUMBER}", ("states", "symbols"), ("window",)),
+    "rns": _Family(
+        "nondeterministic", f"{_NUMBER}-{_NUMBER}", ("states", "symbols"), ("window", "hard")
+    ),
     "vrns": _Family(
         "vector_nondeterministic",
         f"{_NUMBER}-{_NUMBER}-{_NUMBER}",
         ("states", "symbols", "size"),
-        ("window", "bottom_vector", "bottom_scope"),
+        ("window", "bottom_vector", "bottom_scope", "hard"),
     ),
 }
 _CONTROLLER_NAME = r"[a-z][a-z0-9_]*"

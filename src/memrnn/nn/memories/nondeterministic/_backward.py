@@ -34,7 +34,7 @@ class Residuals(NamedTuple):
 class Inputs(NamedTuple):
     """What a backward step needs about its update, computed for all of them at once."""
 
-    weights: Array  # all weights of the update, in the order of `action_weights`
+    soft: Array  # `Shape.soft_weights` of the update
     mixing: Array  # those of replace and pop, transposed
     vector: Array  # the pushed vector
     slope: Array  # its derivative by the raw vector
@@ -88,13 +88,14 @@ def start_backward(
     updates, batch = controls.shape[:2]
     shape, stack, block, filled = after.shape, after.stack, after.block, after.filled - updates
     weights, vectors = jax.vmap(shape.action_weights)(controls)
+    soft, soft_vectors = jax.vmap(shape.soft_weights)(controls)
     own_pops = _pops_from(shape, residuals.pops, len(stack.blocks) - 1, block.shape[2])
     own_pops = own_pops[..., filled : after.filled, :].transpose(4, 1, 2, 5, 0, 3)
     inputs = Inputs(
-        weights,
+        soft,
         weights[:, :, : -shape.pairs].swapaxes(2, 3),
         vectors,
-        vectors * (1 - vectors),
+        soft_vectors * (1 - soft_vectors),
         residuals.scale,
         residuals.tops,
         after_each(residuals.tops, stack.tops),
@@ -159,8 +160,9 @@ def step_backward(
     lazy = lazy + read_slots(constants.lazy, inputs.slot * states, states)
 
     d_push = read_slots(d_column, row * pairs, pairs)
-    d_weights = jnp.concatenate([d_mixing, d_push], axis=1) * inputs.weights
-    d_controls = jnp.concatenate([d_weights.reshape(batch, -1), d_vector * inputs.slope], axis=1)
+    d_weights = jnp.concatenate([d_mixing, d_push], axis=1)
+    d_logits = shape.logit_cotangents(d_weights, inputs.soft)
+    d_controls = jnp.concatenate([d_logits.reshape(batch, -1), d_vector * inputs.slope], axis=1)
     d_previous = d_previous + lazy.reshape(d_previous.shape)
     return BackwardCarry(previous, d_previous, d_alpha, d_sources, cotangents), d_controls
 

@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -49,6 +51,12 @@ class Nondeterministic(AffineMemory):
 
     Weights need not sum to 1, and adding a number to all logits of an update changes nothing.
 
+    Where the memory is `hard`, the automaton is deterministic. Each (q, x) has one action, that of
+    its largest logit (the first of equals), so there is one run, and the reading says where it is;
+    vectors are binary, `v = [P h + d > 0]`. Gradients are those of the softmax of each (q, x), and
+    of the sigmoid. So that the run never ends, symbol 0 is the bottom's alone: it is not popped,
+    only replaced by itself, and no other symbol is replaced by it or pushed as it.
+
     Attributes:
         weight_actions: (Q S (2 Q S + Q), hidden). Rows (q, x), in each of them push (r, y), replace
             (r, y), pop r.
@@ -76,6 +84,8 @@ class Nondeterministic(AffineMemory):
     window 2023 (arXiv 2210.01343), sections 3 and 6.
     """
 
+    discrete_options: ClassVar[tuple[str, ...]] = ("hard",)
+
     weight_actions: Float[Array, "actions hidden"]
     bias_actions: Float[Array, " actions"]
     weight_push: Float[Array, "vector hidden"] | None
@@ -87,6 +97,7 @@ class Nondeterministic(AffineMemory):
     window: int | None = eqx.field(static=True)
     bottom_vector: str = eqx.field(static=True)
     bottom_scope: str = eqx.field(static=True)
+    hard: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -98,6 +109,7 @@ class Nondeterministic(AffineMemory):
         bottom_vector: str = "learned",
         bottom_scope: str = "bottom",
         window: int | None = None,
+        hard: bool = False,
         rng: np.random.Generator,
     ):
         """Draws all parameters from U(-0.1, 0.1), so that all runs weigh nearly the same.
@@ -119,8 +131,13 @@ class Nondeterministic(AffineMemory):
         ):
             if word not in known:
                 raise MemrnnError(f"{name} is {word!r}, but must be one of {', '.join(known)}.")
+        if hard and (window is not None or symbols < 2 or bottom_scope != "bottom"):
+            raise MemrnnError(
+                "A hard nondeterministic memory has one run, which must not end: it needs at least "
+                '2 symbols, one of them for the bottom, no window, and bottom_scope "bottom".'
+            )
         self.states, self.symbols, self.size = int(states), int(symbols), int(size)
-        self.window = window
+        self.window, self.hard = window, hard
         self.bottom_vector, self.bottom_scope = bottom_vector, bottom_scope
         self.weight_actions = uniform(rng, (self.shape.actions, hidden_size), SCALE)
         self.bias_actions = uniform(rng, (self.shape.actions,), SCALE)
@@ -132,7 +149,7 @@ class Nondeterministic(AffineMemory):
     @property
     def shape(self) -> Shape:
         """All sizes."""
-        return Shape(self.states, self.symbols, self.size, self.window)
+        return Shape(self.states, self.symbols, self.size, self.window, self.hard)
 
     @property
     def reading_size(self) -> int:
@@ -177,9 +194,16 @@ class Nondeterministic(AffineMemory):
     def log_weights(
         self, controls: Float[np.ndarray, "updates controls"]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The logits by name: push and replace [updates, q, x, r, y], pop [updates, q, x, r]."""
+        """The logits by name: push and replace [updates, q, x, r, y], pop [updates, q, x, r].
+
+        Of a hard memory they are 0 for the actions that are chosen, and -inf for all others.
+        """
         states, symbols, pairs = self.states, self.symbols, self.shape.pairs
         actions = np.asarray(controls, np.float64)[:, : self.shape.actions]
+        if self.hard:
+            weights, _ = self.shape.action_weights(jnp.asarray(controls, self.weight_actions.dtype))
+            chosen = np.asarray(weights).reshape(actions.shape) > 0
+            actions = np.where(chosen, 0.0, -np.inf)
         replace, pop, push = np.split(actions, [pairs**2, pairs**2 + pairs * states], axis=1)
         named = (-1, symbols, states, symbols, states)
         push, replace = (each.reshape(named).transpose(0, 4, 3, 2, 1) for each in (push, replace))

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from memrnn.nn.straight_through import straight_through
 
 
 @dataclass(frozen=True)
@@ -16,12 +19,14 @@ class Shape:
         vector: length m of the pushed vectors; 0 without vectors.
         window: number of updates after which a pushed symbol that is on top ends the run; None
             for never.
+        hard: whether an update has one action for each pair, and vectors are binary.
     """
 
     states: int
     symbols: int
     vector: int
     window: int | None
+    hard: bool = False
 
     @property
     def pairs(self) -> int:
@@ -44,11 +49,56 @@ class Shape:
         """The weights of an update up to a common factor, and its vector.
 
         Weights have rows (y, r) of replace, r of pop, (y, r) of push, and columns (x, q). Their
-        largest is 1, whatever the logits are.
+        largest is 1, whatever the logits are. Where the stack is hard, the largest logit of each
+        column has weight 1 and all others 0, with the gradient of `soft_weights`.
         """
+        soft, vector = self.soft_weights(controls)
+        if not self.hard:
+            return soft, vector
+        logits, raw = self._split(controls)
+        chosen = jnp.argmax(jnp.where(self._legal, logits, -jnp.inf), axis=1)
+        one_hot = jax.nn.one_hot(chosen, logits.shape[1], axis=1, dtype=logits.dtype)
+        one_hot = one_hot + 0 * logits.sum(axis=1, keepdims=True)  # not a number if one is none
+        binary = (raw > 0).astype(raw.dtype)
+        return straight_through(one_hot, soft), straight_through(binary, vector)
+
+    def soft_weights(
+        self, controls: Float[Array, "batch controls"]
+    ) -> tuple[Float[Array, "batch actions pairs"], Float[Array, "batch vector"]]:
+        """What weights and vectors have the gradient of: themselves, where the stack is soft.
+
+        Of a hard one the softmax of each column, over the actions that it may choose.
+        """
+        logits, raw = self._split(controls)
+        if self.hard:
+            return jax.nn.softmax(logits, axis=1, where=self._legal), jax.nn.sigmoid(raw)
+        largest = jax.lax.stop_gradient(logits.max(axis=(1, 2), keepdims=True))
+        return jnp.exp(logits - largest), jax.nn.sigmoid(raw)
+
+    def logit_cotangents(
+        self,
+        d_weights: Float[Array, "batch actions pairs"],
+        soft: Float[Array, "batch actions pairs"],
+    ) -> Float[Array, "batch actions pairs"]:
+        """From cotangents of the weights to those of their logits, given `soft_weights`."""
+        scaled = soft * d_weights
+        return scaled - soft * scaled.sum(axis=1, keepdims=True) if self.hard else scaled
+
+    def _split(self, controls: Array) -> tuple[Array, Array]:
         logits, raw = jnp.split(controls, [controls.shape[1] - self.vector], axis=1)
-        weights = jnp.exp(logits - jax.lax.stop_gradient(logits.max(axis=1, keepdims=True)))
-        return weights.reshape(len(controls), -1, self.pairs), jax.nn.sigmoid(raw)
+        return logits.reshape(len(controls), -1, self.pairs), raw
+
+    @property
+    def _legal(self) -> Bool[np.ndarray, "1 actions pairs"]:
+        """Which actions a hard stack may choose, so that its one run never ends.
+
+        Symbol 0 is the bottom's alone: it is not popped, and no other symbol becomes it.
+        """
+        bottom = np.arange(self.pairs) < self.states
+        replace = bottom[:, None] == bottom
+        pop = np.broadcast_to(~bottom, (self.states, self.pairs))
+        push = np.broadcast_to(~bottom[:, None], replace.shape)
+        return np.concatenate([replace, pop, push])[None]
 
     def reading_of(self, tops: Float[Array, "... channels top"]) -> Float[Array, "... reading"]:
         """The reading in the literature's order: state, symbol, entry of the vector."""
