@@ -53,7 +53,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 DOCS = ROOT / "docs"
 PAGES = (
-    *(DOCS / f"{name}.md" for name in ("findings", "precision", "results", "stable")),
+    *(DOCS / f"{name}.md" for name in ("findings", "precision", "results", "stable", "text")),
     HERE / "README.md",
     ROOT / "README.md",
 )
