@@ -57,7 +57,7 @@ PAGES = (
     HERE / "README.md",
     ROOT / "README.md",
 )
-MOST_BYTES = 5_000_000
+MOST_BYTES = 6_000_000
 REGION = re.compile(r"(?<=<!-- begin )(\S+) (.*?)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
 
 
