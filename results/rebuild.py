@@ -241,6 +241,8 @@ def pairs(name: str, other: str) -> str:
         for language in (language for language in languages if (language, two) in second):
             ours, theirs = held_restarts(first[language, one]), held_restarts(second[language, two])
             outcomes += [(ours[number], theirs[number]) for number in ours.keys() & theirs.keys()]
+        if not outcomes:
+            continue
         found = stable_training.Paired(
             len(outcomes), outcomes.count((True, False)), outcomes.count((False, True))
         )
