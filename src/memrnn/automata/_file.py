@@ -8,6 +8,7 @@ from typing import Any
 from memrnn.automata._language import register_machine
 from memrnn.automata._machine import Machine, rule
 from memrnn.errors import MemrnnError
+from memrnn.runtime.checkpoints import write_bytes
 
 KEYS = ("name", "symbols", "stacks", "start", "rules")
 RULE_KEYS = {
@@ -124,7 +125,7 @@ def write_machine(machine: Machine, path: str | Path) -> None:
         >>> print(Path("dyck.toml").read_text().splitlines()[0])
         name = "dyck"
     """
-    Path(path).write_text(_text(machine), encoding="utf-8")
+    write_bytes(Path(path), _text(machine).encode())
 
 
 def register_machine_file(path: Path) -> None:

@@ -155,6 +155,7 @@ def compare_command(
     if out is not None:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, first=one.astype(np.float32), second=other.astype(np.float32))
+        out.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(out, buffer.getvalue())
     difference = found.difference
     if json:

@@ -30,14 +30,11 @@ _UNSUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errn
 def write_bytes(path: Path, content: bytes) -> None:
     """Writes a file so that a crash at any moment leaves the old file or the new one, whole.
 
-    The folder is made if there is none.
-
     Raises:
         OSError: naming the file; what was there before is untouched.
     """
     temporary = path.with_name(f"{secrets.token_hex(8)}{_PARTIAL}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "xb") as file:
             file.write(content)
             file.flush()

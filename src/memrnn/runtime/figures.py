@@ -44,13 +44,14 @@ def check_figure_path(path: Path) -> None:
 
 
 def save_figure(figure: Figure, path: Path, title: str) -> None:
-    """Writes a figure in the format that the suffix of `path` names.
+    """Writes a figure in the format that the suffix of `path` names; makes its folder.
 
     Raises:
         MemrnnError: for an unknown suffix.
         OSError: naming the file that could not be written.
     """
     check_figure_path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, _render(figure, path.suffix, title))
 
 
