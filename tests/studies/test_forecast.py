@@ -9,7 +9,7 @@ from small_studies import small_study
 from memrnn.errors import MemrnnError
 from memrnn.nn.components import parameter_count
 from memrnn.runtime.options import parse_duration
-from memrnn.studies import forecast, load_results, run_study
+from memrnn.studies import export, forecast, load_results, run_study
 
 
 def test_before_and_after_some_runs(tmp_path: Path) -> None:
@@ -27,6 +27,10 @@ def test_before_and_after_some_runs(tmp_path: Path) -> None:
     mean = sum(run.seconds for run in load_results(tmp_path / "out").runs) / 2
     assert after.seconds == pytest.approx(2 * mean)
     assert not any("not known" in line for line in after.lines())
+    export(tmp_path / "out", tmp_path / "tables")
+    for out in ("elsewhere", "out"):  # a run that both have counts once
+        found = forecast(study, tmp_path / out, workers=1, import_results=[tmp_path / "tables"])
+        assert (found.runs, found.finished) == (4, 2)
 
 
 def test_languages_share_programs(tmp_path: Path) -> None:

@@ -67,7 +67,8 @@ def run_command(
     seconds = None if stop_after is None else parse_duration(stop_after)
     study = load_study(file)
     if dry_run:
-        for line in forecast(study, out, workers or cores()).lines():
+        expected = forecast(study, out, workers or cores(), import_results=import_results)
+        for line in expected.lines():
             print(line)
         return
     console = Console(stderr=True)

@@ -1,6 +1,6 @@
 """What a study takes, before it is run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +9,12 @@ import jax
 from memrnn.nn.components import parameter_count
 from memrnn.runtime.formats import duration, plural, size
 from memrnn.runtime.precision import cast, scope
-from memrnn.studies._ledger import LEDGER_FILE
+from memrnn.studies._ledger import LEDGER_FILE, Ledger
+from memrnn.studies._records import complete
+from memrnn.studies._schema import FINAL
 from memrnn.studies._status import study_status
 from memrnn.studies._study import Study, plan
+from memrnn.studies._tables import read_export
 from memrnn.tasks import Traced
 from memrnn.training import checkpoint_bytes
 
@@ -22,7 +25,7 @@ class Forecast:
 
     Attributes:
         runs: of the study.
-        finished: those that the ledger has finished.
+        finished: those that the ledger or an imported folder has finished.
         programs: epochs to compile, one per task program, model and freezing mode.
         workers: how many runs go on at a time.
         seconds: until all is run, by the finished runs of the ledger; None without any.
@@ -61,13 +64,16 @@ class Forecast:
         yield f"disk: {size(self.disk)} of checkpoints"
 
 
-def forecast(study: Study, out: str | Path, workers: int) -> Forecast:
+def forecast(
+    study: Study, out: str | Path, workers: int, *, import_results: Sequence[str | Path] = ()
+) -> Forecast:
     """What is left of a study in the folder `out`, which need not exist.
 
     Args:
         study: to be run.
         out: its folder.
         workers: how many runs go on at a time.
+        import_results: exported folders, whose finished runs are not run again.
 
     Raises:
         MemrnnError: if one of its networks does not fit into the memory.
@@ -96,10 +102,14 @@ def forecast(study: Study, out: str | Path, workers: int) -> Forecast:
         # written; the gradient besides. See tests/tasks/test_text_memory.py.
         memory = max(memory, needed + workers * (4 * checkpoint + parameters))
         disk += checkpoint * study.restarts
-    finished, seconds = 0, None
+    rows = [row for one in import_results for row in read_export(one)["runs"].to_pylist()]
+    seconds = None
     if (Path(out) / LEDGER_FILE).is_file():
         status = study_status(out)
-        finished = status.counts["done"] + status.counts["diverged"]
         if status.seconds_left is not None:
             seconds = status.seconds_left * status.workers / workers
+        with Ledger(out) as ledger:
+            rows += ledger.rows("SELECT * FROM runs")
+    ended = [row for row in rows if row["status"] in FINAL and complete(row, study.config)]
+    finished = len({row["id"] for row in ended} & {run.id for run in runs})
     return Forecast(len(runs), finished, len(programs), workers, seconds, memory, disk)
