@@ -18,8 +18,7 @@ What stands between them is made from the tables in `results/FOLDER`:
     held OTHER      of the same: a sentence on the recipe and the untouched network
     ablation OTHER  of the same: the figure
     search          of a study of other networks: restarts that hold, by network and language
-    pairs OTHER     of it and another study, or, as MODEL=OTHER, of two of its networks: of the
-                    pairs of restarts with one seed, how many hold in one only
+    pairs OTHER     of it and another study: restarts with one seed, how many hold in one only
     precision TASK  of a study of the networks in `networks`: where each first is wrong
     networks        of `networks` itself: which run each is of
 
@@ -225,30 +224,21 @@ def search(name: str) -> str:
 
 def held_restarts(cell: Cell) -> dict[int, bool]:
     """Which restarts of those that ended are right on every string of the last two sets."""
-    far = [one.name for one in cell.task.sets][-2:]
-    ended = stable_training.ended(cell)
-    return {number: stable_training.exact_on(run, far) for number, run in ended.items()}
+    return stable_training.restarts_that_hold(cell, [one.name for one in cell.task.sets][-2:])
 
 
 def pairs(name: str, other: str) -> str:
-    model, _, another = other.partition("=")
-    first = cells_of(name)
-    second = first if another else cells_of(other)
-    languages, models = (tuple(dict.fromkeys(names)) for names in zip(*first, strict=True))
+    first, second = cells_of(name), cells_of(other)
     rows: list[list[str]] = []
-    for one, two in [(model, another)] if another else zip(models, models, strict=True):
-        outcomes: list[tuple[bool, bool]] = []
-        for language in (language for language in languages if (language, two) in second):
-            ours, theirs = held_restarts(first[language, one]), held_restarts(second[language, two])
-            outcomes += [(ours[number], theirs[number]) for number in ours.keys() & theirs.keys()]
-        if not outcomes:
-            continue
-        found = stable_training.Paired(
-            len(outcomes), outcomes.count((True, False)), outcomes.count((False, True))
+    for model in dict.fromkeys(model for _, model in first):
+        cells = [key for key in first if key[1] == model and key in second]
+        found = stable_training.paired(
+            (held_restarts(first[key]), held_restarts(second[key])) for key in cells
         )
-        rows.append([f"`{one}`", *map(str, found), f"{found.p:.2g}"])
-    names = (f"`{one}`" for one in ((model, another) if another else (name, other)))
-    return markdown(["network", "pairs", *(f"hold in {one} only" for one in names), "p"], rows)
+        if found.pairs:
+            rows.append([f"`{model}`", *map(str, found), f"{found.p:.2g}"])
+    only = (f"hold in `{one}` only" for one in (name, other))
+    return markdown(["network", "pairs", *only, "p"], rows)
 
 
 def cells_of(name: str) -> dict[tuple[str, str], Cell]:

@@ -8,7 +8,7 @@ from typing import Any
 from memrnn.automata._language import register_machine
 from memrnn.automata._machine import Machine, rule
 from memrnn.errors import MemrnnError
-from memrnn.runtime.checkpoints import write_bytes
+from memrnn.runtime.checkpoints import write_output
 
 KEYS = ("name", "symbols", "stacks", "start", "rules")
 RULE_KEYS = {
@@ -113,7 +113,7 @@ def write_machine(machine: Machine, path: str | Path) -> None:
 
     Args:
         machine: any.
-        path: of the file; one that is there is replaced.
+        path: of the file; one that is there is replaced, and its folder is made.
 
     Raises:
         OSError: if it cannot be written.
@@ -125,7 +125,7 @@ def write_machine(machine: Machine, path: str | Path) -> None:
         >>> print(Path("dyck.toml").read_text().splitlines()[0])
         name = "dyck"
     """
-    write_bytes(Path(path), _text(machine).encode())
+    write_output(Path(path), _text(machine).encode())
 
 
 def register_machine_file(path: Path) -> None:

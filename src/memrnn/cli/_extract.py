@@ -162,7 +162,6 @@ def _write(made: Machine, out: Path, title: str) -> None:
     from memrnn.explain import draw_machine
     from memrnn.runtime.figures import save_figure
 
-    out.parent.mkdir(parents=True, exist_ok=True)
     write_machine(made, out)
     save_figure(draw_machine(made, title), out.with_suffix(".svg"), title)
 

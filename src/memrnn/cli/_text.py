@@ -18,7 +18,7 @@ from memrnn.evaluation import (
     text_of,
     token_nats,
 )
-from memrnn.runtime.checkpoints import write_bytes
+from memrnn.runtime.checkpoints import write_output
 from memrnn.runtime.formats import decimal, paired
 from memrnn.runtime.options import to_json
 from memrnn.runtime.printing import print_json, print_rows, say
@@ -155,8 +155,7 @@ def compare_command(
     if out is not None:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, first=one.astype(np.float32), second=other.astype(np.float32))
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(out, buffer.getvalue())
+        write_output(out, buffer.getvalue())
     difference = found.difference
     if json:
         values = {"set": set, "first": str(first), "second": second, **found._asdict()}

@@ -48,6 +48,12 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise OSError(error.errno, f"Could not write {path}: {reason}.") from error
 
 
+def write_output(path: Path, content: bytes) -> None:
+    """The same for a file that somebody asked for by name: its folder need not exist."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, content)
+
+
 def _flush_folder(folder: Path) -> None:
     """Makes a rename survive a crash of the machine, on file systems that can."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -13,7 +13,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from memrnn.errors import MemrnnError
-from memrnn.runtime.checkpoints import write_bytes
+from memrnn.runtime.checkpoints import write_output
 
 _SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "memrnn",
@@ -51,8 +51,7 @@ def save_figure(figure: Figure, path: Path, title: str) -> None:
         OSError: naming the file that could not be written.
     """
     check_figure_path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, _render(figure, path.suffix, title))
+    write_output(path, _render(figure, path.suffix, title))
 
 
 def svg(figure: Figure, title: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from memrnn.errors import MemrnnError
 from memrnn.runtime import formats
-from memrnn.runtime.checkpoints import write_bytes
+from memrnn.runtime.checkpoints import write_output
 from memrnn.runtime.digests import digest
 from memrnn.runtime.sources import file_digest, local_files
 
@@ -111,8 +111,7 @@ def _existing(entry: str) -> Path:
 def _copy(source: Path, target: Path) -> None:
     text = source.read_bytes()
     if not target.is_file() or target.read_bytes() != text:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(target, text)
+        write_output(target, text)
 
 
 def _import_module(name: str) -> None:

@@ -10,8 +10,7 @@ from memrnn.nn.components import parameter_count
 from memrnn.runtime.formats import duration, plural, size
 from memrnn.runtime.precision import cast, scope
 from memrnn.studies._ledger import LEDGER_FILE, Ledger
-from memrnn.studies._records import complete
-from memrnn.studies._schema import FINAL
+from memrnn.studies._records import complete_ids
 from memrnn.studies._status import study_status
 from memrnn.studies._study import Study, plan
 from memrnn.studies._tables import read_export
@@ -102,14 +101,16 @@ def forecast(
         # written; the gradient besides. See tests/tasks/test_text_memory.py.
         memory = max(memory, needed + workers * (4 * checkpoint + parameters))
         disk += checkpoint * study.restarts
-    rows = [row for one in import_results for row in read_export(one)["runs"].to_pylist()]
-    seconds = None
+    exported = [row for one in import_results for row in read_export(one)["runs"].to_pylist()]
+    ids, seconds = {run.id for run in runs}, None
+    finished = complete_ids(exported, study.config) & ids
     if (Path(out) / LEDGER_FILE).is_file():
+        with Ledger(out) as ledger:
+            known = complete_ids(ledger.rows("SELECT * FROM runs"), study.config) & ids
+        finished |= known
         status = study_status(out)
         if status.seconds_left is not None:
-            seconds = status.seconds_left * status.workers / workers
-        with Ledger(out) as ledger:
-            rows += ledger.rows("SELECT * FROM runs")
-    ended = [row for row in rows if row["status"] in FINAL and complete(row, study.config)]
-    finished = len({row["id"] for row in ended} & {run.id for run in runs})
-    return Forecast(len(runs), finished, len(programs), workers, seconds, memory, disk)
+            # The ledger does not know yet of the runs that will be imported.
+            share = len(ids - finished) / max(1, len(ids - known))
+            seconds = share * status.seconds_left * status.workers / workers
+    return Forecast(len(runs), len(finished), len(programs), workers, seconds, memory, disk)

@@ -35,6 +35,11 @@ def complete(row: Row, config: TrainingConfig) -> bool:
     )
 
 
+def complete_ids(rows: Iterable[Row], config: TrainingConfig) -> set[str]:
+    """The runs of a ledger or an export that need not be run again."""
+    return {row["id"] for row in rows if row["status"] in FINAL and complete(row, config)}
+
+
 class Records:
     """Writes to a ledger; every call belongs inside `ledger.writing()`."""
 
@@ -114,8 +119,7 @@ class Records:
         ledger = self._ledger
         exported = [row for row in tables["runs"].to_pylist() if row["status"] in FINAL]
         ours = [row for row in exported if row["id"] in planned and complete(row, config)]
-        finished = ledger.rows(f"SELECT * FROM runs WHERE status IN {FINAL}")
-        known = {row["id"] for row in finished if complete(row, config)}
+        known = complete_ids(ledger.rows("SELECT * FROM runs"), config)
         new = [row | {"position": None, "job": None} for row in ours if row["id"] not in known]
         ids, keys = {row["id"] for row in new}, {row["task_key"] for row in new}
         ledger.insert("runs", *new)

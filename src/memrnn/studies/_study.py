@@ -31,7 +31,7 @@ class Block:
 
     Attributes:
         models, freeze: as of the study, of which they are a part.
-        restarts: the first so many of each cell, or the numbers of some.
+        restarts: how many of each cell, counted from restart 0; or a list of their numbers.
     """
 
     models: tuple[str, ...]
@@ -40,7 +40,7 @@ class Block:
 
     @property
     def numbers(self) -> Collection[int]:
-        """Of its restarts."""
+        """Of its restarts, in each cell."""
         return range(self.restarts) if isinstance(self.restarts, int) else self.restarts
 
 

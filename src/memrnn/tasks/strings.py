@@ -76,8 +76,8 @@ class Strings(Task):
         samples_per_length: test strings of each valid length in a bin.
         fresh_strings: whether every batch is drawn anew in every epoch, each of its strings with a
             length of its own; `batches` is then the number of updates per epoch.
-        growing_epochs: over so many epochs E the fresh strings grow: of the L valid lengths epoch
-            e < E, numbered from 0, has the ceil(L (e + 1) / E) shortest. 0 for all from the start.
+        growing_epochs: number E of epochs in which fresh strings are short at first. Epoch e < E,
+            numbered from 0, draws from the ceil(L (e + 1) / E) shortest of the L valid lengths.
         longer_strings: validation strings that are longer than all training strings, up to twice
             as long. If there are any, the share of them of which every determined symbol is right
             chooses the best epoch and the best restart, in place of the perplexity.

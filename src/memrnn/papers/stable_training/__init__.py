@@ -4,8 +4,7 @@ from memrnn.papers.stable_training._answers import CELLS as CELLS
 from memrnn.papers.stable_training._answers import LANGUAGES as LANGUAGES
 from memrnn.papers.stable_training._answers import Ablation as Ablation
 from memrnn.papers.stable_training._answers import Answer as Answer
-from memrnn.papers.stable_training._answers import Paired as Paired
 from memrnn.papers.stable_training._answers import answers as answers
-from memrnn.papers.stable_training._answers import ended as ended
-from memrnn.papers.stable_training._answers import exact_on as exact_on
+from memrnn.papers.stable_training._answers import paired as paired
+from memrnn.papers.stable_training._answers import restarts_that_hold as restarts_that_hold
 from memrnn.papers.stable_training._figure import draw_ablation as draw_ablation

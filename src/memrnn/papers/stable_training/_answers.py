@@ -1,7 +1,7 @@
 """The answers to the questions of `claims.md`, from the studies `stable` and `stable-quiet`."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from scipy.special import bdtr
@@ -78,7 +78,7 @@ class Paired(NamedTuple):
         return min(1.0, 2 * float(bdtr(fewer, discordant, 0.5)))
 
 
-def exact_on(run: RunRecord, names: Sequence[str]) -> bool:
+def _exact_on(run: RunRecord, names: Sequence[str]) -> bool:
     """Whether every determined symbol of every string of these sets is right."""
     if run.status != "done":
         return False
@@ -87,13 +87,21 @@ def exact_on(run: RunRecord, names: Sequence[str]) -> bool:
     return all(total.numerator == total.denominator > 0 for total in totals)
 
 
-def holds(run: RunRecord) -> bool:
-    return exact_on(run, FAR)
+def restarts_that_hold(cell: Cell, names: Sequence[str] = FAR) -> dict[int, bool]:
+    """Whether a restart is right on every string of these sets, of all that ended, by number."""
+    ended = {run.restart: run for run in cell.runs if run.finished or run.status == "failed"}
+    return {number: _exact_on(run, names) for number, run in ended.items()}
 
 
-def ended(cell: Cell) -> dict[int, RunRecord]:
-    """The restarts that are finished, diverged or failed, by number."""
-    return {run.restart: run for run in cell.runs if run.finished or run.status == "failed"}
+def paired(cells: Iterable[tuple[Mapping[int, bool], Mapping[int, bool]]]) -> Paired:
+    """Counts restarts of two cells with one number, over pairs of cells."""
+    both = [
+        (ours[number], theirs[number])
+        for ours, theirs in cells
+        for number in ours
+        if number in theirs
+    ]
+    return Paired(len(both), both.count((True, False)), both.count((False, True)))
 
 
 class Ablation:
@@ -116,10 +124,6 @@ class Ablation:
             for noise, one in ((True, noisy), (False, quiet))
         }
 
-    def restarts(self, language: str, model: str, *, noise: bool) -> dict[int, RunRecord]:
-        """The restarts of a cell that have ended."""
-        return ended(self._cells[noise][language, model])
-
     def held(self, language: str, model: str, *, noise: bool) -> tuple[int, int]:
         """How many restarts hold, of how many that have ended."""
         return self.exact(language, model, FAR, noise=noise)
@@ -128,27 +132,24 @@ class Ablation:
         self, language: str, model: str, names: Sequence[str], *, noise: bool
     ) -> tuple[int, int]:
         """How many restarts are right on every string of these sets, of how many that ended."""
-        runs = self.restarts(language, model, noise=noise).values()
-        return sum(exact_on(run, names) for run in runs), len(runs)
+        restarts = restarts_that_hold(self._cells[noise][language, model], names)
+        return sum(restarts.values()), len(restarts)
 
     def paired(self, other: str, *, noise: bool) -> Paired:
         """The recipe against another cell, over the tested languages."""
-        first = second = pairs = 0
-        for language in LANGUAGES:
-            ours = self.restarts(language, RECIPE, noise=True)
-            theirs = self.restarts(language, other, noise=noise)
-            for number in ours.keys() & theirs.keys():
-                one, another = holds(ours[number]), holds(theirs[number])
-                pairs += 1
-                first += one and not another
-                second += another and not one
-        return Paired(pairs, first, second)
+        return paired(
+            (
+                restarts_that_hold(self._cells[True][language, RECIPE]),
+                restarts_that_hold(self._cells[noise][language, other]),
+            )
+            for language in LANGUAGES
+        )
 
     def excess(self, model: str, *, noise: bool) -> float:
         """Nats per string above the Bayes-optimal predictor on count-3, trained lengths."""
         cell = self._cells[noise]["count-3", model]
         bayes = _nats(cell.references[WITHIN][BAYES].whole)
-        runs = [run for run in ended(cell).values() if run.status == "done"]
+        runs = [run for run in cell.runs if run.status == "done"]
         values = [_nats(run.scores["float32"][WITHIN].whole) - bayes for run in runs]
         return math.fsum(values) / len(values) if values else math.nan
 

@@ -26,7 +26,7 @@ class Shape:
     symbols: int
     vector: int
     window: int | None
-    hard: bool = False
+    hard: bool
 
     @property
     def pairs(self) -> int:
@@ -143,20 +143,6 @@ def with_vector(
 ) -> Float[Array, "batch channels pairs"]:
     """alpha, and alpha times each entry of the vector."""
     return jnp.concatenate([alpha[:, None], vector[:, :, None] * alpha[:, None]], axis=1)
-
-
-def pops_by_slot(shape: Shape, pops: Array) -> Array:
-    """Pops by rows of a column, (p, y, t), as pops by slots of the columns, [y, r, (p, t)]."""
-    batch, states = pops.shape[:2]
-    pops = pops.reshape(batch, states, -1, shape.symbols, states).transpose(0, 3, 1, 2, 4)
-    return pops.reshape(batch, shape.symbols, states, -1)
-
-
-def pops_by_row(shape: Shape, pops: Array) -> Array:
-    """Undoes `pops_by_slot`."""
-    batch, _, states = pops.shape[:3]
-    pops = pops.reshape(batch, shape.symbols, states, -1, states).transpose(0, 2, 3, 1, 4)
-    return pops.reshape(batch, states, -1)
 
 
 def pad_rows(array: Array, rows: int, front: int = 0) -> Array:
