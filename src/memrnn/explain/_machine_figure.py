@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
+from matplotlib.transforms import Bbox
 
 from memrnn.automata import Machine, Rule
 
@@ -53,7 +54,7 @@ def draw_machine(machine: Machine, title: str) -> Figure:
         for source in each.sources:
             arrows.setdefault((source, each.target), []).append(_label(machine, each))
     axis.set(xlim=(-1.2, 2.6 * (width - 1) + 1.2), ylim=(-0.85 * height - 0.6, 0.85 * height + 0.6))
-    taken = [(x, y, _RADIUS, _RADIUS) for x, y in places.values()]
+    taken = [_box(place, 2 * _RADIUS, 2 * _RADIUS) for place in places.values()]
     for (source, target), labels in arrows.items():
         _draw_arrow(axis, places[source], places[target], labels if labelled else (), taken)
     ends = {state for each in machine.rules if each.ends for state in each.sources}
@@ -97,12 +98,10 @@ def _label(machine: Machine, each: Rule) -> str:
 
 
 Point = tuple[float, float]
-Box = tuple[float, float, float, float]
-"""Centre, half the width and half the height."""
 
 
 def _draw_arrow(
-    axis: Axes, start: Point, end: Point, labels: Sequence[str], taken: list[Box]
+    axis: Axes, start: Point, end: Point, labels: Sequence[str], taken: list[Bbox]
 ) -> None:
     """An arrow with its label where it covers least of what is there; `taken` gets its box."""
     (x, y), loop = start, start == end
@@ -127,19 +126,19 @@ def _draw_arrow(
     if not labels:
         return
     text = "\n".join(labels) if len(labels) <= _LINES else f"{len(labels)} rules"
-    half_width, half_height = _half_size(axis, text)
+    width, height = _size(axis, text)
     dx, dy = end[0] - start[0], end[1] - start[1]
-    boxes: list[Box] = []
+    boxes: list[Bbox] = []
     for t in _ALONG:  # on the curve of `arc3`, of degree 2
         bow = 2 * t * (1 - t) * bend
         place = start[0] + t * dx + bow * dy, start[1] + t * dy - bow * dx
-        boxes.append((*place, half_width, half_height))
+        boxes.append(_box(place, width, height))
     if loop:
-        boxes = [(x, y + 0.6 + half_height, half_width, half_height)]
+        boxes = [_box((x, y + 0.6 + height / 2), width, height)]
     box = min(boxes, key=lambda one: sum(_overlap(one, other) for other in taken))
     taken.append(box)
     axis.text(
-        *box[:2],
+        *((box.min + box.max) / 2),
         text,
         fontsize=_FONT,
         ha="center",
@@ -150,21 +149,21 @@ def _draw_arrow(
     )
 
 
-def _half_size(axis: Axes, text: str) -> Point:
-    """About half the width and the height of a label, in the units of the axis."""
+def _box(centre: Point, width: float, height: float) -> Bbox:
+    return Bbox.from_bounds(centre[0] - width / 2, centre[1] - height / 2, width, height)
+
+
+def _size(axis: Axes, text: str) -> Point:
+    """About the width and the height of a label, in the units of the axis."""
     lines = text.split("\n")
     points = np.array([0.6 * max(map(len, lines)), 1.3 * len(lines)]) * _FONT
     pixels = points * axis.figure.dpi / 72
     to_units = axis.transData.inverted()
     width, height = to_units.transform(pixels) - to_units.transform((0, 0))
-    return float(width) / 2, float(height) / 2
+    return float(width), float(height)
 
 
-def _overlap(one: Box, other: Box) -> float:
+def _overlap(one: Bbox, other: Bbox) -> float:
     """The area that two boxes share."""
-    sides = [
-        min(one[k] + one[k + 2], other[k] + other[k + 2])
-        - max(one[k] - one[k + 2], other[k] - other[k + 2])
-        for k in (0, 1)
-    ]
-    return max(sides[0], 0.0) * max(sides[1], 0.0)
+    shared = Bbox.intersection(one, other)
+    return 0.0 if shared is None else shared.width * shared.height

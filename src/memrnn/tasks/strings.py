@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ from memrnn.languages.predictors import BASELINES, table_predictor
 from memrnn.nn.groups import check_memory_limit
 from memrnn.nn.model import Model
 from memrnn.nn.network import Network, OneHot
-from memrnn.runtime.options import format_range, parse_range
+from memrnn.runtime.options import format_range
 from memrnn.tasks._metrics import Metric, Scores
 from memrnn.tasks._string_presets import STABLE
 from memrnn.tasks._string_scores import (
@@ -36,6 +36,7 @@ from memrnn.tasks._string_scores import (
     reference_scores,
     string_scores,
 )
+from memrnn.tasks._string_sets import pad, padded_lengths, strings_of_set
 from memrnn.tasks._task import (
     BAYES,
     Data,
@@ -54,10 +55,6 @@ EVALUATION_BATCH = 100
 
 MAX_STATES = 2**30
 """Bytes of hidden states that `precompute` keeps; more are computed anew in every epoch."""
-
-MAX_WIDTHS, WIDTH_DISTANCE = 3, 13
-"""At most 3 padded lengths per range, at least 13 symbols apart. Each is compiled once, and each
-more saves less padding: 3 waste a tenth of the steps on [40, 80]."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +164,7 @@ class Strings(Task):
 
     @property
     def widths(self) -> tuple[int, ...]:
-        widths = _padded_lengths(self.distribution)
+        widths = padded_lengths(self.distribution)
         # Nearly every batch of mixed lengths has a long string.
         return widths[-1:] if self.fresh_strings else widths
 
@@ -199,7 +196,7 @@ class Strings(Task):
             count = -(-len(lengths) * (epoch + 1) // self.growing_epochs)
             distribution = Distribution(distribution.language, shortest, lengths[count - 1])
         strings = distribution.sample(self.batches * self.batch_size, rng)
-        tokens = _pad([string[None] for string in strings], self.widths[-1])
+        tokens = pad([string[None] for string in strings], self.widths[-1])
         lengths = np.array([len(string) for string in strings], np.int32)
         shape = self.batches, self.batch_size
         return Batch(tokens.reshape(*shape, -1), lengths.reshape(shape))
@@ -242,7 +239,7 @@ class Strings(Task):
         determined = [self.longer.determined(string) for string in strings]
         widest = self.longer.lengths[-1]
         lengths = np.array([string.shape[1] for string in strings], np.int32)
-        return Longer(Batch(_pad(strings, widest), lengths, _pad(determined, widest + 1)))
+        return Longer(Batch(pad(strings, widest), lengths, pad(determined, widest + 1)))
 
     def validation_reference(self, seed: int) -> Scores:
         if not self.distribution.language.exact:
@@ -264,14 +261,14 @@ class Strings(Task):
         )
 
     def evaluation_set(self, name: str) -> EvaluationSet:
-        distribution, groups, *known = _test_strings(self, name)
-        widths = _padded_lengths(distribution)
+        distribution, groups, *known = strings_of_set(self.language, name, self.samples_per_length)
+        widths = padded_lengths(distribution)
         # As many rows as if every length were valid: languages share programs.
         most = (distribution.longest - distribution.shortest) // len(widths) + 1
         size = min(EVALUATION_BATCH, most * self.samples_per_length)
         lengths = np.concatenate([np.full(len(g), g.shape[1], np.int32) for g in groups])
-        tokens = _pad(groups, widths[-1])
-        masks = [None if mask is None else _pad(mask, widths[-1] + 1) for mask in known]
+        tokens = pad(groups, widths[-1])
+        masks = [None if mask is None else pad(mask, widths[-1] + 1) for mask in known]
         batches: list[Batch] = []
         items: list[np.ndarray] = []
         for shorter, width in zip((-1, *widths), widths, strict=False):
@@ -288,7 +285,9 @@ class Strings(Task):
         return EvaluationSet(batches, items, [str(length) for length in lengths])
 
     def references(self, name: str) -> Mapping[str, Scores]:
-        distribution, groups, determined, legal = _test_strings(self, name)
+        distribution, groups, determined, legal = strings_of_set(
+            self.language, name, self.samples_per_length
+        )
         counts = self.distribution.transition_counts()
         predictors = {name: table_predictor(fit(counts)) for name, fit in BASELINES.items()}
         if distribution.language.exact:
@@ -343,22 +342,6 @@ class Strings(Task):
         return "within" if bounds[1] <= longest else "beyond" if bounds[0] > longest else "across"
 
 
-def _padded_lengths(distribution: Distribution) -> tuple[int, ...]:
-    """The lengths to which strings are padded, ascending; none without a string.
-
-    They depend on the range of lengths rather than on which are valid, so that languages with
-    equally many symbols share their compiled programs.
-    """
-    first, last = distribution.shortest, distribution.longest
-    count = min(MAX_WIDTHS, max(1, (last - first) // WIDTH_DISTANCE))
-    edges = [first + (last - first) * number // count for number in range(1, count + 1)]
-    return tuple(
-        edge
-        for below, edge in zip([first - 1, *edges], edges, strict=False)
-        if any(below < length <= edge for length in distribution.lengths)
-    )
-
-
 @jax.jit
 def _states(network: Network, tokens: Int[Array, "batches rows longest"]) -> HiddenStates:
     """The hidden states of every batch, one after another: many at once need much memory."""
@@ -373,58 +356,7 @@ def _draw(task: Strings, seed: int) -> tuple[Any, Batch]:
     def draw(count: int) -> Batch:
         groups = task.distribution.sample_groups(count, task.batch_size, rng)
         lengths = np.array([group.shape[1] for group in groups], np.int32)
-        return Batch(_pad(groups, task.widths[-1]).reshape(count, task.batch_size, -1), lengths)
+        return Batch(pad(groups, task.widths[-1]).reshape(count, task.batch_size, -1), lengths)
 
     training = () if task.fresh_strings else draw(task.batches)
     return training, draw(task.validation_batches)
-
-
-class _TestStrings(NamedTuple):
-    """The distribution and the strings of a length bin, one group per length, ascending.
-
-    Attributes:
-        determined: per group, where the prefix leaves no choice; None where it always leaves one.
-        legal: per group, the legal outputs after each prefix; None where the language does not say.
-    """
-
-    distribution: Distribution
-    groups: list[np.ndarray]
-    determined: list[np.ndarray] | None
-    legal: list[np.ndarray] | None
-
-
-@functools.lru_cache(maxsize=32)
-def _test_strings(task: Strings, name: str) -> _TestStrings:
-    bounds = parse_range(name)
-    distribution = Distribution(get_language(task.language), *bounds)
-    # Test strings do not depend on what is tested: every network sees the same ones.
-    groups = distribution.sample_each_length(
-        task.samples_per_length, np.random.default_rng([0, *bounds])
-    )
-    # Of all strings at once, which is faster; what follows a prefix depends on nothing after it.
-    padded = distribution.legal(_pad(groups, groups[-1].shape[1]))
-    legal = padded if padded is None else _cut(padded, groups)
-    determined = None
-    if distribution.language.has_determined_symbols:
-        if legal is None:
-            determined = [distribution.determined(group) for group in groups]
-        else:
-            determined = [each.sum(axis=-1) == 1 for each in legal]
-    return _TestStrings(distribution, groups, determined, legal)
-
-
-def _cut(padded: np.ndarray, groups: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The rows of each group, as many positions as its strings have."""
-    ends = np.cumsum([len(group) for group in groups])
-    pieces = np.split(padded, ends[:-1])
-    return [rows[:, : group.shape[1] + 1] for rows, group in zip(pieces, groups, strict=True)]
-
-
-def _pad(groups: Sequence[np.ndarray], longest: int) -> np.ndarray:
-    """All rows of groups, filled up with zeros at the end."""
-    padded = np.zeros((sum(map(len, groups)), longest, *groups[0].shape[2:]), groups[0].dtype)
-    begin = 0
-    for group in groups:
-        padded[begin : begin + len(group), : group.shape[1]] = group
-        begin += len(group)
-    return padded
