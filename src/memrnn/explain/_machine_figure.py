@@ -138,7 +138,8 @@ def _draw_arrow(
     box = min(boxes, key=lambda one: sum(_overlap(one, other) for other in taken))
     taken.append(box)
     axis.text(
-        *((box.min + box.max) / 2),
+        (box.x0 + box.x1) / 2,
+        (box.y0 + box.y1) / 2,
         text,
         fontsize=_FONT,
         ha="center",
