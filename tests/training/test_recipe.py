@@ -25,6 +25,7 @@ RECIPE: dict[str, Any] = {
     "max_epochs": 4,
     "gate_noise": 0.5,
     "gate_noise_ramp": (0.25, 0.75),
+    "discrete_from": 0.5,
     "lr_decay": 1.0,
     "lr_anneal": 0.01,
     "lr_anneal_start": 0.5,
@@ -135,7 +136,9 @@ def test_the_best_epoch_lies_after_the_ramp_and_is_the_last_of_equals() -> None:
     assert best_after(1.0, 1.0, 1.0, 1.0, 1.0, 0.2) == 6
     assert best_after(1.0, 1.0, 1.0, 1.0, 1.0, 0.2, 0.5, 0.5) == 8
     assert best_after(1.0, 1.0, 1.0, 1.0, 1.0, 0.2, 0.5, 0.5, latest_of_equals=False) == 7
-    assert best_after(1.0, 0.9, gate_noise=0.0) == 1
+    assert best_after(1.0, 0.9, gate_noise=0.0, discrete_from=0.0) == 1
+    assert best_after(1.0, 0.9, 0.8, 0.7, 0.6, gate_noise=0.0) == 4
+    assert best_after(*[0.5] * 7, 0.4, discrete_from=1.0) == 8
 
 
 def test_epochs_before_the_end_of_the_ramp_are_not_counted_as_stale() -> None:
@@ -146,8 +149,9 @@ def test_epochs_before_the_end_of_the_ramp_are_not_counted_as_stale() -> None:
 
 
 def test_a_schedule_is_part_of_the_identity(tmp_path: Path) -> None:
-    plain = {"gate_noise": 0.0, "lr_anneal": 1.0}
-    for one in ({"gate_noise": 0.0}, {"lr_anneal": 1.0}):
+    plain = {"gate_noise": 0.0, "lr_anneal": 1.0, "discrete_from": 0.0}
+    for name in plain:
+        one = {other: value for other, value in plain.items() if other != name}
         experiments = [small(**RECIPE | one | {"max_epochs": count}) for count in (4, 5)]
         assert experiments[0].identity() != experiments[1].identity()
     grown = [small(**RECIPE | plain | {"max_epochs": count}) for count in (4, 5)]
@@ -189,8 +193,9 @@ def test_an_interrupted_recipe_ends_in_the_same_bits(tmp_path: Path) -> None:
 
 
 def test_a_pack_is_its_restarts_alone() -> None:
-    """Rates, noise and fresh strings are those of each restart."""
-    experiment = small(**RECIPE | {"precision": "float64", "max_epochs": 3})
+    """Rates, noise and fresh strings are those of each restart, and so is what is discrete."""
+    changes = {"precision": "float64", "max_epochs": 3}
+    experiment = small("lstm:discrete+jm-3:hard", **RECIPE | changes)
     with scope("float64"):
         alone, packed = ([Restart(experiment, n) for n in range(2)] for _ in range(2))
         for one in alone:
@@ -205,6 +210,65 @@ def test_a_pack_is_its_restarts_alone() -> None:
         assert one.progress.best_epoch == other.progress.best_epoch
         for ours, theirs in zip(leaves(one.network), leaves(other.network), strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-10)
+
+
+DISCRETE = "lstm:discrete+jm-3:hard"
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_it_first_trains_as_the_continuous_network(precision: str) -> None:
+    """From the share on updates are those of the discrete one: one that never was continuous makes
+    the same updates from the same arrays."""
+    changes = {"precision": precision, "max_epochs": 4}
+    options = RECIPE | changes
+    with scope(precision):
+        one, plain, discrete = (
+            Restart(small(model, **options | {"discrete_from": share}), 0)
+            for model, share in ((DISCRETE, 0.5), ("jm-3", 0.5), (DISCRETE, 0.0))
+        )
+        assert (one.seed, one.seed) == (plain.seed, discrete.seed)
+        for other in (one, plain, discrete):
+            advance(other, 2)
+        bound = 1e-5 if precision == "float32" else 1e-12
+        for ours, theirs in zip(leaves(one.network), leaves(plain.network), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=bound, atol=bound)
+        discrete.replace_arrays(one.arrays())
+        for other in (one, plain, discrete):
+            advance(other, 1)
+        for ours, theirs in zip(leaves(one.network), leaves(discrete.network), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=bound, atol=bound)
+        pairs = zip(leaves(one.network), leaves(plain.network), strict=True)
+        assert any(not np.allclose(ours, theirs, rtol=1e-3) for ours, theirs in pairs)
+        scores = total(score_set(one.experiment.task, one.network, one.validation))
+        assert scores == one.progress.curve[-1].validation, "validated is the discrete network"
+
+
+def test_the_share_counts_updates_not_epochs() -> None:
+    """An epoch may begin continuous and end discrete."""
+    one = restart(model=DISCRETE, discrete_from=0.375)
+    kinds = []
+    for _ in range(4):
+        kinds += one.plan().discrete.tolist()
+        finish(one, "longer_sequence_accuracy", 0.0)
+    assert kinds == [False] * 6 + [True] * 10
+    assert restart(model=DISCRETE, discrete_from=0.0).plan().discrete is None
+    assert restart(discrete_from=0.375).plan().discrete is None, "it has no discrete options"
+
+
+def test_continuous_hidden_states_of_frozen_components_are_not_those_of_the_discrete_network() -> (
+    None
+):
+    """Where only the output layer trains, too."""
+    options = {"freeze": ("controller", "memory"), "gate_noise": 0.0, "fresh_strings": False}
+    one, plain = (restart(model=model, **options) for model in (DISCRETE, "jm-3"))
+    for other in (one, plain):
+        advance(other, 2)
+    nats = [other.progress.curve[1].train["perplexity"].numerator for other in (one, plain)]
+    assert nats[0] == pytest.approx(nats[1], rel=1e-4)
+    advance(one, 1)
+    advance(plain, 1)
+    nats = [other.progress.curve[2].train["perplexity"].numerator for other in (one, plain)]
+    assert nats[0] != pytest.approx(nats[1], rel=1e-3)
 
 
 TASK = Strings("marked-copy", (3, 9), 5, 6, 5, ((3, 9),), 2, fresh_strings=True, longer_strings=40)
@@ -283,6 +347,7 @@ WRONG = {
     "lr_anneal_start": 1.0,
     "longer_strings": -1,
     "growing_epochs": -1,
+    "discrete_from": 1.5,
 }
 
 

@@ -342,15 +342,30 @@ def continuous_name(name: str) -> str:
         MemrnnError: as `get_model`.
     """
     model = get_model(name).canonical()
-    less = dataclasses.replace(
-        model,
-        options=_continuous(MEMORIES[model.memory], model.options),
-        controller_options=_continuous(CONTROLLERS[model.controller], model.controller_options),
-    )
+    less = continuous(model)
     return canonical_name(name) if less == model else _format(less) or canonical_name(name)
 
 
-def _continuous(constructor: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+def continuous(model: Model) -> Model:
+    """The model without options that make its values discrete; its parameters are the same.
+
+    >>> from memrnn.nn.models import continuous, get_model
+    >>> continuous(get_model("lstm:discrete+jm-3:hard")) == get_model("jm-3")
+    True
+    """
+    model = model.canonical()
+    return dataclasses.replace(
+        model,
+        options=_continuous_options(MEMORIES[model.memory], model.options),
+        controller_options=_continuous_options(
+            CONTROLLERS[model.controller], model.controller_options
+        ),
+    )
+
+
+def _continuous_options(
+    constructor: Callable[..., Any], options: Mapping[str, Any]
+) -> dict[str, Any]:
     names = getattr(constructor, "discrete_options", ())  # a function has none
     return {key: value for key, value in options.items() if key not in names}
 

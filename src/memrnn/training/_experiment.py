@@ -47,6 +47,10 @@ class TrainingConfig:
             gates get from the input; 0 for none. There is none in validation and evaluation.
         gate_noise_ramp: shares of all updates between which the noise grows linearly from 0. The
             best epoch is one of those from the end of the ramp on, and early stopping counts those.
+        discrete_from: share of all updates before which a network with options such as `discrete`
+            and `hard` trains as the one without them, with the same parameters; 0 for none.
+            Validation and evaluation are of the discrete network. The best epoch is one of those
+            from then on, as for the noise.
         lr_anneal: factor by which the rate has fallen at the end of all updates, geometrically.
         lr_anneal_start: share of all updates after which it falls.
         latest_of_equals: whether of epochs with the best validation value the last one is taken.
@@ -99,6 +103,7 @@ class TrainingConfig:
     lr_anneal_start: float = added(0.6)
     latest_of_equals: bool = added(False)
     compute_precision: Literal["same", "bfloat16"] = added("same")
+    discrete_from: float = added(0.0)
 
     def __post_init__(self) -> None:
         for name, least in (
@@ -126,6 +131,8 @@ class TrainingConfig:
             raise MemrnnError(
                 f"gate_noise_ramp is {begin}:{end}, but must be two shares in order, 0 to 1."
             )
+        if not 0 <= self.discrete_from <= 1:
+            raise MemrnnError(f"discrete_from is {self.discrete_from}, but must be from 0 to 1.")
         if not (0 < self.lr_anneal <= 1 and 0 <= self.lr_anneal_start < 1):
             raise MemrnnError("lr_anneal must be in (0, 1], lr_anneal_start in [0, 1).")
         if not (self.max_grad_norm > 0 and 0 < self.lr_decay <= 1 and self.lr_patience >= 0):
@@ -156,7 +163,7 @@ class TrainingConfig:
     @property
     def scheduled(self) -> bool:
         """Whether what an update does depends on `max_epochs`."""
-        return self.gate_noise > 0 or self.lr_anneal < 1
+        return self.gate_noise > 0 or self.lr_anneal < 1 or self.discrete_from > 0
 
     def noise_after(self, share: Shares) -> Shares:
         """The standard deviation of the gates' noise after a share of all updates."""
@@ -171,7 +178,8 @@ class TrainingConfig:
 
     def selectable(self, epochs: int) -> bool:
         """Whether the network after so many epochs may be the best one."""
-        return not self.gate_noise or epochs >= self.gate_noise_ramp[1] * self.max_epochs
+        ramp_end = self.gate_noise_ramp[1] if self.gate_noise else 0.0
+        return epochs >= max(ramp_end, self.discrete_from) * self.max_epochs
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ class ProgramKey(NamedTuple):
     Attributes:
         widths: to which batches are cut; `Plan.widths` holds indices of these.
         matmul_precision, optimizer, weight_decay, compute_precision: as `TrainingConfig` has them.
+        continuous: structure of the network that trains before `TrainingConfig.discrete_from`; None
+            where no other one than later does.
     """
 
     traced: Traced
@@ -38,6 +40,7 @@ class ProgramKey(NamedTuple):
     optimizer: str
     weight_decay: float
     compute_precision: str = "same"
+    continuous: jax.tree_util.PyTreeDef | None = None
 
 
 class Plan(NamedTuple):
@@ -50,6 +53,8 @@ class Plan(NamedTuple):
         key: of the run, two words; update number u draws from `fold_in(key, u)`.
         first: number of the epoch's first update.
         fresh: whether the epoch begins with `Task.carry`, not with what the last one carried.
+        discrete: whether each update is one of the discrete network; None where
+            `ProgramKey.continuous` is.
         gate_noise: standard deviation of each update's noise on the gates; None for no noise.
         trains: per component, whether it is trained; None where the trained network holds nothing
             else.
@@ -64,6 +69,7 @@ class Plan(NamedTuple):
     key: np.ndarray
     first: np.ndarray
     fresh: Bool[np.ndarray, ""]
+    discrete: Bool[np.ndarray, " updates"] | None = None
     gate_noise: Float[np.ndarray, " updates"] | None = None
     trains: Bool[np.ndarray, " components"] | None = None
     averaged: Int[np.ndarray, ""] | None = None
@@ -132,10 +138,12 @@ def epoch(
     def computing(network: Network) -> Network:
         return computing_network(network, key.compute_precision)
 
-    def gradient(width: int) -> Callable:
+    def gradient(width: int, structure: jax.tree_util.PyTreeDef | None) -> Callable:
         def loss(trained: Network, carry: Any, item: Any, key: Array, noise: Array | None) -> Any:
             batch = task.batch(data, item, width)
             network = eqx.combine(trained, frozen)
+            if structure is not None:
+                network = jax.tree.unflatten(structure, jax.tree.leaves(network))
             if noise is not None:
                 key, own = jax.random.split(key)
                 network = dataclasses.replace(network, gate_noise=GateNoise(noise, own))
@@ -147,7 +155,9 @@ def epoch(
 
         return loss_gradient
 
-    gradients_by_width = [gradient(width) for width in key.widths]
+    # Those of the discrete network, then those of the continuous one.
+    structures = [None] if key.continuous is None else [None, key.continuous]
+    gradients_by_kind = [gradient(width, one) for one in structures for width in key.widths]
 
     def choose(trained: Network, other: Network) -> Network:
         """The components that are trained from the first network, the others from the second."""
@@ -167,10 +177,10 @@ def epoch(
         return jax.tree.map(of_leaf, average, network)
 
     def step(state: tuple[Network, Any, Any, Any], inputs: Any) -> tuple[Any, Scores]:
-        (network, moments, average, carry), (item, width, number, rate, noise) = state, inputs
+        (network, moments, average, carry), (item, chosen, number, rate, noise) = state, inputs
         update_key = jax.random.fold_in(run_key, number)
         gradients, (carry, scores) = jax.lax.switch(
-            width, gradients_by_width, network, carry, item, update_key, noise
+            chosen, gradients_by_kind, network, carry, item, update_key, noise
         )
         if key.weight_decay:
             gradients = jax.tree.map(lambda g, p: g + key.weight_decay * p, gradients, network)
@@ -191,10 +201,13 @@ def epoch(
     begin = task.carry(computing(eqx.combine(trained, frozen)))
     carry = jax.tree.map(lambda new, old: jnp.where(plan.fresh, new, old), begin, carry)
     numbers = plan.first + jnp.arange(task.updates, dtype=plan.first.dtype)
+    kinds = plan.widths
+    if plan.discrete is not None:
+        kinds = jnp.where(plan.discrete, kinds, kinds + len(key.widths))
     (trained, moments, average, carry), scores = jax.lax.scan(
         step,
         (trained, moments, average, carry),
-        (plan.items, plan.widths, numbers, plan.rate, plan.gate_noise),
+        (plan.items, kinds, numbers, plan.rate, plan.gate_noise),
     )
     finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(trained)]
     all_finite = functools.reduce(jnp.logical_and, finite, jnp.array(True))

@@ -14,6 +14,7 @@ import numpy as np
 
 from memrnn.errors import MemrnnError
 from memrnn.nn.components import partition
+from memrnn.nn.models import continuous
 from memrnn.nn.network import Network
 from memrnn.runtime import checkpoints
 from memrnn.runtime.precision import cast, scope
@@ -97,6 +98,7 @@ class Restart:
             self._only_output_trains = (
                 self.trains
                 and not config.gate_noise
+                and self._continuous is None
                 and not any(leaf.size for leaf in jax.tree.leaves(inner))
             )
             if path is not None and path.exists():
@@ -177,6 +179,7 @@ class Restart:
             config.optimizer,
             config.weight_decay,
             config.compute_precision,
+            self._continuous,
         )
 
     def plan(self) -> Plan:
@@ -190,6 +193,7 @@ class Restart:
         share = (first + np.arange(task.updates)) / max(1, task.updates * config.max_epochs)
         rates = progress.schedule.rate * config.rate_factor_after(share)
         noise = config.noise_after(share).astype(number) if config.gate_noise else None
+        discrete = None if self._continuous is None else share >= config.discrete_from
         words = np.random.SeedSequence(self.seed, spawn_key=(4,)).generate_state(2)
         return Plan(
             items,
@@ -199,9 +203,19 @@ class Restart:
             words.astype(np.uint32),
             np.asarray(first, np.uint32),
             np.asarray(not task.continues(progress.epochs)),
+            discrete=discrete,
             gate_noise=noise,
             averaged=self._averaged,
         )
+
+    @cached_property
+    def _continuous(self) -> jax.tree_util.PyTreeDef | None:
+        """As `ProgramKey` has it."""
+        experiment = self.experiment
+        definition = continuous(experiment.definition)
+        if not experiment.config.discrete_from or definition == experiment.definition.canonical():
+            return None
+        return jax.tree.structure(experiment.task.build(definition, self.seed))
 
     @property
     def _averaged(self) -> np.ndarray | None:
