@@ -156,3 +156,11 @@ def test_a_status_before_anything_is_done(tmp_path: Path) -> None:
 
     study = small_study(models=["lstm-4"], restarts=1)
     assert run_study(study, tmp_path, ScriptedEngine(script)) == {"done": 1}
+
+
+def test_results_print_in_a_few_lines(undisturbed: Path) -> None:
+    """In a notebook; scores of every group and lines of every epoch do not belong there."""
+    results = load_results(undisturbed)
+    for shown in (results.cells[0], results.runs[0], results.evaluations()[0]):
+        assert len(repr(shown)) < 2_000, shown
+    assert "perplexity" not in repr(results.runs[0])

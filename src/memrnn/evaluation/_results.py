@@ -100,7 +100,7 @@ class RunScores:
     selection: float
     reference: float | None
     excess: float
-    sets: Mapping[str, SetScores]
+    sets: Mapping[str, SetScores] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class Evaluation:
     freeze: tuple[str, ...]
     precision: str
     runs: tuple[RunScores, ...]
-    references: Mapping[str, References]
+    references: Mapping[str, References] = field(repr=False)
 
     @property
     def best(self) -> int:

@@ -4,7 +4,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +69,10 @@ class RunRecord:
     excess: float
     seconds: float
     device: str | None
-    versions: Mapping[str, str]
+    versions: Mapping[str, str] = field(repr=False)
     folder: str
-    curve: tuple[Epoch, ...]
-    scores: Mapping[str, Mapping[str, SetScores]]
+    curve: tuple[Epoch, ...] = field(repr=False)
+    scores: Mapping[str, Mapping[str, SetScores]] = field(repr=False)
 
     @property
     def finished(self) -> bool:
@@ -122,8 +122,8 @@ class Cell:
     memory: str
     definition: Mapping[str, Any]
     freeze: tuple[str, ...]
-    runs: tuple[RunRecord, ...]
-    references: Mapping[str, References]
+    runs: tuple[RunRecord, ...] = field(repr=False)
+    references: Mapping[str, References] = field(repr=False)
 
     @property
     def finished(self) -> tuple[RunRecord, ...]:
@@ -167,11 +167,11 @@ class StudyResults:
 
     study: Study
     cells: tuple[Cell, ...]
-    references: Mapping[str, Mapping[str, References]]
-    sessions: tuple[Mapping[str, Any], ...]
+    references: Mapping[str, Mapping[str, References]] = field(repr=False)
+    sessions: tuple[Mapping[str, Any], ...] = field(repr=False)
     notes: tuple[str, ...] = ()
-    partition_scores: pa.Table | None = None
-    partition_references: pa.Table | None = None
+    partition_scores: pa.Table | None = field(default=None, repr=False)
+    partition_references: pa.Table | None = field(default=None, repr=False)
 
     @property
     def runs(self) -> list[RunRecord]:

@@ -166,7 +166,7 @@ class TaskDescription:
     spec: str
     title: str
     key: str
-    metrics: tuple[Metric, ...]
+    metrics: tuple[Metric, ...] = dataclasses.field(repr=False)
     selection: str
     headline: str
     sets: tuple[SetDescription, ...] = ()

@@ -124,7 +124,7 @@ class Progress:
     schedule: Schedule
     status: Literal["running", "done", "diverged"] = "running"
     best_epoch: int = 0
-    curve: tuple[Epoch, ...] = ()
+    curve: tuple[Epoch, ...] = field(default=(), repr=False)
     averaged_from: int | None = None
     measured: Mapping[str, float] = field(default_factory=dict)
 
