@@ -20,7 +20,7 @@ from memrnn.nn.model import Model
 from memrnn.nn.network import Network, OneHot
 from memrnn.runtime.options import format_range
 from memrnn.tasks._metrics import Metric, Scores
-from memrnn.tasks._string_presets import STABLE
+from memrnn.tasks._string_presets import STABLE, STABLE_LATE
 from memrnn.tasks._string_scores import (
     ACCURACY,
     DETERMINED,
@@ -95,7 +95,7 @@ class Strings(Task):
     overview: ClassVar[Metric | None] = DETERMINED
     group_axis: ClassVar[str | None] = "String length"
     presets: ClassVar[Mapping[str, Preset]] = MappingProxyType(
-        {"paper": Preset(), "stable": STABLE}
+        {"paper": Preset(), "stable": STABLE, "stable-late": STABLE_LATE}
     )
 
     language: str
