@@ -15,6 +15,7 @@ import memrnn
 import reference_networks
 from memrnn import Evaluation, Run, evaluate, load_run, train
 from memrnn.evaluation import SetScores, best_baseline, evaluate_restart, normalised
+from memrnn.nn.gate_noise import GateNoise
 from memrnn.runtime.precision import cast, scope
 from memrnn.tasks import Total
 from small_experiments import small
@@ -97,6 +98,40 @@ def test_another_task_or_precision_is_refused(run: Run) -> None:
         evaluate(run, other)
     with pytest.raises(memrnn.MemrnnError, match="There is no precision 'int8'"):
         evaluate(run, precision="int8")
+
+
+def test_noise_on_the_gates_is_that_of_its_definition(run: Run, evaluation: Evaluation) -> None:
+    scale = 0.3
+    noisy = evaluate(run, gate_noise=scale)
+    assert noisy == evaluate(run, gate_noise=scale) != evaluate(run, gate_noise=0.2)
+    assert evaluate(run, gate_noise=0.0) == evaluation
+    assert (noisy.gate_noise, noisy.to_json()["gate_noise"]) == (scale, scale)
+    restart, task = run.restarts[0], EXPERIMENT.task
+    batch = task.evaluation_set("11:13").batches[0]
+    key = jax.random.key(np.uint32(restart.progress.seed % 2**32))
+    with scope("float64"):
+        noise = GateNoise(jnp.float64(scale), key)
+        network, strings = restart.network, len(batch.tokens)
+        xs = network.embedding(jnp.asarray(batch.tokens.T), network.dtype)
+        draws = noise.draw((len(xs), strings, 80))
+        hidden, _ = memrnn.unroll(
+            network.controller, network.memory, xs, rule=memrnn.REFERENCE, gate_noise=draws
+        )
+        logits = network.logits(jnp.concatenate([jnp.zeros((1, *hidden.shape[1:])), hidden]))
+    right = np.asarray(logits.argmax(axis=-1))
+    rows = np.flatnonzero(task.evaluation_set("11:13").items[0] >= 0)
+    correct = sum(
+        int(right[step, row] == target)
+        for row in rows
+        for step, target in enumerate([*batch.tokens[row, : batch.lengths[row]], 3])
+    )
+    found = noisy.runs[0].sets["11:13"].whole["accuracy"].numerator
+    assert len(task.evaluation_set("11:13").batches) == 1 and found == correct
+
+
+def test_wrong_noise_is_refused(run: Run) -> None:
+    with pytest.raises(memrnn.MemrnnError, match=r"gate_noise is -1\.0, but must be at least 0"):
+        evaluate(run, gate_noise=-1.0)
 
 
 def test_what_is_printed_as_json(run: Run, evaluation: Evaluation) -> None:

@@ -97,7 +97,10 @@ def test_a_preset_fills_in_what_a_file_does_not_say() -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"preset": "best"}, "There is no preset 'best' for the task strings; there is paper or"),
+        (
+            {"preset": "best"},
+            "no preset 'best' for the task strings; there is paper, stable or stable-late",
+        ),
         ({"preset": 3}, "There is no preset 3 for the task strings"),
         ({"preset": ["stable"]}, r"There is no preset \['stable'\] for the task strings"),
         ({"tasks": []}, "tasks is empty, but must name at least one"),

@@ -166,6 +166,7 @@ def evaluate_command(task: Task | None) -> Callable[..., None]:
         directory: tyro.conf.Positional[Path],
         precision: str | None = None,
         rounding: Literal["nearest", "stochastic"] = "nearest",
+        gate_noise: float = 0.0,
         json: bool = False,
         options: Annotated[options_type, tyro.conf.arg(name="")] = options_type(**defaults),  # type: ignore[valid-type] # noqa: B008
     ) -> None:
@@ -176,6 +177,8 @@ def evaluate_command(task: Task | None) -> Callable[..., None]:
             precision: float64, float32, bfloat16, float16, or a format with few bits, as e5m2,
                 memory=e5m2 or controller=e5m2; by default that of the training.
             rounding: how numbers are rounded to few bits.
+            gate_noise: standard deviation of the noise on what the controller's gates get from the
+                input; 0 for none, also where training had some.
             json: print JSON instead of a table.
             options: of the task's evaluation; by default those that it was trained with.
         """
@@ -190,7 +193,7 @@ def evaluate_command(task: Task | None) -> Callable[..., None]:
         run = load_run(directory)
         trained = run.experiment.task
         evaluated = make_task(trained.name, trained.options() | to_json(options))
-        evaluation = evaluate(run, evaluated, precision=precision)
+        evaluation = evaluate(run, evaluated, precision=precision, gate_noise=gate_noise)
         for warning in warnings_of([evaluation]):
             say(Console(stderr=True), warning)
         if json:

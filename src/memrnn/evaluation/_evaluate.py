@@ -1,7 +1,13 @@
 """Evaluates trained networks on the evaluation sets of their task, in any precision."""
 
+import dataclasses
 import functools
+import math
 from collections.abc import Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
 
 from memrnn.errors import MemrnnError
 from memrnn.evaluation._results import (
@@ -12,6 +18,7 @@ from memrnn.evaluation._results import (
     RunScores,
     SetScores,
 )
+from memrnn.nn.gate_noise import GateNoise
 from memrnn.nn.network import Network
 from memrnn.nn.rounded import in_precision
 from memrnn.runtime.precision import canonical_precision, computed_in, scope
@@ -28,7 +35,9 @@ from memrnn.tasks import (
 from memrnn.training import Run
 
 
-def evaluate(run: Run, task: Task | None = None, *, precision: str | None = None) -> Evaluation:
+def evaluate(
+    run: Run, task: Task | None = None, *, precision: str | None = None, gate_noise: float = 0.0
+) -> Evaluation:
     """Evaluates every restart of a run, each at its best epoch.
 
     Args:
@@ -36,12 +45,16 @@ def evaluate(run: Run, task: Task | None = None, *, precision: str | None = None
         task: the run's task with other evaluation options; by default as it was trained.
         precision: number format of the evaluation, see `parse_precision`; by default that of the
             training.
+        gate_noise: standard deviation of the noise on what the controller's gates get from the
+            input, as `TrainingConfig` has it for training: a network that is stable against
+            rounding need not be so against noise. It is drawn from the seed of the restart.
 
     Returns:
         Scores of every restart and of the references on every evaluation set.
 
     Raises:
-        MemrnnError: for an unknown precision, another task, or where memory is too small.
+        MemrnnError: for an unknown precision, another task, a negative noise or one for a
+            controller without gates, or where memory is too small.
 
     Examples:
         >>> import memrnn
@@ -59,10 +72,17 @@ def evaluate(run: Run, task: Task | None = None, *, precision: str | None = None
     task = task or experiment.task
     if task.identity() != experiment.task.identity():
         raise MemrnnError("The run was trained on another task; change evaluation options only.")
+    if not 0 <= gate_noise < math.inf:
+        raise MemrnnError(f"gate_noise is {gate_noise}, but must be at least 0.")
     precision = canonical_precision(precision or experiment.config.precision)
     runs = []
     for restart in run.restarts:
-        progress = restart.progress
+        progress, network = restart.progress, restart.network
+        if gate_noise:
+            key = jax.random.key(np.uint32(progress.seed % 2**32))
+            with scope(experiment.config.precision):
+                noise = GateNoise(jnp.asarray(gate_noise, network.dtype), key)
+            network = dataclasses.replace(network, gate_noise=noise)
         scores = RunScores(
             restart.number,
             progress.seed,
@@ -73,7 +93,7 @@ def evaluate(run: Run, task: Task | None = None, *, precision: str | None = None
             progress.schedule.best,
             progress.reference,
             progress.excess,
-            evaluate_restart(task, restart.network, precision),
+            evaluate_restart(task, network, precision),
         )
         runs.append(scores)
     return Evaluation(
@@ -83,6 +103,7 @@ def evaluate(run: Run, task: Task | None = None, *, precision: str | None = None
         precision,
         tuple(runs),
         reference_scores(task),
+        gate_noise,
     )
 
 

@@ -114,6 +114,7 @@ class Evaluation:
         precision: number format of the evaluation.
         runs: scores of every restart.
         references: by evaluation set.
+        gate_noise: standard deviation of the noise on the gates of the networks.
 
     Examples:
         >>> import memrnn
@@ -133,6 +134,7 @@ class Evaluation:
     precision: str
     runs: tuple[RunScores, ...]
     references: Mapping[str, References] = field(repr=False)
+    gate_noise: float = 0.0
 
     @property
     def best(self) -> int:
@@ -147,6 +149,7 @@ class Evaluation:
             "model": self.model,
             "freeze": list(self.freeze),
             "precision": self.precision,
+            "gate_noise": self.gate_noise,
             "protocol": dict(self.task.protocol),
             "best": self.best,
             "runs": [

@@ -34,7 +34,9 @@ def result_table(evaluation: Evaluation) -> Group:
     """All scores of one cell: a block per metric, the headline metric first, a row per set."""
     summary = summarize(evaluation)
     precision = "" if summary.precision == "float32" else f", {summary.precision}"
-    title = f"{summary.task.title}, {summary.model}, {frozen_words(summary.freeze)}{precision}"
+    noise = f", gate noise {evaluation.gate_noise:g}" if evaluation.gate_noise else ""
+    cell = f"{summary.task.title}, {summary.model}, {frozen_words(summary.freeze)}"
+    title = f"{cell}{precision}{noise}"
     names = [metric.name for metric in summary.metrics]
     scores = [s.metrics[name] for s in summary.sets for name in names if name in s.metrics]
     # A reference or a normalised value that no metric has needs no column.
