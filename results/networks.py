@@ -1,19 +1,19 @@
-"""Makes the networks of `results/networks` anew.
+"""Makes the networks of `results/networks` that are not there.
 
     python results/networks.py --work FOLDER
 
-trains, with the experiments of the studies `stable` and `stable-quiet`, restart 0 of each cell that
-is named here, some minutes on a core; keeps the best network of each without what training needs;
-and constructs a golden network for each language. It refuses a network whose scores differ from
-those of the same run in `results/stable` or `results/stable-quiet`, where it is finished there.
+trains restarts of the studies that are named here, each as its study does, some minutes on a core;
+keeps the best network of each without what training needs; and constructs golden networks. Whoever
+wants one made anew removes its folder first. It refuses a network whose scores differ from those of
+the same run in the tables of its study in `results`, where it is finished there.
 """
 
 import argparse
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from memrnn.engines import LocalEngine
 from memrnn.papers.stable_training import CELLS
@@ -34,11 +34,34 @@ TREATMENTS = {
 }
 """By the end of a folder's name, the cell of the ablation that its network is of."""
 
-STUDIES = {True: "stable", False: "stable-quiet"}
-"""The study with noise on the gates, and the one without."""
-
 GOLDEN = "lstm-12+jm-2.1"
 """The smallest model that holds the machines of both languages."""
+
+
+class Kept(NamedTuple):
+    """A restart whose network is kept in the folder `LANGUAGE-END`."""
+
+    end: str
+    study: str
+    language: str
+    model: str
+    restart: int
+
+    @property
+    def folder(self) -> Path:
+        return NETWORKS / f"{self.language}-{self.end}"
+
+
+ABLATION = [
+    Kept(end, "stable" if CELLS[cell][1] else "stable-quiet", language, CELLS[cell][0], 0)
+    for language in LANGUAGES
+    for end, cell in TREATMENTS.items()
+]
+# Those of three stacks whose number is the lowest of the restarts that hold.
+LATE = [
+    Kept("late", "stable-late", language, "elman:discrete+jm-3.3.3:hard", restart)
+    for language, restart in (("marked-reverse-and-copy", 0), ("count-and-copy", 2))
+]
 
 
 def main() -> None:
@@ -47,27 +70,38 @@ def main() -> None:
         "--work", type=Path, required=True, help="folder for the runs; the same one continues"
     )
     work = parser.parse_args().work
-    shutil.rmtree(NETWORKS, ignore_errors=True)
-    for noise, name in STUDIES.items():
-        models = {
-            CELLS[cell][0]: end for end, cell in TREATMENTS.items() if CELLS[cell][1] == noise
-        }
-        study = load_study(name)
-        tasks = tuple(f"strings:{language}" for language in LANGUAGES)
-        study = replace(study, tasks=tasks, models=tuple(models), restarts=1, first=())
-        run_study(study, work / name, LocalEngine())
-        made, known = load_results(work / name), load_results(HERE / name)
-        check(made, known)
-        for cell in made.cells:
-            (run,) = cell.runs
-            out = NETWORKS / f"{cell.task.title}-{models[cell.model]}"
-            keep_network(work / name / run.folder, out, 0, source=f"study {name}, run {run.id}")
-        for task in study.make_tasks() if noise else ():
-            assert isinstance(task, Strings)
-            out = NETWORKS / f"{task.language}-golden"
+    for one in (*ABLATION, *LATE):
+        if not one.folder.exists():
+            keep(one, work / one.folder.name)
+    for language in LANGUAGES:
+        out = NETWORKS / f"{language}-golden"
+        if not out.exists():
+            task = next(task for task in load_study("stable").make_tasks() if _is(task, language))
             save_golden(golden_network(task, GOLDEN), task, GOLDEN, out)
     for folder in sorted(NETWORKS.iterdir()):
         print(folder.relative_to(HERE.parent))
+
+
+def keep(one: Kept, work: Path) -> None:
+    """Trains the restart, and those before it, and keeps its best network."""
+    study = replace(
+        load_study(one.study),
+        tasks=(f"strings:{one.language}",),
+        models=(one.model,),
+        restarts=one.restart + 1,
+        first=(),
+    )
+    run_study(study, work, LocalEngine())
+    made = load_results(work)
+    check(made, load_results(HERE / one.study))
+    (cell,) = made.cells
+    run = next(run for run in cell.runs if run.restart == one.restart)
+    source = f"study {one.study}, run {run.id}"
+    keep_network(work / run.folder, one.folder, one.restart, source=source)
+
+
+def _is(task: object, language: str) -> bool:
+    return isinstance(task, Strings) and task.language == language
 
 
 def check(made: StudyResults, known: StudyResults) -> None:

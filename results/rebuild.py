@@ -19,6 +19,7 @@ What stands between them is made from the tables in `results/FOLDER`:
     ablation OTHER  of the same: the figure
     search          of a study of other networks: restarts that hold, by network and language
     pairs OTHER     of it and another study: restarts with one seed, how many hold in one only
+    learned OTHER   of it and another study: restarts that learn the trained lengths, and hold
     precision TASK  of a study of the networks in `networks`: where each first is wrong
     networks        of `networks` itself: which run each is of
 
@@ -56,7 +57,7 @@ PAGES = (
     HERE / "README.md",
     ROOT / "README.md",
 )
-MOST_BYTES = 6_000_000
+MOST_BYTES = 7_000_000
 REGION = re.compile(r"(?<=<!-- begin )(\S+) (.*?)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
 
 
@@ -241,6 +242,24 @@ def pairs(name: str, other: str) -> str:
     return markdown(["network", "pairs", *only, "p"], rows)
 
 
+def learned(name: str, other: str) -> str:
+    """Both, and those that do both, by language over all networks."""
+    counts: dict[str, Counter[str]] = {}
+    for cell in (*cells_of(name).values(), *cells_of(other).values()):
+        trained = [cell.task.sets[0].name]
+        holds, knows = held_restarts(cell), stable_training.restarts_that_hold(cell, trained)
+        counts.setdefault(cell.task.title, Counter()).update(
+            restarts=len(holds),
+            learned=sum(knows.values()),
+            hold=sum(holds.values()),
+            both=sum(one and knows[restart] for restart, one in holds.items()),
+        )
+    kinds = ("restarts", "learned", "hold", "both")
+    heads = ["language", "restarts", "learn the trained lengths", "hold", "both"]
+    rows = [[one, *(str(count[kind]) for kind in kinds)] for one, count in counts.items()]
+    return markdown(heads, rows)
+
+
 def cells_of(name: str) -> dict[tuple[str, str], Cell]:
     """By language and network."""
     return {(cell.task.title, cell.model): cell for cell in results_of(name).cells}
@@ -324,6 +343,7 @@ KINDS: dict[str, Callable[..., str]] = {
     "ablation": drawn_ablation,
     "search": search,
     "pairs": pairs,
+    "learned": learned,
     "precision": precision,
     "networks": networks,
 }
