@@ -8,11 +8,10 @@ from types import ModuleType
 
 import pytest
 
-from memrnn import load_results
+from memrnn import load_tables
 from memrnn.engines import LocalEngine
 from memrnn.nn.components import format_freeze
-from memrnn.studies import RunRecord, StudyResults, load_study, run_study
-from memrnn.studies import load_results as load_cells
+from memrnn.studies import RunRecord, StudyResults, load_results, load_study, run_study
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "results" / "paper-small"
@@ -22,7 +21,7 @@ ROUNDED = 2**-12
 
 @pytest.fixture(scope="module")
 def results() -> StudyResults:
-    return load_cells(FOLDER)
+    return load_results(FOLDER)
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +118,7 @@ def test_runs_say_what_made_them_and_what_is_missing(results: StudyResults) -> N
     assert len(without) == 144
     assert any("memrnn 0.1 (commit 49f0d0d)" in note for note in results.notes)
     assert any("Of 144 of its 336 runs" in note for note in results.notes)
-    metrics = set(load_results(FOLDER).scores["metric"].to_pylist())
+    metrics = set(load_tables(FOLDER).scores["metric"].to_pylist())
     assert not metrics & {"determined_perplexity", "not_finite"}
 
 

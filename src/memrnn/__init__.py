@@ -34,7 +34,7 @@ from memrnn.nn.unroll import unroll as unroll
 from memrnn.runtime import configure_matplotlib
 from memrnn.runtime.cache import use_compile_cache as use_compile_cache
 from memrnn.stability import drift as drift
-from memrnn.studies import load_tables
+from memrnn.studies import load_tables as load_tables
 from memrnn.tasks import Data as Data
 from memrnn.tasks import EvaluationSet as EvaluationSet
 from memrnn.tasks import Metric as Metric
@@ -53,8 +53,5 @@ from memrnn.training import register_measure as register_measure
 from memrnn.training import train as train
 
 __version__ = "0.2.0"
-
-load_results = load_tables
-"""The results of a study as long tables: `memrnn.studies.load_tables` under a name of its own."""
 
 configure_matplotlib()  # before anything that draws is imported

@@ -85,7 +85,7 @@ def test_exported_scores_are_those_of_the_results(folder: Path, tmp_path: Path) 
 
 def test_arrow_tables_are_the_exported_ones(folder: Path, tmp_path: Path) -> None:
     export(folder, tmp_path, ["parquet"])
-    results = memrnn.load_results(folder)
+    results = memrnn.load_tables(folder)
     assert results == load_tables(folder)
     for name in ("partition_scores", "partition_references"):
         assert not results._asdict()[name].num_rows, "strings have no partitions"

@@ -90,7 +90,7 @@ class ArrowResults(NamedTuple):
         >>> from memrnn.studies import Study, run_study
         >>> study = Study(("strings:count-3",), ("lstm", "jm-3"), restarts=2)
         >>> counts = run_study(study, "study", LocalEngine(1), stop_after=0.0)  # only plans
-        >>> results = memrnn.load_results("study")
+        >>> results = memrnn.load_tables("study")
         >>> results.runs.num_rows, results.scores.column_names[:4]
         (4, ['task', 'model', 'freeze', 'restart'])
     """
