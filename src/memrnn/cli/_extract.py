@@ -75,13 +75,17 @@ def extract_command(
     table, spec = Table(trained.network, precision), given[0]
     sets = _strings(task.distribution, spec, longest, seed)
     visits = {name: visit(table, spec, strings) for name, strings in sets.items()}
+    rows = [_numbers(name, one, visits["1x"].codes) for name, one in visits.items()]
+    title = f"{run.experiment.label}, restart {trained.number}"
+    if not json:  # before the proof, which can take minutes
+        print(title)
+        print_rows([_shown(row) for row in rows])
+        sys.stdout.flush()
     made = extracted(table, spec, [s for name in ("1x", "10x") for s in sets[name]], "extracted")
     free = _first_determined(task.distribution, seed)
     equality, compared, seconds = _compare(table, given, free)
-    title = f"{run.experiment.label}, restart {trained.number}"
     if out is not None:
         _write(made, out, title)
-    first = visits["1x"].codes
     about = {
         "restart": trained.number,
         "precision": precision,
@@ -100,11 +104,8 @@ def extract_command(
         "seconds": seconds,
     }
     if json:
-        rows = [_numbers(name, one, first) for name, one in visits.items()]
         print_json({**about, "strings": rows, "proof": proof})
     else:
-        print(title)
-        print_rows([_shown(_numbers(name, one, first)) for name, one in visits.items()])
         print_rows([{"": key, "value": value} for key, value in _proof_rows(proof, equality)])
         size = f"{plural(len(made.states), 'state')}, {plural(len(made.rules), 'rule')}"
         place = "" if out is None else f", {out}"
