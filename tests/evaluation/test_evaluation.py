@@ -17,7 +17,7 @@ from memrnn import Evaluation, Run, evaluate, load_run, train
 from memrnn.evaluation import SetScores, best_baseline, evaluate_restart, normalised
 from memrnn.nn.gate_noise import GateNoise
 from memrnn.runtime.precision import cast, scope
-from memrnn.tasks import Total
+from memrnn.tasks import Total, score_set
 from small_experiments import small
 
 EXPERIMENT = small(freeze=("memory",), max_epochs=2, precision="float64", seed=5)
@@ -109,6 +109,7 @@ def test_noise_on_the_gates_is_that_of_its_definition(run: Run, evaluation: Eval
     restart, task = run.restarts[0], EXPERIMENT.task
     batch = task.evaluation_set("11:13").batches[0]
     key = jax.random.key(np.uint32(restart.progress.seed % 2**32))
+    key = jax.random.fold_in(key, np.uint32(0))  # the first batch
     with scope("float64"):
         noise = GateNoise(jnp.float64(scale), key)
         network, strings = restart.network, len(batch.tokens)
@@ -132,6 +133,29 @@ def test_noise_on_the_gates_is_that_of_its_definition(run: Run, evaluation: Eval
 def test_wrong_noise_is_refused(run: Run) -> None:
     with pytest.raises(memrnn.MemrnnError, match=r"gate_noise is -1\.0, but must be at least 0"):
         evaluate(run, gate_noise=-1.0)
+    for precision in ("e5m10", "controller=e5m10"):
+        with pytest.raises(memrnn.MemrnnError, match="Gate noise is for a controller in a native"):
+            evaluate(run, gate_noise=0.1, precision=precision)
+    plain, noisy = (evaluate(run, gate_noise=x, precision="memory=e5m10") for x in (0.0, 0.5))
+    assert plain.runs[0].sets != noisy.runs[0].sets
+
+
+def test_batches_have_noise_of_their_own(run: Run) -> None:
+    """Two batches of the same strings do not score the same."""
+    restart, task = run.restarts[0], EXPERIMENT.task
+    one = task.evaluation_set("11:13")
+    twice = dataclasses.replace(
+        one,
+        batches=[*one.batches, *one.batches],
+        items=[one.items[0], np.where(one.items[0] >= 0, one.items[0] + len(one.groups), -1)],
+        groups=[*one.groups, *one.groups],
+    )
+    with scope("float64"):
+        noise = GateNoise(jnp.float64(0.3), jax.random.key(0))
+        network = dataclasses.replace(restart.network, gate_noise=noise)
+        nats, _ = score_set(task, network, twice)["perplexity"]
+    first, second = nats[: len(one.groups)], nats[len(one.groups) :]
+    assert not np.isclose(first, second).any()
 
 
 def test_what_is_printed_as_json(run: Run, evaluation: Evaluation) -> None:

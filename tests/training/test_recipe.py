@@ -137,8 +137,26 @@ def test_the_best_epoch_lies_after_the_ramp_and_is_the_last_of_equals() -> None:
     assert best_after(1.0, 1.0, 1.0, 1.0, 1.0, 0.2, 0.5, 0.5) == 8
     assert best_after(1.0, 1.0, 1.0, 1.0, 1.0, 0.2, 0.5, 0.5, latest_of_equals=False) == 7
     assert best_after(1.0, 0.9, gate_noise=0.0, discrete_from=0.0) == 1
-    assert best_after(1.0, 0.9, 0.8, 0.7, 0.6, gate_noise=0.0) == 4
-    assert best_after(*[0.5] * 7, 0.4, discrete_from=1.0) == 8
+    assert best_after(1.0, 0.9, 0.8, 0.7, 0.6, gate_noise=0.0) == 5, (
+        "epoch 4 had no discrete update"
+    )
+    assert best_after(*[0.5] * 7, 0.4, discrete_from=0.9) == 8
+
+
+def test_what_the_discrete_network_scores_before_it_trains_counts_for_nothing() -> None:
+    """Neither for the rate, averaging, nor divergence; from then on it does."""
+    changes = {"lr_decay": 0.5, "lr_patience": 0, "lr_decay_latest": 1, "averaging_latest": 1}
+    one = restart(max_epochs=8, gate_noise=0.0, lr_anneal=1.0, **changes)
+    rates = []
+    for value in (np.nan, 0.2, 0.1, 0.1):
+        finish(one, "longer_sequence_accuracy", value)
+        rates.append(one.progress.schedule.rate)
+        assert (one.progress.status, one.progress.averaged_from) == ("running", None)
+    assert len(set(rates)) == 1 and one.progress.best_epoch == 0
+    finish(one, "longer_sequence_accuracy", 0.1)
+    assert one.progress.schedule.rate == rates[0] / 2 and one.progress.averaged_from == 5
+    finish(one, "longer_sequence_accuracy", np.nan)
+    assert one.progress.status == "diverged"
 
 
 def test_epochs_before_the_end_of_the_ramp_are_not_counted_as_stale() -> None:
@@ -271,6 +289,23 @@ def test_continuous_hidden_states_of_frozen_components_are_not_those_of_the_disc
     assert nats[0] != pytest.approx(nats[1], rel=1e-3)
 
 
+def test_a_continuous_network_has_the_same_parameters_and_no_switch_of_its_own() -> None:
+    class Loose(memrnn.nn.memories.NoMemory):
+        """Its switch is a leaf, which the continuous network would keep."""
+
+        discrete_options = ("hard",)
+        hard: bool
+
+        def __init__(self, hidden_size: int, *, hard: bool = False, rng: np.random.Generator):
+            super().__init__(hidden_size, rng=rng)
+            self.hard = hard
+
+    memrnn.register_memory("loose-test", Loose)
+    memrnn.register_model("loose-test-hard", memrnn.Model("lstm", "loose-test", 3, {"hard": True}))
+    with pytest.raises(memrnn.MemrnnError, match="discrete_from must be 0"):
+        restart(model="loose-test-hard").plan()
+
+
 TASK = Strings("marked-copy", (3, 9), 5, 6, 5, ((3, 9),), 2, fresh_strings=True, longer_strings=40)
 
 
@@ -347,7 +382,7 @@ WRONG = {
     "lr_anneal_start": 1.0,
     "longer_strings": -1,
     "growing_epochs": -1,
-    "discrete_from": 1.5,
+    "discrete_from": 1.0,
 }
 
 

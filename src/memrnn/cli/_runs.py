@@ -83,8 +83,8 @@ def train_command(kind: type[Task], preset: Preset, imports: Sequence[str]) -> C
                 a GPU; by default one per core.
             stop_after: end after such a time, as 90s, 9m or 1.5h; the same command goes on.
             dry_run: print how many parameters each component has, and write nothing.
-            config: preset of the flags below, for text paper, strong or strong-averaged; flags
-                that are given come first.
+            config: preset of the flags below: for strings paper, stable or stable-late, for text
+                paper, strong or strong-averaged; flags that are given come first.
             options: of the task.
             training: everything about training that is neither the task nor the network.
         """

@@ -20,7 +20,7 @@ from memrnn.evaluation._results import (
 )
 from memrnn.nn.gate_noise import GateNoise
 from memrnn.nn.network import Network
-from memrnn.nn.rounded import in_precision
+from memrnn.nn.rounded import RoundedController, in_precision
 from memrnn.runtime.precision import canonical_precision, computed_in, scope
 from memrnn.tasks import (
     EvaluationSet,
@@ -47,14 +47,15 @@ def evaluate(
             training.
         gate_noise: standard deviation of the noise on what the controller's gates get from the
             input, as `TrainingConfig` has it for training: a network that is stable against
-            rounding need not be so against noise. It is drawn from the seed of the restart.
+            rounding need not be so against noise. It is drawn from the seed of the restart and the
+            number of the batch.
 
     Returns:
         Scores of every restart and of the references on every evaluation set.
 
     Raises:
         MemrnnError: for an unknown precision, another task, a negative noise or one for a
-            controller without gates, or where memory is too small.
+            controller without gates or in an emulated format, or where memory is too small.
 
     Examples:
         >>> import memrnn
@@ -171,7 +172,13 @@ def evaluate_items(
     """
     names = [one.name for one in task.sets] if sets is None else sets
     with scope(computed_in(precision)):
+        noisy = network.gate_noise is not None
         network = in_precision(network, precision)
+        if noisy and isinstance(network.controller, RoundedController):
+            raise MemrnnError(
+                f"Gate noise is for a controller in a native format, not in {precision}; "
+                "memory=FORMAT goes with it."
+            )
         task.check_memory(network, training=False)
         return {name: score_set(task, network, _evaluation_set(task, name)) for name in names}
 

@@ -1,4 +1,4 @@
-"""Noise on the gates of a controller, in training."""
+"""Noise on the gates of a controller."""
 
 import functools
 import math

@@ -175,8 +175,8 @@ class Network(eqx.Module):
         controller: the recurrent cell.
         memory: what the controller reads and updates in every step.
         output: from hidden states to logits.
-        gate_noise: in a training step, noise on the gates of the controller in `hidden` and
-            `unroll`; None everywhere else.
+        gate_noise: noise on the gates of the controller in `hidden` and `unroll`, where training
+            or an evaluation asks for it; else None.
 
     Examples:
         >>> import jax.numpy as jnp

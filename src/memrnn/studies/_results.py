@@ -166,7 +166,7 @@ class StudyResults:
     """
 
     study: Study
-    cells: tuple[Cell, ...]
+    cells: tuple[Cell, ...] = field(repr=False)
     references: Mapping[str, Mapping[str, References]] = field(repr=False)
     sessions: tuple[Mapping[str, Any], ...] = field(repr=False)
     notes: tuple[str, ...] = ()

@@ -1,5 +1,6 @@
 """From the scores of batches to scores of items and totals of groups, in float64 on the host."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,11 +39,20 @@ def score_set(task: Task, network: Network, evaluation_set: EvaluationSet) -> It
     """
     carry, scores = task.evaluation_carry(network), list[Scores]()
     traced, program = Traced.of(task), _score(is_rounded(network))
-    for batch in evaluation_set.batches:
-        next_carry, batch_scores = program(traced, network, carry, batch)
+    for number, batch in enumerate(evaluation_set.batches):
+        next_carry, batch_scores = program(traced, _of_batch(network, number), carry, batch)
         carry = next_carry if evaluation_set.carries else carry
         scores.append(batch_scores)
     return item_scores(evaluation_set, jax.device_get(scores))
+
+
+def _of_batch(network: Network, number: int) -> Network:
+    """The network with noise of the batch's own, where it has noise."""
+    noise = network.gate_noise
+    if noise is None:
+        return network
+    key = jax.random.fold_in(noise.key, np.uint32(number))
+    return dataclasses.replace(network, gate_noise=dataclasses.replace(noise, key=key))
 
 
 @compiled(static_argnums=0)

@@ -44,13 +44,15 @@ class TrainingConfig:
         weight_decay: times the parameters that are trained, added to the gradient before it is
             clipped: the gradient of a penalty, half the squared norm.
         gate_noise: standard deviation of the noise that training adds to what the controller's
-            gates get from the input; 0 for none. There is none in validation and evaluation.
+            gates get from the input; 0 for none. Validation has none.
         gate_noise_ramp: shares of all updates between which the noise grows linearly from 0. The
             best epoch is one of those from the end of the ramp on, and early stopping counts those.
-        discrete_from: share of all updates before which a network with options such as `discrete`
-            and `hard` trains as the one without them, with the same parameters; 0 for none.
-            Validation and evaluation are of the discrete network. The best epoch is one of those
-            from then on, as for the noise.
+        discrete_from: share of all updates, less than 1, before which a network with options such
+            as `discrete` and `hard` trains as the one without them, with the same parameters; 0 for
+            none. Validation and evaluation are of the discrete network, so validation counts for
+            nothing until an epoch has an update of it: not for the best epoch, the rate, averaging,
+            nor divergence. The same holds for networks without such options, which train as ever.
+            On a GPU, where restarts train side by side, every update computes both gradients.
         lr_anneal: factor by which the rate has fallen at the end of all updates, geometrically.
         lr_anneal_start: share of all updates after which it falls.
         latest_of_equals: whether of epochs with the best validation value the last one is taken.
@@ -131,8 +133,8 @@ class TrainingConfig:
             raise MemrnnError(
                 f"gate_noise_ramp is {begin}:{end}, but must be two shares in order, 0 to 1."
             )
-        if not 0 <= self.discrete_from <= 1:
-            raise MemrnnError(f"discrete_from is {self.discrete_from}, but must be from 0 to 1.")
+        if not 0 <= self.discrete_from < 1:
+            raise MemrnnError(f"discrete_from is {self.discrete_from}, but must be in [0, 1).")
         if not (0 < self.lr_anneal <= 1 and 0 <= self.lr_anneal_start < 1):
             raise MemrnnError("lr_anneal must be in (0, 1], lr_anneal_start in [0, 1).")
         if not (self.max_grad_norm > 0 and 0 < self.lr_decay <= 1 and self.lr_patience >= 0):
@@ -178,8 +180,12 @@ class TrainingConfig:
 
     def selectable(self, epochs: int) -> bool:
         """Whether the network after so many epochs may be the best one."""
-        ramp_end = self.gate_noise_ramp[1] if self.gate_noise else 0.0
-        return epochs >= max(ramp_end, self.discrete_from) * self.max_epochs
+        calm = not self.gate_noise or epochs >= self.gate_noise_ramp[1] * self.max_epochs
+        return calm and self.judged(epochs)
+
+    def judged(self, epochs: int) -> bool:
+        """Whether what is validated after so many epochs is what was trained."""
+        return not self.discrete_from or epochs > self.discrete_from * self.max_epochs
 
 
 @dataclass(frozen=True)
@@ -320,7 +326,7 @@ class Experiment:
 
         All but `max_epochs`, evaluation options and measures.
 
-        Where rate or noise follow a schedule over all updates, `max_epochs` must agree, too.
+        Where what an update does depends on its share of all updates, `max_epochs` must agree, too.
         Names stand there with what they mean (`memrnn.identity`).
         """
         return self._identity

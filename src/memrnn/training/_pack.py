@@ -148,7 +148,7 @@ class Pack:
 
 
 def _program_key(restart: Restart) -> ProgramKey:
-    """On the slot axis a choice of widths would compute all."""
+    """On the slot axis a choice of widths would compute all, as that of `discrete_from` does."""
     return restart.program_key._replace(widths=restart.experiment.task.widths[-1:])
 
 

@@ -102,7 +102,7 @@ class Progress:
         reference: value of that metric for the exact distribution on the restart's own validation
             items; None where it is not known.
         schedule: learning rate, and the counters that decay it and end training.
-        status: "diverged" as soon as a parameter or the validation value is not finite.
+        status: "diverged" as soon as a parameter is not finite, or a validation value that counts.
         best_epoch: number of the epoch with the best validation value, from 1; 0 for the start.
         curve: a line for each epoch.
         averaged_from: number of the epoch after which iterates are averaged; None before that.
@@ -205,20 +205,23 @@ class Progress:
         """
         value = self.selection.value(validation[self.selection.name])
         value = math.nan if value is None else value
-        late = config.lr_decay_latest == self.epochs + 1 and not self._has_decayed
-        selectable = config.selectable(self.epochs + 1)
-        schedule = self.schedule.after(
-            value, self.selection, config, late=late, selectable=selectable
-        )
+        latest, epochs = config.lr_decay_latest, self.epochs + 1
+        late = latest is not None and epochs >= latest and not self._has_decayed
+        selectable, judged = config.selectable(epochs), config.judged(epochs)
+        schedule, averaged_from = self.schedule, self.averaged_from
+        if judged:
+            schedule = schedule.after(
+                value, self.selection, config, late=late, selectable=selectable
+            )
+            finite = finite and math.isfinite(value)
+            if averaged_from is None and _averaging_begins(epochs, schedule.stale, config):
+                averaged_from = epochs
         best = selectable and not schedule.stale
-        averaged_from = self.averaged_from
-        if averaged_from is None and _averaging_begins(self.epochs + 1, schedule.stale, config):
-            averaged_from = self.epochs + 1
         return dataclasses.replace(
             self,
             schedule=schedule,
-            status="running" if finite and math.isfinite(value) else "diverged",
-            best_epoch=self.epochs + 1 if best else self.best_epoch,
+            status="running" if finite else "diverged",
+            best_epoch=epochs if best else self.best_epoch,
             curve=(*self.curve, Epoch(self.rate(config), train, validation, measured)),
             averaged_from=averaged_from,
         )

@@ -210,12 +210,24 @@ class Restart:
 
     @cached_property
     def _continuous(self) -> jax.tree_util.PyTreeDef | None:
-        """As `ProgramKey` has it."""
+        """As `ProgramKey` has it.
+
+        Raises:
+            MemrnnError: if the two networks do not have the same parameters.
+        """
         experiment = self.experiment
         definition = continuous(experiment.definition)
         if not experiment.config.discrete_from or definition == experiment.definition.canonical():
             return None
-        return jax.tree.structure(experiment.task.build(definition, self.seed))
+        with scope(experiment.config.precision):
+            other = experiment.task.build(definition, self.seed)
+            own = experiment.task.build(experiment.definition, self.seed)
+        if _shapes(other) != _shapes(own):
+            raise MemrnnError(
+                f"{experiment.model} has other parameters than without its discrete options, so "
+                "that it cannot begin without them; discrete_from must be 0."
+            )
+        return jax.tree.structure(other)
 
     @property
     def _averaged(self) -> np.ndarray | None:
@@ -334,6 +346,17 @@ class Restart:
         if self.progress.status != "diverged":
             status = "done" if self.finished else "running"
             self.progress = dataclasses.replace(self.progress, status=status)
+
+
+def _shapes(network: Network) -> list[tuple[str, Any]]:
+    """Of every array its path, shape and type; of what is none, such as a flag, the value."""
+    return [
+        (
+            jax.tree_util.keystr(path),
+            (leaf.shape, leaf.dtype.name) if hasattr(leaf, "dtype") else leaf,
+        )
+        for path, leaf in jax.tree_util.tree_leaves_with_path(network)
+    ]
 
 
 def _initial_carry(task: Task, network: Network) -> Any:

@@ -40,8 +40,9 @@ class Controller(eqx.Module):
     revision: ClassVar[int] = 1
     """Grows when the same name and options mean something else than before."""
     discrete_options: ClassVar[tuple[str, ...]] = ()
-    """Options that make values discrete and leave parameters as they are: restarts with and without
-    them share a seed."""
+    """Options that make values discrete and leave parameters as they are, so that restarts with and
+    without them share a seed, and `discrete_from` can take them away for a time. A switch that they
+    set must be a static field."""
 
     @property
     @abc.abstractmethod
