@@ -19,7 +19,7 @@ What stands between them is made from the tables in `results/FOLDER`:
     ablation OTHER  of the same: the figure
     search          of a study of other networks: restarts that hold, by network and language
     pairs OTHER     of it and another study: restarts with one seed, how many hold in one only
-    first OTHER     of it and another study: a sentence on the first network of both
+    first OTHER     of it and another study: restarts of its first network that hold
     learned OTHER   of it and another study: restarts that learn the trained lengths, and hold
     precision TASK  of a study of the networks in `networks`: where each first is wrong
     networks        of `networks` itself: which run each is of
@@ -244,17 +244,13 @@ def pairs(name: str, other: str) -> str:
 
 
 def first(name: str, other: str) -> str:
-    studies = [cells_of(name), cells_of(other)]
-    model = next(iter(studies[0]))[1]
+    studies = {one: cells_of(one) for one in (name, other)}
+    languages, models = zip(*studies[name], strict=True)
     rows = []
-    for language in dict.fromkeys(language for language, _ in studies[0]):
-        held = [held_restarts(study[language, model]) for study in studies]
-        numbers = " and ".join(str(sum(restarts.values())) for restarts in held)
-        rows.append(f"{language} {numbers} of {len(held[0])}")
-    return (
-        f"Restarts of `{model}` that are right on them, trained likewise, discrete from half of "
-        f"training on (`{name}`) and from the start (`{other}`): {', '.join(rows)}.\n"
-    )
+    for study, cells in studies.items():
+        held = [held_restarts(cells[language, models[0]]) for language in dict.fromkeys(languages)]
+        rows.append([f"`{study}`", *(f"{sum(one.values())} of {len(one)}" for one in held)])
+    return markdown(["study", *dict.fromkeys(languages)], rows)
 
 
 def learned(name: str, other: str) -> str:
