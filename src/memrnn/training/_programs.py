@@ -30,8 +30,8 @@ class ProgramKey(NamedTuple):
     Attributes:
         widths: to which batches are cut; `Plan.widths` holds indices of these.
         matmul_precision, optimizer, weight_decay, compute_precision: as `TrainingConfig` has them.
-        continuous: structure of the network that trains before `TrainingConfig.discrete_from`; None
-            where no other one than later does.
+        continuous: structure, a `PyTreeDef`, of the network that trains before
+            `TrainingConfig.discrete_from`; None where no other one than later does.
     """
 
     traced: Traced
@@ -40,7 +40,7 @@ class ProgramKey(NamedTuple):
     optimizer: str
     weight_decay: float
     compute_precision: str = "same"
-    continuous: jax.tree_util.PyTreeDef | None = None
+    continuous: Any = None
 
 
 class Plan(NamedTuple):
@@ -138,7 +138,7 @@ def epoch(
     def computing(network: Network) -> Network:
         return computing_network(network, key.compute_precision)
 
-    def gradient(width: int, structure: jax.tree_util.PyTreeDef | None) -> Callable:
+    def gradient(width: int, structure: Any) -> Callable:
         def loss(trained: Network, carry: Any, item: Any, key: Array, noise: Array | None) -> Any:
             batch = task.batch(data, item, width)
             network = eqx.combine(trained, frozen)

@@ -209,7 +209,7 @@ class Restart:
         )
 
     @cached_property
-    def _continuous(self) -> jax.tree_util.PyTreeDef | None:
+    def _continuous(self) -> Any:
         """As `ProgramKey` has it.
 
         Raises:
