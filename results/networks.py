@@ -76,7 +76,8 @@ def main() -> None:
     for language in LANGUAGES:
         out = NETWORKS / f"{language}-golden"
         if not out.exists():
-            task = next(task for task in load_study("stable").make_tasks() if _is(task, language))
+            (task,) = replace(load_study("stable"), tasks=(f"strings:{language}",)).make_tasks()
+            assert isinstance(task, Strings)
             save_golden(golden_network(task, GOLDEN), task, GOLDEN, out)
     for folder in sorted(NETWORKS.iterdir()):
         print(folder.relative_to(HERE.parent))
@@ -98,10 +99,6 @@ def keep(one: Kept, work: Path) -> None:
     run = next(run for run in cell.runs if run.restart == one.restart)
     source = f"study {one.study}, run {run.id}"
     keep_network(work / run.folder, one.folder, one.restart, source=source)
-
-
-def _is(task: object, language: str) -> bool:
-    return isinstance(task, Strings) and task.language == language
 
 
 def check(made: StudyResults, known: StudyResults) -> None:

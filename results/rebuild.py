@@ -19,7 +19,6 @@ What stands between them is made from the tables in `results/FOLDER`:
     ablation OTHER  of the same: the figure
     search          of a study of other networks: restarts that hold, by network and language
     pairs OTHER     of it and another study: restarts with one seed, how many hold in one only
-    first OTHER     of it and another study: restarts of its first network that hold
     learned OTHER   of it and another study: restarts that learn the trained lengths, and hold
     precision TASK  of a study of the networks in `networks`: where each first is wrong
     networks        of `networks` itself: which run each is of
@@ -243,16 +242,6 @@ def pairs(name: str, other: str) -> str:
     return markdown(["network", "pairs", *only, "p"], rows)
 
 
-def first(name: str, other: str) -> str:
-    studies = {one: cells_of(one) for one in (name, other)}
-    languages, models = zip(*studies[name], strict=True)
-    rows = []
-    for study, cells in studies.items():
-        held = [held_restarts(cells[language, models[0]]) for language in dict.fromkeys(languages)]
-        rows.append([f"`{study}`", *(f"{sum(one.values())} of {len(one)}" for one in held)])
-    return markdown(["study", *dict.fromkeys(languages)], rows)
-
-
 def learned(name: str, other: str) -> str:
     """Both, and those that do both, by language over all networks."""
     counts: dict[str, Counter[str]] = {}
@@ -354,7 +343,6 @@ KINDS: dict[str, Callable[..., str]] = {
     "ablation": drawn_ablation,
     "search": search,
     "pairs": pairs,
-    "first": first,
     "learned": learned,
     "precision": precision,
     "networks": networks,

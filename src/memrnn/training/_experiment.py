@@ -181,10 +181,10 @@ class TrainingConfig:
     def selectable(self, epochs: int) -> bool:
         """Whether the network after so many epochs may be the best one."""
         calm = not self.gate_noise or epochs >= self.gate_noise_ramp[1] * self.max_epochs
-        return calm and self.judged(epochs)
+        return calm and self.validation_counts(epochs)
 
-    def judged(self, epochs: int) -> bool:
-        """Whether what is validated after so many epochs is what was trained."""
+    def validation_counts(self, epochs: int) -> bool:
+        """Whether the validated network has been trained by then, see `discrete_from`."""
         return not self.discrete_from or epochs > self.discrete_from * self.max_epochs
 
 

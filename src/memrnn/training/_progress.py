@@ -207,9 +207,9 @@ class Progress:
         value = math.nan if value is None else value
         latest, epochs = config.lr_decay_latest, self.epochs + 1
         late = latest is not None and epochs >= latest and not self._has_decayed
-        selectable, judged = config.selectable(epochs), config.judged(epochs)
+        selectable = config.selectable(epochs)
         schedule, averaged_from = self.schedule, self.averaged_from
-        if judged:
+        if config.validation_counts(epochs):
             schedule = schedule.after(
                 value, self.selection, config, late=late, selectable=selectable
             )
