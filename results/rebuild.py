@@ -13,15 +13,10 @@ What stands between them is made from the tables in `results/FOLDER`:
     beyond SET      its runs that have more than a tenth of the way from floor to Bayes behind them
     table STEM      a table of its report, by the stem of the file
     figure STEM     a figure of its report, written to docs/images
-    answers OTHER   of the ablation of discrete training: what it and the study without noise answer
-    holding OTHER   of the same: restarts that hold, by language and cell
-    held OTHER      of the same: a sentence on the recipe and the untouched network
-    ablation OTHER  of the same: the figure
-    search          of a study of other networks: restarts that hold, by network and language
-    pairs OTHER     of it and another study: restarts with one seed, how many hold in one only
-    learned OTHER   of it and another study: restarts that learn the trained lengths, and hold
     precision TASK  of a study of the networks in `networks`: where each first is wrong
     networks        of `networks` itself: which run each is of
+
+Those of discrete training are in `discrete_training.py`.
 
 `--check` does not draw: figures of two versions of Matplotlib differ. It also says when the folder
 is larger than the repository should carry.
@@ -33,25 +28,22 @@ import math
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import discrete_training
+from folders import DOCS, HERE, ROOT, markdown, results_of
 from memrnn.evaluation import best_baseline
 from memrnn.nn.components import format_freeze
-from memrnn.papers import stable_training
 from memrnn.papers.das_mali_2024 import PAPER
 from memrnn.reports import NEAR, gain
 from memrnn.reports.study import StudyReport, statistics
 from memrnn.runtime import formats as form
 from memrnn.runtime.checkpoints import write_bytes
-from memrnn.runtime.figures import svg
-from memrnn.studies import Cell, StudyResults, load_results
+from memrnn.studies import Cell
 from memrnn.tasks import BAYES
 from memrnn.training import load_experiment, load_run
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent
-DOCS = ROOT / "docs"
 PAGES = (
     *(DOCS / f"{name}.md" for name in ("findings", "precision", "results", "stable", "text")),
     HERE / "README.md",
@@ -62,20 +54,9 @@ REGION = re.compile(r"(?<=<!-- begin )(\S+) (.*?)( -->\n)(.*?)(?=<!-- end -->)",
 
 
 @functools.cache
-def results_of(name: str) -> StudyResults:
-    return load_results(HERE / name)
-
-
-@functools.cache
 def report_of(name: str) -> StudyReport:
     """The report of a study; the page names the folder as seen from the root."""
     return StudyReport(results_of(name), (HERE / name).relative_to(ROOT), PAPER)
-
-
-def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    escaped = [[text.replace("|", "\\|") for text in line] for line in lines]
-    return "".join(f"| {' | '.join(line)} |\n" for line in escaped)
 
 
 def runs(name: str) -> str:
@@ -184,115 +165,6 @@ def figure(name: str, stem: str) -> str:
     return f"![{drawing.title}](images/{path.name})\n"
 
 
-@functools.cache
-def ablation_of(name: str, quiet: str) -> stable_training.Ablation:
-    return stable_training.Ablation(results_of(name), results_of(quiet))
-
-
-def answers(name: str, quiet: str) -> str:
-    found = stable_training.answers(results_of(name), results_of(quiet))
-    return markdown(["", "question", "answer", "numbers"], found)
-
-
-def holding(name: str, quiet: str) -> str:
-    ablation = ablation_of(name, quiet)
-
-    def written(language: str, model: str, noise: bool) -> str:
-        held, ended = ablation.held(language, model, noise=noise)
-        return f"{held} of {ended}" if ended else "not run"
-
-    rows = [
-        [cell, *(written(language, *of_cell) for language in stable_training.LANGUAGES)]
-        for cell, of_cell in stable_training.CELLS.items()
-    ]
-    return markdown(["treatment", *stable_training.LANGUAGES], rows)
-
-
-def search(name: str) -> str:
-    cells = cells_of(name)
-    languages, models = (tuple(dict.fromkeys(names)) for names in zip(*cells, strict=True))
-
-    def written(cell: Cell) -> str:
-        restarts = held_restarts(cell)
-        return f"{sum(restarts.values())} of {len(restarts)}" if restarts else "not run"
-
-    rows = [
-        [f"`{model}`", *(written(cells[language, model]) for language in languages)]
-        for model in models
-    ]
-    return markdown(["network", *languages], rows)
-
-
-def held_restarts(cell: Cell) -> dict[int, bool]:
-    """Which restarts of those that ended are right on every string of the last two sets."""
-    return stable_training.restarts_that_hold(cell, [one.name for one in cell.task.sets][-2:])
-
-
-def pairs(name: str, other: str) -> str:
-    first, second = cells_of(name), cells_of(other)
-    rows: list[list[str]] = []
-    for model in dict.fromkeys(model for _, model in first):
-        cells = [key for key in first if key[1] == model and key in second]
-        found = stable_training.paired(
-            (held_restarts(first[key]), held_restarts(second[key])) for key in cells
-        )
-        if found.pairs:
-            rows.append([f"`{model}`", *map(str, found), f"{found.p:.2g}"])
-    only = (f"hold in `{one}` only" for one in (name, other))
-    return markdown(["network", "pairs", *only, "p"], rows)
-
-
-def learned(name: str, other: str) -> str:
-    """Both, and those that do both, by language over all networks."""
-    counts: dict[str, Counter[str]] = {}
-    for cell in (*cells_of(name).values(), *cells_of(other).values()):
-        trained = [cell.task.sets[0].name]
-        holds, knows = held_restarts(cell), stable_training.restarts_that_hold(cell, trained)
-        counts.setdefault(cell.task.title, Counter()).update(
-            restarts=len(holds),
-            learned=sum(knows.values()),
-            hold=sum(holds.values()),
-            both=sum(one and knows[restart] for restart, one in holds.items()),
-        )
-    kinds = ("restarts", "learned", "hold", "both")
-    heads = ["language", "restarts", "learn the trained lengths", "hold", "both"]
-    rows = [[one, *(str(count[kind]) for kind in kinds)] for one, count in counts.items()]
-    return markdown(heads, rows)
-
-
-def cells_of(name: str) -> dict[tuple[str, str], Cell]:
-    """By language and network."""
-    return {(cell.task.title, cell.model): cell for cell in results_of(name).cells}
-
-
-def held(name: str, quiet: str) -> str:
-    ablation = ablation_of(name, quiet)
-
-    def counted(cell: str) -> str:
-        model, noise = stable_training.CELLS[cell]
-        rows = [
-            (language, *ablation.held(language, model, noise=noise))
-            for language in stable_training.LANGUAGES
-        ]
-        return ", ".join(
-            f"{language} {right} of {ended}" for language, right, ended in rows if ended
-        )
-
-    return (
-        "Networks whose state and stacks are discrete, trained on lengths 5 to 30, are right on "
-        f"every string up to length 3,000 in these restarts: {counted('recipe')}; the same "
-        f"networks untouched: {counted('untouched')}.\n"
-    )
-
-
-def drawn_ablation(name: str, quiet: str) -> str:
-    path = ROOT / "docs" / "images" / f"{name}.svg"
-    title = "Restarts that are right on every string, against length"
-    figure = stable_training.draw_ablation(ablation_of(name, quiet))
-    write_bytes(path, svg(figure, title).encode())
-    return f"![{title}](images/{path.name})\n"
-
-
 def networks(name: str) -> str:
     runs = {path.name: load_run(path) for path in sorted((HERE / name).iterdir())}
     rows = [
@@ -337,15 +209,9 @@ KINDS: dict[str, Callable[..., str]] = {
     "beyond": beyond,
     "table": table,
     "figure": figure,
-    "answers": answers,
-    "holding": holding,
-    "held": held,
-    "ablation": drawn_ablation,
-    "search": search,
-    "pairs": pairs,
-    "learned": learned,
     "precision": precision,
     "networks": networks,
+    **discrete_training.KINDS,
 }
 
 

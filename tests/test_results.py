@@ -1,13 +1,12 @@
 """The results in the repository: what was converted, and whether the docs are current."""
 
-import importlib.util
 import math
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+import rebuild
 from memrnn import load_tables
 from memrnn.engines import LocalEngine
 from memrnn.nn.components import format_freeze
@@ -22,15 +21,6 @@ ROUNDED = 2**-12
 @pytest.fixture(scope="module")
 def results() -> StudyResults:
     return load_results(FOLDER)
-
-
-@pytest.fixture(scope="module")
-def rebuild() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("rebuild", ROOT / "results" / "rebuild.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def run_of(results: StudyResults, name: str) -> RunRecord:
@@ -129,14 +119,14 @@ def test_a_new_study_does_not_take_them(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_the_docs_are_current(rebuild: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_docs_are_current(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["rebuild.py", "--check"])
     with pytest.raises(SystemExit) as ended:
         rebuild.main()
     assert ended.value.code == 0
 
 
-def test_regions_are_made_anew(rebuild: ModuleType) -> None:
+def test_regions_are_made_anew() -> None:
     page = "A\n<!-- begin paper-small {} -->\nold\n<!-- end -->\nB\n"
     made = rebuild.rebuilt(page.format("beyond 200:400"))
     assert made.startswith("A\n<!-- begin paper-small beyond 200:400 -->\n2 of 336 runs:\n")

@@ -1,0 +1,168 @@
+"""Regions of the studies of discrete training, for `rebuild.py`.
+
+answers OTHER   of the ablation: what it and the study without noise answer
+holding OTHER   restarts that hold, by language and cell
+learning OTHER  restarts that learn the trained lengths and that hold, by cell, over all languages
+excess OTHER    nats per string of the recipe and the untouched network above Bayes, by language
+held OTHER      a sentence on the recipe and the untouched network
+ablation OTHER  the figure
+search          of a study of other networks: restarts that hold, by network and language
+pairs OTHER     of it and another study: restarts with one seed, how many hold in one only
+learned OTHER   of it and another study: restarts that learn the trained lengths, and hold
+"""
+
+import functools
+from collections import Counter
+from collections.abc import Callable
+
+from folders import DOCS, markdown, results_of
+from memrnn.papers import stable_training
+from memrnn.runtime import formats as form
+from memrnn.runtime.checkpoints import write_bytes
+from memrnn.runtime.figures import svg
+from memrnn.studies import Cell
+
+
+@functools.cache
+def ablation_of(name: str, quiet: str) -> stable_training.Ablation:
+    return stable_training.Ablation(results_of(name), results_of(quiet))
+
+
+def answers(name: str, quiet: str) -> str:
+    found = stable_training.answers(results_of(name), results_of(quiet))
+    return markdown(["", "question", "answer", "numbers"], found)
+
+
+def holding(name: str, quiet: str) -> str:
+    ablation = ablation_of(name, quiet)
+
+    def written(language: str, model: str, noise: bool) -> str:
+        held, ended = ablation.held(language, model, noise=noise)
+        return f"{held} of {ended}" if ended else "not run"
+
+    rows = [
+        [cell, *(written(language, *of_cell) for language in stable_training.LANGUAGES)]
+        for cell, of_cell in stable_training.CELLS.items()
+    ]
+    return markdown(["treatment", *stable_training.LANGUAGES], rows)
+
+
+def learning(name: str, quiet: str) -> str:
+    ablation, rows = ablation_of(name, quiet), list[list[str]]()
+    for cell, (model, noise) in stable_training.CELLS.items():
+        known = held = ended = 0
+        for language in stable_training.LANGUAGES:
+            known += ablation.learned(language, model, noise=noise)[0]
+            held += ablation.held(language, model, noise=noise)[0]
+            ended += ablation.held(language, model, noise=noise)[1]
+        rows.append([cell, *map(str, (ended, known, held))])
+    return markdown(["treatment", "restarts", "learn the trained lengths", "hold"], rows)
+
+
+def excess(name: str, quiet: str) -> str:
+    ablation, rows = ablation_of(name, quiet), list[list[str]]()
+    for cell in ("recipe", "untouched"):
+        model, noise = stable_training.CELLS[cell]
+        values = (
+            ablation.excess(language, model, noise=noise) for language in stable_training.LANGUAGES
+        )
+        rows.append([cell, *map(form.decimal, values)])
+    return markdown(["treatment", *stable_training.LANGUAGES], rows)
+
+
+def search(name: str) -> str:
+    cells = cells_of(name)
+    languages, models = (tuple(dict.fromkeys(names)) for names in zip(*cells, strict=True))
+
+    def written(cell: Cell) -> str:
+        restarts = held_restarts(cell)
+        return f"{sum(restarts.values())} of {len(restarts)}" if restarts else "not run"
+
+    rows = [
+        [f"`{model}`", *(written(cells[language, model]) for language in languages)]
+        for model in models
+    ]
+    return markdown(["network", *languages], rows)
+
+
+def held_restarts(cell: Cell) -> dict[int, bool]:
+    """Which restarts of those that ended are right on every string of the last two sets."""
+    return stable_training.restarts_that_hold(cell, [one.name for one in cell.task.sets][-2:])
+
+
+def pairs(name: str, other: str) -> str:
+    first, second = cells_of(name), cells_of(other)
+    rows: list[list[str]] = []
+    for model in dict.fromkeys(model for _, model in first):
+        cells = [key for key in first if key[1] == model and key in second]
+        found = stable_training.paired(
+            (held_restarts(first[key]), held_restarts(second[key])) for key in cells
+        )
+        if found.pairs:
+            rows.append([f"`{model}`", *map(str, found), f"{found.p:.2g}"])
+    only = (f"hold in `{one}` only" for one in (name, other))
+    return markdown(["network", "pairs", *only, "p"], rows)
+
+
+def learned(name: str, other: str) -> str:
+    """Both, and those that do both, by language over all networks."""
+    counts: dict[str, Counter[str]] = {}
+    for cell in (*cells_of(name).values(), *cells_of(other).values()):
+        trained = [cell.task.sets[0].name]
+        holds, knows = held_restarts(cell), stable_training.restarts_that_hold(cell, trained)
+        counts.setdefault(cell.task.title, Counter()).update(
+            restarts=len(holds),
+            learned=sum(knows.values()),
+            hold=sum(holds.values()),
+            both=sum(one and knows[restart] for restart, one in holds.items()),
+        )
+    kinds = ("restarts", "learned", "hold", "both")
+    heads = ["language", "restarts", "learn the trained lengths", "hold", "both"]
+    rows = [[one, *(str(count[kind]) for kind in kinds)] for one, count in counts.items()]
+    return markdown(heads, rows)
+
+
+def cells_of(name: str) -> dict[tuple[str, str], Cell]:
+    """By language and network."""
+    return {(cell.task.title, cell.model): cell for cell in results_of(name).cells}
+
+
+def held(name: str, quiet: str) -> str:
+    ablation = ablation_of(name, quiet)
+
+    def counted(cell: str) -> str:
+        model, noise = stable_training.CELLS[cell]
+        rows = [
+            (language, *ablation.held(language, model, noise=noise))
+            for language in stable_training.LANGUAGES
+        ]
+        return ", ".join(
+            f"{language} {right} of {ended}" for language, right, ended in rows if ended
+        )
+
+    return (
+        "Networks whose state and stacks are discrete, trained on lengths 5 to 30, are right on "
+        f"every string up to length 3,000 in these restarts: {counted('recipe')}; the same "
+        f"networks untouched: {counted('untouched')}.\n"
+    )
+
+
+def drawn_ablation(name: str, quiet: str) -> str:
+    path = DOCS / "images" / f"{name}.svg"
+    title = "Restarts that are right on every string, against length"
+    figure = stable_training.draw_ablation(ablation_of(name, quiet))
+    write_bytes(path, svg(figure, title).encode())
+    return f"![{title}](images/{path.name})\n"
+
+
+KINDS: dict[str, Callable[..., str]] = {
+    "answers": answers,
+    "holding": holding,
+    "learning": learning,
+    "excess": excess,
+    "held": held,
+    "ablation": drawn_ablation,
+    "search": search,
+    "pairs": pairs,
+    "learned": learned,
+}
