@@ -102,7 +102,7 @@ def test_encode_without_an_unknown_word(tmp_path: Path) -> None:
     [
         (("a b c\n", "a\n", " \n\n"), "test.txt is empty"),
         (("a b c\n", "", "a\n"), "valid.txt is empty"),
-        (("a b c\n", "a\n", "a\n"), "valid.txt and test.txt in .* are equal"),
+        (("a b c\n", "a\n", "a \n"), "valid.txt and test.txt of one hold the same words"),
         (("a\n", "a b c\n", "b\n"), "not the largest .tokens: train.txt 2, valid.txt 4"),
         (("a b c d\n\n", "a\nb <eos>\n", "b\n"), "Line 2 of valid.txt contains <eos>"),
         (
@@ -117,7 +117,7 @@ def test_wrong_texts(tmp_path: Path, texts: tuple[str, str, str], message: str) 
 
 
 def test_wrong_folders(tmp_path: Path) -> None:
-    with pytest.raises(MemrnnError, match=r"no folder nowhere; .* are kjv, kjv-small"):
+    with pytest.raises(MemrnnError, match=r"no folder nowhere, as seen from .* are kjv, kjv-small"):
         read_corpus("nowhere")
     folder = write(tmp_path / "one")
     (folder / "valid.txt").rename(folder / "dev.txt")

@@ -379,7 +379,7 @@ def test_a_checkpoint_of_another_restart_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     train(small(max_epochs=1), folder, restarts=2)
     os.replace(folder / "restart-000.safetensors", folder / "restart-001.safetensors")
-    with pytest.raises(memrnn.MemrnnError, match="belongs to another experiment or restart"):
+    with pytest.raises(memrnn.MemrnnError, match="belongs to another restart, 0"):
         load_run(folder)
 
 

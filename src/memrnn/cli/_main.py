@@ -157,11 +157,12 @@ def _preset(kind: type[Task], arguments: list[str]) -> Preset:
 
 
 def _evaluated_task(arguments: list[str]) -> Task | None:
-    """The task of the folder that `memrnn evaluate FOLDER` is about."""
-    if arguments[:1] != ["evaluate"] or len(arguments) < 2:
+    """The task of the folder that `memrnn evaluate` is about, wherever that stands among flags."""
+    if arguments[:1] != ["evaluate"]:
         return None
-    folder = Path(arguments[1])
-    return load_experiment(folder).task if (folder / EXPERIMENT_FILE).is_file() else None
+    folders = (Path(one) for one in arguments[1:] if (Path(one) / EXPERIMENT_FILE).is_file())
+    folder = next(folders, None)
+    return None if folder is None else load_experiment(folder).task
 
 
 def _script() -> list[str]:

@@ -111,6 +111,8 @@ def train_command(kind: type[Task], preset: Preset, imports: Sequence[str]) -> C
             return
         seconds = None if stop_after is None else parse_duration(stop_after)
         console, count = Console(stderr=True), len(set(restart_ids)) or restarts
+        for note in experiment.task.notes:
+            say(console, note)
         with RunDisplay(console, count, title=experiment.label) as display:
             run = train(
                 experiment,
@@ -194,7 +196,7 @@ def evaluate_command(task: Task | None) -> Callable[..., None]:
         trained = run.experiment.task
         evaluated = make_task(trained.name, trained.options() | to_json(options))
         evaluation = evaluate(run, evaluated, precision=precision, gate_noise=gate_noise)
-        for warning in warnings_of([evaluation]):
+        for warning in (*run.experiment.task.notes, *warnings_of([evaluation])):
             say(Console(stderr=True), warning)
         if json:
             print_json(evaluation.to_json())
@@ -229,7 +231,7 @@ def explain_command(
     run = load_run(directory)
     task = run.experiment.task
     labels, tokens, trained = task.labels, task.encode(string), run.restart(restart)
-    explanation = explain(trained.network, tokens, task.targets(tokens))
+    explanation = explain(trained.network, tokens, task.targets(tokens), task.scored_from)
     title = f"{run.experiment.label}, restart {trained.number}"
     if out is not None:
         save_figure(draw_explanation(explanation, labels, title), out, title)

@@ -32,6 +32,7 @@ class Explanation:
         trace: what the memory does.
         states: the controller's state after 0 ... n symbols, one vector of it after another; the
             first is the hidden state.
+        scored_from: the first target that counts in `scored` and `perplexity`.
 
     Examples:
         >>> import memrnn
@@ -49,6 +50,7 @@ class Explanation:
     probabilities: Float64[np.ndarray, "length_plus_1 classes"]
     trace: Trace
     states: tuple[Float64[np.ndarray, "length_plus_1 units"], ...] = ()
+    scored_from: int = 0
 
     @property
     def probability(self) -> Float64[np.ndarray, " length_plus_1"]:
@@ -61,10 +63,15 @@ class Explanation:
         return self.probabilities.argmax(axis=1) == self.targets
 
     @property
+    def scored(self) -> Bool[np.ndarray, " scored"]:
+        """`right` of the targets that count."""
+        return self.right[self.scored_from :]
+
+    @property
     def perplexity(self) -> float:
-        """exp of the mean negative log-likelihood of a target, infinite where one is 0."""
+        """exp of the mean negative log-likelihood of the targets that count, infinite for a 0."""
         with np.errstate(divide="ignore"):
-            return float(np.exp(-np.mean(np.log(self.probability))))
+            return float(np.exp(-np.mean(np.log(self.probability[self.scored_from :]))))
 
     def to_json(self, labels: Sequence[str]) -> dict[str, Any]:
         """What `memrnn explain --json` prints.
@@ -79,6 +86,7 @@ class Explanation:
             "predicted": [labels[output] for output in self.probabilities.argmax(axis=1)],
             "probability": self.probability.tolist(),
             "right": self.right.tolist(),
+            "scored_from": self.scored_from,
             "controller": [vector.tolist() for vector in self.states],
             "memory": _trace_to_json(self.trace),
         }
@@ -88,6 +96,7 @@ def explain(
     network: Network,
     tokens: Sequence[int] | Int[np.ndarray, " length"],
     targets: Sequence[int] | Int[np.ndarray, " length_plus_1"],
+    scored_from: int = 0,
 ) -> Explanation:
     """Follows a network along one string, in the network's own precision.
 
@@ -95,6 +104,7 @@ def explain(
         network: whose memory has an explanation.
         tokens: symbol ids, at least two.
         targets: the outputs that are right after 0 ... n symbols, see `Task.targets`.
+        scored_from: as of `Explanation`, see `Task.scored_from`.
 
     Returns:
         Probabilities of every output, and what the memory does.
@@ -132,7 +142,7 @@ def explain(
         )
     probabilities = softmax(np.asarray(logits, np.float64), axis=1)
     vectors = tuple(np.asarray(vector, np.float64) for vector in states)
-    return Explanation(ids, targets, probabilities, memory_trace, vectors)
+    return Explanation(ids, targets, probabilities, memory_trace, vectors, scored_from)
 
 
 @eqx.filter_jit

@@ -66,10 +66,10 @@ def explanation_table(
         >>> len(table.renderables) > 0
         True
     """
-    trace, right = explanation.trace, explanation.right
+    trace, scored = explanation.trace, explanation.scored
     names = ["", *(symbols[token] for token in explanation.tokens)]
     sentences = [
-        f"{right.sum()} of {len(right)} predictions are right; perplexity "
+        f"{scored.sum()} of {len(scored)} predictions are right; perplexity "
         f"{decimal(explanation.perplexity)}.",
         "In line t the string is known up to symbol t. next: probability of the symbol that "
         "follows (✗: another one is more probable); then what the stack does before it is read, "

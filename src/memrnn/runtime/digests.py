@@ -42,6 +42,11 @@ def text_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def array_digest(array: np.ndarray) -> str:
+    """The first 12 hexadecimal digits of SHA-256 of an array's bytes, whatever its shape."""
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:12]
+
+
 def coarse(values: np.ndarray, places: int) -> list[str]:
     """A few coarse numbers that describe an array, for use in a digest.
 

@@ -235,6 +235,8 @@ class Task(abc.ABC):
     """The partition whose groups are the sample where two runs are compared on the same items."""
     group_axis: ClassVar[str | None] = None
     """What groups are if they are numbers: the label of an axis."""
+    scored_from: ClassVar[int] = 0
+    """The first of `targets` that is scored, for `explain`."""
     presets: ClassVar[Mapping[str, Preset]] = MappingProxyType({"paper": Preset()})
     """By name; the first is that of a command line which names none."""
 
@@ -431,6 +433,11 @@ class Task(abc.ABC):
     def targets(self, tokens: Int[np.ndarray, " length"]) -> Int[np.ndarray, " length_plus_1"]:
         """The outputs that are right after 0 ... n inputs of a sequence, for `explain`."""
         self._refuse_explain()
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What whoever compares its scores with those of others should know."""
+        return ()
 
     def remarks(self, text: str) -> Sequence[str]:
         """What a reader of `explain` should know of this text."""

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -118,6 +119,8 @@ class Text(Task):
     selection: ClassVar[Metric] = PERPLEXITY
     headline: ClassVar[Metric] = PERPLEXITY
     sample: ClassVar[str | None] = SENTENCE
+    # Nothing is known before the <eos> that a text begins after.
+    scored_from: ClassVar[int] = 1
 
     presets: ClassVar[Mapping[str, Preset]] = MappingProxyType(
         {"paper": PAPER, "strong": STRONG, "strong-averaged": STRONG_AVERAGED}
@@ -155,11 +158,16 @@ class Text(Task):
 
     @property
     def text(self) -> Corpus:
-        return _read(self.corpus, self.least_count, self.largest_size)
+        folder = Path(self.corpus).absolute()
+        return _read(self.corpus, self.least_count, self.largest_size, folder, _stamps(folder))
 
     @property
     def title(self) -> str:
         return self.text.about.name
+
+    @property
+    def notes(self) -> Sequence[str]:
+        return self.text.about.remarks
 
     @property
     def protocol(self) -> Mapping[str, str | int]:
@@ -174,8 +182,10 @@ class Text(Task):
         }
 
     def identity(self) -> dict[str, Any]:
-        # The name of a folder does not say what is in it.
-        return super().identity() | {"text": self.text.digest}
+        # The name of a folder does not say what is in it, and its path not even that.
+        identity = super().identity() | {"text": self.text.digest}
+        identity["options"] |= {"corpus": Path(self.corpus).absolute().name}
+        return identity
 
     @property
     def program(self) -> Any:
@@ -381,8 +391,24 @@ class Text(Task):
 
 
 @functools.lru_cache(maxsize=4)
-def _read(corpus: str, least_count: int, largest_size: int) -> Corpus:
+def _read(
+    corpus: str,
+    least_count: int,
+    largest_size: int,
+    folder: Path,
+    stamps: tuple[tuple[str, int, int], ...],
+) -> Corpus:
+    """`read_corpus`, read again where another folder is meant or a file has changed."""
+    del folder, stamps
     return read_corpus(corpus, least_count=least_count or None, largest_size=largest_size or None)
+
+
+def _stamps(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, time and size of each file in it."""
+    if not folder.is_dir():
+        return ()
+    stats = [(path.name, path.stat()) for path in sorted(folder.iterdir())]
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
 
 
 @functools.lru_cache(maxsize=2)

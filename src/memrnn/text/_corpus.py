@@ -13,7 +13,7 @@ from jaxtyping import Int, Int32
 from memrnn.errors import MemrnnError
 from memrnn.text._files import PARTS, Source, read_files
 from memrnn.text._kjv import LICENCE, SHIPPED, read_shipped
-from memrnn.text._known import recognise
+from memrnn.text._known import Known, recognise
 from memrnn.text._vocabulary import EOS, UNK, make_vocabulary
 
 _REPLACED_SHARE = 0.1
@@ -213,7 +213,8 @@ def read_corpus(
     folder = Path(folder_or_name)
     if not folder.is_dir():
         raise MemrnnError(
-            f"There is no folder {folder}; corpora that ship with memrnn are {', '.join(SHIPPED)}."
+            f"There is no folder {folder}, as seen from {Path.cwd()}; corpora that ship with "
+            f"memrnn are {', '.join(SHIPPED)}."
         )
     return make_corpus(
         read_files(folder),
@@ -237,6 +238,12 @@ def make_corpus(
     Name, title and licence are those of a corpus of the literature if the texts are its.
     """
     words = [_words(source) for source in sources]
+    for (one, its), (other, others) in itertools.combinations(zip(sources, words, strict=True), 2):
+        if its == others:
+            raise MemrnnError(
+                f"{one.name} and {other.name} of {name} hold the same words; the parts of a corpus "
+                "must differ."
+            )
     if len(words[0]) <= max(len(words[1]), len(words[2])):
         counts = ", ".join(
             f"{source.name} {len(part):,}" for source, part in zip(sources, words, strict=True)
@@ -268,7 +275,7 @@ def make_corpus(
         digests={source.name: source.digest for source in sources},
         words=len(vocabulary),
         counts=counts,
-        remarks=(*remarks, *_remarks_on_replaced(counts)),
+        remarks=(*remarks, *_remarks_on_replaced(known, counts)),
     )
     train, validation, test = arrays
     return Corpus(train, validation, test, vocabulary, about)
@@ -301,7 +308,12 @@ def _refuse_foreign_words(
             )
 
 
-def _remarks_on_replaced(counts: Mapping[str, PartCounts]) -> Iterator[str]:
+def _remarks_on_replaced(known: Known | None, counts: Mapping[str, PartCounts]) -> Iterator[str]:
+    if known and any(one.replaced for one in counts.values()):
+        yield (
+            f"Words of the {known.title} became {UNK}, since its vocabulary was cut: scores are "
+            "not comparable with published ones."
+        )
     for part, one in counts.items():
         share = one.replaced / one.tokens
         if share > _REPLACED_SHARE:

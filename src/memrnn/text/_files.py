@@ -34,16 +34,9 @@ def read_files(folder: Path) -> tuple[Source, Source, Source]:
     the Penn Treebank holds both.
 
     Raises:
-        MemrnnError: if a file is missing, two files could be meant, two are equal, or
-            one is not UTF-8.
+        MemrnnError: if a file is missing, two files could be meant, or one is not UTF-8.
     """
     train, validation, test = (_read(_find(folder, part)) for part in PARTS)
-    for one, other in ((train, validation), (train, test), (validation, test)):
-        if one.digest == other.digest:
-            raise MemrnnError(
-                f"{one.name} and {other.name} in {folder} are equal; the parts of a corpus must "
-                "differ."
-            )
     return train, validation, test
 
 

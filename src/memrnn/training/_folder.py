@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from memrnn.errors import MemrnnError
+from memrnn.identity import differences
 from memrnn.nn.network import Network
 from memrnn.runtime import checkpoints
 from memrnn.runtime.imports import copy_imports, import_files, is_file_entry
@@ -251,10 +252,10 @@ def check_folder(out: Path, experiment: Experiment) -> None:
     if (kind := load_origin(out).kind) != "trained":
         raise MemrnnError(f"{out} holds a {kind} network; give another folder, and --start {out}.")
     before = load_experiment(out)
-    if before.identity() != experiment.identity():
+    if changed := differences(before.identity(), experiment.identity()):
         raise MemrnnError(
-            f"{out} holds another experiment; choose another folder, or repeat the command "
-            "that began it."
+            f"{out} holds another experiment: they differ in {changed}; choose another folder, or "
+            "repeat the command that began it."
         )
     most = before.config.max_epochs
     if experiment.config.max_epochs < most:

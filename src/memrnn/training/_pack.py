@@ -13,6 +13,7 @@ from memrnn.nn.components import COMPONENTS, by_component
 from memrnn.nn.network import Network
 from memrnn.runtime import checkpoints
 from memrnn.runtime.devices import compiled, policy
+from memrnn.runtime.digests import array_digest
 from memrnn.runtime.precision import scope
 from memrnn.tasks import Data, Scores, item_scores, total
 from memrnn.training._programs import Plan, ProgramKey, epoch, initial_moments, zeros_like
@@ -44,6 +45,7 @@ def pack_key(restart: Restart) -> tuple[Any, ...]:
         restart.validation.carries,
         structure,
         tuple((np.shape(leaf), np.dtype(leaf.dtype).name) for leaf in leaves),
+        tuple(array_digest(np.asarray(leaf)) for leaf in jax.tree.leaves(restart.data.shared)),
     )
 
 

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from memrnn.errors import MemrnnError
+from memrnn.identity import differences
 from memrnn.nn.components import partition
 from memrnn.nn.models import continuous
 from memrnn.nn.network import Network
@@ -320,9 +321,10 @@ class Restart:
 
     def _load(self, path: Path) -> None:
         arrays, record = checkpoints.load(path)
-        identity = self.experiment.identity(), self.number
-        if (record.get("experiment"), record.get("restart")) != identity:
-            raise MemrnnError(f"{path} belongs to another experiment or restart.")
+        if record.get("restart") != self.number:
+            raise MemrnnError(f"{path} belongs to another restart, {record.get('restart')}.")
+        if changed := differences(record.get("experiment", {}), self.experiment.identity()):
+            raise MemrnnError(f"{path} belongs to another experiment: they differ in {changed}.")
         self.progress = msgspec.convert(record["progress"], Progress)
         best = best_arrays(arrays)
         self._network_only = len(best) == len(arrays)

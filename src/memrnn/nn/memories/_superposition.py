@@ -146,7 +146,7 @@ class Superposition(AffineMemory):
         # i < t are filled: n // 2 + 1 rows hold all that matters.
         height = self.depth_limit
         if height is None or horizon is not None:
-            remedy = ', or the memory a "depth_limit"'
+            remedy = ", or the memory a depth_limit, as jm-10:depth_limit=10"
             enough = updates_of(horizon, "superposition memory", remedy) // 2 + 1
             height = enough if height is None else min(enough, height)
         shape = (batch * len(self.sizes), height * max(self.sizes))

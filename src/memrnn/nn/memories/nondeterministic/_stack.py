@@ -71,7 +71,7 @@ def initial_stack(
     """
     pairs, dtype = shape.pairs, bottom.dtype
     if shape.window is None:
-        remedy = ', or the memory a "window"'
+        remedy = ", or the memory a window, as rns-2-3:window=35"
         rows, row = 1 + updates_of(horizon, "nondeterministic memory", remedy), 0
     else:
         rows, row = shape.window, shape.window - 1
