@@ -190,18 +190,19 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
 
 def _proof_rows(proof: dict[str, Any], equality: Equality) -> Iterator[tuple[str, str]]:
     """What is proved, in lines of at most 80 characters."""
+    other = "other string" if proof["free"] else "string of any length"
     words = {
-        "proved": "proved: no string of any length has a wrong determined symbol",
+        "proved": f"proved: no {other} has a wrong determined symbol",
         "refuted": "refuted",
         "open": "not proved, and no string is known that refutes it",
     }
     yield "machine", proof["machine"]
+    if proof["free"]:
+        yield "left out", f"strings with no choice left after less than {proof['free']} symbols"
     yield "answer", words[equality.answer]
     if equality.answer == "refuted":
         prefix = proof["prefix"] or "nothing"
         yield "wrong after", prefix if len(prefix) <= 60 else f"{prefix[:57]}..."
-    if proof["free"]:
-        yield "left out", f"strings with no choice left after less than {proof['free']} symbols"
     yield "configurations", f"{proof['configurations']}, with {plural(proof['codes'], 'code')}"
     if equality.answer == "proved":
         low, high = equality.least_legal, equality.most_illegal
