@@ -5,6 +5,7 @@ import json
 import math
 from pathlib import Path
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -128,6 +129,28 @@ def test_noise_on_the_gates_is_that_of_its_definition(run: Run, evaluation: Eval
     assert len(task.evaluation_set("11:13").batches) == 1
     found = noisy.runs[0].sets["11:13"].whole["perplexity"].numerator
     assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_without_its_memory_a_network_reads_zeros(run: Run, evaluation: Evaluation) -> None:
+    found = evaluate(run, without_memory=True)
+    assert found.without_memory and found.to_json()["without_memory"]
+    assert found.runs[0].sets != evaluation.runs[0].sets
+    # The weights of the reading, which joins the input last, could as well be 0.
+    restart = run.restarts[0]
+    network, size = restart.network, restart.network.memory.reading_size
+    with scope("float64"):
+        deaf = network.controller.weight_input.at[:, -size:].set(0)
+    network = eqx.tree_at(lambda one: one.controller.weight_input, network, deaf)
+    expected = evaluate_restart(EXPERIMENT.task, network, "float64")["11:13"]
+    for name, total in expected.whole.items():
+        assert found.runs[0].sets["11:13"].whole[name] == pytest.approx(total, rel=1e-9)
+
+
+def test_a_model_without_memory_has_none_to_do_without(tmp_path: Path) -> None:
+    experiment = dataclasses.replace(EXPERIMENT, model="lstm")
+    run = memrnn.train(experiment, tmp_path / "run", restarts=1)
+    with pytest.raises(memrnn.MemrnnError, match="lstm has no memory that it could do without"):
+        evaluate(run, without_memory=True)
 
 
 def test_wrong_noise_is_refused(run: Run) -> None:

@@ -169,6 +169,7 @@ def evaluate_command(task: Task | None) -> Callable[..., None]:
         precision: str | None = None,
         rounding: Literal["nearest", "stochastic"] = "nearest",
         gate_noise: float = 0.0,
+        without_memory: bool = False,
         json: bool = False,
         options: Annotated[options_type, tyro.conf.arg(name="")] = options_type(**defaults),  # type: ignore[valid-type] # noqa: B008
     ) -> None:
@@ -181,6 +182,8 @@ def evaluate_command(task: Task | None) -> Callable[..., None]:
             rounding: how numbers are rounded to few bits.
             gate_noise: standard deviation of the noise on what the controller's gates get from the
                 input; 0 for none, also where training had some.
+            without_memory: every reading of the memory is 0: what the network does with its state
+                alone.
             json: print JSON instead of a table.
             options: of the task's evaluation; by default those that it was trained with.
         """
@@ -195,7 +198,13 @@ def evaluate_command(task: Task | None) -> Callable[..., None]:
         run = load_run(directory)
         trained = run.experiment.task
         evaluated = make_task(trained.name, trained.options() | to_json(options))
-        evaluation = evaluate(run, evaluated, precision=precision, gate_noise=gate_noise)
+        evaluation = evaluate(
+            run,
+            evaluated,
+            precision=precision,
+            gate_noise=gate_noise,
+            without_memory=without_memory,
+        )
         for warning in (*run.experiment.task.notes, *warnings_of([evaluation])):
             say(Console(stderr=True), warning)
         if json:

@@ -19,6 +19,7 @@ from memrnn.evaluation._results import (
     SetScores,
 )
 from memrnn.nn.gate_noise import GateNoise
+from memrnn.nn.memories import Silenced
 from memrnn.nn.network import Network
 from memrnn.nn.rounded import RoundedController, in_precision
 from memrnn.runtime.precision import canonical_precision, computed_in, scope
@@ -36,7 +37,12 @@ from memrnn.training import Run
 
 
 def evaluate(
-    run: Run, task: Task | None = None, *, precision: str | None = None, gate_noise: float = 0.0
+    run: Run,
+    task: Task | None = None,
+    *,
+    precision: str | None = None,
+    gate_noise: float = 0.0,
+    without_memory: bool = False,
 ) -> Evaluation:
     """Evaluates every restart of a run, each at its best epoch.
 
@@ -49,13 +55,16 @@ def evaluate(
             input, as `TrainingConfig` has it for training: a network that is stable against
             rounding need not be so against noise. It is drawn from the seed of the restart and the
             number of the batch.
+        without_memory: whether every reading of the memory is 0, which shows what a network does
+            with its state alone.
 
     Returns:
         Scores of every restart and of the references on every evaluation set.
 
     Raises:
         MemrnnError: for an unknown precision, another task, a negative noise or one for a
-            controller without gates or in an emulated format, or where memory is too small.
+            controller without gates or in an emulated format, a model without a memory to silence,
+            or where there is too little memory.
 
     Examples:
         >>> import memrnn
@@ -75,15 +84,20 @@ def evaluate(
         raise MemrnnError("The run was trained on another task; change evaluation options only.")
     if not 0 <= gate_noise < math.inf:
         raise MemrnnError(f"gate_noise is {gate_noise}, but must be at least 0.")
+    if without_memory and experiment.definition.memory == "none":
+        raise MemrnnError(f"{experiment.model} has no memory that it could do without.")
     precision = canonical_precision(precision or experiment.config.precision)
     runs = []
     for restart in run.restarts:
         progress, network = restart.progress, restart.network
-        if gate_noise:
-            key = jax.random.key(np.uint32(progress.seed % 2**32))
-            with scope(experiment.config.precision):
+        with scope(experiment.config.precision):
+            if gate_noise:
+                key = jax.random.key(np.uint32(progress.seed % 2**32))
                 noise = GateNoise(jnp.asarray(gate_noise, network.dtype), key)
-            network = dataclasses.replace(network, gate_noise=noise)
+                network = dataclasses.replace(network, gate_noise=noise)
+            if without_memory:
+                zeros = jnp.zeros(network.memory.reading_size, network.dtype)
+                network = dataclasses.replace(network, memory=Silenced(zeros))
         scores = RunScores(
             restart.number,
             progress.seed,
@@ -105,6 +119,7 @@ def evaluate(
         tuple(runs),
         reference_scores(task),
         gate_noise,
+        without_memory,
     )
 
 

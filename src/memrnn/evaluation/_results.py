@@ -115,6 +115,7 @@ class Evaluation:
         runs: scores of every restart.
         references: by evaluation set.
         gate_noise: standard deviation of the noise on the gates of the networks.
+        without_memory: whether readings were 0.
 
     Examples:
         >>> import memrnn
@@ -135,6 +136,7 @@ class Evaluation:
     runs: tuple[RunScores, ...]
     references: Mapping[str, References] = field(repr=False)
     gate_noise: float = 0.0
+    without_memory: bool = False
 
     @property
     def best(self) -> int:
@@ -150,6 +152,7 @@ class Evaluation:
             "freeze": list(self.freeze),
             "precision": self.precision,
             "gate_noise": self.gate_noise,
+            "without_memory": self.without_memory,
             "protocol": dict(self.task.protocol),
             "best": self.best,
             "runs": [

@@ -36,7 +36,8 @@ def result_table(evaluation: Evaluation) -> Group:
     precision = "" if summary.precision == "float32" else f", {summary.precision}"
     noise = f", gate noise {evaluation.gate_noise:g}" if evaluation.gate_noise else ""
     cell = f"{summary.task.title}, {summary.model}, {frozen_words(summary.freeze)}"
-    title = f"{cell}{precision}{noise}"
+    silenced = ", readings of the memory 0" if evaluation.without_memory else ""
+    title = f"{cell}{precision}{noise}{silenced}"
     names = [metric.name for metric in summary.metrics]
     scores = [s.metrics[name] for s in summary.sets for name in names if name in s.metrics]
     # A reference or a normalised value that no metric has needs no column.

@@ -6,6 +6,7 @@ from memrnn.nn.memories._loop import Loop as Loop
 from memrnn.nn.memories._memory import AffineMemory as AffineMemory
 from memrnn.nn.memories._memory import Memory as Memory
 from memrnn.nn.memories._none import NoMemory as NoMemory
+from memrnn.nn.memories._silenced import Silenced as Silenced
 from memrnn.nn.memories._stratification import Stratification as Stratification
 from memrnn.nn.memories._superposition import Superposed as Superposed
 from memrnn.nn.memories._superposition import Superposition as Superposition
