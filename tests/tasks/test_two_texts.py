@@ -84,7 +84,10 @@ def test_remarks_on_a_corpus_stand_beside_its_scores(
     main(["train", "--text", str(folder), "--model", "lstm-3", *words, "--out", run])
     assert "not comparable with published ones" in " ".join(capsys.readouterr().err.split())
     main(["evaluate", run])
-    assert "not comparable with published ones" in " ".join(capsys.readouterr().err.split())
+    told = " ".join(capsys.readouterr().err.split())
+    assert "not comparable with published ones" in told and "streams of" not in told
+    main(["evaluate", run, "--evaluation-streams", "2"])
+    assert "2 streams of 1 words or more" in " ".join(capsys.readouterr().err.split())
 
 
 def test_the_first_prediction_of_a_sentence_is_not_scored(tmp_path: Path) -> None:

@@ -205,7 +205,7 @@ def evaluate_command(task: Task | None) -> Callable[..., None]:
             gate_noise=gate_noise,
             without_memory=without_memory,
         )
-        for warning in (*run.experiment.task.notes, *warnings_of([evaluation])):
+        for warning in (*evaluated.notes, *warnings_of([evaluation])):
             say(Console(stderr=True), warning)
         if json:
             print_json(evaluation.to_json())

@@ -44,6 +44,9 @@ copies of what is carried within an update; measured: `docs/text.md`."""
 SEGMENTS_OF_FILE = 10
 """Groups of an evaluation set: tenths of its file."""
 
+FEW_WORDS = 200
+"""Streams of fewer words are said to be short: their first words are predicted from little."""
+
 SENTENCE = "sentence"
 """The partition by sentence, numbered from 1."""
 
@@ -167,7 +170,15 @@ class Text(Task):
 
     @property
     def notes(self) -> Sequence[str]:
-        return self.text.about.remarks
+        shortest = min(len(self.text.validation), len(self.text.test)) // self.evaluation_streams
+        if self.evaluation_streams == 1 or shortest >= FEW_WORDS:
+            return self.text.about.remarks
+        return (
+            *self.text.about.remarks,
+            f"Scores are of {self.evaluation_streams} streams of {shortest} words or more, each of "
+            "which begins without a state; n-gram baselines see all words before. "
+            "--evaluation-streams 1 gives the network as much.",
+        )
 
     @property
     def protocol(self) -> Mapping[str, str | int]:
