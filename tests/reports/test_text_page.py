@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -223,6 +224,28 @@ def test_claim_a_has_its_rules_with_their_date_and_digest(results: StudyResults)
     text = resources.files("memrnn.papers.das_mali_2024").joinpath("treebank_rules.md").read_bytes()
     assert rules.digest == hashlib.sha256(text).hexdigest()[:12]
     assert rules.written == "2026-11-27" and "before there were rules" in rules.exploratory
+
+
+def test_what_is_not_the_papers_is_named(results: StudyResults) -> None:
+    def said(config: dict[str, Any], **options: Any) -> str:
+        study = dataclasses.replace(
+            results.study,
+            options={"text": options},
+            config=dataclasses.replace(results.study.config, **config),
+        )
+        publication = PAPER.read(View(dataclasses.replace(results, study=study), "float32"))
+        assert publication is not None
+        return " ".join(publication.deviations)
+
+    assert "configuration" not in said({})
+    paper = {"streams": 32, "segment": 35, "tied": False, "bound": 0.05}
+    assert "configuration" not in said({}, evaluation_streams=1, largest_size=10_000, **paper)
+    found = said({"weight_decay": 1e-4}, streams=64, tied=True, state_dropout=0.5)
+    assert (
+        "The configuration is not the paper’s: weight decay 0.0001 instead of 0.0, "
+        "streams 64 instead of 32, tied True instead of False and "
+        "state dropout 0.5 instead of 0.0."
+    ) in found
 
 
 def test_another_corpus_is_not_the_papers(results: StudyResults) -> None:
