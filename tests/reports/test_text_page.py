@@ -214,7 +214,11 @@ def test_the_verdict_on_claim_a(gain: float, lstm: float, verdict: str) -> None:
         noise = np.random.default_rng([len(model), len(freeze), restart]).normal()
         return 120.0 * math.exp(0.002 * noise - gain * (freeze == "memory"))
 
-    assert claim_a(perplexity).verdict == verdict
+    claim = claim_a(perplexity)
+    assert claim.verdict == verdict
+    assert "baseline" not in claim.why, "the rule has none"
+    trivially = "better than one without a memory, by half of the claimed gain or more: H, memory"
+    assert (trivially in claim.why) == (verdict == "holds, trivially")
 
 
 def test_claim_a_has_its_rules_with_their_date_and_digest(results: StudyResults) -> None:
