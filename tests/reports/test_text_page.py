@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import itertools
 import math
+import statistics
 from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from memrnn.papers.das_mali_2024 import PAPER
 from memrnn.reports.study import Claim, ItemSums, StudyReport, View, draws
@@ -71,6 +73,51 @@ def test_the_first_screen_is_about_the_text_and_not_about_lengths(page: str) -> 
     assert "Protocol of ptb: streams 32; segment 35; dropped tokens 0." in first
     assert first.count("<svg") == 2, "one figure, for wide and for narrow windows"
     assert "639.3 →" in first, "a baseline far from the networks stands at the edge"
+
+
+def freezing_sentence(**study: Any) -> tuple[str, StudyReport]:
+    """Of ten restarts, with noise; JM gains by a frozen memory and loses by a frozen controller."""
+
+    def noisy(model: str, freeze: str, restart: int) -> float:
+        noise = np.random.default_rng([len(model), len(freeze), restart]).normal()
+        return 120.0 * math.exp(0.02 * noise + {"memory": -0.05, "controller": 0.05}.get(freeze, 0))
+
+    report = StudyReport(treebank_like(noisy, 10, **study), Path("runs/treebank"), PAPER)
+    return " ".join(report.answer[1].sentences[3]), report
+
+
+def test_what_freezing_changes_has_one_interval_on_the_page() -> None:
+    """Of one network in one mode the first screen and `Cell against cell` say the same."""
+    said, report = freezing_sentence(models=(LSTM, JM))
+    assert said.startswith("Freezing the memory helps: on test freezing changes log perplexity")
+    row = row_of(report.tables["comparisons"], "ptb", JM, "memory")
+    assert f"by {row['difference']} with memory frozen ({row['from']} to {row['to']}, 10" in said
+    assert "the interval is by Student’s t over pairs, of 95 %;" in said
+
+
+def test_intervals_of_several_modes_and_networks_name_their_method_and_level() -> None:
+    said, report = freezing_sentence(
+        models=(LSTM, JM, RNS), freeze=("none", "memory", "controller")
+    )
+    assert said.startswith("Freezing the memory helps; freezing the controller harms: ")
+    method = "intervals are by Student’s t over pairs, of 97.5 % each: 95 % for 2 freezing modes"
+    assert method in said
+    cells = {(cell.model, cell.freeze): cell for cell in report.results.cells}
+    nats = {
+        name: [math.log(report.view.value(cell, run, "test") or 0) for run in cell.runs]
+        for name, cell in cells.items()
+    }
+    means, variances = [], []
+    for model in (JM, RNS):
+        pairs = zip(nats[model, ("memory",)], nats[model, ()], strict=True)
+        differences = [frozen - whole for frozen, whole in pairs]
+        means.append(statistics.mean(differences))
+        variances.append(statistics.variance(differences) / 10)
+    freedom = sum(variances) ** 2 / sum(one**2 / 9 for one in variances)
+    half = scipy.stats.t.ppf(0.9875, freedom) * math.sqrt(sum(variances)) / 2
+    mean = statistics.mean(means)
+    written = f"{mean:+.3f} with memory frozen ({mean - half:+.3f} to {mean + half:+.3f}, 20 pairs)"
+    assert written.replace("-", "−") in said
 
 
 def test_a_pair_is_the_bootstrap_over_sentences(results: StudyResults) -> None:
