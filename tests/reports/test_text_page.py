@@ -68,11 +68,21 @@ def test_the_first_screen_is_about_the_text_and_not_about_lengths(page: str) -> 
     assert "The network that validation chooses has perplexity 119.0 on ptb, test:" in first
     assert "restart 0 (validation 122.6), the best of 4 restarts, whose median is 125.0" in first
     assert "unigram 639.3, kneser-ney-5 143.4" in first
+    assert "with 4 restarts each; cells that are the same experiment are run once; 4 are" in first
     assert "14 of 16 finished runs are better than the best baseline" in first
     assert "so it is run once and shown once" in first
     assert "Protocol of ptb: streams 32; segment 35; dropped tokens 0." in first
     assert first.count("<svg") == 2, "one figure, for wide and for narrow windows"
     assert "639.3 →" in first, "a baseline far from the networks stands at the edge"
+
+
+def test_what_a_text_cannot_have_is_not_on_its_page(report: StudyReport, page: str) -> None:
+    """No set has groups that are numbers, and no predictor is known to be the best one."""
+    names = {column.label for column in report.tables["statistics_ptb"].columns}
+    assert "floor" in names and not names & {"Bayes", "norm.", "solved"}
+    assert "groups that are numbers" not in page and "#groups" not in page
+    assert "<dt>Floor" in page and "<dt>Bayes" not in page and "normalised" not in page
+    assert "Bayes-optimal predictor on the same items" not in page
 
 
 def freezing_sentence(**study: Any) -> tuple[str, StudyReport]:

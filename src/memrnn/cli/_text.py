@@ -179,8 +179,9 @@ def compare_command(
     found = compare_tokens(corpus, set, one.nats, other.nats)
     if out is not None:
         buffer = io.BytesIO()
-        nats = {"first": one.nats.astype(np.float32), "second": other.nats.astype(np.float32)}
-        np.savez_compressed(buffer, **nats)
+        np.savez_compressed(
+            buffer, first=one.nats.astype(np.float32), second=other.nats.astype(np.float32)
+        )
         write_output(out, buffer.getvalue())
     if json:
         print_json({"set": set, "protocol": dict(task.protocol)} | _as_json((one, other), found))
