@@ -92,6 +92,7 @@ def test_a_score_on_the_floor_holds_trivially():
     found = claims_of(view_of(on_floor, restarts=12))
     for key in "bg":
         assert found[key].verdict == "holds, trivially"
+        assert "nothing shows that the networks are better than a baseline: d(" in found[key].why
         assert found[key].statistics[0].estimate.value == pytest.approx(1, abs=0.01)
 
 

@@ -4,12 +4,15 @@ import dataclasses
 import hashlib
 import itertools
 import math
+import statistics
 from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from memrnn.papers.das_mali_2024 import PAPER
 from memrnn.reports.study import Claim, ItemSums, StudyReport, View, draws
@@ -65,11 +68,66 @@ def test_the_first_screen_is_about_the_text_and_not_about_lengths(page: str) -> 
     assert "The network that validation chooses has perplexity 119.0 on ptb, test:" in first
     assert "restart 0 (validation 122.6), the best of 4 restarts, whose median is 125.0" in first
     assert "unigram 639.3, kneser-ney-5 143.4" in first
+    assert "with 4 restarts each; cells that are the same experiment are run once; 4 are" in first
     assert "14 of 16 finished runs are better than the best baseline" in first
     assert "so it is run once and shown once" in first
     assert "Protocol of ptb: streams 32; segment 35; dropped tokens 0." in first
     assert first.count("<svg") == 2, "one figure, for wide and for narrow windows"
     assert "639.3 →" in first, "a baseline far from the networks stands at the edge"
+
+
+def test_what_a_text_cannot_have_is_not_on_its_page(report: StudyReport, page: str) -> None:
+    """No set has groups that are numbers, and no predictor is known to be the best one."""
+    names = {column.label for column in report.tables["statistics_ptb"].columns}
+    assert "floor" in names and not names & {"Bayes", "norm.", "solved"}
+    assert "groups that are numbers" not in page and "#groups" not in page
+    assert "<dt>Floor" in page and "<dt>Bayes" not in page and "normalised" not in page
+    assert "Bayes-optimal predictor on the same items" not in page
+
+
+def freezing_sentence(**study: Any) -> tuple[str, StudyReport]:
+    """Of ten restarts, with noise; JM gains by a frozen memory and loses by a frozen controller."""
+
+    def noisy(model: str, freeze: str, restart: int) -> float:
+        noise = np.random.default_rng([len(model), len(freeze), restart]).normal()
+        return 120.0 * math.exp(0.02 * noise + {"memory": -0.05, "controller": 0.05}.get(freeze, 0))
+
+    report = StudyReport(treebank_like(noisy, 10, **study), Path("runs/treebank"), PAPER)
+    return " ".join(report.answer[1].sentences[3]), report
+
+
+def test_what_freezing_changes_has_one_interval_on_the_page() -> None:
+    """Of one network in one mode the first screen and `Cell against cell` say the same."""
+    said, report = freezing_sentence(models=(LSTM, JM))
+    assert said.startswith("Freezing the memory helps: on test freezing changes log perplexity")
+    row = row_of(report.tables["comparisons"], "ptb", JM, "memory")
+    assert f"by {row['difference']} with memory frozen ({row['from']} to {row['to']}, 10" in said
+    assert "the interval is by Student’s t over pairs, of 95 %;" in said
+
+
+def test_intervals_of_several_modes_and_networks_name_their_method_and_level() -> None:
+    said, report = freezing_sentence(
+        models=(LSTM, JM, RNS), freeze=("none", "memory", "controller")
+    )
+    assert said.startswith("Freezing the memory helps; freezing the controller harms: ")
+    method = "intervals are by Student’s t over pairs, of 97.5 % each: 95 % for 2 freezing modes"
+    assert method in said
+    cells = {(cell.model, cell.freeze): cell for cell in report.results.cells}
+    nats = {
+        name: [math.log(report.view.value(cell, run, "test") or 0) for run in cell.runs]
+        for name, cell in cells.items()
+    }
+    means, variances = [], []
+    for model in (JM, RNS):
+        pairs = zip(nats[model, ("memory",)], nats[model, ()], strict=True)
+        differences = [frozen - whole for frozen, whole in pairs]
+        means.append(statistics.mean(differences))
+        variances.append(statistics.variance(differences) / 10)
+    freedom = sum(variances) ** 2 / sum(one**2 / 9 for one in variances)
+    half = scipy.stats.t.ppf(0.9875, freedom) * math.sqrt(sum(variances)) / 2
+    mean = statistics.mean(means)
+    written = f"{mean:+.3f} with memory frozen ({mean - half:+.3f} to {mean + half:+.3f}, 20 pairs)"
+    assert written.replace("-", "−") in said
 
 
 def test_a_pair_is_the_bootstrap_over_sentences(results: StudyResults) -> None:
@@ -213,7 +271,11 @@ def test_the_verdict_on_claim_a(gain: float, lstm: float, verdict: str) -> None:
         noise = np.random.default_rng([len(model), len(freeze), restart]).normal()
         return 120.0 * math.exp(0.002 * noise - gain * (freeze == "memory"))
 
-    assert claim_a(perplexity).verdict == verdict
+    claim = claim_a(perplexity)
+    assert claim.verdict == verdict
+    assert "baseline" not in claim.why, "the rule has none"
+    trivially = "better than one without a memory, by half of the claimed gain or more: H, memory"
+    assert (trivially in claim.why) == (verdict == "holds, trivially")
 
 
 def test_claim_a_has_its_rules_with_their_date_and_digest(results: StudyResults) -> None:
@@ -223,6 +285,28 @@ def test_claim_a_has_its_rules_with_their_date_and_digest(results: StudyResults)
     text = resources.files("memrnn.papers.das_mali_2024").joinpath("treebank_rules.md").read_bytes()
     assert rules.digest == hashlib.sha256(text).hexdigest()[:12]
     assert rules.written == "2026-11-27" and "before there were rules" in rules.exploratory
+
+
+def test_what_is_not_the_papers_is_named(results: StudyResults) -> None:
+    def said(config: dict[str, Any], **options: Any) -> str:
+        study = dataclasses.replace(
+            results.study,
+            options={"text": options},
+            config=dataclasses.replace(results.study.config, **config),
+        )
+        publication = PAPER.read(View(dataclasses.replace(results, study=study), "float32"))
+        assert publication is not None
+        return " ".join(publication.deviations)
+
+    assert "configuration" not in said({})
+    paper = {"streams": 32, "segment": 35, "tied": False, "bound": 0.05}
+    assert "configuration" not in said({}, evaluation_streams=1, largest_size=10_000, **paper)
+    found = said({"weight_decay": 1e-4}, streams=64, tied=True, state_dropout=0.5)
+    assert (
+        "The configuration is not the paper’s: weight decay 0.0001 instead of 0.0, "
+        "streams 64 instead of 32, tied True instead of False and "
+        "state dropout 0.5 instead of 0.0."
+    ) in found
 
 
 def test_another_corpus_is_not_the_papers(results: StudyResults) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from memrnn.runtime.precision import cast, scope
 from memrnn.tasks import score_set, total
 from memrnn.tasks.text import Segment, Text, choose_streams, dropout
 from memrnn.text import lay_out
-from memrnn.training import start_from
+from memrnn.training import load_run, start_from
 
 LINES = ["the cat sat on the mat", "the dog sat", "a cat and a dog ran", "the mat ran on a dog"]
 
@@ -398,10 +399,58 @@ def test_runs_are_compared_word_by_word(
     train(single, tmp_path / "single", 1)
     with pytest.raises(SystemExit):
         main(["text", "compare", str(tmp_path / "one"), str(tmp_path / "single")])
-    assert "evaluated in 2 streams and" in " ".join(capsys.readouterr().err.split())
+    said = " ".join(capsys.readouterr().err.split())
+    assert "evaluated in 2 streams and" in said and "--evaluation-streams N" in said
     with pytest.raises(SystemExit):
         main(["text", "compare", str(tmp_path / "one"), "nothing"])
     assert "neither a folder nor a baseline" in capsys.readouterr().err
+
+
+def test_restarts_are_compared_under_another_protocol(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from memrnn.cli import main
+
+    first, second = tmp_path / "first", tmp_path / "second"
+    run = train(experiment(folder, 1), first, 2)
+    single = Experiment(small(folder, evaluation_streams=1), "lstm-4", (), run.experiment.config)
+    train(single, second, 2)
+
+    def compared(*words: str | Path) -> dict[str, Any]:
+        main(["text", "compare", *map(str, words), "--json"])
+        return json.loads(capsys.readouterr().out)
+
+    found = compared(first, second, "--evaluation-streams", "1", "--restart", "1")
+    assert found["protocol"]["streams"] == 1
+    for name, path, trained in (("first", first, run), ("second", second, load_run(second))):
+        nats = token_nats(trained, restart=1, evaluation_streams=1)
+        perplexity = found[name].pop("perplexity")
+        assert perplexity == pytest.approx(math.exp(nats.mean()))
+        label = trained.experiment.label
+        assert found[name] == {"folder": str(path), "experiment": label, "restart": 1}
+    in_two, in_one = token_nats(run), token_nats(run, evaluation_streams=1)
+    assert abs(in_two - in_one).max() > 1e-6
+
+    found = compared(first, first, "--restart", "1", "--second-restart", "0")
+    assert [found[name]["restart"] for name in ("first", "second")] == [1, 0]
+    words = found["groups"]["segment"].values()
+    means = [[one[name] for one in words] for name in ("words", "first", "second")]
+    counts, one, other = map(np.array, means)
+    assert counts @ (one - other) / counts.sum() == pytest.approx(found["difference"]["nats"])
+    assert "restart" not in compared(first, "unigram", "--restart", "0")["second"]
+
+    main(["text", "compare", str(first), str(first), "--second-restart", "1", "--restart", "0"])
+    said = capsys.readouterr().out
+    for number in (0, 1):
+        assert f": {run.experiment.label}, restart {number} of {first}" in said
+    for words, message in (
+        (["unigram", "--second-restart", "1"], "unigram is a baseline, which has no restarts."),
+        ([str(first), "--second-restart", "7"], "7"),
+        ([str(first), "--evaluation-streams", "0"], "evaluation_streams is 0"),
+    ):
+        with pytest.raises(SystemExit):
+            main(["text", "compare", str(first), *words])
+        assert message in " ".join(capsys.readouterr().err.split())
 
 
 def test_memory_is_that_of_states_activations_and_logits(

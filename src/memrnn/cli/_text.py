@@ -3,8 +3,9 @@
 import dataclasses
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import tyro
@@ -23,7 +24,7 @@ from memrnn.runtime.formats import decimal, paired
 from memrnn.runtime.options import to_json
 from memrnn.runtime.printing import print_json, print_rows, say
 from memrnn.text import PARTS, Corpus, fit_baselines, read_corpus
-from memrnn.training import load_run
+from memrnn.training import Run, load_run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,55 +118,78 @@ def baselines_command(
         say(console, remark)
 
 
+class _Predictor(NamedTuple):
+    """What is compared: its nats of every word, what it is called, and the same as JSON."""
+
+    nats: np.ndarray
+    name: str
+    about: dict[str, Any]
+
+
 def compare_command(
     first: tyro.conf.Positional[Path],
     second: tyro.conf.Positional[str],
     set: str = "test",
+    evaluation_streams: int | None = None,
+    restart: int | None = None,
+    second_restart: int | None = None,
     out: Path | None = None,
     json: bool = False,
 ) -> None:
-    """Compares two runs on the same words, or a run and a baseline; best restarts by validation.
+    """Compares two runs on the same words, or a run and a baseline.
 
     Args:
         first: folder of a run on a text.
         second: folder of another run on the same text, or a baseline: unigram, kneser-ney-3,
             kneser-ney-5, modified-kneser-ney-5.
         set: validation or test.
+        evaluation_streams: side by side in evaluation, of both; by default those that they were
+            trained with.
+        restart: number of the restart, in both folders; by default the one that validation chooses
+            in each.
+        second_restart: the same in the second folder, where it is another one.
         out: file (.npz) for the nats of every word of both.
         json: print JSON instead of a table.
     """
     run = load_run(first)
     task = text_of(run)
-    corpus, one, protocol = task.text, token_nats(run, set), task.protocol
+    if evaluation_streams is not None:
+        task = dataclasses.replace(task, evaluation_streams=evaluation_streams)
+    corpus = task.text
+    one = _trained(first, run, set, restart, evaluation_streams)
     if Path(second).is_dir():
         other_run = load_run(second)
         other_task = text_of(other_run)
         if other_task.text.digest != corpus.digest:
             raise MemrnnError(f"{first} and {second} were trained on different texts.")
-        if other_task.evaluation_streams != task.evaluation_streams:
+        streams = other_task.evaluation_streams
+        if evaluation_streams is None and streams != task.evaluation_streams:
             raise MemrnnError(
                 f"{first} is evaluated in {task.evaluation_streams} streams and {second} in "
-                f"{other_task.evaluation_streams}: words have other beginnings, so that they "
-                "cannot be compared."
+                f"{streams}: words have other beginnings, so that they cannot be compared. "
+                "--evaluation-streams N evaluates both in N."
             )
-        other, other_name = token_nats(other_run, set), other_run.experiment.label
+        number = restart if second_restart is None else second_restart
+        other = _trained(Path(second), other_run, set, number, evaluation_streams)
     else:
-        other, other_name = baseline_nats(corpus, second, set), second
-    found = compare_tokens(corpus, set, one, other)
+        nats = baseline_nats(corpus, second, set)
+        if second_restart is not None:
+            raise MemrnnError(f"{second} is a baseline, which has no restarts.")
+        other = _Predictor(nats, second, {"baseline": second})
+    found = compare_tokens(corpus, set, one.nats, other.nats)
     if out is not None:
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, first=one.astype(np.float32), second=other.astype(np.float32))
+        np.savez_compressed(
+            buffer, first=one.nats.astype(np.float32), second=other.nats.astype(np.float32)
+        )
         write_output(out, buffer.getvalue())
-    difference = found.difference
     if json:
-        values = {"set": set, "first": str(first), "second": second, **found._asdict()}
-        values |= {"difference": difference._asdict(), "protocol": dict(protocol)}
-        print_json(values)
+        print_json({"set": set, "protocol": dict(task.protocol)} | _as_json((one, other), found))
         return
     console = Console()
-    say(console, f"{_title(corpus)}: {set}, {difference.tokens:,} words")
-    say(console, f"protocol: {paired(protocol)}")
-    say_comparison(console, (run.experiment.label, other_name), found)
+    say(console, f"{_title(corpus)}: {set}, {found.difference.tokens:,} words")
+    say(console, f"protocol: {paired(task.protocol)}")
+    say_comparison(console, (one.name, other.name), found)
     for kind, groups in found.groups.items():
         print_rows(
             [
@@ -179,6 +203,35 @@ def compare_command(
                 for name, (a, b, words) in groups.items()
             ]
         )
+
+
+def _trained(
+    folder: Path, run: Run, set_name: str, restart: int | None, streams: int | None
+) -> _Predictor:
+    """A restart of a run. Runs with other options have one label, so the folder is named, too."""
+    number, label = run.restart(restart).number, run.experiment.label
+    return _Predictor(
+        token_nats(run, set_name, restart=number, evaluation_streams=streams),
+        f"{label}, restart {number} of {folder}",
+        {"folder": str(folder), "experiment": label, "restart": number},
+    )
+
+
+def _as_json(predictors: Sequence[_Predictor], found: TokenComparison) -> dict[str, Any]:
+    """Both predictors, their difference and its groups, all numbers with names."""
+    both = zip(("first", "second"), predictors, found.perplexities, strict=True)
+    groups = {
+        kind: {
+            name: {"words": words, "first": one, "second": other}
+            for name, (one, other, words) in members.items()
+        }
+        for kind, members in found.groups.items()
+    }
+    return {
+        **{name: one.about | {"perplexity": perplexity} for name, one, perplexity in both},
+        "difference": found.difference._asdict(),
+        "groups": groups,
+    }
 
 
 def say_comparison(console: Console, names: tuple[str, str], found: TokenComparison) -> None:

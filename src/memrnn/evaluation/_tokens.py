@@ -1,5 +1,6 @@
 """Nats of every word of a text, and what two runs, or a run and a baseline, differ in."""
 
+import dataclasses
 from typing import NamedTuple
 
 import numpy as np
@@ -46,7 +47,11 @@ class TokenComparison(NamedTuple):
 
 
 def token_nats(
-    run: Run, set_name: str = "test", *, restart: int | None = None, precision: str | None = None
+    run: Run,
+    set_name: str = "test",
+    *,
+    restart: int | None = None,
+    evaluation_streams: int | None = None,
 ) -> Float[np.ndarray, " tokens"]:
     """The nats of every word of a part, in the order of the text.
 
@@ -54,10 +59,11 @@ def token_nats(
         run: on a text.
         set_name: `validation` or `test`.
         restart: its number; by default the one that validation chooses.
-        precision: of the evaluation; by default that of the training.
+        evaluation_streams: in which the part is read side by side; by default as in training.
 
     Raises:
-        MemrnnError: if the run was not trained on a text, or has no such restart or set.
+        MemrnnError: if the run was not trained on a text, has no such restart or set, or there are
+            no streams.
 
     Examples:
         >>> import memrnn
@@ -69,7 +75,9 @@ def token_nats(
         >>> len(token_nats(memrnn.load_run("made"))) == len(task.text.test)
         True
     """
-    task, precision = text_of(run), precision or run.experiment.config.precision
+    task, precision = text_of(run), run.experiment.config.precision
+    if evaluation_streams is not None:
+        task = dataclasses.replace(task, evaluation_streams=evaluation_streams)
     with scope(computed_in(precision)):
         network = in_precision(run.restart(restart).network, precision)
         scores = score_set(task, network, task.evaluation_set(set_name))

@@ -3,7 +3,7 @@
 import functools
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,9 @@ LEVEL = 0.95
 
 _CHUNK = 1 << 20
 """Sentences drawn at a time: 8 MB of their numbers."""
+
+_KEPT = 50_000_000
+"""Sentences drawn for all resamples up to which the draws are kept: 100 MB."""
 
 
 class PairedDifference(NamedTuple):
@@ -95,12 +98,9 @@ def paired_difference(
 
     Source: Koehn 2004, Statistical significance tests for machine translation evaluation.
     """
-    if not len(nats_a):
-        raise MemrnnError("There is no token to compare.")
     difference = nats_a.astype(np.float64) - nats_b
-    if not np.isfinite(difference).all():
-        raise MemrnnError("Nats of a token are not finite; such models cannot be compared.")
     sums, tokens = np.bincount(sentences, difference), np.bincount(sentences)
+    sums = sums.astype(np.float64)  # of no token NumPy gives integers
     return difference_of_sums(sums, tokens, resamples=resamples, level=level, seed=seed)
 
 
@@ -133,30 +133,44 @@ def difference_of_sums(
         >>> difference_of_sums(np.array([-1.0, -1.0]), np.array([2, 2]))
         PairedDifference(nats=-0.5, low=-0.5, high=-0.5, tokens=4, sentences=2)
     """
-    counted = _draws(len(sums), resamples, seed)
-    means = np.empty(resamples)
-    rows = max(1, _CHUNK // len(sums))
-    for start in range(0, resamples, rows):
-        drawn = counted[start : start + rows].astype(np.float64)
-        means[start : start + rows] = (drawn @ sums) / (drawn @ tokens)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     total = float(tokens.sum())
+    if not total > 0:
+        raise MemrnnError("There is no token to compare.")
+    if not np.isfinite(sums).all():
+        raise MemrnnError("Nats of a token are not finite; such models cannot be compared.")
+    means: list[np.ndarray] = []
+    for counted in _draws(len(sums), resamples, seed):
+        drawn = counted.astype(np.float64)
+        means.append((drawn @ sums) / (drawn @ tokens))
+    low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2])
     return PairedDifference(
         float(sums.sum()) / total, float(low), float(high), int(total), len(sums)
     )
 
 
+def _draws(count: int, resamples: int, seed: int) -> Iterable[UInt16[np.ndarray, "rows sentences"]]:
+    """How often each resample holds each of `count` sentences, some resamples at a time.
+
+    They are the same for all comparisons, and kept where that takes little memory.
+    """
+    if count * resamples <= _KEPT:
+        return _kept(count, resamples, seed)
+    return _drawn(count, resamples, seed)
+
+
 @functools.lru_cache(maxsize=1)
-def _draws(count: int, resamples: int, seed: int) -> UInt16[np.ndarray, "resamples sentences"]:
-    """How often each resample holds each of `count` sentences: the same for all comparisons."""
+def _kept(count: int, resamples: int, seed: int) -> tuple[np.ndarray, ...]:
+    return tuple(_drawn(count, resamples, seed))
+
+
+def _drawn(count: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
     rng = np.random.default_rng(seed)
-    counted = np.empty((resamples, count), np.uint16)
     rows = max(1, _CHUNK // count)
     for start in range(0, resamples, rows):
-        part = counted[start : start + rows]
-        drawn = rng.integers(count, size=part.shape) + count * np.arange(len(part))[:, None]
-        part[:] = np.bincount(drawn.ravel(), minlength=part.size).reshape(part.shape)
-    return counted
+        shape = min(rows, resamples - start), count
+        drawn = rng.integers(count, size=shape) + count * np.arange(shape[0])[:, None]
+        counted = np.bincount(drawn.ravel(), minlength=shape[0] * count)
+        yield counted.reshape(shape).astype(np.uint16)
 
 
 class TokenGroups(NamedTuple):

@@ -35,11 +35,11 @@ def deviations(results: StudyResults) -> list[str]:
                 f"This study tests on {here}, the paper on {there}: only sets that are the same "
                 "stand side by side."
             )
-    changes = _changes(dataclasses.asdict(study.config), CONFIG)
+    changed = changes(dataclasses.asdict(study.config), CONFIG)
     for options in study.options.values():
-        changes += _changes(options, OPTIONS)
-    if changes:
-        sentences.append(f"The configuration is not the paper’s: {form.listed(changes)}.")
+        changed += changes(options, OPTIONS)
+    if changed:
+        sentences.append(f"The configuration is not the paper’s: {form.listed(changed)}.")
     if study.restarts != paper.restarts:
         more, better = ("fewer", "worse") if study.restarts < paper.restarts else ("more", "better")
         sentences.append(
@@ -55,7 +55,7 @@ def comparable(results: StudyResults) -> bool:
     return all(task.trained_groups == published().lengths for task in results.tasks)
 
 
-def _changes(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+def changes(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
     """Options of which both have a value, and not the same."""
     return [
         f"{name.replace('_', ' ')} {_plain(value)} instead of {_plain(theirs[name])}"

@@ -2,13 +2,14 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
 from memrnn.nn.components import format_freeze
+from memrnn.papers.das_mali_2024._deviations import changes
 from memrnn.papers.das_mali_2024._published import (
     BOTH,
     CONTROLLER,
@@ -39,6 +40,7 @@ from memrnn.reports.study.table import Column, Entry, Table, count, number_field
 from memrnn.runtime import formats as form
 from memrnn.studies import Cell, StudyResults
 from memrnn.tasks.text import Text
+from memrnn.training import TrainingConfig
 
 MODELS = {
     "lstm-256": "lstm-256",
@@ -259,14 +261,10 @@ def _here(view: View | None, model: str, freeze: tuple[str, ...]) -> tuple[Entry
 
 def _deviations(results: StudyResults) -> Sequence[str]:
     """In what the training is not the paper's, as far as it says."""
-    config = dataclasses.asdict(results.study.config)
-    theirs: Mapping[str, Any] = Text.presets["paper"].config
-    changed = [
-        name
-        for name, value in theirs.items()
-        if config[name] != value
-        and not (isinstance(value, float) and math.isclose(config[name], value))
-    ]
+    paper, study = Text.presets["paper"], results.study
+    config = TrainingConfig(**paper.config)
+    changed = changes(dataclasses.asdict(study.config), dataclasses.asdict(config))
+    changed += changes(study.options.get(Text.name, {}), _options() | paper.options)
     sentences: list[str] = []
     if changed:
         sentences.append(f"The configuration is not the paper’s: {form.listed(changed)}.")
@@ -277,6 +275,15 @@ def _deviations(results: StudyResults) -> Sequence[str]:
             f"{published().restarts} everywhere: of more draws the best is likely better."
         )
     return sentences
+
+
+def _options() -> dict[str, Any]:
+    """Options of the task on which training depends, with their defaults.
+
+    Without those of the corpus: that it is Mikolov's is known.
+    """
+    others = {"corpus", "least_count", "largest_size", *Text.evaluation_options}
+    return {one.name: one.default for one in dataclasses.fields(Text) if one.name not in others}
 
 
 def _restarts_table(view: View) -> Table:

@@ -32,6 +32,8 @@ def judge_gain(view: View) -> Judged:
         (_gain(view, pairs),),
         (_standing(view, [frozen for frozen, _ in pairs], plain),),
         _obstacle(pairs, plain),
+        "But nothing shows that with memory frozen networks are better than one without a memory, "
+        "by half of the claimed gain or more",
     )
 
 

@@ -28,14 +28,16 @@ class Judged(NamedTuple):
 
     Attributes:
         statistics: numbers with their thresholds.
-        knowledge: which show that the networks are better than those that know nothing, where
-            such could hold the claim.
+        knowledge: which show that the networks are better than others that could hold the claim,
+            too: those that know nothing, or have no memory.
         obstacle: why nothing can be said yet, as a sentence; empty if something can.
+        doubt: what is said before one of `knowledge` that does not show it.
     """
 
     statistics: tuple[Statistic, ...]
     knowledge: tuple[Statistic, ...]
     obstacle: str
+    doubt: str = "But nothing shows that the networks are better than a baseline"
 
 
 def too_many_failed(failed: int, ended: int) -> str:
@@ -54,8 +56,8 @@ def verdict(
 
     Args:
         statistics: all by which it is judged.
-        knowledge: d(long) and e(long) of the networks that the claim is about; none for a claim
-            that cannot hold trivially.
+        knowledge: of the networks that the claim is about; none for a claim that cannot hold
+            trivially.
         obstacle: why nothing can be said yet; empty if something can.
     """
     outcomes = [statistic.outcome for statistic in statistics]
@@ -98,8 +100,7 @@ def _why(judged: Judged, *, trivially: bool) -> str:
     sentences = [_where(one) for one in judged.statistics]
     if trivially:
         weak = [one for one in judged.knowledge if one.outcome != "holds"]
-        sentences += [f"But the networks are no better than a baseline: {_where(one)}" for one in
-                      weak[:1]]  # fmt: skip
+        sentences.append(f"{judged.doubt}: {_where(weak[0])}")
     return " ".join(sentences)
 
 

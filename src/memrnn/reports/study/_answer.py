@@ -160,6 +160,9 @@ class _Answer:
             f"in {form.plural(len(modes), 'freezing mode')} with "
             f"{form.plural(results.study.restarts, 'restart')} each"
         )
+        whole = len(models) * len(results.tasks) * len(modes)
+        if results.study.distinct_cells and len(results.cells) < whole:
+            grid += "; cells that are the same experiment are run once"
         rest = f"{to_come} {'is' if to_come == 1 else 'are'} still to come, so all below is"
         return Sentence(
             f"{status['done'] + status['diverged']} of {len(results.runs)} runs are finished:",

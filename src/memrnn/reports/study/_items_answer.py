@@ -3,20 +3,22 @@
 import statistics
 from collections.abc import Sequence
 
+import numpy as np
+
 from memrnn.evaluation import best_baseline
 from memrnn.reports import format_value
 from memrnn.reports._summary import frozen_words, mean_label, metric_label, set_label, with_worst
 from memrnn.reports.study._answer import Answer, Sentence, answer
 from memrnn.reports.study._items import LEAST_FOR_DRAWS, ItemSums, Paired, draws
-from memrnn.reports.study._means import Mean, cell_mean
+from memrnn.reports.study._means import Difference, Mean
 from memrnn.reports.study._overview import distinct, effective
-from memrnn.reports.study._wording import interval_words, too_few
+from memrnn.reports.study._wording import freezing_words, interval_words, too_few
 from memrnn.reports.study.comparisons import differences, paired_cells
-from memrnn.reports.study.resampling import LEVEL
+from memrnn.reports.study.resampling import LEVEL, Estimate, Interval, student_of_means
 from memrnn.reports.study.scores import View, has_memory, headline, last_set
 from memrnn.runtime import formats as form
 from memrnn.studies import Cell, RunRecord
-from memrnn.tasks import TaskDescription
+from memrnn.tasks import Metric, TaskDescription
 
 QUESTION = "How good are these networks on new items, and does freezing a component change that?"
 """What such a study is about, if nothing else is said."""
@@ -33,7 +35,7 @@ def items_answer(view: View, sums: ItemSums) -> Answer:
             usual.sentences[0],
             _score(view, best),
             _against_baseline(view, sums, best),
-            _freezing(view, sums, usual.sentences[3].finding.removesuffix(":")),
+            _freezing(view, sums, usual.sentences[3]),
             _noise(view),
         ),
         tuple(_notes(view)),
@@ -129,27 +131,26 @@ def _against_baseline(view: View, sums: ItemSums, best: tuple[Cell, RunRecord] |
     )
 
 
-def _freezing(view: View, sums: ItemSums, finding: str) -> Sentence:
-    """What freezing changes over restarts, and between the chosen restarts over items."""
+def _freezing(view: View, sums: ItemSums, unknown: Sentence) -> Sentence:
+    """What freezing changes over restarts, and between the chosen restarts over items.
+
+    Args:
+        unknown: what is said if nothing is known of that.
+    """
     task, metric = view.results.tasks[0], headline(view.results.tasks[0])
-    modes = [mode for mode in dict.fromkeys(cell.freeze for cell in view.results.cells) if mode]
-    means: dict[tuple[str, ...], Mean] = {}
-    for mode in modes:
-        pairs = paired_cells(view, mode)
-        mean = cell_mean(
-            differences(view, pairs, view.last_value),
-            [cell for cell, _ in pairs],
-            1 - (1 - LEVEL) / len(modes),
-        )
-        if mean:
-            means[mode] = mean
+    cells = view.results.cells
+    modes = [mode for mode in dict.fromkeys(cell.freeze for cell in cells) if mode]
+    level = 1 - (1 - LEVEL) / max(1, len(modes))
+    means = {mode: mean for mode in modes if (mean := _change(view, mode, level))}
     if not means:
-        return Sentence(f"{finding}:", "no pair of restarts of one number is finished.")
+        return unknown
     numbers = [
         f"{form.signed(mean.estimate.value)} with {frozen_words(mode)} "
         f"({interval_words(mean, form.signed)}{form.plural(mean.values, 'pair')})"
         for mode, mean in means.items()
     ]
+    known = sum(mean.estimate.interval is not None for mean in means.values())
+    method = _method(known, len(modes), level) if known else ""
     least = min(means.values(), key=lambda mean: mean.least)
     chosen = [
         f"{paired_words(found, cell.task.sample)} for {cell.model}"
@@ -161,12 +162,47 @@ def _freezing(view: View, sums: ItemSums, finding: str) -> Sentence:
     between = too_few(least)
     if chosen:
         between += "; between the chosen restarts, memory frozen: " + form.listed(chosen)
+    turned = [Difference(mode, _turned(mean, metric)) for mode, mean in means.items()]
     return Sentence(
-        f"{finding}:",
+        f"{freezing_words(turned)}:",
         f"on {set_label(last_set(task))} freezing changes {mean_label(metric)}, "
         f"{'below' if metric.goal == 'min' else 'above'} 0 for the better, by "
-        f"{form.listed(numbers)}, over restarts paired by seed{between}.",
+        f"{form.listed(numbers)}, over restarts paired by seed{method}{between}.",
     )
+
+
+def _method(intervals: int, modes: int, level: float) -> str:
+    """How intervals over restarts come about, and what they cover."""
+    words = "the interval is" if intervals == 1 else "intervals are"
+    words = f"; {words} by Student’s t over pairs, of {100 * level:.3g} %"
+    if modes == 1:
+        return words
+    each = " each" if intervals > 1 else ""
+    return f"{words}{each}: {form.per_cent(LEVEL)} for {modes} freezing modes together"
+
+
+def _change(view: View, mode: tuple[str, ...], level: float) -> Mean | None:
+    """The mean over networks of the mean over their pairs; those with a memory, if there are any.
+
+    The interval is that of the table "Cell against cell", with another level.
+    """
+    plain = not any(has_memory(cell) and cell.finished for cell in view.results.cells)
+    pairs = paired_cells(view, mode, every=plain)
+    rows = [row[~np.isnan(row)] for row in differences(view, pairs, view.last_value)]
+    known = [row for row in rows if len(row)]
+    if not known:
+        return None
+    counts = [len(row) for row in known]
+    return Mean(student_of_means(known, level), sum(counts), min(counts))
+
+
+def _turned(mean: Mean, metric: Metric) -> Mean:
+    """The same so that larger is better."""
+    value, interval = mean.estimate
+    if metric.goal == "max":
+        return mean
+    turned = None if interval is None else Interval(-interval.high, -interval.low)
+    return mean._replace(estimate=Estimate(-value, turned))
 
 
 def _noise(view: View) -> Sentence:

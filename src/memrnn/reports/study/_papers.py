@@ -126,8 +126,8 @@ class Claim:
         source: where the paper says it.
         rule: when it is supported, in words.
         statistics: by which it is judged.
-        knowledge: which show that the networks are better than a baseline, where one could hold
-            the claim.
+        knowledge: which show that the networks are better than what could hold the claim, too, as a
+            baseline.
         why: one sentence.
         published: the paper's own statistic.
         notes: what else one should know.

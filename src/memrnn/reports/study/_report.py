@@ -23,7 +23,7 @@ from memrnn.reports.study._papers import Paper, Publication, claims_table
 from memrnn.reports.study._precision import precision_table
 from memrnn.reports.study._runs import failed_table, missing_table, origin
 from memrnn.reports.study._statistics import statistics, statistics_tables
-from memrnn.reports.study.scores import View, baseline
+from memrnn.reports.study.scores import View, baseline, bayes
 from memrnn.reports.study.table import Table, to_csv, to_latex
 from memrnn.runtime import formats as form
 from memrnn.runtime.checkpoints import write_bytes
@@ -169,6 +169,12 @@ class StudyReport:
                 for cell in results.cells
                 for of_set in cell.task.sets
             ),
+            normal=any(
+                bayes(cell, of_set.name) is not None
+                for cell in results.cells
+                for of_set in cell.task.sets
+            ),
+            grouped=any(task.group_axis for task in results.tasks),
             metrics=dict.fromkeys(metric for task in results.tasks for metric in task.metrics),
             warnings=[*results.notes, *warnings_of(evaluations)],
             findings=find(evaluations) if evaluations else [],

@@ -171,7 +171,13 @@ def _table(statistics: Sequence[CellStatistics], task: TaskDescription, stem: st
         (Column("stands", numeric=False), stands),
     ]
     several = len({row.precision for row in statistics}) > 1
-    shown = {"precision": several, "missing": any(row.missing for row in statistics)}
+    shown = {
+        "precision": several,
+        "solved": any(row.solved is not None for row in statistics),
+        "norm.": any(row.normalised is not None for row in statistics),
+        "Bayes": any(row.bayes is not None for row in statistics),
+        "missing": any(row.missing for row in statistics),
+    }
     return Table.of(
         f"statistics_{stem}",
         f"{task.title}: {metric_label(metric)} over all restarts"

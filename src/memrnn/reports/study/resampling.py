@@ -1,6 +1,7 @@
 """Means, medians and their intervals; resampling is seeded: equal results give equal pages."""
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -113,11 +114,35 @@ def student(values: np.ndarray) -> Estimate:
 
     For a few pairs of restarts: of three values a bootstrap covers far less than it says.
     """
-    value = float(np.mean(values))
-    if len(values) < 2:
+    return student_of_means([values])
+
+
+def student_of_means(groups: Sequence[np.ndarray], level: float = LEVEL) -> Estimate:
+    """The mean of the means of independent groups of values, and its interval by Student's t.
+
+    Groups differ in their spread: with v_g the variance of the mean of group g, of n_g values, the
+    degrees of freedom are
+
+        (sum_g v_g)^2 / sum_g v_g^2 / (n_g - 1)
+
+    Of one group these are n - 1.
+
+    Args:
+        groups: none of which is empty; of one value in some group there is no interval.
+        level: that the interval covers.
+
+    Source: Welch 1947; Satterthwaite 1946.
+    """
+    value = float(np.mean([np.mean(values) for values in groups]))
+    if min(map(len, groups)) < 2:
         return Estimate(value)
-    error = np.std(values, ddof=1) / np.sqrt(len(values))
-    half = float(stdtrit(len(values) - 1, (1 + LEVEL) / 2) * error)
+    variances = np.array([np.var(values, ddof=1) / len(values) for values in groups])
+    total = float(variances.sum())
+    if not total:
+        return Estimate(value, Interval(value, value))
+    shares = variances / total  # whose squares do not underflow
+    freedom = 1 / float(np.sum(shares**2 / [len(values) - 1 for values in groups]))
+    half = float(stdtrit(freedom, (1 + level) / 2)) * math.sqrt(total) / len(groups)
     return Estimate(value, Interval(value - half, value + half))
 
 
