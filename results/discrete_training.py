@@ -7,13 +7,16 @@ excess OTHER    nats per string of the recipe and the untouched network above Ba
 held OTHER      a sentence on the recipe and the untouched network
 ablation OTHER  the figure
 search          of a study of other networks: restarts that hold, by network and language
+stacks          of a study of two networks: restarts that hold, and whether the two differ
 pairs OTHER     of it and another study: restarts with one seed, how many hold in one only
-learned OTHER   of it and another study: restarts that learn the trained lengths, and hold
+learned OTHER   of it and others, if any: restarts that learn the trained lengths, and hold
 """
 
 import functools
 from collections import Counter
 from collections.abc import Callable
+
+from scipy.stats import fisher_exact
 
 from folders import DOCS, markdown, results_of
 from memrnn.papers import stable_training
@@ -90,6 +93,22 @@ def held_restarts(cell: Cell) -> dict[int, bool]:
     return stable_training.restarts_that_hold(cell, [one.name for one in cell.task.sets][-2:])
 
 
+def stacks(name: str) -> str:
+    """Of two networks over the tested languages."""
+    cells, rows, counts = cells_of(name), list[list[str]](), list[list[int]]()
+    for model in dict.fromkeys(model for _, model in cells):
+        restarts = [
+            held
+            for language in stable_training.LANGUAGES
+            for held in held_restarts(cells[language, model]).values()
+        ]
+        counts.append([sum(restarts), len(restarts) - sum(restarts)])
+        rows.append([f"`{model}`", str(len(restarts)), str(sum(restarts))])
+    p = float(fisher_exact(counts).pvalue)
+    table = markdown(["network", "restarts", "hold"], rows)
+    return f"{table}\nFisher's exact test: p = {p:.2g}.\n"
+
+
 def pairs(name: str, other: str) -> str:
     first, second = cells_of(name), cells_of(other)
     rows: list[list[str]] = []
@@ -104,10 +123,10 @@ def pairs(name: str, other: str) -> str:
     return markdown(["network", "pairs", *only, "p"], rows)
 
 
-def learned(name: str, other: str) -> str:
+def learned(name: str, *others: str) -> str:
     """Both, and those that do both, by language over all networks."""
     counts: dict[str, Counter[str]] = {}
-    for cell in (*cells_of(name).values(), *cells_of(other).values()):
+    for cell in (cell for one in (name, *others) for cell in cells_of(one).values()):
         trained = [cell.task.sets[0].name]
         holds, knows = held_restarts(cell), stable_training.restarts_that_hold(cell, trained)
         counts.setdefault(cell.task.title, Counter()).update(
@@ -163,6 +182,7 @@ KINDS: dict[str, Callable[..., str]] = {
     "held": held,
     "ablation": drawn_ablation,
     "search": search,
+    "stacks": stacks,
     "pairs": pairs,
     "learned": learned,
 }
