@@ -194,9 +194,9 @@ class Text(Task):
 
     def identity(self) -> dict[str, Any]:
         # The name of a folder does not say what is in it, and its path not even that.
-        identity = super().identity() | {"text": self.text.digest}
-        identity["options"] |= {"corpus": Path(self.corpus).absolute().name}
-        return identity
+        identity: dict[str, Any] = super().identity()
+        options = {**identity["options"], "corpus": Path(self.corpus).absolute().name}
+        return {**identity, "options": options, "text": self.text.digest}
 
     @property
     def program(self) -> Any:

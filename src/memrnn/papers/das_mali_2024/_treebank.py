@@ -264,7 +264,7 @@ def _deviations(results: StudyResults) -> Sequence[str]:
     paper, study = Text.presets["paper"], results.study
     config = TrainingConfig(**paper.config)
     changed = changes(dataclasses.asdict(study.config), dataclasses.asdict(config))
-    changed += changes(study.options.get(Text.name, {}), _options() | paper.options)
+    changed += changes(study.options.get(Text.name, {}), {**_options(), **paper.options})
     sentences: list[str] = []
     if changed:
         sentences.append(f"The configuration is not the paper’s: {form.listed(changed)}.")
