@@ -161,7 +161,7 @@ def held(name: str, quiet: str) -> str:
 
     return (
         "Networks whose state and stacks are discrete, trained on lengths 5 to 30, are right on "
-        f"every string up to length 3,000 in these restarts: {counted('recipe')}; the same "
+        f"every tested string, up to length 3,000, in these restarts: {counted('recipe')}; the same "
         f"networks untouched: {counted('untouched')}.\n"
     )
 
