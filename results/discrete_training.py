@@ -8,13 +8,14 @@ held OTHER      a sentence on the recipe and the untouched network
 ablation OTHER  the figure
 search          of a study of other networks: restarts that hold, by network and language
 stacks          of a study of two networks: restarts that hold, and whether the two differ
+kept OTHER      of the first networks of it and another study: restarts that learn, and hold
 pairs OTHER     of it and another study: restarts with one seed, how many hold in one only
 learned OTHER   of it and others, if any: restarts that learn the trained lengths, and hold
 """
 
 import functools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from scipy.stats import fisher_exact
 
@@ -94,19 +95,42 @@ def held_restarts(cell: Cell) -> dict[int, bool]:
 
 
 def stacks(name: str) -> str:
-    """Of two networks over the tested languages."""
-    cells, rows, counts = cells_of(name), list[list[str]](), list[list[int]]()
-    for model in dict.fromkeys(model for _, model in cells):
-        restarts = [
-            held
-            for language in stable_training.LANGUAGES
-            for held in held_restarts(cells[language, model]).values()
-        ]
-        counts.append([sum(restarts), len(restarts) - sum(restarts)])
-        rows.append([f"`{model}`", str(len(restarts)), str(sum(restarts))])
-    p = float(fisher_exact(counts).pvalue)
-    table = markdown(["network", "restarts", "hold"], rows)
+    """Of the two networks over the tested languages: restarts, and those that hold."""
+    models = dict.fromkeys(model for _, model in cells_of(name))
+    rows = [([f"`{model}`"], _counts(name, model)) for model in models]
+    return _apart(
+        ["network", "restarts", "hold"],
+        [(names, ended, held) for names, (ended, _, held) in rows],
+    )
+
+
+def kept(name: str, other: str) -> str:
+    """Of the first networks over the tested languages: restarts that learn, and that hold."""
+    firsts = [(one, next(model for _, model in cells_of(one))) for one in (name, other)]
+    rows = [([f"`{one}`", f"`{model}`"], _counts(one, model)) for one, model in firsts]
+    return _apart(
+        ["study", "network", "learn the trained lengths", "hold"],
+        [(names, learned, held) for names, (_, learned, held) in rows],
+    )
+
+
+def _apart(heads: Sequence[str], rows: Sequence[tuple[Sequence[str], int, int]]) -> str:
+    """A table of two rows, names and how many of how many, and whether the shares differ."""
+    p = float(fisher_exact([[some, of - some] for _, of, some in rows]).pvalue)
+    table = markdown(heads, [[*names, str(of), str(some)] for names, of, some in rows])
     return f"{table}\nFisher's exact test: p = {p:.2g}.\n"
+
+
+def _counts(name: str, model: str) -> tuple[int, int, int]:
+    """Restarts of a network on the tested languages: all, that have learned, that hold too."""
+    ended = learned = held = 0
+    for language in stable_training.LANGUAGES:
+        cell = cells_of(name)[language, model]
+        holds = held_restarts(cell)
+        knows = stable_training.restarts_that_hold(cell, [cell.task.sets[0].name])
+        ended, learned = ended + len(holds), learned + sum(knows.values())
+        held += sum(one and knows[restart] for restart, one in holds.items())
+    return ended, learned, held
 
 
 def pairs(name: str, other: str) -> str:
@@ -161,8 +185,8 @@ def held(name: str, quiet: str) -> str:
 
     return (
         "Networks whose state and stacks are discrete, trained on lengths 5 to 30, are right on "
-        f"every tested string, up to length 3,000, in these restarts: {counted('recipe')}; the same "
-        f"networks untouched: {counted('untouched')}.\n"
+        "every tested string, up to length 3,000, in these restarts: "
+        f"{counted('recipe')}; the same networks untouched: {counted('untouched')}.\n"
     )
 
 
@@ -183,6 +207,7 @@ KINDS: dict[str, Callable[..., str]] = {
     "ablation": drawn_ablation,
     "search": search,
     "stacks": stacks,
+    "kept": kept,
     "pairs": pairs,
     "learned": learned,
 }
