@@ -176,6 +176,8 @@ def compare_command(
         if second_restart is not None:
             raise MemrnnError(f"{second} is a baseline, which has no restarts.")
         other = _Predictor(nats, second, {"baseline": second})
+    for note in task.notes:
+        say(Console(stderr=True), note)
     found = compare_tokens(corpus, set, one.nats, other.nats)
     if out is not None:
         buffer = io.BytesIO()

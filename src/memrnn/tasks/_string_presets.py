@@ -32,4 +32,4 @@ STABLE_LATE = STABLE._replace(
     config={**STABLE.config, "max_epochs": 100, "gate_noise": 1.0, "discrete_from": 0.5}
 )
 """The same with 10,000 updates, half of them of the continuous network, and more noise; for
-`elman-32:discrete+jm-3.3.3.3.3.3.3.3:hard`."""
+Elman networks with many stacks, see `docs/stable.md`."""
