@@ -160,6 +160,8 @@ def test_models_of_ones_own() -> None:
         ("lstm-40+jm-3.3:depth_limit=07", "lstm-40+jm-3.3:depth_limit=7"),
         ("elman+strat-4", "elman+strat-4"),
         ("lstm-20:discrete+jm-3.3.3:hard", "lstm:discrete+jm-3.3.3:hard"),
+        ("jm-3x3", "jm-3.3.3"),
+        ("jm-2x1.3x2:hard", "jm-2.3.3:hard"),
         ("gru:discrete+jm-3:hard,depth_limit=2", "gru:discrete+jm-3:depth_limit=2,hard"),
         ("rns-3-3:", "rns-3-3"),
         ("rns-3-3:window=0", "rns-3-3:window=0"),

@@ -42,9 +42,10 @@ class _Family(NamedTuple):
 
 
 _NUMBER = r"([1-9]\d*)"
+_SIZES = r"[1-9]\d*(?:x[1-9]\d*)?"  # the size of a stack, or of several: 3, 3x16
 _FAMILIES = {
     "jm": _Family(
-        "superposition", r"(hidden|[1-9]\d*(?:\.[1-9]\d*)*)", ("sizes",), ("depth_limit", "hard")
+        "superposition", rf"(hidden|{_SIZES}(?:\.{_SIZES})*)", ("sizes",), ("depth_limit", "hard")
     ),
     "strat": _Family("stratification", _NUMBER, ("size",)),
     "rns": _Family(
@@ -65,7 +66,8 @@ _CONTROLLER = re.compile(
 GRAMMAR = (
     "elman, gru, lstm or lstm_capped, with a number of hidden units if not 20 (lstm-256), elman, "
     "gru and lstm with the option discrete (lstm:discrete); "
-    "jm-M1.M2... or jm-hidden, strat-M, rns-STATES-SYMBOLS, vrns-STATES-SYMBOLS-M for stacks, "
+    "jm-M1.M2... (jm-3x16 for 16 stacks of size 3) or jm-hidden, strat-M, rns-STATES-SYMBOLS, "
+    "vrns-STATES-SYMBOLS-M for stacks, "
     "with a controller in front if not lstm (gru+jm-10, lstm-256+rns-4-5) and options behind a "
     "colon: "
     + "; ".join(f"{name}: {', '.join(f.optional)}" for name, f in _FAMILIES.items() if f.optional)
@@ -102,13 +104,19 @@ def _parse(name: str) -> Model | None:
     options: dict[str, Any] = {}
     for key, text in zip(family.required, match.groups(), strict=True):
         if key == "sizes":
-            options[key] = text if text == "hidden" else [int(n) for n in text.split(".")]
+            options[key] = text if text == "hidden" else _parse_sizes(text)
         else:
             options[key] = int(text)
     further = _parse_options(optional, family.optional, MEMORIES[family.memory])
     if further is None:
         return None
     return Model(cell, family.memory, hidden_size, options | further, own)
+
+
+def _parse_sizes(text: str) -> list[int]:
+    """The sizes of stacks: `3.3x2` is `3.3.3`."""
+    parts = (part.partition("x") for part in text.split("."))
+    return [int(size) for size, _, count in parts for _ in range(int(count or 1))]
 
 
 def _parse_options(
