@@ -320,6 +320,7 @@ def test_the_studies_that_ship() -> None:
         "stable-growing": 40,
         "stable-late": 100,
         "stable-late-40-80": 40,
+        "stable-many": 40,
         "stable-narrow": 50,
         "stable-wide": 100,
         "stable-long": 40,
