@@ -123,14 +123,21 @@ def _apart(heads: Sequence[str], rows: Sequence[tuple[Sequence[str], int, int]])
 
 def _counts(name: str, model: str) -> tuple[int, int, int]:
     """Restarts of a network on the tested languages: all, that have learned, that hold too."""
-    ended = learned = held = 0
-    for language in stable_training.LANGUAGES:
-        cell = cells_of(name)[language, model]
-        holds = held_restarts(cell)
-        knows = stable_training.restarts_that_hold(cell, [cell.task.sets[0].name])
-        ended, learned = ended + len(holds), learned + sum(knows.values())
-        held += sum(one and knows[restart] for restart, one in holds.items())
-    return ended, learned, held
+    cells = [cells_of(name)[language, model] for language in stable_training.LANGUAGES]
+    total = sum(map(_learned, cells), Counter())
+    return total["restarts"], total["learned"], total["both"]
+
+
+def _learned(cell: Cell) -> Counter[str]:
+    """Restarts that ended, that are right on every trained length, that hold, and that do both."""
+    holds = held_restarts(cell)
+    knows = stable_training.restarts_that_hold(cell, [cell.task.sets[0].name])
+    return Counter(
+        restarts=len(holds),
+        learned=sum(knows.values()),
+        hold=sum(holds.values()),
+        both=sum(one and knows[restart] for restart, one in holds.items()),
+    )
 
 
 def pairs(name: str, other: str) -> str:
@@ -151,14 +158,7 @@ def learned(name: str, *others: str) -> str:
     """Both, and those that do both, by language over all networks."""
     counts: dict[str, Counter[str]] = {}
     for cell in (cell for one in (name, *others) for cell in cells_of(one).values()):
-        trained = [cell.task.sets[0].name]
-        holds, knows = held_restarts(cell), stable_training.restarts_that_hold(cell, trained)
-        counts.setdefault(cell.task.title, Counter()).update(
-            restarts=len(holds),
-            learned=sum(knows.values()),
-            hold=sum(holds.values()),
-            both=sum(one and knows[restart] for restart, one in holds.items()),
-        )
+        counts.setdefault(cell.task.title, Counter()).update(_learned(cell))
     kinds = ("restarts", "learned", "hold", "both")
     heads = ["language", "restarts", "learn the trained lengths", "hold", "both"]
     rows = [[one, *(str(count[kind]) for kind in kinds)] for one, count in counts.items()]
