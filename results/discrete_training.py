@@ -7,7 +7,8 @@ excess OTHER    nats per string of the recipe and the untouched network above Ba
 held OTHER      a sentence on the recipe and the untouched network
 ablation OTHER  the figure
 search          of a study of other networks: restarts that hold, by network and language
-stacks          of a study of two networks: restarts that hold, and whether the two differ
+apart OTHER     of two networks, of it and another study, if any: restarts that hold, and whether
+                the two differ
 kept OTHER      of the first networks of it and another study: restarts that learn, and hold
 pairs OTHER     of it and another study: restarts with one seed, how many hold in one only
 learned OTHER   of it and others, if any: restarts that learn the trained lengths, and hold
@@ -94,13 +95,14 @@ def held_restarts(cell: Cell) -> dict[int, bool]:
     return stable_training.restarts_that_hold(cell, [one.name for one in cell.task.sets][-2:])
 
 
-def stacks(name: str) -> str:
+def apart(name: str, *others: str) -> str:
     """Of the two networks over the tested languages: restarts, and those that hold."""
-    models = dict.fromkeys(model for _, model in cells_of(name))
-    rows = [([f"`{model}`"], _counts(name, model)) for model in models]
-    return _apart(
-        ["network", "restarts", "hold"],
-        [(names, ended, held) for names, (ended, _, held) in rows],
+    networks = dict.fromkeys((one, model) for one in (name, *others) for _, model in cells_of(one))
+    skipped = 0 if others else 1  # the study's name, where there is one
+    rows = [([f"`{one}`", f"`{model}`"], _counts(one, model)) for one, model in networks]
+    return _two_shares(
+        ["study", "network", "restarts", "hold"][skipped:],
+        [(names[skipped:], ended, held) for names, (ended, _, held) in rows],
     )
 
 
@@ -108,13 +110,13 @@ def kept(name: str, other: str) -> str:
     """Of the first networks over the tested languages: restarts that learn, and that hold."""
     firsts = [(one, next(model for _, model in cells_of(one))) for one in (name, other)]
     rows = [([f"`{one}`", f"`{model}`"], _counts(one, model)) for one, model in firsts]
-    return _apart(
+    return _two_shares(
         ["study", "network", "learn the trained lengths", "hold"],
         [(names, learned, held) for names, (_, learned, held) in rows],
     )
 
 
-def _apart(heads: Sequence[str], rows: Sequence[tuple[Sequence[str], int, int]]) -> str:
+def _two_shares(heads: Sequence[str], rows: Sequence[tuple[Sequence[str], int, int]]) -> str:
     """A table of two rows, names and how many of how many, and whether the shares differ."""
     p = float(fisher_exact([[some, of - some] for _, of, some in rows]).pvalue)
     table = markdown(heads, [[*names, str(of), str(some)] for names, of, some in rows])
@@ -206,7 +208,7 @@ KINDS: dict[str, Callable[..., str]] = {
     "held": held,
     "ablation": drawn_ablation,
     "search": search,
-    "stacks": stacks,
+    "apart": apart,
     "kept": kept,
     "pairs": pairs,
     "learned": learned,
