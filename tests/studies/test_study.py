@@ -322,6 +322,7 @@ def test_the_studies_that_ship() -> None:
         "stable-late-40-80": 40,
         "stable-many": 40,
         "stable-early-40-80": 40,
+        "stable-steady-40-80": 40,
         "stable-narrow": 50,
         "stable-wide": 100,
         "stable-long": 40,

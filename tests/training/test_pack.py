@@ -157,6 +157,7 @@ def test_what_shares_a_program() -> None:
     assert not shares(tiny(train_lengths=(3, 10)))
     assert not shares(tiny(batch_size=5))
     assert shares(tiny(max_grad_norm=1.0)) and not shares(tiny(optimizer="sgd"))
+    assert not shares(tiny(beta2=0.9))
     assert not shares(tiny(precision="float32"))
     assert not shares(tiny(averaging_latest=1))
     assert not shares(tiny(language="unmarked-copy"))  # two symbols

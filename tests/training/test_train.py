@@ -27,18 +27,20 @@ def nats(network: memrnn.Network, tokens: jax.Array) -> jax.Array:
 
 
 @pytest.mark.parametrize(
-    ("freeze", "optimizer", "decay"),
+    ("freeze", "optimizer", "beta2", "decay"),
     [
-        ((), "adam", 0.0),
-        (("memory",), "adam", 0.01),
-        (("controller", "memory"), "adam", 0.0),
-        ((), "rmsprop", 0.01),
-        (("memory",), "sgd", 0.01),
+        ((), "adam", 0.999, 0.0),
+        ((), "adam", 0.9, 0.0),
+        (("memory",), "adam", 0.999, 0.01),
+        (("controller", "memory"), "adam", 0.999, 0.0),
+        ((), "rmsprop", 0.999, 0.01),
+        (("memory",), "rmsprop", 0.95, 0.01),
+        (("memory",), "sgd", 0.999, 0.01),
     ],
     ids=str,
 )
 def test_an_epoch_equals_the_optimizer_in_numpy(
-    freeze: tuple[str, ...], optimizer: str, decay: float, tmp_path: Path
+    freeze: tuple[str, ...], optimizer: str, beta2: float, decay: float, tmp_path: Path
 ) -> None:
     """Clipping by the global norm, bias-corrected moments, the mean over strings; in float64."""
     experiment = small(
@@ -46,6 +48,7 @@ def test_an_epoch_equals_the_optimizer_in_numpy(
         freeze=freeze,
         max_grad_norm=0.5,
         optimizer=optimizer,
+        beta2=beta2,
         weight_decay=decay,
     )
     beta = {"adam": 0.9, "rmsprop": 0.0, "sgd": 0.0}[optimizer]
@@ -81,8 +84,8 @@ def test_an_epoch_equals_the_optimizer_in_numpy(
             gradients = [g * min(1.0, 0.5 / norm) for g in gradients]
             for i, g in enumerate(gradients):
                 first[i] = beta * first[i] + (1 - beta) * g
-                second[i] = 0.999 * second[i] + 0.001 * g**2
-                mean, square = first[i] / (1 - beta**step), second[i] / (1 - 0.999**step)
+                second[i] = beta2 * second[i] + (1 - beta2) * g**2
+                mean, square = first[i] / (1 - beta**step), second[i] / (1 - beta2**step)
                 rate = progress.schedule.rate
                 size = 1.0 if optimizer == "sgd" else np.sqrt(square) + 1e-8
                 values[i] = values[i] - rate * mean / size
@@ -92,6 +95,19 @@ def test_an_epoch_equals_the_optimizer_in_numpy(
             np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-11)
     found = restart.progress.curve[0].train["perplexity"]
     assert found == pytest.approx((total, symbols), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("config", "complaint"),
+    [
+        ({"beta2": 1.0}, r"beta2 is 1.0, but must be in \[0, 1\)"),
+        ({"beta2": 0.9, "optimizer": "sgd"}, "beta2 is 0.9, but sgd has none"),
+    ],
+    ids=str,
+)
+def test_a_wrong_beta2_is_one_sentence(config: dict, complaint: str) -> None:
+    with pytest.raises(memrnn.MemrnnError, match=complaint):
+        memrnn.TrainingConfig(**config)
 
 
 def test_the_largest_norm_is_drawn_where_there_is_a_range() -> None:
@@ -109,7 +125,7 @@ def test_the_largest_norm_is_drawn_where_there_is_a_range() -> None:
 def test_options_that_came_later_change_no_identity_where_they_have_their_default() -> None:
     """So that runs from before can be continued."""
     config = small().identity()["config"]
-    added = {"max_grad_norm_range", "optimizer", "weight_decay", "lr_decay_latest"}
+    added = {"max_grad_norm_range", "optimizer", "weight_decay", "lr_decay_latest", "beta2"}
     assert not (added | {"averaging_patience", "averaging_latest"}) & config.keys()
     assert small(optimizer="sgd").identity()["config"]["optimizer"] == "sgd"
 

@@ -41,6 +41,9 @@ class TrainingConfig:
         max_grad_norm_range: bounds between which a restart's largest norm is drawn, log-uniformly,
             instead.
         optimizer: adam; rmsprop, which is Adam with beta1 = 0; or sgd.
+        beta2: second decay rate of adam and rmsprop, in [0, 1): they divide by the root of a mean of
+            squared gradients over the last 1 / (1 - beta2) updates or so. After small gradients a
+            large one moves every parameter by up to about rate / sqrt(1 - beta2).
         weight_decay: times the parameters that are trained, added to the gradient before it is
             clipped: the gradient of a penalty, half the squared norm.
         gate_noise: standard deviation of the noise that training adds to what the controller's
@@ -69,7 +72,7 @@ class TrainingConfig:
             epoch. With neither, nothing is averaged.
         precision: number format of the parameters, the optimiser's state and of training. In
             bfloat16 nothing is kept in more bits: an update below half a spacing of a parameter,
-            2^-9 to 2^-8 of it, is lost, and Adam's second decay rate, .999, is 1.
+            2^-9 to 2^-8 of it, is lost, and beta2 = .999 is 1.
         compute_precision: of losses and their gradients in training: same, or bfloat16 with
             parameters, gradients and optimiser's state in float32 (master weights), from which each
             update rounds a copy. Validation and evaluation are in float32.
@@ -106,6 +109,7 @@ class TrainingConfig:
     latest_of_equals: bool = added(False)
     compute_precision: Literal["same", "bfloat16"] = added("same")
     discrete_from: float = added(0.0)
+    beta2: float = added(0.999)
 
     def __post_init__(self) -> None:
         for name, least in (
@@ -133,8 +137,12 @@ class TrainingConfig:
             raise MemrnnError(
                 f"gate_noise_ramp is {begin}:{end}, but must be two shares in order, 0 to 1."
             )
-        if not 0 <= self.discrete_from < 1:
-            raise MemrnnError(f"discrete_from is {self.discrete_from}, but must be in [0, 1).")
+        for name in ("discrete_from", "beta2"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise MemrnnError(f"{name} is {value}, but must be in [0, 1).")
+        if self.optimizer == "sgd" and self.beta2 != TrainingConfig.beta2:
+            raise MemrnnError(f"beta2 is {self.beta2}, but sgd has none.")
         if not (0 < self.lr_anneal <= 1 and 0 <= self.lr_anneal_start < 1):
             raise MemrnnError("lr_anneal must be in (0, 1], lr_anneal_start in [0, 1).")
         if not (self.max_grad_norm > 0 and 0 < self.lr_decay <= 1 and self.lr_patience >= 0):

@@ -29,7 +29,8 @@ class ProgramKey(NamedTuple):
 
     Attributes:
         widths: to which batches are cut; `Plan.widths` holds indices of these.
-        matmul_precision, optimizer, weight_decay, compute_precision: as `TrainingConfig` has them.
+        matmul_precision, optimizer, beta2, weight_decay, compute_precision: as `TrainingConfig`
+            has them.
         continuous: structure, a `PyTreeDef`, of the network that trains before
             `TrainingConfig.discrete_from`; None where no other one than later does.
     """
@@ -38,6 +39,7 @@ class ProgramKey(NamedTuple):
     widths: tuple[int, ...]
     matmul_precision: str
     optimizer: str
+    beta2: float
     weight_decay: float
     compute_precision: str = "same"
     continuous: Any = None
@@ -75,26 +77,26 @@ class Plan(NamedTuple):
     averaged: Int[np.ndarray, ""] | None = None
 
 
-DIRECTIONS: dict[str, Callable[[], Any]] = {
-    "adam": optax.scale_by_adam,
-    "rmsprop": functools.partial(optax.scale_by_adam, b1=0.0),
-    "sgd": optax.identity,
+DIRECTIONS: dict[str, Callable[[float], Any]] = {
+    "adam": lambda beta2: optax.scale_by_adam(b2=beta2),
+    "rmsprop": lambda beta2: optax.scale_by_adam(b1=0.0, b2=beta2),
+    "sgd": lambda _: optax.identity(),
 }
 """What each optimiser makes of a gradient; the rate is applied by the caller."""
 
 
-def transformation(optimizer: str, max_grad_norm: Any) -> Any:
+def transformation(optimizer: str, beta2: float, max_grad_norm: Any) -> Any:
     """Clips by the global norm, and gives the optimiser's direction.
 
     An `optax.GradientTransformation`, whose types do not know that a module is a tree of arrays.
     """
     clip: Any = optax.clip_by_global_norm(max_grad_norm)
-    return optax.chain(clip, DIRECTIONS[optimizer]())
+    return optax.chain(clip, DIRECTIONS[optimizer](beta2))
 
 
 def initial_moments(network: Network, config: TrainingConfig) -> Any:
     """The optimiser's state before the first update: zeros, made on the host."""
-    chain = transformation(config.optimizer, 1.0)
+    chain = transformation(config.optimizer, config.beta2, 1.0)
     return zeros_like(jax.eval_shape(chain.init, network))
 
 
@@ -132,7 +134,7 @@ def epoch(
         whether all parameters are finite.
     """
     task = key.traced.task
-    update = transformation(key.optimizer, plan.max_grad_norm).update
+    update = transformation(key.optimizer, key.beta2, plan.max_grad_norm).update
     run_key = jax.random.wrap_key_data(jnp.asarray(plan.key))
 
     def computing(network: Network) -> Network:

@@ -178,6 +178,7 @@ class Restart:
             widths,
             config.matmul_precision,
             config.optimizer,
+            config.beta2,
             config.weight_decay,
             config.compute_precision,
             self._continuous,
