@@ -41,9 +41,9 @@ class TrainingConfig:
         max_grad_norm_range: bounds between which a restart's largest norm is drawn, log-uniformly,
             instead.
         optimizer: adam; rmsprop, which is Adam with beta1 = 0; or sgd.
-        beta2: second decay rate of adam and rmsprop, in [0, 1): they divide by the root of a mean of
-            squared gradients over the last 1 / (1 - beta2) updates or so. After small gradients a
-            large one moves every parameter by up to about rate / sqrt(1 - beta2).
+        beta2: second decay rate of adam and rmsprop, in [0, 1): they divide by the root of a mean
+            of squared gradients over the last 1 / (1 - beta2) updates or so. After small gradients
+            a large one moves every parameter by up to about rate / sqrt(1 - beta2).
         weight_decay: times the parameters that are trained, added to the gradient before it is
             clipped: the gradient of a penalty, half the squared norm.
         gate_noise: standard deviation of the noise that training adds to what the controller's
