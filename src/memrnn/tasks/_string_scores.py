@@ -1,5 +1,6 @@
 """Scores of strings: of a network on padded strings, and of predictors without training."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -145,7 +146,8 @@ def hidden_states(network: Network, tokens: Int[Array, "rows longest"]) -> Hidde
 
 
 def string_scores(network: Network, batch: Batch) -> Scores:
-    """A network's scores of every string of a batch, by all metrics."""
+    """A network's scores of every string of a batch, by all metrics; without a derivative."""
+    network = dataclasses.replace(network, memory=network.memory.without_gradient())
     predicted = predict(network, batch)
     right, symbols = predicted.right, predicted.symbols
     columns = [predicted.nats, right, predicted.not_finite]

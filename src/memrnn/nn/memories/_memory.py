@@ -81,6 +81,13 @@ class Memory(eqx.Module):
             hidden: the controller's new hidden state.
         """
 
+    def without_gradient(self) -> "Memory":
+        """A memory with the same parameters and readings, for where no derivative is taken.
+
+        Scores of strings are computed with it. By default the memory itself.
+        """
+        return self
+
     def diagnostics(self, state: Any) -> dict[str, Float[Array, " batch"]]:
         """Numbers per string about the readings so far, by name.
 

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from memrnn.errors import MemrnnError
 from memrnn.nn.initialisation import xavier, zeros
+from memrnn.nn.memories._discrete_stacks import DiscreteStacks, changed, empty_stacks
 from memrnn.nn.memories._horizon import Left, left_of, one_less, or_nan, updates_of
 from memrnn.nn.memories._loop import AutodiffLoop, Loop
 from memrnn.nn.memories._memory import AffineMemory, ControlLayer, Controls, Reading
@@ -142,6 +143,12 @@ class Superposition(AffineMemory):
         )
 
     def init(self, batch: int, horizon: int | None) -> Superposed:
+        height, left = self.rows(horizon)
+        shape = (batch * len(self.sizes), height * max(self.sizes))
+        return Superposed(jnp.zeros(shape, self.weight_actions.dtype), left)
+
+    def rows(self, horizon: int | None) -> tuple[int, Left]:
+        """How many rows a stack has to have, and for how many updates."""
         # After t of n updates row i can reach the top again only if i <= n - t, and only rows
         # i < t are filled: n // 2 + 1 rows hold all that matters.
         height = self.depth_limit
@@ -149,20 +156,25 @@ class Superposition(AffineMemory):
             remedy = ", or the memory a depth_limit, as jm-10:depth_limit=10"
             enough = updates_of(horizon, "superposition memory", remedy) // 2 + 1
             height = enough if height is None else min(enough, height)
-        shape = (batch * len(self.sizes), height * max(self.sizes))
-        cells = jnp.zeros(shape, self.weight_actions.dtype)
-        return Superposed(cells, left_of(None if height == self.depth_limit else horizon))
+        return height, left_of(None if height == self.depth_limit else horizon)
 
     def read(self, state: Superposed) -> Reading:
+        return or_nan(state.left, self.reading_of(state.cells[:, : max(self.sizes)]))
+
+    def reading_of(self, tops: Vector) -> Reading:
+        """The top rows of all stacks of a string one after another, without padding."""
         widest, stacks = max(self.sizes), len(self.sizes)
-        tops = state.cells[:, :widest].reshape(-1, stacks * widest)
+        tops = tops.reshape(-1, stacks * widest)
         if any(size != widest for size in self.sizes):
             pieces = [tops[:, k * widest : k * widest + m] for k, m in enumerate(self.sizes)]
             tops = jnp.concatenate(pieces, axis=-1)
-        return or_nan(state.left, tops)
+        return tops
 
     def update(self, state: Superposed, controls: Controls) -> Superposed:
         return self._update(state, controls, _superpose)
+
+    def without_gradient(self) -> AffineMemory:
+        return _Discrete(self) if self.hard else self
 
     def loop(self) -> Loop:
         update = functools.partial(Superposition._update, superpose=_superpose_for_fast)
@@ -189,6 +201,48 @@ class Superposition(AffineMemory):
             pieces = [jnp.pad(v, ((0, 0), (0, widest - v.shape[-1]))) for v in pieces]
             vectors = jnp.concatenate(pieces, axis=-1)
         return logits.reshape(-1, 3), vectors.reshape(-1, widest)
+
+
+class _Placed(NamedTuple):
+    """The state of `_Discrete`: stacks, 0 or not a number for each, and as `Superposed`."""
+
+    stacks: DiscreteStacks
+    valid: Float[Array, "stacks 1"]
+    left: Left
+
+
+class _Discrete(AffineMemory):
+    """What a hard superposition memory reads, without the rows that a gradient needs.
+
+    An update takes a time that does not grow with the height of a stack, and the readings are the
+    same numbers: `1 x + 0 y + 0 z` is x.
+    """
+
+    memory: Superposition
+
+    @property
+    def reading_size(self) -> int:
+        return self.memory.reading_size
+
+    def controls(self) -> ControlLayer:
+        return self.memory.controls()
+
+    def init(self, batch: int, horizon: int | None) -> _Placed:
+        height, left = self.memory.rows(horizon)
+        stacks, dtype = batch * len(self.memory.sizes), self.memory.weight_actions.dtype
+        placed = empty_stacks(stacks, height, max(self.memory.sizes), dtype)
+        return _Placed(placed, jnp.zeros((stacks, 1), dtype), left)
+
+    def read(self, state: _Placed) -> Reading:
+        return or_nan(state.left, self.memory.reading_of(state.stacks.top + state.valid))
+
+    def update(self, state: _Placed, controls: Controls) -> _Placed:
+        logits, vectors = self.memory.actions(controls)
+        push, pop, _ = _one_hot(logits)
+        stacks = changed(state.stacks, push[:, 0] == 1, pop[:, 0] == 1, vectors)
+        # What is not a number would be in every row from now on.
+        valid = state.valid + 0 * push + 0 * jnp.sum(vectors, axis=1, keepdims=True)
+        return _Placed(stacks, valid, one_less(state.left))
 
 
 def _probabilities(logits: Logits) -> list[Float[Array, "stacks 1"]]:
