@@ -23,6 +23,7 @@ CASES = {
     "nondeterministic_precision": ("--length 3", "| uniform, 1 | 3 |"),
     "gpu": ("--small", "grid: rns-3-3"),
     "stable_step": ("--hidden 2 --stacks 1 --updates 2 --rounds 1", "recipe"),
+    "hard_evaluation": ("--model lstm-2+jm-1 --batch 1 --lengths 5 --rounds 1", "soft / hard"),
     "softmax": ("--rows 6 --hidden 3 --classes 5 --rounds 1 --chunks 2", "fused, 2 rows"),
     "power": ("--studies 1 --statistics 1", "| K | memory frozen |"),
     "study": (f"overhead --restarts 1 --batches 2 {SMALL} --models lstm-2", "of the study's time"),

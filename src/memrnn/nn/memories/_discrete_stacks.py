@@ -12,13 +12,13 @@ class DiscreteStacks(NamedTuple):
     Attributes:
         vectors: what each stack holds, in a ring of `height` places.
         place: of the top in the ring.
-        count: vectors in the stack, at most `height`.
+        filled: vectors in the stack, at most `height`.
         top: the uppermost vector; zeros where the stack is empty.
     """
 
     vectors: Float[Array, "stacks height width"]
     place: Int[Array, " stacks"]
-    count: Int[Array, " stacks"]
+    filled: Int[Array, " stacks"]
     top: Float[Array, "stacks width"]
 
 
@@ -39,14 +39,14 @@ def changed(
 
     A full stack loses its lowest vector to a push. An empty stack stays empty after a pop.
     """
-    vectors, place, count, _ = stacks
+    vectors, place, filled, _ = stacks
     height = vectors.shape[1]
-    upwards = pushes.astype(jnp.int32) - (pops & (count > 0)).astype(jnp.int32)
+    upwards = pushes.astype(jnp.int32) - (pops & (filled > 0)).astype(jnp.int32)
     place = (place + upwards) % height
-    count = jnp.minimum(count + upwards, height)
+    filled = jnp.minimum(filled + upwards, height)
     # Every stack writes one place, what is there already where it does not push: one gather and
     # one scatter, whatever the height.
     every = jnp.arange(len(place))
     there = jnp.where(pushes[:, None], vector, vectors[every, place])
     vectors = vectors.at[every, place].set(there, unique_indices=True, indices_are_sorted=True)
-    return DiscreteStacks(vectors, place, count, jnp.where((count > 0)[:, None], there, 0))
+    return DiscreteStacks(vectors, place, filled, jnp.where((filled > 0)[:, None], there, 0))

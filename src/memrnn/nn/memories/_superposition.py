@@ -58,7 +58,8 @@ class Superposition(AffineMemory):
         (p_k, o_k, n_k) = onehot(argmax(A_k h + b_k))          the first of equals
         v = [P h + d > 0]                                      still h where `sizes` is "hidden"
 
-    with the gradients of the softmax and of the sigmoid above.
+    with the gradients of the softmax and of the sigmoid above. Where no derivative is taken
+    (`without_gradient`) an update then costs the same at any height.
 
     Rows at or beyond `depth_limit` are lost. Without a limit nothing is lost: a row that the
     remaining updates cannot bring back to the top is not stored, which halves the work.
@@ -148,7 +149,11 @@ class Superposition(AffineMemory):
         return Superposed(jnp.zeros(shape, self.weight_actions.dtype), left)
 
     def rows(self, horizon: int | None) -> tuple[int, Left]:
-        """How many rows a stack has to have, and for how many updates."""
+        """How many rows a stack needs for `horizon` steps, and how many updates they serve.
+
+        Raises:
+            MemrnnError: for no horizon where there is no `depth_limit`.
+        """
         # After t of n updates row i can reach the top again only if i <= n - t, and only rows
         # i < t are filled: n // 2 + 1 rows hold all that matters.
         height = self.depth_limit
