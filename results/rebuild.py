@@ -49,7 +49,7 @@ PAGES = (
     HERE / "README.md",
     ROOT / "README.md",
 )
-MOST_BYTES = 7_000_000
+MOST_BYTES = 8_000_000
 REGION = re.compile(r"(?<=<!-- begin )(\S+) (.*?)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
 
 
