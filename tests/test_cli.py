@@ -151,7 +151,9 @@ def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
     rows = {row["name"]: row for row in json.loads(printed)}
     assert "train_lengths" in rows["strings:LANGUAGE"]["options"]
     for command in ("languages", "models", "tasks"):
-        assert run(capsys, command)[0] == 0
+        status, printed, _ = run(capsys, command)
+        assert status == 0
+        assert max(map(len, printed.splitlines())) <= 80
 
 
 def test_sample(capsys: pytest.CaptureFixture[str]) -> None:
