@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,7 @@ def test_train_then_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     status, printed, told = run(capsys, "train", *options, "--out", out, *QUICK)
     assert (status, printed) == (0, "")
     assert "freeze=memory+output" in told and "exact bound" in told
+    assert re.search(r"best [0-9.]+ nats from its reference", told)
     bins = ("--length-bins", "11:13", "20:30", "--samples-per-length", "2")
     status, printed, _ = run(capsys, "evaluate", out, *bins, "--json")
     assert status == 0
@@ -148,7 +151,9 @@ def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
     rows = {row["name"]: row for row in json.loads(printed)}
     assert "train_lengths" in rows["strings:LANGUAGE"]["options"]
     for command in ("languages", "models", "tasks"):
-        assert run(capsys, command)[0] == 0
+        status, printed, _ = run(capsys, command)
+        assert status == 0
+        assert max(map(len, printed.splitlines())) <= 80
 
 
 def test_sample(capsys: pytest.CaptureFixture[str]) -> None:
@@ -309,6 +314,24 @@ def test_faults_of_ours_keep_their_trace(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(np.random, "default_rng", lambda seed: int("x"))
     with pytest.raises(ValueError, match="invalid literal"):
         cli.main(["sample", "--language", "count-3", "--length", "9"])
+
+
+def test_a_module_that_a_file_lacks_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.py").write_text("import json\nimport absent_part_of_mine\n")
+    status, _, told = run(capsys, "models", "--import", str(tmp_path / "mine.py"))
+    assert status == 2 and told.count("\n") == 1
+    assert "mine.py cannot be imported; see its line 2. No module named 'absent_part" in told
+
+
+def test_a_folder_above_runs_names_one(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in (tmp_path / "study", tmp_path / "study" / "runs" / "cell"):
+        shutil.copytree(trained, tmp_path / "study" / "runs" / "cell" / "000", dirs_exist_ok=True)
+        status, _, told = run(capsys, "explain", str(folder), "--string", "01#01")
+        assert status == 2 and f"give the folder of one run, such as {tmp_path}" in told
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

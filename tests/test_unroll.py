@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import memrnn
-from memrnn import FAST, REFERENCE, Controller, Memory, State
+from memrnn import FAST, REFERENCE, AffineMemory, Controller, Memory, State
 from memrnn.nn.controllers import CONTROLLERS
 from memrnn.nn.memories import MEMORIES
 from memrnn.nn.unroll import init, step
@@ -455,3 +455,37 @@ def test_what_is_not_affine_runs_by_the_reference(own: str) -> None:
             np.testing.assert_allclose(jax.tree.leaves(h)[0], hidden[t], rtol=1e-12)
         with pytest.raises(memrnn.errors.MemrnnError, match="FAST needs an AffineController"):
             unroll(controller, memory, inputs(), rule=FAST)
+
+
+class Fixed(AffineMemory):
+    """It keeps its state in float32, whatever its parameters are."""
+
+    weight: jax.Array
+
+    @property
+    def reading_size(self) -> int:
+        return 1
+
+    def controls(self) -> tuple[jax.Array, jax.Array]:
+        return self.weight, jnp.zeros_like(self.weight[:, 0])
+
+    def init(self, batch: int, horizon: int | None) -> jax.Array:
+        return jnp.zeros((batch, 1), jnp.float32)
+
+    def read(self, state: jax.Array) -> jax.Array:
+        return state
+
+    def update(self, state: jax.Array, controls: jax.Array) -> jax.Array:
+        return state + jnp.tanh(controls)
+
+
+@pytest.mark.parametrize("rule", [FAST, REFERENCE])
+def test_a_component_with_a_type_of_its_own_is_refused(rule: Any) -> None:
+    parts = build("lstm", "superposition", {"sizes": [1]})
+    controller = cast(parts.controller, "bfloat16")
+    xs = jnp.ones((TIME, BATCH, FEATURES), jnp.bfloat16)
+    memory = Fixed(jnp.ones((1, HIDDEN), jnp.bfloat16))
+    with pytest.raises(ValueError, match="memory Fixed computes in float32, but its input is bfl"):
+        unroll(controller, memory, xs, rule=rule)
+    with pytest.raises(ValueError, match="controller Decay computes in float32, but its input is"):
+        unroll(Decay(FEATURES + 1), memory, xs)

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import equinox as eqx
 import jax
@@ -21,6 +21,7 @@ from memrnn.identity import (
     module_behaviour,
     restart_seed,
 )
+from memrnn.nn.controllers import Controller
 from memrnn.nn.memories import Memory, Superposition
 
 OWN = '''
@@ -215,6 +216,93 @@ def test_a_memory_that_draws_elsewhere_is_refused() -> None:
 
     with pytest.raises(ValueError, match="The memory Unseeded gives different results for equal g"):
         identity_of(Unseeded, "unseeded", {})
+
+
+ADD = "state + hidden @ self.weight.T"
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "told"),
+    [
+        ("step", f"{ADD} + hidden.mean()", "mixes the strings of a batch"),
+        ("init", "jnp.full((batch, 2), float(batch))", "mixes the strings of a batch"),
+        ("init", "jnp.full((batch, 2), 1 / horizon)", "gives readings that depend on the hori"),
+        (
+            "init",
+            "jnp.zeros(2)",
+            r"a reading that is float32\[2\] for a batch of 2, but",
+        ),
+        ("read", "state[:, :1]", r"a reading that is float32\[2, 1\] .* of shape \[2, 2\]"),
+        ("read", "state.astype(int)", r"a reading that is int32\[2, 2\] for a batch of 2"),
+        ("read", "None", "a reading that is NoneType for a batch of 2"),
+        ("step", f"({ADD}).astype(jnp.float16)", r"of a state float32\[2, 2\] a state float16"),
+        (
+            "step",
+            f"({ADD}, state)",
+            r"makes of a state float32\[2, 2\] a state \(float32\[",
+        ),
+    ],
+)
+def test_a_memory_that_breaks_a_rule_is_refused(method: str, body: str, told: str) -> None:
+    parameters = {"init": "batch, horizon", "read": "state", "step": "state, hidden"}[method]
+    names = {"Plain": Plain, "jnp": jnp, "__name__": "a_module_of_no_file"}
+    exec(f"class Own(Plain):\n    def {method}(self, {parameters}): return {body}", names)
+    with pytest.raises(ValueError, match=f"The memory Own .*{told}"):
+        module_behaviour(cast("Any", names["Own"]))
+
+
+class Cell(Controller):
+    weight: jax.Array
+
+    def __init__(
+        self, input_size: int, hidden_size: int, *, scale: float, rng: np.random.Generator
+    ):
+        shape = hidden_size, input_size
+        self.weight = jnp.asarray(rng.uniform(-scale, scale, shape), jnp.float32)
+
+    @property
+    def input_size(self) -> int:
+        return self.weight.shape[1]
+
+    @property
+    def hidden_size(self) -> int:
+        return self.weight.shape[0]
+
+    def init(self, batch: int) -> Any:
+        return jnp.zeros((batch, self.hidden_size), self.weight.dtype)
+
+    def step(self, state: Any, inputs: Any) -> Any:
+        return jnp.tanh(state + inputs @ self.weight.T)
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "told"),
+    [
+        (
+            "step(self, state, inputs)",
+            "state + inputs.mean(0)[None] @ self.weight.T",
+            "mixes the string",
+        ),
+        (
+            "init(self, batch)",
+            "jnp.zeros((batch, 3))",
+            r"hidden state, is float32\[2, 3\] for",
+        ),
+        (
+            "step(self, state, inputs)",
+            "(state, state)",
+            r"of a state float32\[2, 20\]",
+        ),
+        ("hidden_size(self)", "7", "built for input_size 5 and hidden_size 20, but says 5 and 7"),
+    ],
+)
+def test_a_controller_that_breaks_a_rule_is_refused(method: str, body: str, told: str) -> None:
+    names = {"Cell": Cell, "jnp": jnp, "__name__": "a_module_of_no_file"}
+    decorator = "    @property\n" if method.startswith("hidden") else ""
+    exec(f"class Own(Cell):\n{decorator}    def {method}: return {body}", names)
+    assert module_behaviour(Cell)
+    with pytest.raises(ValueError, match=f"The controller Own .*{told}"):
+        module_behaviour(cast("Any", names["Own"]))
 
 
 def test_the_revision_and_the_options_are_part_of_the_identity() -> None:

@@ -85,6 +85,8 @@ def test_errors_in_a_file_keep_type_and_place(mine: Path) -> None:
         with pytest.raises(KeyError) as caught:
             import_files([str(mine)])
         assert (caught.traceback[-1].path, caught.traceback[-1].lineno) == (mine, 1)
+        told = f"imports: {mine.resolve()} cannot be imported; see its line 2."
+        assert caught.value.__notes__ == [told]
 
 
 def test_errors_in_a_module_keep_their_type(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -260,6 +260,20 @@ def test_a_run_that_failed_or_has_no_number_is_the_worst():
     assert "get −0.80 of the way" in shown.sentences[2]  # one of ten has a number
 
 
+def test_a_share_far_below_the_baseline_is_cut_off_and_the_page_says_so():
+    values = {"40:80": {"accuracy": 0.9}, "200:400": {"accuracy": -5.0}}
+    shown = screen(
+        make_study(
+            lambda *_: {"values": values},
+            sets=((40, 80), (200, 400)),
+            restarts=10,
+            models=("jm-10",),
+        )
+    )
+    assert "get −1.00 of the way" in shown.sentences[2]
+    assert "The share of a run is cut off at −1 and 1" in shown.rest
+
+
 def test_without_frozen_components_without_memory_and_without_anything_finished():
     plain = screen(study(0.95, 0.5, models=("lstm",), freeze=("none",)))
     assert plain.sentences[3] == "Nothing is known of freezing: the study freezes no component."

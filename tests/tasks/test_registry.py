@@ -116,3 +116,17 @@ def test_an_argument_that_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parse_task("sized:12") == Sized(12)  # type: ignore[abstract]
     with pytest.raises(MemrnnError, match=r"\[sized\]: Expected `int`, got `str` in size"):
         parse_task("sized:many")
+
+
+def test_a_class_without_what_tables_need_is_refused() -> None:
+    metric = memrnn.Metric("nats", "min")
+    for attributes, told in [
+        ({"name": None}, "The task Own needs a class attribute `name`"),
+        (
+            {"name": "own", "metrics": (metric,), "selection": (metric,)},
+            "The task own has a `selection` that is none of its `metrics`",
+        ),
+    ]:
+        with pytest.raises(MemrnnError, match=told):
+            register_task(type("Own", (memrnn.Task,), attributes))
+    assert "own" not in task_names()

@@ -51,6 +51,8 @@ def test_totals_are_float64() -> None:
 class Sums(Strings):
     """Scores the sum of all batches so far."""
 
+    metrics = (Metric("sum", "max"),)
+
     def carry(self, network: Network) -> Any:
         return jnp.array(1)
 
@@ -94,3 +96,23 @@ def test_what_improves() -> None:
     for metric in (small, large):
         assert metric.improves(-5.0, metric.worst)
         assert not metric.improves(math.nan, metric.worst)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (2, 2)])
+def test_a_score_that_is_not_one_per_item_is_refused(shape: tuple[int, ...]) -> None:
+    scores = [{"right": (np.ones(2), np.ones(shape))}, *SCORES[1:]]
+    told = r"The score right has a numerator of shape \[2\] .* but the batch has 2 items"
+    with pytest.raises(ValueError, match=told):
+        item_scores(PIECES, scores)
+
+
+def test_a_score_that_is_no_metric_is_refused() -> None:
+    class Misspelt(Strings):
+        def score(self, network: Any, carry: Any, batch: Any) -> Any:
+            carry, scores = super().score(network, carry, batch)
+            return carry, {**scores, "acuracy": scores["accuracy"]}
+
+    task = Misspelt("count-3", length_bins=((3, 6),), samples_per_length=1)
+    network = task.build(get_model("jm-2"), seed=0)
+    with pytest.raises(ValueError, match="strings scores 'acuracy', which is none of its metrics"):
+        score_set(task, network, task.evaluation_set("3:6"))

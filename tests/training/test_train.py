@@ -4,6 +4,7 @@ import math
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ import memrnn
 from memrnn import COMPONENTS, Progress, load_run, partition, train
 from memrnn.runtime import checkpoints
 from memrnn.runtime.precision import scope
-from memrnn.training import Restart, epoch_program
+from memrnn.training import Restart, epoch_program, start_from
 from small_experiments import files, leaves, small
 
 
@@ -431,3 +432,22 @@ def test_a_listener_gets_numbers_by_name(tmp_path: Path) -> None:
     assert last.numbers(metrics, 1) == heard[1].numbers(metrics) != numbers
     with pytest.raises(memrnn.MemrnnError, match="There is no epoch 3; there are 0 to 2"):
         last.numbers(metrics, 3)
+
+
+def test_what_is_refused_at_once_leaves_no_folder(tmp_path: Path) -> None:
+    """So that the same command can be given again once a file or a flag is mended."""
+
+    class Mixing(type(memrnn.get_model("jm-3").build(memrnn.OneHot(2), classes=3, seed=0).memory)):
+        def read(self, state: Any) -> jax.Array:
+            reading = super().read(state)
+            return reading + reading.mean(axis=0, keepdims=True)
+
+    memrnn.register_memory("mixing", Mixing)
+    memrnn.register_model("mixing-3", memrnn.Model("lstm", "mixing", options={"sizes": [3]}))
+    with pytest.raises(ValueError, match="The memory Mixing mixes the strings of a batch"):
+        train(small("mixing-3"), tmp_path / "own", restarts=1)
+    train(small("lstm-4", max_epochs=1), tmp_path / "start", restarts=1)
+    start = start_from(tmp_path / "start")
+    with pytest.raises(ValueError, match="The checkpoint belongs to another network"):
+        train(small("lstm-5", start=start), tmp_path / "other", restarts=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["start"]

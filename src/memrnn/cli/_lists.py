@@ -10,7 +10,7 @@ from memrnn.nn.components import parameter_count
 from memrnn.nn.models import GRAMMAR, get_model, model_names
 from memrnn.nn.network import OneHot
 from memrnn.runtime.devices import describe
-from memrnn.runtime.printing import print_json, print_rows
+from memrnn.runtime.printing import print_json, print_rows, print_text
 from memrnn.tasks import task_class, task_names
 
 
@@ -47,7 +47,7 @@ def languages_command(json: bool = False) -> None:
     ]
     print_rows(rows, json)
     if not json:
-        print(
+        print_text(
             "All but count-3 and machines of your own take another number k of word symbols, as in "
             "marked-copy:k=5; dyck also a largest depth, as in dyck:k=3,depth=4."
         )
@@ -69,7 +69,7 @@ def models_command(json: bool = False) -> None:
     ]
     print_rows(rows, json)
     if not json:
-        print(f"Further names: {GRAMMAR}.")
+        print_text(f"Further names: {GRAMMAR}.")
 
 
 def devices_command(json: bool = False) -> None:

@@ -73,6 +73,11 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         failed = isinstance(error, ConnectionError) or error.errno == errno.ENOSPC
         _stop(FAILED if failed else WRONG, os_error_text(error))
+    except ModuleNotFoundError as error:
+        notes = getattr(error, "__notes__", [])
+        if not notes:  # not of a file that --import names
+            raise
+        _stop(WRONG, f"{notes[-1]} {error}.")
     except Exception as error:
         if not out_of_memory(error):
             raise

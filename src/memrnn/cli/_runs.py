@@ -1,7 +1,6 @@
 """The commands about one experiment: `memrnn train`, `evaluate` and `explain`."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -259,8 +258,8 @@ def _show(display: RunDisplay, number: int, progress: Progress, max_epochs: int)
     text = f"epoch {progress.epochs}/{max_epochs}  {metric.name} {value:.4f}"
     if progress.reference is None:
         text += f"  best {best:.4f}"
-    elif math.isfinite(best):
-        text += f"  best {best - progress.reference:+z.4f} from its reference"
+    elif progress.excess_text:
+        text += f"  best {progress.excess_text}"
     if progress.averaged_from is not None:
         text += f", averaged from epoch {progress.averaged_from} on"
     if progress.status == "running":

@@ -137,7 +137,8 @@ def unroll(
 
     Raises:
         MemrnnError: for a rule that controller or memory do not allow, for a state and a horizon,
-            and, under `FAST`, for a gradient through the returned state.
+            for a controller or a memory that computes in another type than that of `xs`, and,
+            under `FAST`, for a gradient through the returned state.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -157,6 +158,7 @@ def unroll(
         state = init(controller, memory, xs.shape[1], len(xs) if horizon is None else horizon)
     elif horizon is not None:
         raise MemrnnError("A horizon is for a new state; the given state has one already.")
+    _check_types(controller, memory, state, xs.dtype)
     if hidden_mask is not None:
         as_affine(controller, "A mask of the hidden state")
     if gate_noise is not None:
@@ -181,6 +183,23 @@ def unroll(
 
     last, hidden = scan(scan_step, state, (xs, gate_noise))
     return hidden, last
+
+
+def _check_types(
+    controller: Controller, memory: Memory, state: State, dtype: jax.typing.DTypeLike
+) -> None:
+    """Refuses a component with a type of its own: scores would not be of the type they name."""
+    reading = jax.eval_shape(memory.read, state.memory)
+    for what, component, own in (
+        ("controller", controller, state.hidden.dtype),
+        ("memory", memory, reading.dtype),
+    ):
+        if own != dtype:
+            raise MemrnnError(
+                f"The {what} {type(component).__name__} computes in {own}, but its input is "
+                f"{jnp.dtype(dtype)}; take the type of new arrays from a parameter, as in "
+                "jnp.zeros(shape, self.weight.dtype)."
+            )
 
 
 def as_affine(controller: Controller, what: str) -> AffineController:

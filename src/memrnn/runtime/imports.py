@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,7 +52,7 @@ def import_files(entries: Sequence[str]) -> None:
     Raises:
         MemrnnError: if a file or module does not exist, or if a module beside a file has the name
             of another module that was imported before. An error that a file itself raises keeps
-            its type and its traceback.
+            its type and its traceback, and has a note that names the file and the line.
     """
     with _LOCK:
         for entry in entries:
@@ -142,9 +143,18 @@ def _import_file(path: Path) -> None:
     try:
         with _first_on_path(path.parent):
             spec.loader.exec_module(module)
-    except BaseException:
+    except BaseException as error:
         del sys.modules[name]
+        if isinstance(error, Exception) and not isinstance(error, MemrnnError):
+            error.add_note(f"imports: {path} cannot be imported{_line(path, error)}.")
         raise
+
+
+def _line(path: Path, error: Exception) -> str:
+    """The last line of a file that an error came through, for people."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    return f"; see its line {lines[-1]}" if lines else ""
 
 
 def _check_local_modules(path: Path) -> None:

@@ -63,6 +63,11 @@ def print_rows(rows: list[dict[str, Any]], as_json: bool = False) -> None:
     Console().print(table)
 
 
+def print_text(text: str) -> None:
+    """A text without paths, broken into lines as wide as the terminal, 80 where there is none."""
+    Console().print(Text(text))
+
+
 def ruled_table(title: str | Text | None, title_style: str, **options: Any) -> Table:
     """An empty table with a rule below its headings, for which `rich.table.Table` has options."""
     return Table(

@@ -79,9 +79,7 @@ def outcome_text(progress: Progress) -> str:
     """What has come out of a run, for people."""
     metric, best = progress.selection, progress.schedule.best
     text = f"{progress.epochs} epochs, validation {metric.name} {best:.4f}"
-    if progress.reference is None:
-        return text
-    return f"{text}, {progress.excess:z.4f} from its reference"
+    return f"{text}, {progress.excess_text}" if progress.excess_text else text
 
 
 class Driver:

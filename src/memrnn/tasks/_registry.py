@@ -24,7 +24,8 @@ def register_task(kind: type[Task]) -> type[Task]:
         The class.
 
     Raises:
-        MemrnnError: if another class has the name, or if it is no identifier.
+        MemrnnError: if another class has the name, if it is no identifier, if the class lacks
+            `name`, or if its `selection` or `headline` is none of its `metrics`.
 
     Examples:
         >>> from dataclasses import dataclass
@@ -37,6 +38,7 @@ def register_task(kind: type[Task]) -> type[Task]:
         >>> memrnn.make_task("short_strings", {"language": "count-3"}).spec
         'short_strings:count-3'
     """
+    _check_attributes(kind)
     known = _TASKS.get(kind.name)
     if known is not None and not _is_same(known, kind):
         raise MemrnnError(f"There is a task {kind.name!r} already; choose another name.")
@@ -44,6 +46,20 @@ def register_task(kind: type[Task]) -> type[Task]:
         raise MemrnnError(f"{kind.name!r} cannot name a task; write letters, digits and _ only.")
     _TASKS[kind.name] = kind
     return kind
+
+
+def _check_attributes(kind: type[Task]) -> None:
+    """As far as they are given and no properties, which need an argument of the task."""
+    if not isinstance(getattr(kind, "name", None), str):
+        raise MemrnnError(f"The task {kind.__name__} needs a class attribute `name`, a text.")
+    metrics: Any = getattr(kind, "metrics", ())
+    for attribute in ("selection", "headline"):
+        value: Any = getattr(kind, attribute, None)
+        given = isinstance(metrics, tuple) and value is not None
+        if given and not isinstance(value, property) and value not in metrics:
+            raise MemrnnError(
+                f"The task {kind.name} has a `{attribute}` that is none of its `metrics`."
+            )
 
 
 def _is_same(known: type[Task], kind: type[Task]) -> bool:

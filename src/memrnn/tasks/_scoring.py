@@ -1,14 +1,17 @@
 """From the scores of batches to scores of items and totals of groups, in float64 on the host."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
+from memrnn.errors import MemrnnError
 from memrnn.nn.network import Network
 from memrnn.nn.rounded import is_rounded
+from memrnn.runtime import formats
 from memrnn.runtime.devices import compiled
 from memrnn.tasks._metrics import Scores, Total, Totals
 from memrnn.tasks._task import EvaluationSet, Partition, Task, Traced
@@ -28,6 +31,9 @@ def score_set(task: Task, network: Network, evaluation_set: EvaluationSet) -> It
     Returns:
         By metric, numerators and denominators [items], in float64 on the host.
 
+    Raises:
+        MemrnnError: as `item_scores`, and if a score is none of the task's metrics.
+
     Examples:
         >>> import memrnn
         >>> from memrnn.stability import golden_network
@@ -43,7 +49,19 @@ def score_set(task: Task, network: Network, evaluation_set: EvaluationSet) -> It
         next_carry, batch_scores = program(traced, _of_batch(network, number), carry, batch)
         carry = next_carry if evaluation_set.carries else carry
         scores.append(batch_scores)
+    _check_metrics(task, scores)
     return item_scores(evaluation_set, jax.device_get(scores))
+
+
+def _check_metrics(task: Task, batches: Iterable[Scores]) -> None:
+    """Raises a MemrnnError if a score is none of the task's metrics: it would be in no table."""
+    known = [metric.name for metric in task.metrics]
+    for name in dict.fromkeys(itertools.chain(*batches)):
+        if name not in known:
+            raise MemrnnError(
+                f"The task {task.name} scores {name!r}, which is none of its metrics: "
+                f"{formats.listed(known)}."
+            )
 
 
 def _of_batch(network: Network, number: int) -> Network:
@@ -70,6 +88,9 @@ def item_scores(evaluation_set: EvaluationSet, batches: Sequence[Scores]) -> Ite
     Returns:
         By metric, numerators and denominators [items].
 
+    Raises:
+        MemrnnError: if a score is not a numerator and a denominator of each row.
+
     Examples:
         >>> import numpy as np
         >>> import memrnn
@@ -83,6 +104,13 @@ def item_scores(evaluation_set: EvaluationSet, batches: Sequence[Scores]) -> Ite
     for items, scores in zip(evaluation_set.items, batches, strict=True):
         counted = items >= 0
         for name, pair in scores.items():
+            numerator, denominator = (list(np.shape(values)) for values in pair)
+            if not numerator == denominator == [len(items)]:
+                raise MemrnnError(
+                    f"The score {name} has a numerator of shape {numerator} and a denominator of "
+                    f"shape {denominator}, but the batch has {len(items)} items; each must have "
+                    f"shape [{len(items)}]."
+                )
             sums = totals.setdefault(name, (np.zeros(count), np.zeros(count)))
             for item_sums, values in zip(sums, pair, strict=True):
                 # An item may be scored in several pieces, as a long stream is.

@@ -287,7 +287,11 @@ def write_experiment(
 def read_values(out: Path) -> dict[str, Any]:
     path = out / EXPERIMENT_FILE
     if not path.is_file():
-        raise MemrnnError(f"{out} holds no experiment: there is no {EXPERIMENT_FILE} in it.")
+        text = f"{out} holds no experiment: there is no {EXPERIMENT_FILE} in it"
+        pattern = "runs/*/*" if (out / "runs").is_dir() else "*"  # of a study, else of a cell
+        if inside := sorted(out.glob(f"{pattern}/{EXPERIMENT_FILE}")):
+            text += f"; give the folder of one run, such as {inside[0].parent}"
+        raise MemrnnError(f"{text}.")
     try:
         values = json.loads(path.read_text())
     except ValueError as error:

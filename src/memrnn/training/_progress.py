@@ -153,6 +153,14 @@ class Progress:
         excess = mean - (0.0 if self.reference is None else self.selection.mean_of(self.reference))
         return excess if self.selection.goal == "min" else -excess
 
+    @property
+    def excess_text(self) -> str:
+        """`excess` with its unit, for people; empty without a reference or before an epoch."""
+        if self.reference is None or not math.isfinite(self.excess):
+            return ""
+        unit = " nats" if self.selection.scale == "exp" else ""
+        return f"{self.excess:z.4f}{unit} from its reference"
+
     def numbers(
         self, metrics: Sequence[Metric], epoch: int | None = None
     ) -> dict[str, int | float]:

@@ -75,6 +75,9 @@ def train(
             f"restarts is {restarts}, but must be at least 1, or numbers of restarts from 0."
         )
     out, workers = Path(out), min(workers, len(numbers))
+    # First, since what is wrong with a component of one's own is found there: before a folder is
+    # made, in which only the same file could be trained.
+    experiment.identity()
     check_memory(experiment, workers)
     with lock(out, experiment, imports=imports):
         if workers == 1 and stop_after is None:
@@ -98,10 +101,15 @@ def checkpoint_bytes(experiment: Experiment, network: Network) -> int:
 
 
 def check_memory(experiment: Experiment, workers: int = 1) -> None:
-    """Raises a MemrnnError if `workers` restarts at a time need more memory than there is."""
+    """Raises a MemrnnError if `workers` restarts at a time need more memory than there is.
+
+    And if the network cannot be what `experiment.start` gives.
+    """
     task, precision = experiment.task, experiment.config.precision
     with scope(precision):
         network = cast(task.build(experiment.definition, 0), precision)
+        if experiment.start is not None:
+            experiment.start.load_into(network)
         task.check_memory(network, training=True, workers=workers)
 
 

@@ -22,7 +22,7 @@ from memrnn.reports._summary import (
 )
 from memrnn.reports._thresholds import LEARNED, LEAST_WAY, NEAR
 from memrnn.reports.study._means import LEAST_RESTARTS, Difference, Mean, cell_mean
-from memrnn.reports.study._overview import Overview, distinct, effective, overviews
+from memrnn.reports.study._overview import LIMIT, Overview, distinct, effective, overviews
 from memrnn.reports.study._wording import (
     freezing_words,
     interval_words,
@@ -286,8 +286,9 @@ class _Answer:
                 "Best baseline: of predictors that need no training of a network. Bayes: the "
                 "predictor that knows the distribution. A run holds, and networks solve the task "
                 f"on average, from {LEARNED} of the way between them; up to {NEAR} they are no "
-                "better than the baseline. What is missing counts as −1. Intervals are nominal, "
-                f"over restarts, and decide from {LEAST_RESTARTS} restarts per cell."
+                f"better than the baseline. The share of a run is cut off at −{LIMIT:g} and "
+                f"{LIMIT:g}, and what is missing counts as −{LIMIT:g}. Intervals are nominal, over "
+                f"restarts, and decide from {LEAST_RESTARTS} restarts per cell."
             )
         elif self.referenced:
             notes.append("No set tells the Bayes-optimal predictor from the best baseline.")
