@@ -21,8 +21,8 @@ from memrnn.identity import (
     module_behaviour,
     restart_seed,
 )
-from memrnn.nn.controllers import Controller
-from memrnn.nn.memories import Memory, Superposition
+from memrnn.nn.controllers import CONTROLLERS, Controller
+from memrnn.nn.memories import MEMORIES, Memory, Superposition
 
 OWN = '''
 """Things of one's own."""
@@ -334,3 +334,21 @@ def test_restart_seeds_are_golden_and_differ() -> None:
     assert len(set(others)) == len(others) == 400
     assert all(0 <= other < 2**63 for other in others)
     np.random.SeedSequence(seed, spawn_key=(2,))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        *((kind, {}) for kind in CONTROLLERS.values()),
+        (Superposition, {"sizes": (2, 1)}),
+        (Superposition, {"sizes": "hidden", "hard": True}),
+        (MEMORIES["none"], {}),
+        (MEMORIES["stratification"], {"size": 2}),
+        (MEMORIES["nondeterministic"], {"states": 2, "symbols": 2}),
+        (MEMORIES["nondeterministic"], {"states": 2, "symbols": 2, "size": 2, "hard": True}),
+    ],
+    ids=str,
+)
+def test_the_components_of_memrnn_break_no_rule(kind: Any, options: dict[str, Any]) -> None:
+    """A subclass elsewhere is checked like any component of a user's."""
+    module_behaviour(type(kind.__name__, (kind,), {"__module__": __name__}), options)

@@ -75,8 +75,8 @@ def train(
             f"restarts is {restarts}, but must be at least 1, or numbers of restarts from 0."
         )
     out, workers = Path(out), min(workers, len(numbers))
-    # First, since what is wrong with a component of one's own is found there: before a folder is
-    # made, in which only the same file could be trained.
+    # It checks the components, which has to come before the folder is made: afterwards only the
+    # same components could be trained in it.
     experiment.identity()
     check_memory(experiment, workers)
     with lock(out, experiment, imports=imports):
