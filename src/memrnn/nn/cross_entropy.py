@@ -6,16 +6,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-ROWS = 224
-"""Rows whose logits are computed at a time: with 10,000 classes in float32 they take 9 MB."""
-
+from memrnn.runtime.devices import policy
 
 def weighted_nats(
     matrix: tuple[Float[Array, "classes hidden"], Float[Array, " classes"]],
     hidden: Float[Array, "rows hidden"],
     targets: Int[Array, " rows"],
     weights: Float[Array, " rows"],
-    chunk: int = ROWS,
+    chunk: int | None = None,
 ) -> tuple[Float[Array, ""], Float[Array, " rows"]]:
     """The weighted sum of cross-entropies, and the cross-entropy of each row, in nats.
 
@@ -32,9 +30,10 @@ def weighted_nats(
     Args:
         matrix: W and b.
         weights: 0 leaves a row out, whatever its target.
+        chunk: by default what suits the device, see `memrnn.runtime.devices`.
     """
     rows = hidden.shape[0]
-    chunk = min(chunk, rows)
+    chunk = min(chunk or policy().logit_rows, rows)
     padding = -rows % chunk
 
     def cut(values: Array) -> Array:

@@ -19,6 +19,7 @@ class Policy(NamedTuple):
             for all strings at once.
         unroll: steps per iteration of a loop over time whose steps are small.
         matrix_left: whether weights are the left factor of a product in a loop over time.
+        logit_rows: words whose logits over a vocabulary are computed at a time.
         validated: slots that are scored at a time.
         checkpoint_seconds: between two checkpoints of a run or a pack.
         compiler_options: for XLA; those that `$XLA_FLAGS` names are left to it.
@@ -29,6 +30,7 @@ class Policy(NamedTuple):
     group_bytes: int | None
     unroll: int
     matrix_left: bool
+    logit_rows: int
     validated: int
     checkpoint_seconds: float
     compiler_options: Mapping[str, int | bool]
@@ -51,11 +53,12 @@ the usual width of 256 bits they take half as long again (`benchmarks/rounding.p
 
 POLICIES = {
     # 14 MB: `docs/nondeterministic.md`. Left factors: `benchmarks/torch_text_step.py --loop`.
-    "cpu": Policy(1, 14 << 20, 1, True, 40, 1.0, _CPU_OPTIONS, _CPU_OPTIONS_ROUNDED),
+    # 224 rows: `benchmarks/softmax.py`; with 10,000 words their logits take 9 MB in float32.
+    "cpu": Policy(1, 14 << 20, 1, True, 224, 40, 1.0, _CPU_OPTIONS, _CPU_OPTIONS_ROUNDED),
     # On an H100 starting a step costs more than computing it, and there is no cache to stay in:
     # rns-3-3 in version 0.1, 1 and 40 restarts: 38 and 75 ms per update in groups, 8.5 and 38
     # without.
-    "gpu": Policy(160, None, 8, False, 40, 60.0, {}, {}),
+    "gpu": Policy(160, None, 8, False, 2240, 40, 60.0, {}, {}),
 }
 
 

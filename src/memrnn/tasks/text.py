@@ -14,13 +14,13 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from memrnn.errors import MemrnnError
-from memrnn.nn.cross_entropy import ROWS, weighted_nats
+from memrnn.nn.cross_entropy import weighted_nats
 from memrnn.nn.groups import state_bytes, tree_bytes
 from memrnn.nn.initialisation import orthonormal, truncated_normal, uniform, zeros
 from memrnn.nn.model import Model
 from memrnn.nn.network import Network, TiedOutput, WordVectors
 from memrnn.nn.unroll import State
-from memrnn.runtime.devices import memory_limit
+from memrnn.runtime.devices import memory_limit, policy
 from memrnn.runtime.options import added
 from memrnn.tasks._metrics import Metric, Scores
 from memrnn.tasks._task import Data, EvaluationSet, Partition, Preset, SetDescription, Task
@@ -333,7 +333,7 @@ class Text(Task):
         hidden = network.controller.hidden_size
         numbers = VECTORS * hidden + 2 * (self.embedding_size or hidden) + 2 * memory.reading_size
         activations = streams * self.segment * numbers * itemsize
-        logits = LOGITS * ROWS * self.text.size * itemsize
+        logits = LOGITS * policy().logit_rows * self.text.size * itemsize
         # Of a windowed nondeterministic stack what is carried is large: it is chosen between
         # streams, cut into groups and joined.
         carry = jax.eval_shape(self.carry if training else self.evaluation_carry, network)
