@@ -15,6 +15,7 @@ What stands between them is made from the tables in `results/FOLDER`:
     figure STEM     a figure of its report, written to docs/images
     precision TASK  of a study of the networks in `networks`: where each first is wrong
     networks        of `networks` itself: which run each is of
+    evaluated       of the file `FOLDER.json`, by `memrnn evaluate --json`: its perplexities
 
 Those of discrete training are in `discrete_training.py`.
 
@@ -24,6 +25,7 @@ is larger than the repository should carry.
 
 import argparse
 import functools
+import json
 import math
 import re
 import sys
@@ -174,6 +176,13 @@ def networks(name: str) -> str:
     return markdown(["folder", "model", "made by"], rows)
 
 
+def evaluated(name: str) -> str:
+    record = json.loads((HERE / f"{name}.json").read_text())
+    (run,) = record["runs"]
+    rows = [[one, form.decimal(scores["perplexity"])] for one, scores in run["sets"].items()]
+    return markdown([f"`{record['model']}`, streams: {record['protocol']['streams']}", "perplexity"], rows)
+
+
 def precision(name: str, language: str) -> str:
     """The first length with a wrong determined symbol, and the share that is right at the last."""
     results, names = results_of(name), dict[tuple[str, str], str]()
@@ -211,6 +220,7 @@ KINDS: dict[str, Callable[..., str]] = {
     "figure": figure,
     "precision": precision,
     "networks": networks,
+    "evaluated": evaluated,
     **discrete_training.KINDS,
 }
 
