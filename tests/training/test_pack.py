@@ -8,10 +8,11 @@ import jax
 import numpy as np
 import pytest
 
-from memrnn import COMPONENTS, Experiment, Network, register_measure
+from memrnn import COMPONENTS, Experiment, Network, TrainingConfig, register_measure
 from memrnn.runtime import checkpoints
 from memrnn.runtime.devices import POLICIES
 from memrnn.runtime.precision import scope
+from memrnn.tasks import Text
 from memrnn.training import Pack, Restart, Writer, pack_key
 from small_experiments import TASK, leaves, small
 
@@ -99,6 +100,33 @@ def test_a_pack_is_its_restarts_alone(model: str, freezes: list[tuple[str, ...]]
         for part in one.experiment.freeze:
             before, after = (leaves(getattr(net, part)) for net in (start, one.network))
             assert all(map(np.array_equal, before, after))
+
+
+def test_a_pack_of_text_is_its_restarts_alone() -> None:
+    """What is carried from segment to segment, and into validation, stays in its slot; with a tied
+    output layer, dropout and offsets of their own."""
+    task = Text(
+        "kjv-small",
+        streams=16,
+        segment=5,
+        evaluation_streams=60,
+        updates_per_epoch=4,
+        random_offsets=True,
+        embedding_size=2,
+        tied=True,
+        input_dropout=0.3,
+        state_dropout=0.2,
+        output_dropout=0.3,
+        state_reset=0.2,
+    )
+    config = TrainingConfig(max_epochs=3, precision="float64", max_grad_norm_range=(0.01, 1.0))
+    modes = [(), ("memory",), ("embedding", "controller", "output")]
+    cells = [Experiment(task, "lstm-3+jm-2:depth_limit=4", freeze, config) for freeze in modes]
+    alone, together = made(cells), made(cells)
+    finish_alone(alone)
+    finish(together, Pack(together[0], 2))
+    for one, expected in zip(together, alone, strict=True):
+        agree(one, expected)
 
 
 def test_slots_average_from_epochs_of_their_own(tmp_path: Path) -> None:
