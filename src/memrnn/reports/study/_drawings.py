@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from memrnn.evaluation import Evaluation
@@ -84,6 +85,7 @@ class Drawing:
 
 def laid_out(figure: Figure) -> Figure:
     """A figure with everything in its place: saving would do that twice per format."""
+    FigureCanvasSVG(figure)  # measures letters as browsers and PDF draw them
     if engine := figure.get_layout_engine():
         engine.execute(figure)
         figure.set_layout_engine(None)

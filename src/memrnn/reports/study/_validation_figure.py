@@ -26,6 +26,9 @@ from memrnn.tasks import Metric, TaskDescription
 _LINEAR = 0.01
 """Nats up to which the axis of validation scores is linear; from there it is logarithmic."""
 
+_LETTER = 0.065
+"""Inches that a letter of a model's name takes or so."""
+
 
 def draw_validation(
     results: StudyResults,
@@ -48,9 +51,12 @@ def draw_validation(
     columns = min(columns, len(tasks))
     down = -(-len(tasks) // columns)
     width = max(1.6, 0.34 + 0.16 * len(modes) * len(models))
-    figure = Figure(
-        figsize=(max(4.2, 0.9 + width * columns), 2.5 * down + 0.9), layout="constrained"
-    )
+    wide = max(4.2, 0.9 + width * columns)
+    # Names that would run into each other are written aslant.
+    longest = _LETTER * max(map(len, models))
+    aslant = longest * len(models) * columns > wide - 0.9
+    high = 2.5 + (0.5 * longest if aslant else 0)
+    figure = Figure(figsize=(wide, high * down + 0.9), layout="constrained")
     axes = figure.subplots(down, columns, squeeze=False, sharey=True)
     metric = tasks[0].metric(tasks[0].selection)
     referenced = has_reference(results, tasks[0])
@@ -62,6 +68,10 @@ def draw_validation(
         first.yaxis.set_minor_locator(NullLocator())
     for axis, task in zip(axes.flat, tasks, strict=False):
         _draw_task(axis, results, task, modes, models, published)
+        if aslant:
+            axis.tick_params(axis="x", labelrotation=30)
+            for label in axis.get_xticklabels():
+                label.set(ha="right", rotation_mode="anchor")
     if in_nats:
         first.set_ylim(bottom=-_LINEAR / 2)
     for axis in list(axes.flat)[len(tasks) :]:
