@@ -180,7 +180,9 @@ def evaluated(name: str) -> str:
     record = json.loads((HERE / f"{name}.json").read_text())
     (run,) = record["runs"]
     rows = [[one, form.decimal(scores["perplexity"])] for one, scores in run["sets"].items()]
-    return markdown([f"`{record['model']}`, streams: {record['protocol']['streams']}", "perplexity"], rows)
+    return markdown(
+        [f"`{record['model']}`, streams: {record['protocol']['streams']}", "perplexity"], rows
+    )
 
 
 def precision(name: str, language: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 from memrnn.papers.das_mali_2024 import PAPER
 from memrnn.reports.study import StudyReport
 from reports.study_synthetic import make_study
+from reports.text_synthetic import treebank_like
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -44,6 +45,14 @@ def url(tmp_path_factory):
     languages = ["count-3", "unmarked-copy-different-alphabets"]
     results = make_study(made, languages=languages, restarts=3)
     folder = tmp_path_factory.mktemp("study")
+    return StudyReport(results, folder, PAPER).write(folder / "report").as_uri()
+
+
+@pytest.fixture(scope="module")
+def text_url(tmp_path_factory):
+    """The report of a made-up study of the Treebank, with names of models that are long."""
+    results = treebank_like(lambda model, freeze, restart: 120.0 + restart, restarts=2)
+    folder = tmp_path_factory.mktemp("text")
     return StudyReport(results, folder, PAPER).write(folder / "report").as_uri()
 
 
@@ -186,3 +195,43 @@ def test_without_javascript_everything_is_there(browser, url):
     assert page.locator("thead th button").count() == 0
     assert page.locator("thead th", has_text="median").first.is_visible()
     context.close()
+
+
+CUT = """svg => {
+    const box = svg.viewBox.baseVal, edge = 1;
+    const outside = text => {
+        const one = svg.getScreenCTM().inverse().multiply(text.getScreenCTM());
+        const found = text.getBBox();
+        const corners = [[0, 0], [0, 1], [1, 0], [1, 1]].map(([right, down]) =>
+            new DOMPoint(found.x + right * found.width, found.y + down * found.height)
+                .matrixTransform(one));
+        return corners.some(({x, y}) => x < box.x - edge || x > box.x + box.width + edge
+            || y < box.y - edge || y > box.y + box.height + edge);
+    };
+    return [...svg.querySelectorAll("text")].filter(outside).map(text => text.textContent);
+}"""
+"""Texts that are not whole within their drawing, of which some points may be lost."""
+
+
+@pytest.mark.parametrize("page", ["url", "text_url"])
+def test_no_text_of_a_drawing_is_cut_off(browser, page, request):
+    with Visit(browser, request.getfixturevalue(page), 1100) as visit:
+        shown = [svg for svg in visit.page.query_selector_all(".drawing svg") if svg.is_visible()]
+        assert len(shown) > 2
+        assert [svg.evaluate(CUT) for svg in shown] == [[]] * len(shown)
+
+
+OVERLAPS = """svg => {
+    const names = [...svg.querySelectorAll("text")].filter(text => /^lstm/.test(text.textContent))
+        .map(text => text.getBoundingClientRect());
+    return names.filter((one, index) => names.slice(index + 1).some(other =>
+        one.left < other.right && other.left < one.right && one.height < 20 &&
+        one.top < other.bottom && other.top < one.bottom)).length;
+}"""
+"""How many names that are written level touch a later one."""
+
+
+def test_names_of_models_are_not_written_over_each_other(browser, text_url):
+    with Visit(browser, text_url, 1100) as visit:
+        shown = [svg for svg in visit.page.query_selector_all(".drawing svg") if svg.is_visible()]
+        assert [svg.evaluate(OVERLAPS) for svg in shown] == [0] * len(shown)

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from memrnn.runtime.devices import policy
 
+
 def weighted_nats(
     matrix: tuple[Float[Array, "classes hidden"], Float[Array, " classes"]],
     hidden: Float[Array, "rows hidden"],

@@ -29,6 +29,9 @@ _LINEAR = 0.01
 _LETTER = 0.065
 """Inches that a letter of a model's name takes or so."""
 
+_LEGEND = 5.5
+"""Inches that a legend of four columns takes."""
+
 
 def draw_validation(
     results: StudyResults,
@@ -50,7 +53,8 @@ def draw_validation(
     models = list(dict.fromkeys(cell.model for cell in results.cells))
     columns = min(columns, len(tasks))
     down = -(-len(tasks) // columns)
-    width = max(1.6, 0.34 + 0.16 * len(modes) * len(models))
+    title = _LETTER * 1.3 * max(len(task.title) for task in tasks)  # bold, and larger
+    width = max(1.6, title, 0.34 + 0.16 * len(modes) * len(models))
     wide = max(4.2, 0.9 + width * columns)
     # Names that would run into each other are written aslant.
     longest = _LETTER * max(map(len, models))
@@ -92,8 +96,8 @@ def draw_validation(
     if referenced:
         handles.append(Line2D([], [], color="black", linewidth=1.2, label="bound"))
     figure.legend(
-        handles=handles, loc="outside upper center", ncols=4 if columns > 1 else 2, frameon=False,
-        fontsize=8,
+        handles=handles, loc="outside upper center", ncols=4 if wide > _LEGEND else 2,
+        frameon=False, fontsize=8,
     )  # fmt: skip
     return figure
 
