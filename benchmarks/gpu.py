@@ -1,4 +1,4 @@
-"""Every figure of a GPU: packs of restarts, the text step, and how long the paper's grid takes.
+"""Every figure of a GPU: packs of restarts, epochs of text, how long the paper's grid takes.
 
     python benchmarks/gpu.py [--small] [--only packs | text]
 
@@ -9,8 +9,8 @@ the same in small, for a CPU.
   of 10 strings of lengths 40 to 80 (rns-3-3: 50), with a checkpoint of all per epoch. `program` is
   the compiled program, `host` is all the rest, per slot.
 - Text: an epoch of the Penn Treebank's size, 929,589 random words of 10,000, of restarts by the
-  paper's protocol and by the recipe `strong`: updates alone, without validation. `loop` is the loop
-  over time and its gradient alone, per time step of all slots.
+  paper's protocol and by the recipe `strong`, at the rate of 100 updates with 2,000 words of
+  validation. `loop` is the loop over time and its gradient alone, per time step of all slots.
 - Grid: the study file `paper` at these rates, if every run takes 100 epochs.
 """
 
@@ -204,11 +204,9 @@ def texts(small: bool, deadline: float) -> None:
     print(f"{'model':<31}{'recipe':<14}{'slots':>5}{'epoch s':>9}{'loop us':>9}{'begin s':>9}")
     for model, recipe, slots in SMALL_TEXTS if small else TEXTS:
         case = ";".join(map(str, (model, recipe, slots, *sizes)))
-        found = limited([__file__, "--text-case", case], deadline)
-        if found is None:
+        if (seen := measured("--text-case", case, deadline)) is None:
             print(f"{model:<31}{recipe:<14}{slots:>5}  not run: no time was left")
             continue
-        seen = json.loads(found.splitlines()[-1])
         print(
             f"{model:<31}{recipe:<14}{slots:>5}{seen['epoch']:>9.2f}{1e6 * seen['loop']:>9.1f}"
             f"{seen['first']:>9.1f}",
@@ -223,13 +221,10 @@ def packs(small: bool, deadline: float) -> None:
     print(f"{'model':<10}{'slots':>6}{'epoch s':>10}{'program s':>11}{'host ms/slot':>14}"
           f"{'ms/update':>11}{'begin s':>9}")  # fmt: skip
     for model, slots, batches in cases:
-        # In processes of their own, so that the time of one that hangs can be limited.
         case = ",".join(map(str, (model, slots, batches, *lengths)))
-        found = limited([__file__, "--case", case], deadline)
-        if found is None:
+        if (seen := measured("--case", case, deadline)) is None:
             print(f"{model:<10}{slots:>6}  not run: no time was left")
             continue
-        seen = json.loads(found.splitlines()[-1])
         epoch, program = seen["epoch"], seen["program"]
         host, update = 1e3 * (epoch - program) / slots, 1e3 * program / batches
         print(
@@ -241,20 +236,22 @@ def packs(small: bool, deadline: float) -> None:
     grid(rates)
 
 
-def limited(arguments: list[str], deadline: float) -> str | None:
-    """What a script prints; None if it is not done by the deadline."""
+def measured(flag: str, case: str, deadline: float) -> dict | None:
+    """What a case gives in a process of its own, whose time is limited: one may hang.
+
+    None if it is not done by the deadline.
+    """
     left = deadline - time.monotonic()
     if left < 1:
         return None
+    command = [sys.executable, __file__, flag, case]
     try:
-        done = subprocess.run(
-            [sys.executable, *arguments], capture_output=True, text=True, timeout=left, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=left, check=False)
     except subprocess.TimeoutExpired:
         return None
     if done.returncode:
         raise SystemExit(done.stderr)
-    return done.stdout
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def grid(rates: dict[str, float]) -> None:

@@ -54,11 +54,32 @@ the usual width of 256 bits they take half as long again (`benchmarks/rounding.p
 POLICIES = {
     # 14 MB: `docs/nondeterministic.md`. Left factors: `benchmarks/torch_text_step.py --loop`.
     # 224 rows: `benchmarks/softmax.py`; with 10,000 words their logits take 9 MB in float32.
-    "cpu": Policy(1, 14 << 20, 1, True, 224, 40, 1.0, _CPU_OPTIONS, _CPU_OPTIONS_ROUNDED),
+    "cpu": Policy(
+        slots=1,
+        group_bytes=14 << 20,
+        unroll=1,
+        matrix_left=True,
+        logit_rows=224,
+        validated=40,
+        checkpoint_seconds=1.0,
+        compiler_options=_CPU_OPTIONS,
+        rounded_options=_CPU_OPTIONS_ROUNDED,
+    ),
     # On an H100 starting a step costs more than computing it, and there is no cache to stay in:
     # rns-3-3 in version 0.1, 1 and 40 restarts: 38 and 75 ms per update in groups, 8.5 and 38
     # without.
-    "gpu": Policy(160, None, 8, False, 2240, 40, 60.0, {}, {}),
+    # 2,240 words are a whole update of the recipe `strong`; other numbers were not measured.
+    "gpu": Policy(
+        slots=160,
+        group_bytes=None,
+        unroll=8,
+        matrix_left=False,
+        logit_rows=2240,
+        validated=40,
+        checkpoint_seconds=60.0,
+        compiler_options={},
+        rounded_options={},
+    ),
 }
 
 
