@@ -323,6 +323,8 @@ def test_the_studies_that_ship() -> None:
         "stable-many": 40,
         "stable-early-40-80": 40,
         "stable-steady-40-80": 40,
+        "stable-halves-40-80": 160,
+        "stable-halves-quiet-40-80": 160,
         "stable-switch-40-80": 40,
         "stable-narrow": 50,
         "stable-wide": 100,
