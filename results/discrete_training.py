@@ -41,37 +41,34 @@ def answers(name: str, quiet: str) -> str:
 def holding(name: str, quiet: str) -> str:
     ablation = ablation_of(name, quiet)
 
-    def written(language: str, model: str, noise: bool) -> str:
-        held, ended = ablation.held(language, model, noise=noise)
+    def written(language: str, treatment: str) -> str:
+        held, ended = ablation.held(language, treatment)
         return f"{held} of {ended}" if ended else "not run"
 
     rows = [
-        [cell, *(written(language, *of_cell) for language in stable_training.LANGUAGES)]
-        for cell, of_cell in stable_training.CELLS.items()
+        [treatment, *(written(language, treatment) for language in stable_training.LANGUAGES)]
+        for treatment in stable_training.TREATMENTS
     ]
     return markdown(["treatment", *stable_training.LANGUAGES], rows)
 
 
 def learning(name: str, quiet: str) -> str:
     ablation, rows = ablation_of(name, quiet), list[list[str]]()
-    for cell, (model, noise) in stable_training.CELLS.items():
+    for treatment in stable_training.TREATMENTS:
         known = held = ended = 0
         for language in stable_training.LANGUAGES:
-            known += ablation.learned(language, model, noise=noise)[0]
-            held += ablation.held(language, model, noise=noise)[0]
-            ended += ablation.held(language, model, noise=noise)[1]
-        rows.append([cell, *map(str, (ended, known, held))])
+            known += ablation.learned(language, treatment)[0]
+            held += ablation.held(language, treatment)[0]
+            ended += ablation.held(language, treatment)[1]
+        rows.append([treatment, *map(str, (ended, known, held))])
     return markdown(["treatment", "restarts", "learn the trained lengths", "hold"], rows)
 
 
 def excess(name: str, quiet: str) -> str:
     ablation, rows = ablation_of(name, quiet), list[list[str]]()
-    for cell in ("recipe", "untouched"):
-        model, noise = stable_training.CELLS[cell]
-        values = (
-            ablation.excess(language, model, noise=noise) for language in stable_training.LANGUAGES
-        )
-        rows.append([cell, *map(form.decimal, values)])
+    for treatment in ("recipe", "untouched"):
+        values = (ablation.excess(language, treatment) for language in stable_training.LANGUAGES)
+        rows.append([treatment, *map(form.decimal, values)])
     return markdown(["treatment", *stable_training.LANGUAGES], rows)
 
 
@@ -175,10 +172,9 @@ def cells_of(name: str) -> dict[tuple[str, str], Cell]:
 def held(name: str, quiet: str) -> str:
     ablation = ablation_of(name, quiet)
 
-    def counted(cell: str) -> str:
-        model, noise = stable_training.CELLS[cell]
+    def counted(treatment: str) -> str:
         rows = [
-            (language, *ablation.held(language, model, noise=noise))
+            (language, *ablation.held(language, treatment))
             for language in stable_training.LANGUAGES
         ]
         return ", ".join(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from memrnn.engines import LocalEngine
-from memrnn.papers.stable_training import CELLS
+from memrnn.papers.stable_training import SHORT
 from memrnn.stability import golden_network, save_golden
 from memrnn.studies import RunRecord, StudyResults, load_results, load_study, run_study
 from memrnn.tasks import Strings, Total
@@ -53,7 +53,9 @@ class Kept(NamedTuple):
 
 
 ABLATION = [
-    Kept(end, "stable" if CELLS[cell][1] else "stable-quiet", language, CELLS[cell][0], 0)
+    Kept(
+        end, "stable" if SHORT.cells[cell][1] else "stable-quiet", language, SHORT.cells[cell][0], 0
+    )
     for language in LANGUAGES
     for end, cell in TREATMENTS.items()
 ]

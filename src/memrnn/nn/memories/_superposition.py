@@ -294,11 +294,9 @@ def _superpose_for_fast(hard: bool, stack: Cells, vector: Vector, logits: Logits
 def _superpose_forward(
     hard: bool, stack: Array, vector: Array, logits: Array
 ) -> tuple[Array, tuple]:
-    pushed, popped = _neighbours(stack, vector)
     soft = _probabilities(logits)
     weights = _one_hot(logits) if hard else soft
-    residuals = (pushed - stack, popped - stack, vector, soft, weights)
-    return _superpose_for_fast(hard, stack, vector, logits), residuals
+    return _superpose_for_fast(hard, stack, vector, logits), (stack, vector, soft, weights)
 
 
 def _superpose_backward(
@@ -306,20 +304,30 @@ def _superpose_backward(
 ) -> tuple[Array, Array, Array]:
     del hard
     # Autodiff would need three sums over all cells, which XLA's CPU backend computes one number
-    # at a time. The softmax has two degrees of freedom, so two sums do, and as a product with a
-    # vector of ones they run at full width.
-    *differences, vector, (push, pop, no_op), weights = residuals
-    width, cells = vector.shape[1], cotangent.shape[1]
-    ones = jnp.ones((cells, 1), cotangent.dtype)
-    push_gain, pop_gain = ((difference * cotangent) @ ones for difference in differences)
+    # at a time. As products with a vector of ones they run at full width; their terms are products
+    # of slices, since a concatenation among the terms would not.
+    stack, vector, (push, pop, no_op), weights = residuals
+    width = vector.shape[1]
+    ones = jnp.ones((cotangent.shape[1], 1), cotangent.dtype)
+    kept = (stack * cotangent) @ ones
+    pushed = (stack[:, :-width] * cotangent[:, width:]) @ ones[width:]
+    pushed = pushed + (vector * cotangent[:, :width]) @ ones[:width]
+    popped = (stack[:, width:] * cotangent[:, :-width]) @ ones[width:]
+    # The softmax has two degrees of freedom.
+    push_gain, pop_gain = pushed - kept, popped - kept
     mean_gain = push * push_gain + pop * pop_gain
     d_logits = jnp.concatenate(
         [push * (push_gain - mean_gain), pop * (pop_gain - mean_gain), -no_op * mean_gain], axis=1
     )
-    padded = jnp.pad(cotangent, ((0, 0), (width, width)))
     push, pop, no_op = weights  # of the forward pass; those above are the softmax
-    d_stack = push * padded[:, 2 * width :] + pop * padded[:, :cells] + no_op * cotangent
+    below, above = _shifted(cotangent, -width), _shifted(cotangent, width)
+    d_stack = push * below + pop * above + no_op * cotangent
     return d_stack, push * cotangent[:, :width], d_logits
+
+
+def _shifted(cells: Cells, places: int) -> Cells:
+    """The cells moved to the right, to the left if negative; zeros follow."""
+    return jax.lax.pad(cells, jnp.zeros((), cells.dtype), ((0, 0, 0), (places, -places, 0)))
 
 
 _superpose_for_fast.defvjp(_superpose_forward, _superpose_backward)

@@ -1,7 +1,8 @@
 """An experiment of memrnn itself: which half of discrete training makes stack networks hold."""
 
-from memrnn.papers.stable_training._answers import CELLS as CELLS
 from memrnn.papers.stable_training._answers import LANGUAGES as LANGUAGES
+from memrnn.papers.stable_training._answers import SHORT as SHORT
+from memrnn.papers.stable_training._answers import TREATMENTS as TREATMENTS
 from memrnn.papers.stable_training._answers import Ablation as Ablation
 from memrnn.papers.stable_training._answers import Answer as Answer
 from memrnn.papers.stable_training._answers import answers as answers

@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from memrnn.papers.stable_training._answers import CELLS, LANGUAGES, SETS, Ablation
+from memrnn.papers.stable_training._answers import LANGUAGES, Ablation
 
 STYLES = {
     "recipe": ("#0072B2", "o", "-", 2.6),
@@ -23,18 +23,18 @@ def draw_ablation(ablation: Ablation) -> Figure:
     panels = figure.subplots(1, len(LANGUAGES), sharey=True)
     for axis, language in zip(panels, LANGUAGES, strict=True):
         for place, (name, (color, marker, dash, width)) in enumerate(STYLES.items()):
-            model, noise = CELLS[name]
-            counts = [ablation.exact(language, model, [one], noise=noise) for one in SETS]
+            counts = [ablation.exact(language, name, [one]) for one in ablation.design.sets]
             if counts[0][1] == 0:
                 continue
             # Lines that coincide stand apart by a hundredth.
             shares = [some / all + 0.012 * (2 - place) for some, all in counts]
             axis.plot(
-                range(len(SETS)), shares, color=color, marker=marker, linestyle=dash,
+                range(len(shares)), shares, color=color, marker=marker, linestyle=dash,
                 linewidth=width, markersize=5, label=name, clip_on=False,
             )  # fmt: skip
         axis.set_title(language, fontsize=9)
-        axis.set_xticks(range(len(SETS)), [f"{times} ×" for times in SETS.values()], fontsize=8)
+        times = [f"{one} ×" for one in ablation.design.sets.values()]
+        axis.set_xticks(range(len(times)), times, fontsize=8)
         axis.set_ylim(-0.04, 1.04)
         axis.set_yticks([0, 0.5, 1], ["0", "½", "1"])
         axis.grid(axis="y", alpha=0.3)
