@@ -18,7 +18,7 @@ COUNT = "--model lstm-2 --language count-3"
 
 CASES = {
     "compiling": (f"{COUNT} {SMALL} --bins 6:8", "ratio of times"),
-    "loop_gradient": ("jm-3 --length 5 --rounds 1", "FAST ms"),
+    "loop_gradient": ("jm-3 --length 5 --batch 2 --rounds 1", "FAST ms"),
     "nondeterministic_cost": ("rns-1-1 --lengths 5 --rounds 1", "one core"),
     "nondeterministic_precision": ("--length 3", "| uniform, 1 | 3 |"),
     "gpu": ("--small", "grid: rns-3-3"),

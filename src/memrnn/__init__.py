@@ -33,6 +33,7 @@ from memrnn.nn.unroll import State as State
 from memrnn.nn.unroll import unroll as unroll
 from memrnn.runtime import configure_matplotlib
 from memrnn.runtime.cache import use_compile_cache as use_compile_cache
+from memrnn.runtime.version import __version__ as __version__
 from memrnn.stability import drift as drift
 from memrnn.studies import load_tables as load_tables
 from memrnn.tasks import Data as Data
@@ -51,7 +52,5 @@ from memrnn.training import TrainingConfig as TrainingConfig
 from memrnn.training import load_run as load_run
 from memrnn.training import register_measure as register_measure
 from memrnn.training import train as train
-
-__version__ = "0.2.0"
 
 configure_matplotlib()  # before anything that draws is imported

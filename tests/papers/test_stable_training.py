@@ -91,7 +91,8 @@ def test_the_answers_to_a_study_like_the_pilot() -> None:
 
 def test_the_answers_to_the_ablation_from_the_papers_lengths() -> None:
     def share(language: str, model: str, noise: bool, restart: int) -> float:
-        # Noise alone holds in half of the restarts, the discrete state alone in all but seven: p is between .05 / 4 and .05 / 3.
+        # Noise alone holds in half of the restarts, the discrete state alone in all but seven:
+        # p is between .05 / 4 and .05 / 3.
         half = model == "elman-48+jm-3x16" and noise and restart % 2 == 0
         state = model == "elman-48:discrete+jm-3x16" and (language != "count-3" or restart > 6)
         return 1.0 if half or state else pilot(language, model, noise, restart)

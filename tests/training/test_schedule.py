@@ -200,11 +200,15 @@ def test_excess_is_what_lies_above_the_reference(start) -> None:
     assert restart.progress.excess == math.inf
     assert restart.progress.reference is not None
     epoch(restart, 0.5, 0.7)
-    assert restart.progress.excess == pytest.approx(0.5 - math.log(restart.progress.reference))
+    above = 0.5 - math.log(restart.progress.reference)
+    assert restart.progress.excess == pytest.approx(above)
+    assert restart.progress.excess_text == f"{above:.4f} nats above its reference"
     restart = start("accuracy")
     assert restart.progress.reference is None
     epoch(restart, 0.5, 0.7, 0.6)
-    assert restart.progress.excess == -0.7
+    assert restart.progress.excess == -0.7 and restart.progress.excess_text == ""
+    known = dataclasses.replace(restart.progress, reference=1.0)
+    assert known.excess_text == "0.3000 below its reference"
 
 
 def test_learning_rates_are_log_uniform() -> None:

@@ -52,8 +52,8 @@ def run_command(
     """Runs a study, or what is left of it; called again, it continues.
 
     Args:
-        file: a study file (TOML), or the name of one that ships: demo, smoke, paper-small,
-            paper, decisive, decisive-rns, treebank.
+        file: a study file (TOML), or the name of one that ships, as demo, paper or stable; an
+            unknown name lists them.
         out: folder for the ledger and the checkpoints; the same folder continues.
         engine: local (processes on this machine) or ray (a Ray cluster that shares this folder).
         workers: runs at a time; by default one per core.

@@ -12,8 +12,9 @@ import jax
 
 from memrnn.runtime import cores
 from memrnn.runtime.digests import text_digest
+from memrnn.runtime.version import __version__
 
-_LIBRARIES = ("memrnn", "jax", "jaxlib", "equinox", "optax", "numpy")
+_LIBRARIES = ("jax", "jaxlib", "equinox", "optax", "numpy")
 
 
 @functools.cache
@@ -37,6 +38,7 @@ def versions() -> dict[str, str]:
     for path in sorted(folder.rglob("*.py")):
         digest.update(f"{path.relative_to(folder)}".encode() + path.read_bytes())
     return {
+        "memrnn": __version__,
         **{name: importlib.metadata.version(name) for name in _LIBRARIES},
         "python": platform.python_version(),
         "source": digest.hexdigest()[:12],

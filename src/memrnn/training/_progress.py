@@ -155,11 +155,12 @@ class Progress:
 
     @property
     def excess_text(self) -> str:
-        """`excess` with its unit, for people; empty without a reference or before an epoch."""
+        """`excess` in words, for people; empty without a reference or before an epoch."""
         if self.reference is None or not math.isfinite(self.excess):
             return ""
         unit = " nats" if self.selection.scale == "exp" else ""
-        return f"{self.excess:z.4f}{unit} from its reference"
+        side = "above" if self.selection.goal == "min" else "below"
+        return f"{self.excess:z.4f}{unit} {side} its reference"
 
     def numbers(
         self, metrics: Sequence[Metric], epoch: int | None = None
