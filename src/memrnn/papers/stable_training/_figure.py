@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from memrnn.papers.stable_training._answers import LANGUAGES, Ablation
+from memrnn.papers.stable_training._ablation import LANGUAGES, Ablation
 
 STYLES = {
     "recipe": ("#0072B2", "o", "-", 2.6),
