@@ -326,6 +326,7 @@ def test_the_studies_that_ship() -> None:
         "stable-halves-40-80": 160,
         "stable-halves-quiet-40-80": 160,
         "stable-switch-40-80": 40,
+        "stable-medium": 40,
         "stable-noisy": 40,
         "stable-narrow": 50,
         "stable-wide": 100,
