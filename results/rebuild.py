@@ -51,7 +51,7 @@ PAGES = (
     HERE / "README.md",
     ROOT / "README.md",
 )
-MOST_BYTES = 8_000_000
+MOST_BYTES = 9_000_000
 REGION = re.compile(r"(?<=<!-- begin )(\S+) (.*?)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
 
 
