@@ -51,6 +51,18 @@ def test_a_network_that_is_proved(
     assert status == 0 and all(check["inexact"] == 0 for check in json.loads(printed)["checks"])
 
 
+def test_a_search_that_has_no_time_is_open(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "machine.toml"
+    options = ("--longest", "0", "--prove-for", "0.000001s", "--out", str(out))
+    status, printed, _ = run(capsys, "extract", str(folder), *options)
+    assert status == 1 and "not proved" in printed and "more is given by --prove-for" in printed
+    assert read_machine(out).states
+    status, printed, _ = run(capsys, "extract", str(folder), *options, "--json")
+    assert status == 1 and json.loads(printed)["proof"]["out_of_time"]
+
+
 def test_a_network_with_one_flipped_weight_fails(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,6 +23,7 @@ from memrnn.automata import (
 from memrnn.errors import MemrnnError
 from memrnn.languages import Distribution
 from memrnn.runtime.formats import plural
+from memrnn.runtime.options import parse_duration
 from memrnn.runtime.precision import check_precision
 from memrnn.runtime.printing import print_json, print_rows, say
 from memrnn.stability import Equality, Table, Visits, compare, extracted, visit
@@ -43,6 +44,7 @@ def extract_command(
     longest: int = 1_000_000,
     precision: str | None = None,
     seed: int = 0,
+    prove_for: str = "5m",
     json: bool = False,
 ) -> None:
     """Turns a discrete network into a finite machine with stacks, and proves what it predicts.
@@ -58,10 +60,12 @@ def extract_command(
         longest: symbols of the longest string, 0 for none.
         precision: number format of the steps; by default that of the training.
         seed: of the strings.
+        prove_for: how long a proof is searched for, as 90s or 1.5h.
         json: print JSON instead of tables.
     """
     if out is not None and out.suffix != ".toml":
         raise MemrnnError(f"{out} is no file for a machine; its suffix must be .toml.")
+    seconds = parse_duration(prove_for)
     run = load_run(directory)
     trained, task = run.restart(restart), run.experiment.task
     if not isinstance(task, Strings):
@@ -82,10 +86,10 @@ def extract_command(
         print_rows([_shown(row) for row in rows])
         sys.stdout.flush()
     made = extracted(table, spec, [s for name in ("1x", "10x") for s in sets[name]], "extracted")
-    free = _first_determined(task.distribution, seed)
-    equality, compared, seconds = _compare(table, given, free)
     if out is not None:
         _write(made, out, title)
+    free = _first_determined(task.distribution, seed)
+    equality, compared, taken = _compare(table, given, free, seconds)
     about = {
         "restart": trained.number,
         "precision": precision,
@@ -95,13 +99,14 @@ def extract_command(
     proof = {
         "machine": compared.name,
         "answer": equality.answer,
+        "out_of_time": equality.answer == "open" and taken > seconds,
         "prefix": " ".join(spec.symbols[symbol] for symbol in equality.prefix),
         "free": free,
         "configurations": equality.states,
         "codes": equality.codes,
         "least_legal": _finite(equality.least_legal),
         "most_illegal": _finite(equality.most_illegal),
-        "seconds": seconds,
+        "seconds": taken,
     }
     if json:
         print_json({**about, "strings": rows, "proof": proof})
@@ -146,15 +151,16 @@ def _first_determined(distribution: Distribution, seed: int) -> int:
 
 
 def _compare(
-    table: Table, machines: tuple[Machine, ...], free: int
+    table: Table, machines: tuple[Machine, ...], free: int, seconds: float
 ) -> tuple[Equality, Machine, float]:
     """With the first machine of which the product says something, else with the last."""
     begin = time.perf_counter()
     first, *others = machines
-    equality, machine = compare(table, first, free), first
+    equality, machine = compare(table, first, free, seconds=seconds), first
     for other in others:
-        if equality.answer == "open":
-            equality, machine = compare(table, other, free), other
+        left = seconds - (time.perf_counter() - begin)
+        if equality.answer == "open" and left > 0:
+            equality, machine = compare(table, other, free, seconds=left), other
     return equality, machine, time.perf_counter() - begin
 
 
@@ -200,6 +206,8 @@ def _proof_rows(proof: dict[str, Any], equality: Equality) -> Iterator[tuple[str
     if proof["free"]:
         yield "left out", f"strings with no choice left after less than {proof['free']} symbols"
     yield "answer", words[equality.answer]
+    if proof["out_of_time"]:
+        yield "", "the time is over; more is given by --prove-for"
     if equality.answer == "refuted":
         prefix = proof["prefix"] or "nothing"
         yield "wrong after", prefix if len(prefix) <= 60 else f"{prefix[:57]}..."

@@ -27,6 +27,7 @@ decidable with one stack (Bouajjani, Esparza & Maler 1997) and not with two.
 """
 
 import math
+import time
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
@@ -123,7 +124,11 @@ class Abstract(NamedTuple):
 
 
 def compare(
-    table: Table, machine: Machine, free: int = 0, memories: Sequence[Memory] = MEMORIES
+    table: Table,
+    machine: Machine,
+    free: int = 0,
+    memories: Sequence[Memory] = MEMORIES,
+    seconds: float = math.inf,
 ) -> Equality:
     """Whether a discrete network predicts what a machine allows, after all prefixes.
 
@@ -133,6 +138,7 @@ def compare(
         free: strings are left out of which a prefix with fewer symbols leaves no choice; so the
             shortest strings can be, on which the network was not trained.
         memories: tried in this order.
+        seconds: after which the search ends, and the question is open.
 
     Returns:
         The answer of the first that gives one.
@@ -157,8 +163,9 @@ def compare(
             "give a machine with as many."
         )
     found = Equality("open", (), 0, 0, memories[0])
+    end = time.perf_counter() + seconds
     for memory in memories:
-        exploration = _Exploration(table, machine, free, memory)
+        exploration = _Exploration(table, machine, free, memory, end)
         wrong = exploration.run()
         codes = len({each.code for each in exploration.before})
         found = Equality("open", (), len(exploration.before), codes, memory)
@@ -169,6 +176,8 @@ def compare(
             prefix = first_wrong(table, machine, exploration.path(wrong))
             if prefix is not None:
                 return found._replace(answer="refuted", prefix=prefix)
+        if time.perf_counter() > end:
+            break
     return found
 
 
@@ -196,8 +205,9 @@ class _Exploration:
         closed: whether all were explored, without a wrong prediction.
     """
 
-    def __init__(self, table: Table, machine: Machine, free: int, memory: Memory):
+    def __init__(self, table: Table, machine: Machine, free: int, memory: Memory, end: float):
         self.table, self.machine, self.free, self.memory = table, machine, free, memory
+        self._end = end
         self.before: dict[Abstract, tuple[Abstract, int] | None] = {}
         self.closed = False
         self._network_stacks = len(table.stacks)
@@ -208,7 +218,7 @@ class _Exploration:
         self._pending: dict[Abstract, None] = {}
 
     def run(self) -> Abstract | None:
-        """Explores until nothing is new.
+        """Explores until nothing is new, there are too many, or the time has come.
 
         Returns:
             A configuration with a wrong prediction, at which exploring ended.
@@ -229,6 +239,8 @@ class _Exploration:
             ]
             self.table.fill(self._key(*step) for step in steps)
             for each, symbol in steps:
+                if time.perf_counter() > self._end:
+                    return None
                 for after in self._after(each, symbol):
                     if after not in self.before:
                         self._reach(after, (each, symbol))
