@@ -53,11 +53,9 @@ class Kept(NamedTuple):
 
 
 ABLATION = [
-    Kept(
-        end, "stable" if SHORT.cells[cell][1] else "stable-quiet", language, SHORT.cells[cell][0], 0
-    )
+    Kept(end, "stable" if noise else "stable-quiet", language, model, 0)
     for language in LANGUAGES
-    for end, cell in TREATMENTS.items()
+    for end, (model, noise) in ((end, SHORT.cells[one]) for end, one in TREATMENTS.items())
 ]
 # Those of three stacks whose number is the lowest of the restarts that hold.
 LATE = [

@@ -163,9 +163,9 @@ def compare(
             "give a machine with as many."
         )
     found = Equality("open", (), 0, 0, memories[0])
-    end = time.perf_counter() + seconds
+    deadline = time.perf_counter() + seconds
     for memory in memories:
-        exploration = _Exploration(table, machine, free, memory, end)
+        exploration = _Exploration(table, machine, free, memory, deadline)
         wrong = exploration.run()
         codes = len({each.code for each in exploration.before})
         found = Equality("open", (), len(exploration.before), codes, memory)
@@ -176,7 +176,7 @@ def compare(
             prefix = first_wrong(table, machine, exploration.path(wrong))
             if prefix is not None:
                 return found._replace(answer="refuted", prefix=prefix)
-        if time.perf_counter() > end:
+        if time.perf_counter() > deadline:
             break
     return found
 
@@ -205,9 +205,9 @@ class _Exploration:
         closed: whether all were explored, without a wrong prediction.
     """
 
-    def __init__(self, table: Table, machine: Machine, free: int, memory: Memory, end: float):
+    def __init__(self, table: Table, machine: Machine, free: int, memory: Memory, deadline: float):
         self.table, self.machine, self.free, self.memory = table, machine, free, memory
-        self._end = end
+        self._deadline = deadline
         self.before: dict[Abstract, tuple[Abstract, int] | None] = {}
         self.closed = False
         self._network_stacks = len(table.stacks)
@@ -239,7 +239,7 @@ class _Exploration:
             ]
             self.table.fill(self._key(*step) for step in steps)
             for each, symbol in steps:
-                if time.perf_counter() > self._end:
+                if time.perf_counter() > self._deadline:
                     return None
                 for after in self._after(each, symbol):
                     if after not in self.before:

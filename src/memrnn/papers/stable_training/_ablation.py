@@ -19,8 +19,6 @@ LANGUAGES = {
 """The tested languages, and how many restarts of the recipe hold if it does."""
 
 CONTROL = "marked-copy"
-
-
 NO_MEMORY = "no memory, noise"
 """A control, a cell beside the eight of the treatments."""
 
@@ -68,6 +66,8 @@ SHORT = Design(
     | {NO_MEMORY: ("lstm:discrete", True)},
     {"5:30": "1", "31:60": "2", "181:300": "10", "2881:3000": "100"},
 )
+"""Of `stable` and `stable-quiet`, trained on lengths 5 to 30."""
+
 LONG = Design(
     _treatments(
         "elman-48:discrete+jm-3x16:hard",
@@ -77,6 +77,8 @@ LONG = Design(
     ),
     {"40:80": "1", "81:160": "2", "721:800": "10", "7921:8000": "100"},
 )
+"""Of `stable-halves-40-80` and `stable-halves-quiet-40-80`, trained on lengths 40 to 80."""
+
 TREATMENTS = tuple(LONG.cells)
 
 
