@@ -24,6 +24,10 @@ CASES = {
     "gpu": ("--small", "grid: rns-3-3"),
     "stable_step": ("--hidden 2 --stacks 1 --updates 2 --rounds 1", "recipe"),
     "hard_evaluation": ("--model lstm-2+jm-1 --batch 1 --lengths 5 --rounds 1", "soft / hard"),
+    "long_evaluation": (
+        "--model lstm-2+jm-1 --language count-3 --lengths 6 8 --rounds 1",
+        "all at once",
+    ),
     "softmax": ("--rows 6 --hidden 3 --classes 5 --rounds 1 --chunks 2", "fused, 2 rows"),
     "power": ("--studies 1 --statistics 1", "| K | memory frozen |"),
     "study": (f"overhead --restarts 1 --batches 2 {SMALL} --models lstm-2", "of the study's time"),

@@ -16,7 +16,7 @@ from memrnn.runtime.devices import POLICIES
 from memrnn.runtime.precision import cast, scope
 from string_losses import losses
 
-MODELS = ["rns-2-3", "gru-20+vrns-1-2-3:window=4"]
+MODELS = ["rns-2-3", "gru-20+vrns-1-2-3:window=4", "elman-4+jm-2.3"]
 STRINGS, LENGTH = 6, 9
 
 
@@ -54,6 +54,10 @@ def test_a_group_is_as_large_as_the_cache_allows(monkeypatch: pytest.MonkeyPatch
     cache_of(0, monkeypatch)
     stack = memrnn.get_model("jm-10").build(OneHot(3), 4, seed=0).memory
     assert group_size(stack, 10, 40, gradient=True) == 10
+    stacks = 2 * 21 * 10 * 4  # before and after an update, of 21 rows of 10 numbers in float32
+    assert stack.memory_estimate(40, gradient=False) == (stacks, 0)
+    cache_of(5 * stacks, monkeypatch)
+    assert group_size(stack, 10, 40, gradient=False) == 5
 
 
 def at_a_time(size: int, network: Network, monkeypatch: pytest.MonkeyPatch) -> None:

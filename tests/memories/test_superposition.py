@@ -6,7 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import memrnn
 from memrnn.nn.memories import Superposition
+from memrnn.nn.network import Network, OneHot
+from memrnn.nn.unroll import Rule, unroll
+from memrnn.runtime.devices import POLICIES
 from memrnn.runtime.precision import cast, scope
 from reference_networks import ListStack, sigmoid, softmax
 
@@ -120,7 +124,8 @@ def test_both_gradients_equal_autodiff_of_the_formula() -> None:
     def fast(controls: jax.Array) -> jax.Array:
         memory = Superposition(4, sizes=(2, 2), rng=np.random.default_rng(0))
         loop, total = memory.loop(), 0.0
-        _, state = loop.start(memory.init(2, steps + 1))
+        layout = loop.layout_of(memory.init(2, steps + 1), steps, fresh=True)
+        _, state = loop.start(layout)
         for t in range(steps):
             state, reading, _ = loop.step(None, state, controls[t])
             total += jnp.sum(jnp.asarray(weights)[t] * reading)
@@ -131,6 +136,34 @@ def test_both_gradients_equal_autodiff_of_the_formula() -> None:
         for ours in (plain, fast):
             found = jax.jit(jax.grad(ours))(jnp.asarray(controls))
             np.testing.assert_allclose(found, expected, atol=1e-13)
+
+
+@pytest.mark.parametrize(("steps", "horizon"), [(1, 1), (2, 2), (9, 9), (25, 25), (25, 40)])
+def test_loops_with_the_rows_that_matter_equal_one_with_all(
+    steps: int, horizon: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In hidden states, gradients, and what the rest of the horizon sees."""
+    xs = np.random.default_rng(0).normal(size=(2, horizon, 2, 3))
+    parts = memrnn.get_model("elman-4+jm-2.1").build(OneHot(3), 4, seed=0)
+    with scope("float64"):
+        network = cast(parts, "float64")
+
+        def run(rule: Rule) -> object:
+            def loss(network: Network) -> tuple[jax.Array, jax.Array]:
+                parts = network.controller, network.memory
+                first, rest = jnp.split(jnp.asarray(xs[0]), [steps])
+                hidden, state = unroll(*parts, first, horizon=horizon, rule=rule)
+                after, _ = unroll(*parts, rest, jax.lax.stop_gradient(state), rule=rule)
+                hidden = jnp.concatenate([hidden, after])
+                return jnp.sum(jnp.sin(hidden * jnp.asarray(xs[1, ..., :1]))), hidden
+
+            return eqx.filter_jit(eqx.filter_value_and_grad(loss, has_aux=True))(network)
+
+        expected = jax.tree.leaves(run(memrnn.REFERENCE))
+        for many in (None, 0):
+            monkeypatch.setitem(POLICIES, "cpu", POLICIES["cpu"]._replace(many_cells=many))
+            for found, value in zip(jax.tree.leaves(run(memrnn.FAST)), expected, strict=True):
+                np.testing.assert_allclose(found, value, rtol=1e-11, atol=1e-13)
 
 
 @pytest.mark.parametrize("sizes", [(), (0,), (2, 0), "top"])

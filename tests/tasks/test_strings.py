@@ -366,6 +366,9 @@ def test_padded_lengths() -> None:
     for language in ("unmarked-copy", "count-3"):
         assert Strings(language, train_lengths=(40, 80)).widths == (53, 66, 80)
     assert Strings("count-3", train_lengths=(7, 20)).widths == (20,)
+    # Where all are nearly as long as the longest, one.
+    assert Strings("count-3", train_lengths=(81, 100)).widths == (100,)
+    assert Strings("count-3", train_lengths=(200, 300)).widths == (250, 300)
 
     class Rare(TemplateLanguage):
         def valid(self, length: int) -> bool:
@@ -376,6 +379,19 @@ def test_padded_lengths() -> None:
     register_language("rare", lambda: Rare(known.name, known.symbols, known.template))
     task = Strings("rare", train_lengths=(40, 80), length_bins=((40, 80),))
     assert task.widths == (53, 80)
+
+
+def test_batches_of_an_evaluation_set() -> None:
+    """Short ones have rows for all lengths, long ones for the strings that there are."""
+
+    def rows(language: str, bounds: tuple[int, int], samples: int) -> list[int]:
+        task = Strings(language, length_bins=(bounds,), samples_per_length=samples)
+        return [len(items) for items in task.evaluation_set(f"{bounds[0]}:{bounds[1]}").items]
+
+    assert rows("count-3", (21, 30), 2) == rows("marked-reversal", (21, 30), 2) == [20]
+    assert rows("count-3", (721, 800), 1) == [26]
+    assert rows("marked-reversal", (721, 800), 1) == [40]
+    assert rows("marked-reversal", (721, 800), 3) == [60, 60]  # of at most 100
 
 
 def test_what_reports_show_first_is_no_part_of_the_key(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,8 @@ class Policy(NamedTuple):
         group_bytes: how much a group of strings may look at, so that it stays in the cache; None
             for all strings at once.
         unroll: steps per iteration of a loop over time whose steps are small.
+        many_cells: updates of a stack's cells in a loop over time from which on several loops, each
+            with the rows that it needs, save more time than compiling them takes; None for never.
         matrix_left: whether weights are the left factor of a product in a loop over time.
         logit_rows: words whose logits over a vocabulary are computed at a time.
         validated: slots that are scored at a time.
@@ -29,6 +31,7 @@ class Policy(NamedTuple):
     slots: int
     group_bytes: int | None
     unroll: int
+    many_cells: int | None
     matrix_left: bool
     logit_rows: int
     validated: int
@@ -52,12 +55,13 @@ _CPU_OPTIONS_ROUNDED: dict[str, int | bool] = {
 the usual width of 256 bits they take half as long again (`benchmarks/rounding.py`)."""
 
 POLICIES = {
-    # 14 MB: `docs/nondeterministic.md`. Left factors: `benchmarks/torch_text_step.py --loop`.
+    # 14 MB: `docs/nondeterministic.md`. 10^10 cells: 2.5 s here, 4 s for compiling. Left factors: `benchmarks/torch_text_step.py --loop`.
     # 224 rows: `benchmarks/softmax.py`; with 10,000 words their logits take 9 MB in float32.
     "cpu": Policy(
         slots=1,
         group_bytes=14 << 20,
         unroll=1,
+        many_cells=10**10,
         matrix_left=True,
         logit_rows=224,
         validated=40,
@@ -68,11 +72,13 @@ POLICIES = {
     # On an H100 starting a step costs more than computing it, and there is no cache to stay in:
     # rns-3-3 in version 0.1, 1 and 40 restarts: 38 and 75 ms per update in groups, 8.5 and 38
     # without.
+    # Several loops over time for high stacks were not measured.
     # 2,240 words are a whole update of the recipe `strong`; other numbers were not measured.
     "gpu": Policy(
         slots=160,
         group_bytes=None,
         unroll=8,
+        many_cells=None,
         matrix_left=False,
         logit_rows=2240,
         validated=40,

@@ -52,6 +52,8 @@ from memrnn.tasks._task import (
 
 EVALUATION_BATCH = 100
 """Strings per batch: the loop over time costs about the same for 10 strings as for 100."""
+LONG = 512
+"""Symbols from which on a string that only fills a batch up costs more than a program."""
 
 MAX_STATES = 2**30
 """Bytes of hidden states that `precompute` keeps; more are computed anew in every epoch."""
@@ -263,16 +265,20 @@ class Strings(Task):
     def evaluation_set(self, name: str) -> EvaluationSet:
         distribution, groups, *known = strings_of_set(self.language, name, self.samples_per_length)
         widths = padded_lengths(distribution)
-        # As many rows as if every length were valid: languages share programs.
-        most = (distribution.longest - distribution.shortest) // len(widths) + 1
-        size = min(EVALUATION_BATCH, most * self.samples_per_length)
         lengths = np.concatenate([np.full(len(g), g.shape[1], np.int32) for g in groups])
         tokens = pad(groups, widths[-1])
         masks = [None if mask is None else pad(mask, widths[-1] + 1) for mask in known]
+        of_width = np.searchsorted(widths, lengths)
+        most = max(np.bincount(of_width))
+        if widths[-1] < LONG:
+            # As many rows as if every length were valid: languages share programs.
+            every = (distribution.longest - distribution.shortest) // len(widths) + 1
+            most = every * self.samples_per_length
+        size = -(-most // -(-most // EVALUATION_BATCH))
         batches: list[Batch] = []
         items: list[np.ndarray] = []
-        for shorter, width in zip((-1, *widths), widths, strict=False):
-            members = np.flatnonzero((shorter < lengths) & (lengths <= width))
+        for number, width in enumerate(widths):
+            members = np.flatnonzero(of_width == number)
             for start in range(0, len(members), size):
                 numbers = np.full(size, -1)
                 chunk = members[start : start + size]

@@ -12,8 +12,9 @@ from memrnn.errors import MemrnnError
 from memrnn.nn.initialisation import xavier, zeros
 from memrnn.nn.memories._discrete_stacks import DiscreteStacks, changed, empty_stacks
 from memrnn.nn.memories._horizon import Left, left_of, one_less, or_nan, updates_of
-from memrnn.nn.memories._loop import AutodiffLoop, Loop
+from memrnn.nn.memories._loop import Loop
 from memrnn.nn.memories._memory import AffineMemory, ControlLayer, Controls, Reading
+from memrnn.nn.memories._row_loop import RowLoop
 from memrnn.nn.straight_through import straight_through
 
 Cells = Float[Array, "stacks cells"]
@@ -183,7 +184,14 @@ class Superposition(AffineMemory):
 
     def loop(self) -> Loop:
         update = functools.partial(Superposition._update, superpose=_superpose_for_fast)
-        return AutodiffLoop(self, update)
+        return RowLoop(self, update)
+
+    def memory_estimate(self, updates: int, *, gradient: bool = True) -> tuple[int, int]:
+        if gradient:
+            return 0, 0
+        state = jax.eval_shape(lambda: self.init(1, updates + 1))
+        # Before and after an update.
+        return 2 * state.cells.size * state.cells.dtype.itemsize, 0
 
     def _update(self, state: Superposed, controls: Array, superpose: Callable) -> Superposed:
         logits, vectors = self.actions(controls)
