@@ -12,8 +12,8 @@ from memrnn.runtime.options import parse_range
 
 MAX_WIDTHS, WIDTH_DISTANCE, WIDTH_RATIO = 3, 13, 0.2
 """At most 3 padded lengths per range, at least 13 symbols and a fifth of the longest apart. Each is
-compiled once, and each more saves less padding: 3 waste a tenth of the steps on [40, 80], one wastes
-no more where the shortest string has four fifths of the longest's symbols."""
+compiled once, and each more saves less padding: 3 waste a tenth of the steps on [40, 80], and so
+does one at most where the shortest string has four fifths of the longest's symbols."""
 
 
 def padded_lengths(distribution: Distribution) -> tuple[int, ...]:

@@ -1,6 +1,6 @@
 """The fast rule of the superposition memory: loops over time with the rows that matter in each."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from memrnn.nn.memories._loop import AutodiffLoop
+from memrnn.nn.memories._memory import AffineMemory
 from memrnn.runtime.devices import policy
 
 LOOPS = 8
@@ -49,16 +50,31 @@ class RowLoop(AutodiffLoop):
     """Loops each of which updates only the rows that it needs; see `Layout.needed`.
 
     A stack that is empty at first grows and shrinks, so its rows are half of those of one loop.
+
+    Args:
+        memory, update: see `AutodiffLoop`.
+        width: cells of a row.
+        limited: whether the memory has a depth limit: its rows are few.
     """
 
+    def __init__(
+        self,
+        memory: AffineMemory,
+        update: Callable[[Any, Any, Array], Any],
+        *,
+        width: int,
+        limited: bool,
+    ):
+        super().__init__(memory, update)
+        self._width, self._limited = width, limited
+
     def layout_of(self, state: Any, updates: int, *, fresh: bool) -> Layout:
-        width = max(self._memory.sizes)
-        rows = state.cells.shape[1] // width
-        many, limit = policy().many_cells, self._memory.depth_limit
+        rows = state.cells.shape[1] // self._width
+        many = policy().many_cells
         several = many is not None and state.cells.size * updates >= many
-        several = several and fresh and limit is None
+        several = several and fresh and not self._limited
         length = -(-updates // LOOPS) if several else None
-        return Layout(state, width, rows, length)
+        return Layout(state, self._width, rows, length)
 
     def state_of(self, layout: Layout, like: Any) -> Any:
         return _resized(layout.state, like.cells.shape[1])
@@ -86,6 +102,5 @@ class RowLoop(AutodiffLoop):
 
 def _resized(state: Any, cells: int) -> Any:
     """The state with that many cells per stack, rows of zeros where it had fewer."""
-
     missing = max(0, cells - state.cells.shape[1])
     return state._replace(cells=jnp.pad(state.cells, ((0, 0), (0, missing)))[:, :cells])

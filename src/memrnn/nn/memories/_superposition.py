@@ -184,7 +184,8 @@ class Superposition(AffineMemory):
 
     def loop(self) -> Loop:
         update = functools.partial(Superposition._update, superpose=_superpose_for_fast)
-        return RowLoop(self, update)
+        limited = self.depth_limit is not None
+        return RowLoop(self, update, width=max(self.sizes), limited=limited)
 
     def memory_estimate(self, updates: int, *, gradient: bool = True) -> tuple[int, int]:
         if gradient:
