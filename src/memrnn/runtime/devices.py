@@ -55,9 +55,10 @@ _CPU_OPTIONS_ROUNDED: dict[str, int | bool] = {
 the usual width of 256 bits they take half as long again (`benchmarks/rounding.py`)."""
 
 POLICIES = {
-    # 14 MB: `docs/nondeterministic.md`. 10^10 cells: `benchmarks/long_evaluation.py`; they take 2.5 s
-    # in one loop, and seven loops more some 3 s to compile. Left factors: `benchmarks/torch_text_step.py --loop`.
-    # 224 rows: `benchmarks/softmax.py`; with 10,000 words their logits take 9 MB in float32.
+    # 14 MB: `docs/nondeterministic.md`. 10^10 cells, which take 2.5 s in one loop, where seven more
+    # loops take 3 s to compile: `benchmarks/long_evaluation.py`. Left factors:
+    # `benchmarks/torch_text_step.py --loop`. 224 rows: `benchmarks/softmax.py`; with 10,000 words
+    # their logits take 9 MB in float32.
     "cpu": Policy(
         slots=1,
         group_bytes=14 << 20,
