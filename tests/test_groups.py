@@ -54,9 +54,9 @@ def test_a_group_is_as_large_as_the_cache_allows(monkeypatch: pytest.MonkeyPatch
     cache_of(0, monkeypatch)
     stack = memrnn.get_model("jm-10").build(OneHot(3), 4, seed=0).memory
     assert group_size(stack, 10, 40, gradient=True) == 10
-    stacks = 2 * 21 * 10 * 4  # before and after an update, of 21 rows of 10 numbers in float32
-    assert stack.memory_estimate(40, gradient=False) == (stacks, 0)
-    cache_of(5 * stacks, monkeypatch)
+    rows = 21 * 10 * 4  # bytes of 21 rows of 10 numbers in float32
+    assert stack.memory_estimate(40, gradient=False) == (2 * rows, rows)
+    cache_of(5 * 3 * rows, monkeypatch)
     assert group_size(stack, 10, 40, gradient=False) == 5
 
 

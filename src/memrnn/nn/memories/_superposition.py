@@ -191,8 +191,9 @@ class Superposition(AffineMemory):
         if gradient:
             return 0, 0
         state = jax.eval_shape(lambda: self.init(1, updates + 1))
-        # Before and after an update.
-        return 2 * state.cells.size * state.cells.dtype.itemsize, 0
+        size = state.cells.size * state.cells.dtype.itemsize
+        # Before and after an update; and what the groups leave.
+        return 2 * size, size
 
     def _update(self, state: Superposed, controls: Array, superpose: Callable) -> Superposed:
         logits, vectors = self.actions(controls)
