@@ -133,7 +133,8 @@ def test_a_driver_that_is_asked_to_stop_ends_its_session(tmp_path: Path) -> None
         assert driver.wait(timeout=30) == 130
     finally:
         driver.kill()
-    assert log_of(out).read_text().endswith("Stopped; the same command continues where it was.\n")
+    said = "Stopped; the same command continues from what is saved.\n"
+    assert log_of(out).read_text().endswith(said)
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
     results = load_results(out)
     assert {run.status for run in results.runs} == {"planned"}

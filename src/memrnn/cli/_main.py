@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
         with _sigterm_interrupts():
             call()
     except KeyboardInterrupt:
-        _stop(STOPPED, "Stopped; the same command continues where it was.")
+        _stop(STOPPED, "Stopped; the same command continues from what is saved.")
     except StudyFailedError as error:
         _stop(FAILED, str(error))
     except BrokenPipeError:

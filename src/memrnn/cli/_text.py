@@ -22,7 +22,7 @@ from memrnn.evaluation import (
 from memrnn.runtime.checkpoints import write_output
 from memrnn.runtime.formats import decimal, paired
 from memrnn.runtime.options import to_json
-from memrnn.runtime.printing import print_json, print_rows, say
+from memrnn.runtime.printing import print_json, print_rows, print_text, say
 from memrnn.text import PARTS, Corpus, fit_baselines, read_corpus
 from memrnn.training import Run, load_run
 
@@ -190,9 +190,10 @@ def compare_command(
         return
     console = Console()
     say(console, f"{_title(corpus)}: {set}, {found.difference.tokens:,} words")
-    say(console, f"protocol: {paired(task.protocol)}")
+    print_text(f"protocol: {paired(task.protocol)}", console)
     say_comparison(console, (one.name, other.name), found)
     for kind, groups in found.groups.items():
+        print_text("", console)
         print_rows(
             [
                 {
@@ -242,13 +243,13 @@ def say_comparison(console: Console, names: tuple[str, str], found: TokenCompari
         say(console, f"perplexity {perplexity:.2f}: {name}")
     difference = found.difference
     low, high = difference.ratio_interval
-    say(
-        console,
+    for line in (
         f"difference {difference.nats:+.4f} nats per word ({difference.low:+.4f} to "
-        f"{difference.high:+.4f}, 95 %, paired bootstrap over {difference.sentences:,} sentences); "
-        f"ratio {difference.ratio:.4f} ({low:.4f} to {high:.4f}). Restarts differ, too; this is "
-        "about two networks.",
-    )
+        f"{difference.high:+.4f}), ratio {difference.ratio:.4f} ({low:.4f} to {high:.4f})",
+        f"Intervals of 95 %, paired bootstrap over {difference.sentences:,} sentences. Restarts "
+        "differ, too; this is about two networks.",
+    ):
+        print_text(line, console)
 
 
 def _title(corpus: Corpus) -> str:

@@ -63,9 +63,9 @@ def print_rows(rows: list[dict[str, Any]], as_json: bool = False) -> None:
     Console().print(table)
 
 
-def print_text(text: str) -> None:
+def print_text(text: str, console: Console | None = None) -> None:
     """A text without paths, broken into lines as wide as the terminal, 80 where there is none."""
-    Console().print(Text(text))
+    (console or Console()).print(Text(text))
 
 
 def ruled_table(title: str | Text | None, title_style: str, **options: Any) -> Table:
