@@ -6,6 +6,7 @@ learning OTHER  restarts that learn the trained lengths and that hold, by cell, 
 excess OTHER    nats per string of the recipe and the untouched network above Bayes, by language
 held OTHER      a sentence on the recipe and the untouched network
 ablation OTHER  the figure
+settings OTHER  of the first networks of it and others: how they are trained, restarts that hold
 search          of a study of other networks: restarts that hold, by network and language
 apart OTHER     of two networks, of it and another study, if any: restarts that hold, and whether
                 the two differ
@@ -15,6 +16,7 @@ learned OTHER   of it and others, if any: restarts that learn the trained length
 """
 
 import functools
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -25,7 +27,7 @@ from memrnn.papers import stable_training
 from memrnn.runtime import formats as form
 from memrnn.runtime.checkpoints import write_bytes
 from memrnn.runtime.figures import svg
-from memrnn.studies import Cell
+from memrnn.studies import Cell, load_study
 
 
 @functools.cache
@@ -72,19 +74,57 @@ def excess(name: str, quiet: str) -> str:
     return markdown(["treatment", *stable_training.LANGUAGES], rows)
 
 
+def settings(name: str, *others: str) -> str:
+    rows: list[list[str]] = []
+    for one in (name, *others):
+        cells, config = cells_of(one), load_study(one).config
+        model = next(model for _, model in cells)
+        counts = (written(cells[language, model]) for language in stable_training.LANGUAGES)
+        low, high = config.learning_rate_range
+        rows.append(
+            [
+                f"`{one}`",
+                network(model),
+                f"{config.gate_noise:g}",
+                f"{config.discrete_from:g}" if config.discrete_from else "start",
+                f"{low:g} to {high:g}",
+                f"{config.beta2:g}",
+                *(count.removesuffix(" of 10") for count in counts),
+            ]
+        )
+    heads = ["study", "network", "noise", "discrete from", "rates", "`beta2`"]
+    return markdown([*heads, *stable_training.LANGUAGES], rows)
+
+
 def search(name: str) -> str:
     cells = cells_of(name)
-    languages, models = (tuple(dict.fromkeys(names)) for names in zip(*cells, strict=True))
-
-    def written(cell: Cell) -> str:
-        restarts = held_restarts(cell)
-        return f"{sum(restarts.values())} of {len(restarts)}" if restarts else "not run"
-
+    models = dict.fromkeys(model for _, model in cells)
+    names = dict.fromkeys(language for language, _ in cells)
+    # In one order on every page; a control comes last.
+    languages = [*(one for one in stable_training.LANGUAGES if one in names)]
+    languages += [one for one in names if one not in languages]
     rows = [
-        [f"`{model}`", *(written(cells[language, model]) for language in languages)]
+        [network(model), *(written(cells[language, model]) for language in languages)]
         for model in models
     ]
     return markdown(["network", *languages], rows)
+
+
+def written(cell: Cell) -> str:
+    """How many of its restarts hold."""
+    restarts = held_restarts(cell)
+    return f"{sum(restarts.values())} of {len(restarts)}" if restarts else "not run"
+
+
+def network(model: str) -> str:
+    """A network's name as code, four equal stacks or more as `jm-3x4`."""
+
+    def short(sizes: re.Match[str]) -> str:
+        each = sizes[0].split(".")
+        return f"{each[0]}x{len(each)}"
+
+    name = re.sub(r"(?<=-)(\d+)(?:\.\1){3,}(?![\d.])", short, model)
+    return f"`{name}`"
 
 
 def held_restarts(cell: Cell) -> dict[int, bool]:
@@ -96,7 +136,7 @@ def apart(name: str, *others: str) -> str:
     """Of the two networks over the tested languages: restarts, and those that hold."""
     networks = dict.fromkeys((one, model) for one in (name, *others) for _, model in cells_of(one))
     skipped = 0 if others else 1  # the study's name, where there is one
-    rows = [([f"`{one}`", f"`{model}`"], _counts(one, model)) for one, model in networks]
+    rows = [([f"`{one}`", network(model)], _counts(one, model)) for one, model in networks]
     return _two_shares(
         ["study", "network", "restarts", "hold"][skipped:],
         [(names[skipped:], ended, held) for names, (ended, _, held) in rows],
@@ -106,7 +146,7 @@ def apart(name: str, *others: str) -> str:
 def kept(name: str, other: str) -> str:
     """Of the first networks over the tested languages: restarts that learn, and that hold."""
     firsts = [(one, next(model for _, model in cells_of(one))) for one in (name, other)]
-    rows = [([f"`{one}`", f"`{model}`"], _counts(one, model)) for one, model in firsts]
+    rows = [([f"`{one}`", network(model)], _counts(one, model)) for one, model in firsts]
     return _two_shares(
         ["study", "network", "learn the trained lengths", "hold"],
         [(names, learned, held) for names, (_, learned, held) in rows],
@@ -148,7 +188,7 @@ def pairs(name: str, other: str) -> str:
             (held_restarts(first[key]), held_restarts(second[key])) for key in cells
         )
         if found.pairs:
-            rows.append([f"`{model}`", *map(str, found), f"{found.p:.2g}"])
+            rows.append([network(model), *map(str, found), f"{found.p:.2g}"])
     only = (f"hold in `{one}` only" for one in (name, other))
     return markdown(["network", "pairs", *only, "p"], rows)
 
@@ -203,6 +243,7 @@ KINDS: dict[str, Callable[..., str]] = {
     "excess": excess,
     "held": held,
     "ablation": drawn_ablation,
+    "settings": settings,
     "search": search,
     "apart": apart,
     "kept": kept,
