@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 from scipy.stats import fisher_exact
 
 from folders import DOCS, markdown, results_of
+from memrnn import get_model
 from memrnn.papers import stable_training
 from memrnn.runtime import formats as form
 from memrnn.runtime.checkpoints import write_bytes
@@ -78,22 +79,24 @@ def settings(name: str, *others: str) -> str:
     rows: list[list[str]] = []
     for one in (name, *others):
         cells, config = cells_of(one), load_study(one).config
-        model = next(model for _, model in cells)
-        counts = (written(cells[language, model]) for language in stable_training.LANGUAGES)
+        name = next(model for _, model in cells)
+        model = get_model(name)
+        held = [written(cells[language, name]) for language in stable_training.LANGUAGES]
         low, high = config.learning_rate_range
         rows.append(
             [
                 f"`{one}`",
-                network(model),
+                ", ".join(count.removesuffix(" of 10") for count in held),
+                f"`{model.controller}-{model.hidden_size}`",
+                str(len(model.options["sizes"])),
                 f"{config.gate_noise:g}",
                 f"{config.discrete_from:g}" if config.discrete_from else "start",
-                f"{low:g} to {high:g}",
+                f"{low:g}–{high:g}",
                 f"{config.beta2:g}",
-                *(count.removesuffix(" of 10") for count in counts),
             ]
         )
-    heads = ["study", "network", "noise", "discrete from", "rates", "`beta2`"]
-    return markdown([*heads, *stable_training.LANGUAGES], rows)
+    heads = ["study", "hold", "controller", "stacks", "noise", "discrete from", "rates", "`beta2`"]
+    return markdown(heads, rows)
 
 
 def search(name: str) -> str:
