@@ -141,7 +141,7 @@ def test_the_shortest_strings_can_be_left_out() -> None:
     table = Table(golden(wrong_at_empty), "float32")
     refuted = compare(table, machine)
     assert (refuted.answer, refuted.prefix) == ("refuted", (2,))
-    assert compare(table, machine, free=2).answer == "proved"
+    assert compare(table, machine, shortest=2).answer == "proved"
 
 
 def test_symbols_must_agree() -> None:

@@ -142,6 +142,27 @@ def test_strings_are_exact_step_by_step_and_cell_by_cell(name: str, precision: s
         )
 
 
+def test_checks_find_a_wrong_prediction_before_the_first_symbol() -> None:
+    """Of a network that predicts the end there, and as before after every step."""
+    machine = machine_of("marked-reversal")
+    network, clock = golden(machine), len(machine.moves)
+    more = jnp.array([0, 0, 0, 60.0], jnp.float32)  # of the end
+    column = network.output.weight[:, clock] - more / np.float32(np.tanh(1))
+    network = eqx.tree_at(
+        lambda n: (n.output.bias, n.output.weight),
+        network,
+        (network.output.bias + more, network.output.weight.at[:, clock].set(column)),
+    )
+    string = walk(machine, 101, np.random.default_rng(0))
+    assert string is not None
+    for check in (
+        verify_transitions(machine, network, "float32"),
+        verify_string(machine, network, string, "float32"),
+        verify_hidden(machine, network, string, "float32"),
+    ):
+        assert (check.inexact, check.wrong) == (0, 1) and check.illegal_mass > 0.99
+
+
 def test_checks_find_what_is_not_exact() -> None:
     """Small gates, a changed weight and another machine are found by each check."""
     machine = machine_of("marked-reversal")

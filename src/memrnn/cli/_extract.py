@@ -50,7 +50,7 @@ def extract_command(
     """Turns a discrete network into a finite machine with stacks, and proves what it predicts.
 
     The exit status is 1 unless it is proved that the network predicts every determined symbol of
-    every string, whatever its length, except for strings shorter than those of its training.
+    every string that is as long as the shortest of its training or longer.
 
     Args:
         directory: folder that `memrnn train --out` filled.
@@ -88,8 +88,8 @@ def extract_command(
     made = extracted(table, spec, [s for name in ("1x", "10x") for s in sets[name]], "extracted")
     if out is not None:
         _write(made, out, title)
-    free = _first_determined(task.distribution, seed)
-    equality, compared, taken = _compare(table, given, free, seconds)
+    shortest = task.distribution.lengths[0]
+    equality, compared, taken = _compare(table, given, shortest, seconds)
     about = {
         "restart": trained.number,
         "precision": precision,
@@ -101,7 +101,7 @@ def extract_command(
         "answer": equality.answer,
         "out_of_time": equality.answer == "open" and taken > seconds,
         "prefix": " ".join(spec.symbols[symbol] for symbol in equality.prefix),
-        "free": free,
+        "shortest": shortest,
         "configurations": equality.states,
         "codes": equality.codes,
         "least_legal": _finite(equality.least_legal),
@@ -142,25 +142,17 @@ def _strings(
     return sets | ({"longest": list(drawn(longest, 1))} if longest else {})
 
 
-def _first_determined(distribution: Distribution, seed: int) -> int:
-    """Symbols of the shortest prefix that leaves no choice, of the shortest training strings."""
-    shortest, language = distribution.lengths[0], distribution.language
-    strings = language.sample(shortest, PER_LENGTH, np.random.default_rng([seed, 1]))
-    determined = language.determined(strings)
-    return int(np.min(np.where(determined.any(axis=1), determined.argmax(axis=1), 0)))
-
-
 def _compare(
-    table: Table, machines: tuple[Machine, ...], free: int, seconds: float
+    table: Table, machines: tuple[Machine, ...], shortest: int, seconds: float
 ) -> tuple[Equality, Machine, float]:
     """With the first machine of which the product says something, else with the last."""
     begin = time.perf_counter()
     first, *others = machines
-    equality, machine = compare(table, first, free, seconds=seconds), first
+    equality, machine = compare(table, first, shortest, seconds=seconds), first
     for other in others:
         left = seconds - (time.perf_counter() - begin)
         if equality.answer == "open" and left > 0:
-            equality, machine = compare(table, other, free, seconds=left), other
+            equality, machine = compare(table, other, shortest, seconds=left), other
     return equality, machine, time.perf_counter() - begin
 
 
@@ -196,15 +188,13 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
 
 def _proof_rows(proof: dict[str, Any], equality: Equality) -> Iterator[tuple[str, str]]:
     """What is proved, in lines of at most 80 characters."""
-    other = "other string" if proof["free"] else "string of any length"
     words = {
-        "proved": f"proved: no {other} has a wrong determined symbol",
+        "proved": f"proved for strings of {proof['shortest']} symbols or more",
         "refuted": "refuted",
         "open": "not proved, and no string is known that refutes it",
     }
     yield "machine", proof["machine"]
-    if proof["free"]:
-        yield "left out", f"strings with no choice left after less than {proof['free']} symbols"
+    yield "question", "is every determined symbol predicted, at every length?"
     yield "answer", words[equality.answer]
     if proof["out_of_time"]:
         yield "", "the time is over; more is given by --prove-for"

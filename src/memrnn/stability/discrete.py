@@ -8,8 +8,9 @@ vectors and the prediction. A network like that *is* a deterministic machine wit
 
 **Exact steps.** A hard action is exactly (1, 0, 0), (0, 1, 0) or (0, 0, 1), so a stack moves by
 whole cells, since 1 x + 0 y + 0 z = x in floating point. A table of steps from exact states is
-therefore the network at every depth and length. What is assumed is that a step computes the same
-code whether it is computed alone or among others.
+therefore the network at every depth and length. Each step is computed by both rules of
+`memrnn.unroll`, which add the same numbers in different orders, and refused where they differ. What
+is assumed is that a step computes the same code whether it is computed alone or among others.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,7 +26,7 @@ from memrnn.errors import MemrnnError
 from memrnn.nn.controllers import DiscreteController
 from memrnn.nn.memories import NoMemory, Superposed, Superposition
 from memrnn.nn.network import Network
-from memrnn.nn.unroll import State
+from memrnn.nn.unroll import FAST, REFERENCE, Rule, State
 from memrnn.runtime.precision import cast, scope
 
 Key = tuple[int, int, tuple[int, ...]]
@@ -35,6 +36,8 @@ WIDTHS = (16, 1024)
 """Steps that are computed at once: a program is compiled for each."""
 BELOW_TOP, BELOW_THAT = 2, 3
 """What no binary vector holds, in the two rows below the top: they tell what a step did."""
+WIDEST = 31
+"""Coordinates of a vector that fit into the number of a cell, of 32 bits with a sign."""
 
 
 class Output(NamedTuple):
@@ -67,7 +70,8 @@ class Table:
     """The steps of a discrete network that have been asked for.
 
     Cells are numbers: bit i is coordinate i of the vector. An empty stack reads as the vector of
-    zeros does, and both are 0. Code 0 is the state before the first symbol.
+    zeros does, and both are 0. Code 0 is the state before the first symbol, after which the stacks
+    are as they were; a state of zeros that is reached later is another code.
 
     Attributes:
         network: in the number format in which steps are computed.
@@ -77,7 +81,8 @@ class Table:
         steps: the next code, by what it follows from.
 
     Raises:
-        MemrnnError: if the network is not discrete.
+        MemrnnError: if the network is not discrete; later, by whatever asks for a step, if a state
+            or what is done to a stack is not finite, or if the two rules differ.
 
     Examples:
         >>> import numpy as np
@@ -105,7 +110,7 @@ class Table:
             start = jnp.concatenate(self.network.controller.init(1), axis=1)
             hidden = self.network.controller.init(1)[0]
             logits = np.asarray(_float32(self.network.logits(hidden)))
-        self._add(np.asarray(_float32(start))[0], logits[0], ())
+        self._add(np.asarray(_float32(start))[0], logits[0], ())  # no step leads here
 
     @property
     def symbols(self) -> int:
@@ -170,48 +175,73 @@ class Table:
         states = np.stack([self._states[code] for code, _, _ in rows])
         symbols = np.array([symbol for _, symbol, _ in rows], np.int32)
         tops = np.array([tops for _, _, tops in rows], np.int32).reshape(width, len(self.stacks))
+        begun = self._cells(tops)
+        stacks, widest = width * len(self.stacks), begun.shape[-1]
         with scope(self.precision):
-            state, cells, logits = _step(
-                self.network, *map(jnp.asarray, (states, symbols, self._cells(tops)))
+            given = map(jnp.asarray, (states, symbols, begun.reshape(stacks, 3 * widest)))
+            arguments = tuple(given)
+            computed = (_step(self.network, *arguments, rule) for rule in (REFERENCE, FAST))
+            (state, cells, logits), fast = (tuple(map(np.asarray, each)) for each in computed)
+        same = (
+            np.array_equal(*both, equal_nan=True) for both in ((state, fast[0]), (cells, fast[1]))
+        )
+        if not all(same):
+            raise MemrnnError(
+                "The network's next state depends on the order of a sum: the rules REFERENCE and "
+                "FAST round it otherwise, so that no table tells what it does. Take another "
+                "--precision, or train another restart."
             )
-        state, cells, logits = (np.asarray(each) for each in (state, cells, logits))
         for row, key in enumerate(keys):
             known = self._codes.get(state[row].tobytes())
             if known is None:
-                changes = self._changes(cells[row])
-                known = self._add(state[row], logits[row], changes)
+                changes = self._changes(begun[row], cells[row].reshape(begun[row].shape))
+                known = self._codes[state[row].tobytes()] = len(self.outputs)
+                self._add(state[row], logits[row], changes)
             self.steps[key] = known
 
-    def _cells(self, tops: Int32[np.ndarray, "steps stacks"]) -> Float[np.ndarray, "rows cells"]:
+    def _cells(
+        self, tops: Int32[np.ndarray, "steps stacks"]
+    ) -> Float[np.ndarray, "steps stacks 3 widest"]:
         """Stacks of three rows, the tops first."""
         widest = max(self.stacks, default=0)
         cells = np.zeros((len(tops), len(self.stacks), 3, widest), np.float32)
         cells[:, :, 0] = tops[:, :, None] >> np.arange(widest) & 1
         for stack, size in enumerate(self.stacks):
             cells[:, stack, 1, :size], cells[:, stack, 2, :size] = BELOW_TOP, BELOW_THAT
-        return cells.reshape(-1, 3 * widest)
+        return cells
 
-    def _changes(self, cells: np.ndarray) -> tuple[tuple[int, int], ...]:
-        """What happened to stacks of `_cells`."""
-        widest = max(self.stacks, default=0)
+    def _changes(
+        self,
+        before: Float[np.ndarray, "stacks 3 widest"],
+        after: Float[np.ndarray, "stacks 3 widest"],
+    ) -> tuple[tuple[int, int], ...]:
+        """What happened to stacks of `_cells`.
+
+        Raises:
+            MemrnnError: if it is neither of push, pop and nothing.
+        """
         changes: list[tuple[int, int]] = []
-        for stack, rows in enumerate(cells.reshape(len(self.stacks), 3, widest)):
-            top, below = rows[0], rows[1, 0]
-            if below == BELOW_THAT:
+        for stack, (old, new) in enumerate(zip(before, after, strict=True)):
+            if np.array_equal(new, old):
+                continue
+            if np.array_equal(new[:2], old[1:]) and not new[2].any():
                 changes.append((stack, POP))
-            elif below != BELOW_TOP:
-                changes.append((stack, int((top == 1) @ (1 << np.arange(widest)))))
+            elif np.array_equal(new[1:], old[:2]) and np.isin(new[0], (0, 1)).all():
+                changes.append((stack, int((new[0] == 1) @ (1 << np.arange(new.shape[1])))))
+            else:
+                raise MemrnnError(
+                    f"What the network does to its stack {stack + 1} is not finite; train another "
+                    "restart, or take another --precision."
+                )
         return tuple(changes)
 
-    def _add(self, state: np.ndarray, logits: np.ndarray, changes: tuple) -> int:
+    def _add(self, state: np.ndarray, logits: np.ndarray, changes: tuple) -> None:
         if not np.isin(state, (-1, 0, 1)).all():
             raise MemrnnError("The network has a state that is not finite; train another restart.")
-        code = self._codes[state.tobytes()] = len(self.outputs)
         best = int(logits.argmax()) if np.isfinite(logits).all() else -1
         logs = logits - np.logaddexp.reduce(logits.astype(np.float64))
         self.outputs.append(Output(changes, best, logs))
         self._states.append(state)
-        return code
 
 
 def _stacks(network: Network) -> tuple[int, ...]:
@@ -226,6 +256,11 @@ def _stacks(network: Network) -> tuple[int, ...]:
             and memory.weight_push is not None
             and memory.depth_limit is None
         ):
+            if max(memory.sizes) > WIDEST:
+                raise MemrnnError(
+                    f"A stack holds vectors of {max(memory.sizes)} numbers, but a table at most "
+                    f"of {WIDEST}."
+                )
             return memory.sizes
     raise MemrnnError(
         "Only a discrete network is a finite machine with stacks: elman, gru or lstm:discrete, "
@@ -240,6 +275,7 @@ def _step(
     states: Float[Array, "steps state"],
     symbols: Int[Array, " steps"],
     cells: Float[Array, "rows cells"],
+    rule: Rule,
 ) -> tuple[Float[Array, "steps state"], Float[Array, "steps _"], Array]:
     """One step of the network each: the controller's state, the stacks' cells and the logits."""
     controller, steps = network.controller, len(symbols)
@@ -248,12 +284,12 @@ def _step(
     memory: Any = network.memory.init(steps, 1)
     if isinstance(network.memory, Superposition):
         memory = Superposed(cells.astype(network.dtype), None)
-    after = network.step(State(own, memory), symbols)
+    hidden, after = network.hidden(symbols[None], State(own, memory), rule=rule)
     left = after.memory.cells if isinstance(after.memory, Superposed) else jnp.zeros((steps, 0))
     return (
         _float32(jnp.concatenate(after.controller, axis=1)),
         _float32(left.reshape(steps, -1)),
-        _float32(network.logits(after.hidden)),
+        _float32(network.logits(hidden[0])),
     )
 
 

@@ -18,12 +18,18 @@ later than the other.
 described by an abstract one that is explored: the start is, and whatever was on top before an event
 was described by a configuration that is kept with its label, and is tried. So if no abstract
 configuration has a wrong prediction, no string of any length has one. The reverse does not hold:
-an abstract configuration may belong to no string. So where one has a wrong prediction, the string
-that leads there is tried. If it does not show the error, more is remembered, and in the end the
-answer is that nothing was proved.
+an abstract configuration may belong to no string. So where one has a wrong prediction, the network
+is run on the string that leads there. If it does not show the error, more is remembered, and in the
+end the answer is that nothing was proved.
+
+**What is taken for granted.** That the machine's language is the language, and that every prefix
+that the machine reads has a completion (`memrnn.automata.check_machine` looks at 2,000
+configurations). That a rule of the machine fires at every symbol that its state calls legal is part
+of the proof.
 
 Source: abstract interpretation (Cousot & Cousot 1977) of the product automaton. Reachability is
-decidable with one stack (Bouajjani, Esparza & Maler 1997) and not with two.
+decidable with one stack (Bouajjani, Esparza & Maler 1997) and not with two, and network and machine
+have at least one each.
 """
 
 import math
@@ -31,11 +37,15 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int32
 
 from memrnn.automata import POP, Machine
 from memrnn.errors import MemrnnError
+from memrnn.nn.network import Network
+from memrnn.runtime.precision import scope
 from memrnn.stability.discrete import Key, Table
 
 BOTTOM, UNKNOWN = -1, -2
@@ -67,15 +77,15 @@ class Equality(NamedTuple):
     Attributes:
         answer: "proved" if after every prefix of every string of the machine's language that leaves
             no choice the most probable symbol is the only legal one; "refuted" if a prefix is known
-            after which it is not; "open" if neither.
+            after which it is not; "open" if neither. Strings that are too short do not count.
         prefix: such a prefix, as symbol ids; empty unless refuted.
         states: abstract configurations explored.
         codes: of the network, in them.
         memory: the last that was tried.
         least_legal: the smallest probability of a legal symbol in any of them, if proved.
         most_illegal: the largest of an illegal one. If it is less, a threshold between the two
-            separates legal from illegal symbols after every prefix, free choices included, and so
-            decides whether a string is of the language.
+            separates legal from illegal symbols after every prefix, free choices included. Symbols
+            after which the string is too short to count are neither.
 
     Examples:
         >>> import memrnn
@@ -115,18 +125,27 @@ class Known(NamedTuple):
 
 
 class Abstract(NamedTuple):
-    """An abstract configuration; of the symbols read so far as many are counted as matter."""
+    """An abstract configuration.
+
+    Attributes:
+        code: of the network.
+        state: of the machine.
+        read: symbols so far, as many as make the string count.
+        wrong: whether a prediction was wrong on the way.
+        known: of all stacks.
+    """
 
     code: int
     state: int
     read: int
+    wrong: bool
     known: Known
 
 
 def compare(
     table: Table,
     machine: Machine,
-    free: int = 0,
+    shortest: int = 0,
     memories: Sequence[Memory] = MEMORIES,
     seconds: float = math.inf,
 ) -> Equality:
@@ -135,8 +154,7 @@ def compare(
     Args:
         table: of a discrete network.
         machine: whose states tell the legal next symbols (`memrnn.automata.check_machine`).
-        free: strings are left out of which a prefix with fewer symbols leaves no choice; so the
-            shortest strings can be, on which the network was not trained.
+        shortest: strings with fewer symbols do not count, on which a network was not trained.
         memories: tried in this order.
         seconds: after which the search ends, and the question is open.
 
@@ -144,7 +162,7 @@ def compare(
         The answer of the first that gives one.
 
     Raises:
-        MemrnnError: if network and machine do not have the same number of symbols.
+        MemrnnError: if network and machine do not have the same number of symbols, and as `Table`.
 
     Examples:
         >>> import memrnn
@@ -165,7 +183,7 @@ def compare(
     found = Equality("open", (), 0, 0, memories[0])
     deadline = time.perf_counter() + seconds
     for memory in memories:
-        exploration = _Exploration(table, machine, free, memory, deadline)
+        exploration = _Exploration(table, machine, shortest, memory, deadline)
         wrong = exploration.run()
         codes = len({each.code for each in exploration.before})
         found = Equality("open", (), len(exploration.before), codes, memory)
@@ -173,7 +191,7 @@ def compare(
             least, most = exploration.probabilities()
             return found._replace(answer="proved", least_legal=least, most_illegal=most)
         if wrong is not None:
-            prefix = first_wrong(table, machine, exploration.path(wrong))
+            prefix = _first_wrong(table, machine, shortest, exploration.path(wrong))
             if prefix is not None:
                 return found._replace(answer="refuted", prefix=prefix)
         if time.perf_counter() > deadline:
@@ -181,20 +199,27 @@ def compare(
     return found
 
 
-def first_wrong(
-    table: Table, machine: Machine, string: Int32[np.ndarray, " length"]
+def _first_wrong(
+    table: Table, machine: Machine, shortest: int, string: Int32[np.ndarray, " length"]
 ) -> tuple[int, ...] | None:
-    """The shortest prefix of a string after which the only legal symbol is not predicted."""
+    """The shortest prefix of a string after which the only legal symbol is not predicted.
+
+    It is the network that is run, not its table. None, too, where the machine reads too few symbols
+    of the string for it to count.
+    """
     states = machine.state_numbers(machine.run(string)).tolist()
-    for length, (state, code) in enumerate(zip(states, table.run(string).codes, strict=True)):
-        if state >= 0 and not _right(table, machine, int(code), state):
+    if states[shortest] < 0:
+        return None
+    with scope(table.precision):
+        logits = _prefix_logits(table.network, jnp.asarray(string)[:, None])
+    for length, (state, scores) in enumerate(zip(states, np.asarray(logits)[:, 0], strict=True)):
+        legal = machine.legal[state] if state >= 0 else ()
+        if len(legal) == 1 and not (np.isfinite(scores).all() and scores.argmax() == legal[0]):
             return tuple(string[:length].tolist())
     return None
 
 
-def _right(table: Table, machine: Machine, code: int, state: int) -> bool:
-    legal = machine.legal[state]
-    return len(legal) != 1 or table.outputs[code].best == legal[0]
+_prefix_logits = eqx.filter_jit(Network.prefix_logits)
 
 
 class _Exploration:
@@ -205,8 +230,10 @@ class _Exploration:
         closed: whether all were explored, without a wrong prediction.
     """
 
-    def __init__(self, table: Table, machine: Machine, free: int, memory: Memory, deadline: float):
-        self.table, self.machine, self.free, self.memory = table, machine, free, memory
+    def __init__(
+        self, table: Table, machine: Machine, shortest: int, memory: Memory, deadline: float
+    ):
+        self.table, self.machine, self.shortest, self.memory = table, machine, shortest, memory
         self._deadline = deadline
         self.before: dict[Abstract, tuple[Abstract, int] | None] = {}
         self.closed = False
@@ -224,29 +251,23 @@ class _Exploration:
             A configuration with a wrong prediction, at which exploring ended.
         """
         stacks = self._network_stacks + len(self.machine.stacks)
-        start = Abstract(0, 0, 0, Known((BOTTOM,) * stacks, (), ()))
+        start = self._judged(0, 0, 0, False, Known((BOTTOM,) * stacks, (), ()))
         self._reach(start, None)
-        if not self._right(start):
+        if self._counts(start):
             return start
-        end = len(self.machine.symbols)
-        while self._pending and len(self.before) <= STATES:
+        while self._pending:
             batch, self._pending = self._pending, {}
-            steps = [
-                (each, symbol)
-                for each in batch
-                for symbol in self.machine.legal[each.state]
-                if symbol != end
-            ]
+            steps = [(each, symbol) for each in batch for symbol in self._legal(each)]
             self.table.fill(self._key(*step) for step in steps)
             for each, symbol in steps:
-                if time.perf_counter() > self._deadline:
+                if time.perf_counter() > self._deadline or len(self.before) > STATES:
                     return None
                 for after in self._after(each, symbol):
                     if after not in self.before:
                         self._reach(after, (each, symbol))
-                        if not self._right(after):
+                        if self._counts(after):
                             return after
-        self.closed = not self._pending
+        self.closed = True
         return None
 
     def path(self, abstract: Abstract) -> Int32[np.ndarray, " length"]:
@@ -261,16 +282,54 @@ class _Exploration:
 
     def probabilities(self) -> tuple[float, float]:
         """The smallest of a legal symbol and the largest of an illegal one."""
-        least, most = math.inf, -math.inf
-        for code, state in {(each.code, each.state) for each in self.before}:
+        least, most, end = math.inf, -math.inf, len(self.machine.symbols)
+        counted = self._counted()
+        longer = {(each.code, each.state) for each in self.before if each.read == self.shortest}
+        found = {(code, state, self.machine.legal[state]) for code, state in longer}
+        found |= {
+            (each.code, each.state, tuple(symbols)) for each, symbols in counted.items() if symbols
+        }
+        for code, state, symbols in found:
             logs = self.table.outputs[code].log_probabilities
-            legal = np.isin(np.arange(len(logs)), self.machine.legal[state])
-            least = min(least, float(logs[legal].min(initial=math.inf)))
-            most = max(most, float(logs[~legal].max(initial=-math.inf)))
+            if self.table.outputs[code].best < 0:
+                return 0.0, 1.0
+            illegal = ~np.isin(np.arange(end + 1), self.machine.legal[state])
+            least = min(least, float(logs[list(symbols)].min(initial=math.inf)))
+            most = max(most, float(logs[illegal].max(initial=-math.inf)))
         return math.exp(min(least, 0)), math.exp(most)
 
-    def _right(self, each: Abstract) -> bool:
-        return _right(self.table, self.machine, each.code, each.state)
+    def _counted(self) -> dict[Abstract, list[int]]:
+        """By configuration of a string that is too short so far, symbols that can lengthen it.
+
+        Only those after which the string can become long enough to count.
+        """
+        counted: dict[Abstract, list[int]] = {}
+        layers = [[each for each in self.before if each.read == n] for n in range(self.shortest)]
+        for layer in reversed(layers):
+            for each in layer:
+                counted[each] = [
+                    symbol
+                    for symbol in self._legal(each)
+                    if any(counted.get(after, True) for after in self._after(each, symbol))
+                ]
+        return counted
+
+    def _legal(self, each: Abstract) -> list[int]:
+        """The legal symbols without the end."""
+        end = len(self.machine.symbols)
+        return [symbol for symbol in self.machine.legal[each.state] if symbol != end]
+
+    def _judged(self, code: int, state: int, read: int, wrong: bool, known: Known) -> Abstract:
+        """The configuration, wrong if its prediction is, or if a legal symbol has no rule."""
+        legal = self.machine.legal[state]
+        other = self._tops(known)[1]
+        right = all(self.machine.outcome(state, symbol, other).rule >= 0 for symbol in legal)
+        right = right and (len(legal) != 1 or self.table.outputs[code].best == legal[0])
+        return Abstract(code, state, read, wrong or not right, known)
+
+    def _counts(self, each: Abstract) -> bool:
+        """Whether a prediction was wrong on the way, of strings that are not too short."""
+        return each.wrong and each.read == self.shortest
 
     def _reach(self, each: Abstract, step: tuple[Abstract, int] | None) -> None:
         self.before[each] = step
@@ -292,11 +351,10 @@ class _Exploration:
         return each.code, symbol, self._tops(each.known)[0]
 
     def _after(self, each: Abstract, symbol: int) -> Iterator[Abstract]:
-        """The configurations that may follow; none where the string is left out or not legal."""
+        """The configurations that may follow; none where no rule fires."""
         own, other = self._tops(each.known)
         outcome = self.machine.outcome(each.state, symbol, other)
-        determined = len(self.machine.legal[outcome.target]) == 1
-        if outcome.rule < 0 or (determined and each.read + 1 < self.free):
+        if outcome.rule < 0:
             return
         code = self.table.steps[each.code, symbol, own]
         changes = dict(self.table.outputs[code].changes)
@@ -315,7 +373,8 @@ class _Exploration:
                     tops[stack] = len(labels)
                 labels, before = (*labels, label), (*before, known.tops)
             known = self._cut(Known(tuple(tops), labels, before))
-            yield Abstract(code, outcome.target, min(each.read + 1, self.free), known)
+            read = min(each.read + 1, self.shortest)
+            yield self._judged(code, outcome.target, read, each.wrong, known)
 
     def _label(self, pushes: dict[int, int], code: int, state: int) -> int:
         remembered = (state, code)[: self.memory.label]

@@ -86,7 +86,7 @@ class _Steps(NamedTuple):
 
 
 def verify_transitions(machine: Machine, network: Network, precision: str) -> Verification:
-    """Checks every step that there can be, each from an exact state.
+    """Checks every step that there can be, each from an exact state, and the first prediction.
 
     That is each rule that may have fired before, or the start, or death, with every symbol and all
     tops. If none is wrong, then along every string of any length no step is.
@@ -124,7 +124,7 @@ def verify_transitions(machine: Machine, network: Network, precision: str) -> Ve
     with scope(precision):
         expected = _Expected.of(machine, cast(network, precision))
         expected.check_stacks()
-        sums = _independent_steps(expected, _on_device(steps))
+        sums = _independent_steps(expected, _on_device(steps)).plus(_first_prediction(expected))
         return _verification(len(rows), sums, begin)
 
 
@@ -172,11 +172,11 @@ def verify_string(
         if dense and isinstance(network.memory, Superposition):
             state = network.init(1, length)
             contents = expected.empty_stacks(state)
-        carry, total = (state, contents), None
+        carry, total = (state, contents), _first_prediction(expected)
         for first in range(0, length, CHUNK):
             chunk = _on_device(_Steps(*(each[first : first + CHUNK] for each in steps)))
             carry, sums = _chained_steps(expected, carry, chunk)
-            total = sums if total is None else total.plus(sums)
+            total = total.plus(sums)
         return _verification(length, total, begin)
 
 
@@ -210,7 +210,8 @@ def verify_hidden(
     steps = _steps_along(machine, string)
     with scope(precision):
         expected = _Expected.of(machine, cast(network, precision))
-        return _verification(len(string), _hidden_states(expected, _on_device(steps)), begin)
+        sums = _hidden_states(expected, _on_device(steps)).plus(_first_prediction(expected))
+        return _verification(len(string), sums, begin)
 
 
 def _steps_along(machine: Machine, string: np.ndarray) -> _Steps:
@@ -237,8 +238,8 @@ def _on_device(steps: _Steps) -> _Steps:
     return jax.tree.map(jnp.asarray, steps)
 
 
-def _verification(steps: int, sums: "_Sums | None", begin: float) -> Verification:
-    counts = [0.0] * 5 if sums is None else [each.item() for each in sums]
+def _verification(steps: int, sums: "_Sums", begin: float) -> Verification:
+    counts = [each.item() for each in sums]
     inexact, wrong, determined = map(int, counts[:3])
     seconds = time.perf_counter() - begin
     return Verification(steps, inexact, wrong, determined, counts[3], counts[4], seconds)
@@ -372,6 +373,14 @@ class _Expected(eqx.Module):
 @eqx.filter_jit
 def _after_one_step(network: Network) -> Float[Array, " hidden"]:
     return network.step(network.init(1, 1), jnp.zeros(1, jnp.int32)).hidden[0]
+
+
+@eqx.filter_jit
+def _first_prediction(expected: _Expected) -> _Sums:
+    """Of what is predicted before the first symbol, after no step."""
+    start = jnp.zeros(1, jnp.int32)
+    hidden = expected.network.controller.init(1)[0]
+    return expected.sums(_Steps(*[start] * 7), hidden, start == 0)
 
 
 @eqx.filter_jit
