@@ -12,7 +12,7 @@ from discrete_networks import build, golden
 from memrnn import Network
 from memrnn.automata import EMPTY, END, Machine, machine_of, rule, walk
 from memrnn.errors import MemrnnError
-from memrnn.stability import Table, compare
+from memrnn.stability import Table, compare, pumping
 
 FIVE = ("count-3", "marked-reversal", "marked-reverse-and-copy", "count-and-copy", "dyck")
 
@@ -122,6 +122,28 @@ def test_stacks_that_move_at_other_times() -> None:
     assert compare(table, machine).answer == "proved"
     found = compare(table, machine_of("count-3"))
     assert (found.answer, found.prefix) == ("open", ())
+
+
+def counting(period: int) -> Machine:
+    """count-3 with states that turn in a circle of `period` while a are read."""
+    one, empty = {"top": {"x": "1"}, "pop": "x"}, {"x": EMPTY}
+    turning, both = [f"A{n}" for n in range(period)], {"x": "1", "y": "1"}
+    after = dict(zip(turning, [*turning[1:], turning[0]], strict=True))
+    rules = [rule("S", "a", turning[0], push=both)]
+    rules += [rule(state, "a", after[state], push=both) for state in turning]
+    rules += [rule(state, "b", "B", **one) for state in (*turning, "B")]
+    rules += [rule("B", "c", "C", top={**empty, "y": "1"}, pop="y")]
+    rules += [rule("C", "c", "C", top={"y": "1"}, pop="y"), rule("C", END, top={"y": EMPTY})]
+    return Machine("turning", ("a", "b", "c"), {"x": ("1",), "y": ("1",)}, "S", tuple(rules))
+
+
+@pytest.mark.parametrize("period", [1, 2, 5])
+def test_codes_repeat_along_blocks_that_grow(period: int) -> None:
+    strings = [np.repeat(np.arange(3, dtype=np.int32), n) for n in range(1, 41)]
+    found = pumping(Table(golden(counting(period)), "float32"), strings)
+    assert found is not None and (found.period, found.last) == (period, 40 - period)
+    assert found.first <= period + 2
+    assert pumping(Table(golden(counting(25)), "float32"), strings) is None
 
 
 def test_the_shortest_strings_can_be_left_out() -> None:

@@ -24,6 +24,7 @@ def test_the_recipe_on_count_3_is_proved(capsys: pytest.CaptureFixture[str]) -> 
     status, printed, _ = run(capsys, "extract", folder, "--longest", "0")
     assert status == 0
     assert "proved for strings of 6 symbols or more" in printed
+    assert "codes repeat with period 2, 13 to 200 symbols per block" in printed
 
 
 def leaves(network: Network) -> list[jax.Array]:

@@ -21,17 +21,19 @@ from memrnn.automata import (
     write_machine,
 )
 from memrnn.errors import MemrnnError
-from memrnn.languages import Distribution
+from memrnn.languages import Distribution, Language
 from memrnn.runtime.formats import plural
 from memrnn.runtime.options import parse_duration
 from memrnn.runtime.precision import check_precision
 from memrnn.runtime.printing import print_json, print_rows, say
-from memrnn.stability import Equality, Table, Visits, compare, extracted, visit
+from memrnn.stability import Equality, Table, Visits, compare, extracted, pumping, visit
 from memrnn.tasks import Strings
 from memrnn.training import load_run
 
 PER_LENGTH = 20
 """Strings of each length of the training range."""
+REPETITIONS = 200
+"""Symbols per block, of strings such as those of count-3, up to which codes may repeat."""
 LONGER = {10: 20, 100: 4}
 """How many strings are this many times as long as the longest training string."""
 
@@ -89,6 +91,8 @@ def extract_command(
     if out is not None:
         _write(made, out, title)
     shortest = task.distribution.lengths[0]
+    grown = _grown(task.distribution.language)
+    repeats = pumping(table, grown) if grown else None
     equality, compared, taken = _compare(table, given, shortest, seconds)
     about = {
         "restart": trained.number,
@@ -104,6 +108,7 @@ def extract_command(
         "shortest": shortest,
         "configurations": equality.states,
         "codes": equality.codes,
+        "pumping": None if repeats is None else repeats._asdict(),
         "least_legal": _finite(equality.least_legal),
         "most_illegal": _finite(equality.most_illegal),
         "seconds": taken,
@@ -140,6 +145,22 @@ def _strings(
 
     sets |= {f"{times}x": list(drawn(times * trained, n)) for times, n in LONGER.items()}
     return sets | ({"longest": list(drawn(longest, 1))} if longest else {})
+
+
+def _grown(language: Language) -> list[Int32[np.ndarray, " _"]]:
+    """The only strings of 1 to `REPETITIONS` symbols per block; none of a language with others."""
+    rng, strings = np.random.default_rng(0), list[Int32[np.ndarray, " _"]]()
+    blocks = next((n for n in range(1, 9) if language.valid(n)), None)
+    while blocks is not None and len(strings) < REPETITIONS:
+        number = len(strings) + 1
+        if not language.valid(blocks * number):
+            return []
+        one, other = language.sample(blocks * number, 2, rng)
+        ends = np.flatnonzero(np.diff(one, prepend=-1, append=-1))
+        if not np.array_equal(one, other) or not np.all(np.diff(ends) == number):
+            return []
+        strings.append(one)
+    return strings
 
 
 def _compare(
@@ -201,6 +222,10 @@ def _proof_rows(proof: dict[str, Any], equality: Equality) -> Iterator[tuple[str
     if equality.answer == "refuted":
         prefix = proof["prefix"] or "nothing"
         yield "wrong after", prefix if len(prefix) <= 60 else f"{prefix[:57]}..."
+    if proof["pumping"]:
+        period, first, last = proof["pumping"].values()
+        most = last + period
+        yield "pumping", f"codes repeat with period {period}, {first} to {most} symbols per block"
     yield "configurations", f"{proof['configurations']}, with {plural(proof['codes'], 'code')}"
     if equality.answer == "proved":
         low, high = equality.least_legal, equality.most_illegal

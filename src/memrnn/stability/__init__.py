@@ -1,6 +1,8 @@
 """Constructed networks, their precision and drift; machines extracted from discrete networks."""
 
 from memrnn.stability._drift import drift as drift
+from memrnn.stability._pumping import Pumping as Pumping
+from memrnn.stability._pumping import pumping as pumping
 from memrnn.stability.construct import golden_network as golden_network
 from memrnn.stability.construct import save_golden as save_golden
 from memrnn.stability.construct import verify as verify

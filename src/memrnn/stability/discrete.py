@@ -178,14 +178,19 @@ class Table:
         begun = self._cells(tops)
         stacks, widest = width * len(self.stacks), begun.shape[-1]
         with scope(self.precision):
-            given = map(jnp.asarray, (states, symbols, begun.reshape(stacks, 3 * widest)))
-            arguments = tuple(given)
-            computed = (_step(self.network, *arguments, rule) for rule in (REFERENCE, FAST))
-            (state, cells, logits), fast = (tuple(map(np.asarray, each)) for each in computed)
-        same = (
-            np.array_equal(*both, equal_nan=True) for both in ((state, fast[0]), (cells, fast[1]))
+            given = (
+                jnp.asarray(states),
+                jnp.asarray(symbols),
+                jnp.asarray(begun.reshape(stacks, 3 * widest)),
+            )
+            both = [_step(self.network, *given, rule) for rule in (REFERENCE, FAST)]
+        (state, cells, logits), (fast_state, fast_cells, _) = [
+            map(np.asarray, each) for each in both
+        ]
+        same = np.array_equal(state, fast_state) and np.array_equal(
+            cells, fast_cells, equal_nan=True
         )
-        if not all(same):
+        if not same:
             raise MemrnnError(
                 "The network's next state depends on the order of a sum: the rules REFERENCE and "
                 "FAST round it otherwise, so that no table tells what it does. Take another "
