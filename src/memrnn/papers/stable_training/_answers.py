@@ -30,7 +30,8 @@ class Answer(NamedTuple):
     """A question of `claims.md`, and what the studies say.
 
     Attributes:
-        answer: yes, no or undecided; with `, preliminary` while a cell has fewer than 10 restarts.
+        answer: yes, no or undecided; with `, preliminary` while a cell has fewer than 10 restarts,
+            and `not run` while one has none.
         numbers: by which it is answered, in a sentence.
     """
 
@@ -84,6 +85,8 @@ def _of_halves(ablation: Ablation) -> list[Answer]:
 
 def _answer(key: str, question: str, answer: bool | None, numbers: str, least: int) -> Answer:
     word = "undecided" if answer is None else "yes" if answer else "no"
+    if least == 0:
+        return Answer(key, question, "not run", numbers)
     return Answer(key, question, word if least >= RESTARTS else f"{word}, preliminary", numbers)
 
 
