@@ -324,6 +324,7 @@ def test_the_studies_that_ship() -> None:
         "stable-early-40-80": 40,
         "stable-steady-40-80": 40,
         "stable-halves-40-80": 160,
+        "stable-hard": 80,
         "stable-halves-quiet-40-80": 160,
         "stable-switch-40-80": 40,
         "stable-medium": 40,
