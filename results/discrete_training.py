@@ -12,6 +12,7 @@ apart OTHER     of two networks, of it and another study, if any: restarts that 
                 the two differ
 kept OTHER      of the first networks of it and another study: restarts that learn, and hold
 pairs OTHER     of it and another study: restarts with one seed, how many hold in one only
+paired          of its two networks: the same
 learned OTHER   of it and others, if any: restarts that learn the trained lengths, and hold
 """
 
@@ -196,6 +197,17 @@ def pairs(name: str, other: str) -> str:
     return markdown(["network", "pairs", *only, "p"], rows)
 
 
+def paired(name: str) -> str:
+    cells = cells_of(name)
+    one, other = dict.fromkeys(model for _, model in cells)
+    found = stable_training.paired(
+        (held_restarts(cells[language, one]), held_restarts(cells[language, other]))
+        for language in stable_training.LANGUAGES
+    )
+    only = (f"hold with {network(each)} only" for each in (one, other))
+    return markdown(["pairs", *only, "p"], [[*map(str, found), f"{found.p:.2g}"]])
+
+
 def learned(name: str, *others: str) -> str:
     """Both, and those that do both, by language over all networks."""
     counts: dict[str, Counter[str]] = {}
@@ -251,5 +263,6 @@ KINDS: dict[str, Callable[..., str]] = {
     "apart": apart,
     "kept": kept,
     "pairs": pairs,
+    "paired": paired,
     "learned": learned,
 }
