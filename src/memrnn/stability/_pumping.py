@@ -54,7 +54,7 @@ def pumping(table: Table, strings: Sequence[Int32[np.ndarray, " _"]]) -> Pumping
         >>> network = compile_machine(machine, model.build(memrnn.OneHot(3), classes=4, seed=0))
         >>> strings = [np.repeat(np.arange(3, dtype=np.int32), n) for n in range(1, 61)]
         >>> pumping(Table(network, "float32"), strings)
-        Pumping(period=1, first=2, last=59)
+        Pumping(period=1, first=1, last=59)
 
     Source: the idea of a pumping lemma (Bar-Hillel, Perles & Shamir 1961), checked on examples.
     """
