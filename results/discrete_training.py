@@ -45,12 +45,14 @@ def answers(name: str, quiet: str) -> str:
 def holding(name: str, quiet: str) -> str:
     ablation = ablation_of(name, quiet)
 
-    def written(language: str, treatment: str) -> str:
-        held, ended = ablation.held(language, treatment)
-        return f"{held} of {ended}" if ended else "not run"
-
     rows = [
-        [treatment, *(written(language, treatment) for language in stable_training.LANGUAGES)]
+        [
+            treatment,
+            *(
+                _share(*ablation.held(language, treatment))
+                for language in stable_training.LANGUAGES
+            ),
+        ]
         for treatment in stable_training.TREATMENTS
     ]
     return markdown(["treatment", *stable_training.LANGUAGES], rows)
@@ -80,9 +82,9 @@ def settings(name: str, *others: str) -> str:
     rows: list[list[str]] = []
     for one in (name, *others):
         cells, config = cells_of(one), load_study(one).config
-        name = next(model for _, model in cells)
-        model = get_model(name)
-        held = [written(cells[language, name]) for language in stable_training.LANGUAGES]
+        first = next(model for _, model in cells)
+        model = get_model(first)
+        held = [written(cells[language, first]) for language in stable_training.LANGUAGES]
         low, high = config.learning_rate_range
         rows.append(
             [
@@ -105,7 +107,7 @@ def search(name: str) -> str:
     models = dict.fromkeys(model for _, model in cells)
     names = dict.fromkeys(language for language, _ in cells)
     # In one order on every page; a control comes last.
-    languages = [*(one for one in stable_training.LANGUAGES if one in names)]
+    languages = [one for one in stable_training.LANGUAGES if one in names]
     languages += [one for one in names if one not in languages]
     rows = [
         [network(model), *(written(cells[language, model]) for language in languages)]
@@ -117,7 +119,11 @@ def search(name: str) -> str:
 def written(cell: Cell) -> str:
     """How many of its restarts hold."""
     restarts = held_restarts(cell)
-    return f"{sum(restarts.values())} of {len(restarts)}" if restarts else "not run"
+    return _share(sum(restarts.values()), len(restarts))
+
+
+def _share(held: int, ended: int) -> str:
+    return f"{held} of {ended}" if ended else "not run"
 
 
 def network(model: str) -> str:

@@ -11,9 +11,10 @@ import pytest
 import memrnn
 from memrnn.nn.groups import group_size, join, map_and_sum, split
 from memrnn.nn.network import Network, OneHot
+from memrnn.nn.rounded import RoundedMemory
 from memrnn.nn.unroll import unroll
 from memrnn.runtime.devices import POLICIES
-from memrnn.runtime.precision import cast, scope
+from memrnn.runtime.precision import Rounding, cast, parse_precision, scope
 from string_losses import losses
 
 MODELS = ["rns-2-3", "gru-20+vrns-1-2-3:window=4", "elman-4+jm-2.3"]
@@ -58,6 +59,11 @@ def test_a_group_is_as_large_as_the_cache_allows(monkeypatch: pytest.MonkeyPatch
     assert stack.memory_estimate(40, gradient=False) == (2 * rows, rows)
     cache_of(5 * 3 * rows, monkeypatch)
     assert group_size(stack, 10, 40, gradient=False) == 5
+    # The rule REFERENCE, by which what is rounded runs, takes all strings at a time.
+    precision = parse_precision("e5m2")
+    assert isinstance(precision, Rounding)
+    rounded = RoundedMemory.of(stack, precision)
+    assert rounded.memory_estimate(40, gradient=False) == (0, 3 * rows)
 
 
 def at_a_time(size: int, network: Network, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -223,7 +223,7 @@ def _proof_rows(proof: dict[str, Any], equality: Equality) -> Iterator[tuple[str
         prefix = proof["prefix"] or "nothing"
         yield "wrong after", prefix if len(prefix) <= 60 else f"{prefix[:57]}..."
     if proof["pumping"]:
-        period, first, last = proof["pumping"].values()
+        period, first, last = (proof["pumping"][key] for key in ("period", "first", "last"))
         most = last + period
         yield "pumping", f"codes repeat with period {period}, {first} to {most} symbols per block"
     yield "configurations", f"{proof['configurations']}, with {plural(proof['codes'], 'code')}"

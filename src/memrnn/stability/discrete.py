@@ -122,7 +122,7 @@ class Table:
         return self._states[code]
 
     def fill(self, keys: Iterable[Key]) -> None:
-        """Computes those of the steps that are missing, by the network's own step.
+        """Computes those of the steps that are missing.
 
         Args:
             keys: code, symbol and tops of each step.
@@ -193,8 +193,7 @@ class Table:
         if not same:
             raise MemrnnError(
                 "The network's next state depends on the order of a sum: the rules REFERENCE and "
-                "FAST round it otherwise, so that no table tells what it does. Take another "
-                "--precision, or train another restart."
+                "FAST round it differently. Take another --precision, or train another restart."
             )
         for row, key in enumerate(keys):
             known = self._codes.get(state[row].tobytes())

@@ -28,8 +28,8 @@ configurations). That a rule of the machine fires at every symbol that its state
 of the proof.
 
 Source: abstract interpretation (Cousot & Cousot 1977) of the product automaton. Reachability is
-decidable with one stack (Bouajjani, Esparza & Maler 1997) and not with two, and network and machine
-have at least one each.
+decidable with one stack (Bouajjani, Esparza & Maler 1997) and not with two, as where network and
+machine have one each.
 """
 
 import math
@@ -46,10 +46,9 @@ from memrnn.automata import POP, Machine
 from memrnn.errors import MemrnnError
 from memrnn.nn.network import Network
 from memrnn.runtime.precision import scope
+from memrnn.stability._abstract_stacks import BOTTOM, UNKNOWN, Known, cut, joined
 from memrnn.stability.discrete import Key, Table
 
-BOTTOM, UNKNOWN = -1, -2
-"""In place of the number of an event: an empty stack, and what was forgotten."""
 STATES = 100_000
 """How many abstract configurations are explored before a memory is given up."""
 
@@ -107,21 +106,6 @@ class Equality(NamedTuple):
     memory: Memory
     least_legal: float = math.nan
     most_illegal: float = math.nan
-
-
-class Known(NamedTuple):
-    """What is known of all stacks, those of the network before those of the machine.
-
-    Attributes:
-        tops: by stack, the number of an event or `BOTTOM`. Events are numbered from 0 in the order
-            in which they are found, from the first stack's top down.
-        labels: of the events.
-        before: by event, the tops just before it, where they are not known `UNKNOWN`.
-    """
-
-    tops: tuple[int, ...]
-    labels: tuple[int, ...]
-    before: tuple[tuple[int, ...], ...]
 
 
 class Abstract(NamedTuple):
@@ -368,11 +352,11 @@ class _Exploration:
                 if tops[stack] != BOTTOM:
                     tops[stack] = before[tops[stack]][stack]
             if label is not None:
-                self._keep(label, self._cut(known))
+                self._keep(label, cut(known, self.memory.depth))
                 for stack in pushes:
                     tops[stack] = len(labels)
                 labels, before = (*labels, label), (*before, known.tops)
-            known = self._cut(Known(tuple(tops), labels, before))
+            known = cut(Known(tuple(tops), labels, before), self.memory.depth)
             read = min(each.read + 1, self.shortest)
             yield self._judged(code, outcome.target, read, each.wrong, known)
 
@@ -399,58 +383,8 @@ class _Exploration:
                 label = known.labels[event]
                 self._readers[label][reader] = None
                 for then in list(self._below[label]):
-                    more = _joined(known, event, then)
+                    more = joined(known, event, then)
                     if more is not None:
                         yield from self._uncovered(reader, more, pops)
                 return
         yield known
-
-    def _cut(self, known: Known) -> Known:
-        """Forgets all events but those of the uppermost cells."""
-        kept: dict[int, int] = {BOTTOM: BOTTOM}
-        for stack, event in enumerate(known.tops):
-            for _ in range(self.memory.depth):
-                if event < 0:
-                    break
-                kept.setdefault(event, len(kept) - 1)
-                event = known.before[event][stack]
-        events = list(kept)[1:]
-        return Known(
-            tuple([kept[top] for top in known.tops]),
-            tuple([known.labels[event] for event in events]),
-            tuple([tuple([kept.get(e, UNKNOWN) for e in known.before[n]]) for n in events]),
-        )
-
-
-def _joined(known: Known, event: int, then: Known) -> Known | None:
-    """What is known if an event happened in such a configuration; None if it cannot have."""
-    same: dict[int, int] = {}  # events of `then` that are known already
-    learned: list[tuple[int, int, int]] = []
-    pairs = [(event, then.tops)]
-    while pairs:
-        number, tops = pairs.pop()
-        for stack, (old, new) in enumerate(zip(known.before[number], tops, strict=True)):
-            if old == UNKNOWN:
-                learned.append((number, stack, new))
-            elif old >= 0 and new >= 0:
-                if known.labels[old] != then.labels[new]:
-                    return None
-                if new not in same:
-                    same[new] = old
-                    pairs.append((old, then.before[new]))
-            elif UNKNOWN not in (old, new) and old != new:
-                return None
-    added = [number for number in range(len(then.labels)) if number not in same]
-    numbers = {BOTTOM: BOTTOM, UNKNOWN: UNKNOWN, **same}
-    numbers |= {number: len(known.labels) + place for place, number in enumerate(added)}
-    before = [list(tops) for tops in known.before]
-    for number, stack, new in learned:
-        before[number][stack] = numbers[new]
-    return Known(
-        known.tops,
-        (*known.labels, *(then.labels[number] for number in added)),
-        (
-            *(tuple(tops) for tops in before),
-            *(tuple([numbers[e] for e in then.before[number]]) for number in added),
-        ),
-    )
